@@ -1,0 +1,45 @@
+"""Model families: one adapter module each, chosen by a checkpoint's `architectures`."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from vtg_eval.hookspecs import AdapterEntry, ModelEntry, hookimpl
+
+HERE = Path(__file__).parent
+
+
+@hookimpl
+def vtg_adapters() -> Sequence[AdapterEntry]:
+    """Provide the built-in adapters."""
+    return (
+        AdapterEntry(
+            "qwen2_5_vl",
+            f"{__name__}.qwen2_5_vl:Qwen25VLAdapter",
+            "Qwen2.5-VL and its fine-tunes",
+            architectures=("Qwen2_5_VLForConditionalGeneration",),
+        ),
+        AdapterEntry(
+            "qwen3_vl",
+            f"{__name__}.qwen3_vl:Qwen3VLAdapter",
+            "Qwen3-VL and its fine-tunes",
+            architectures=("Qwen3VLForConditionalGeneration",),
+        ),
+        AdapterEntry(
+            "baseline",
+            f"{__name__}.baseline:BaselineAdapter",
+            "blind predictors: baseline:whole-video, baseline:random, baseline:constant",
+            engine="replay",
+        ),
+        AdapterEntry(
+            "replay",
+            f"{__name__}.replay:ReplayAdapter",
+            "the answers of an earlier run: replay:RUN_FOLDER",
+            engine="replay",
+        ),
+    )
+
+
+@hookimpl
+def vtg_models() -> Sequence[ModelEntry]:
+    """Provide the checkpoints that ship with the package."""
+    return (ModelEntry("nano", HERE / "nano", "2.4 M parameters, trained on generated videos"),)

@@ -1,0 +1,1 @@
+"""Training: makes the models that the harness scores."""

@@ -1,0 +1,46 @@
+"""The adapter interface: one model family's way from (sample, frames, protocol) to a request."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vtg_eval.engines.base import Request
+from vtg_eval.protocol import FrameRule, Protocol
+from vtg_eval.types import Sample
+from vtg_eval.video.frames import Frames
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What a `--model` argument came to: a folder with config.json, or an adapter's own word.
+
+    `argument` is what stands behind the colon in "baseline:whole-video" or "replay:RUN".
+    """
+
+    reference: str
+    path: Path | None
+    architectures: tuple[str, ...] = ()
+    config: Mapping[str, Any] | None = None
+    argument: str = ""
+
+
+class Adapter(ABC):
+    """One model family. It reads the checkpoint's small files only, never its weights."""
+
+    needs_frames = True
+
+    @abstractmethod
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        """Read what the family's input depends on; raises UserError when it is not there."""
+
+    @abstractmethod
+    def frame_size(self, height: int, width: int, frames: int, rule: FrameRule) -> tuple[int, int]:
+        """Return the (height, width) in px at which `frames` frames of a video are shown."""
+
+    @abstractmethod
+    def request(self, sample: Sample, frames: Frames | None, protocol: Protocol) -> Request:
+        """Return the model's input for one sample, with the times the model is told."""

@@ -1,0 +1,106 @@
+"""The command line: `vtg-eval COMMAND …`; without a command, `vtg-eval run …`.
+
+Sub-commands are plug-ins themselves and are imported only when they are called.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from vtg_eval import __version__
+from vtg_eval.cli.command import Command
+from vtg_eval.errors import UserError
+from vtg_eval.hookspecs import Entry, hookimpl
+from vtg_eval.names import nearest
+from vtg_eval.registry import Registry, load_target
+
+DEFAULT_COMMAND = "run"
+COMMANDS = (
+    Entry("run", "vtg_eval.cli.run:RunCommand", "run a model on tasks and score it"),
+    Entry("score", "vtg_eval.cli.score:ScoreCommand", "score predictions or a finished run"),
+    Entry("samples", "vtg_eval.cli.samples:SamplesCommand", "write a task's samples as JSON lines"),
+    Entry("tasks", "vtg_eval.cli.tasks:TasksCommand", "list tasks, or show one task's card"),
+    Entry("protocols", "vtg_eval.cli.protocols:ProtocolsCommand", "list or show protocols"),
+    Entry("plugins", "vtg_eval.cli.plugins:PluginsCommand", "list who provides what"),
+    Entry("data", "vtg_eval.cli.data:DataCommand", "prepare or check a task's files"),
+    Entry("doctor", "vtg_eval.cli.doctor:DoctorCommand", "prove that the model is told true times"),
+)
+
+
+@hookimpl
+def vtg_commands() -> Sequence[Entry]:
+    """Provide the built-in sub-commands."""
+    return COMMANDS
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit status."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    registry = Registry.discover()
+    for record in registry.records:
+        if record.error:
+            print(
+                f"vtg-eval: the plug-in {record.name} of {record.package} is left out: "
+                f"{record.error}",
+                file=sys.stderr,
+            )
+    try:
+        return _dispatch(words, registry)
+    except UserError as error:
+        print(f"vtg-eval: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("vtg-eval: interrupted.", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # `vtg-eval … | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _dispatch(words: list[str], registry: Registry) -> int:
+    if not words or words[0] in ("-h", "--help"):
+        print(overview(registry))
+        return 0
+    if words[0] == "--version":
+        print(f"vtg-eval {__version__}")
+        return 0
+    name, rest = (DEFAULT_COMMAND, words) if words[0].startswith("-") else (words[0], words[1:])
+    entry = registry.commands.get(name)
+    if entry is None:
+        raise UserError(f'There is no command "{name}". {nearest(name, registry.commands)}')
+    command = load_target("command", entry)()
+    return int(command.run(parser_for(entry, command).parse_args(rest), registry))
+
+
+def parser_for(entry: Entry, command: Command) -> argparse.ArgumentParser:
+    """Return the argument parser of one sub-command."""
+    parser = argparse.ArgumentParser(
+        prog=f"vtg-eval {entry.name}",
+        description=entry.summary[0].upper() + entry.summary[1:] + ".",
+        epilog=command.epilog or None,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    command.configure(parser)
+    return parser
+
+
+def overview(registry: Registry) -> str:
+    """Return the text of `vtg-eval --help`."""
+    width = max(map(len, registry.commands), default=0)
+    rows = [f"  {e.name:<{width}}  {e.summary}" for e in registry.commands.values()]
+    return "\n".join(
+        [
+            "usage: vtg-eval COMMAND …      (vtg-eval --model … is vtg-eval run --model …)",
+            "",
+            "Measure how well a video-language model finds moments in video.",
+            "",
+            "commands:",
+            *rows,
+            "",
+            "vtg-eval COMMAND --help shows a command's arguments; vtg-eval --version the version.",
+        ]
+    )

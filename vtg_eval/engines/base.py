@@ -1,0 +1,79 @@
+"""The engine interface: a stream of requests in, a stream of completions out."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from vtg_eval.protocol import GenerationRule
+from vtg_eval.video.frames import Frames
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One sample in the model's own terms.
+
+    `prompt` is text with the model's placeholders, `frames` uint8 [T, H, W, 3] with their times,
+    `metadata` what the model's processor is told of them (always `do_sample_frames: False`),
+    `processor_kwargs` further processor arguments. `told_times` are the times in seconds that
+    reach the model, one a frame pair (or as the model's grid has it). `answer` is set instead
+    where the answer exists already (baseline, replay).
+    """
+
+    sample_id: str
+    prompt: str
+    frames: Frames | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    processor_kwargs: Mapping[str, Any] = field(default_factory=dict)
+    told_times: tuple[float, ...] = ()
+    answer: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """One answer. `finish` is "stop", "length" or "error" (then `error` says what)."""
+
+    sample_id: str
+    text: str
+    prompt_tokens: int
+    completion_tokens: int
+    finish: str
+    error: str | None = None
+    prompt_token_ids: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class EngineOptions:
+    """What a user may set on any engine; `extra` goes to the engine's own constructor."""
+
+    dtype: str = "auto"
+    seed: int = 0
+    batch_size: int = 8
+    trust_remote_code: bool = False
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Engine(ABC):
+    """Runs one checkpoint. Starting it (the constructor) may take a minute."""
+
+    @abstractmethod
+    def __init__(self, checkpoint: Path, rule: GenerationRule, options: EngineOptions) -> None:
+        """Load the checkpoint; raises UserError when it cannot be loaded."""
+
+    @abstractmethod
+    def generate(self, requests: Iterable[Request]) -> Iterator[Completion]:
+        """Answer the requests, in any order, each as soon as it is ready.
+
+        Takes requests from the stream only as it has room for them, so memory is bounded by
+        what is in flight. A request that fails becomes a completion with `finish` "error".
+        """
+
+    @abstractmethod
+    def describe(self) -> Mapping[str, Any]:
+        """Return versions, dtype, device and every argument that can move an answer."""
+
+    def close(self) -> None:  # noqa: B027 - most engines hold nothing to give back
+        """Give back processes and memory."""

@@ -1,0 +1,1 @@
+"""Metric families: pure, vectorised functions on arrays; no I/O, no torch."""

@@ -1,0 +1,1 @@
+"""Reports: tables people can paste."""

@@ -1,0 +1,1 @@
+"""One run: plan, schedule, journal, manifest, score."""

@@ -1,0 +1,126 @@
+"""Tasks: a benchmark's card (data) and how its records become samples (code)."""
+
+from __future__ import annotations
+
+import tomllib
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from vtg_eval.errors import UserError
+from vtg_eval.names import nearest
+from vtg_eval.types import Sample
+
+
+@dataclass(frozen=True, slots=True)
+class SplitFacts:
+    """What a split should hold, for checks: numbers of videos and queries."""
+
+    name: str
+    videos: int
+    queries: int
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """An annotation file: `path` relative to the task's folder, where it comes from, its digest.
+
+    `fetch` is an address that may be fetched without asking anyone, None where the user must
+    fetch it by hand from `home`.
+    """
+
+    path: str
+    home: str
+    sha256: str
+    fetch: str | None = None
+    needed_for: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """The machine-checked facts of a benchmark, read from the TOML file beside its module.
+
+    `version` is like "2-A": the number changes when scores stop being comparable, the letter
+    when only the interface does. `constant_span` is the blind constant fitted on the train
+    split, as fractions of the duration; None where it is fitted from the data at hand.
+    """
+
+    name: str
+    title: str
+    version: str
+    paper: str
+    home: str
+    licence: str
+    metric_family: str
+    default_split: str
+    splits: tuple[SplitFacts, ...]
+    sample_ids: str
+    videos: str
+    files: tuple[SourceFile, ...] = ()
+    constant_span: tuple[float, float] | None = None
+    constant_span_source: str = ""
+    gotchas: tuple[str, ...] = ()
+
+    def split(self, name: str | None) -> str:
+        """Return the split's name (the default for None); raises UserError on an unknown one."""
+        known = [facts.name for facts in self.splits]
+        chosen = name or self.default_split
+        if chosen not in known:
+            raise UserError(f'{self.name} has no split "{chosen}". {nearest(chosen, known)}')
+        return chosen
+
+
+def load_card(path: Path) -> Card:
+    """Read a card; raises UserError that names the file and the key when it is malformed."""
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table["splits"] = tuple(SplitFacts(**row) for row in table["splits"])
+        table["files"] = tuple(
+            SourceFile(**{**row, "needed_for": tuple(row.get("needed_for", ()))})
+            for row in table.get("files", ())
+        )
+        table["gotchas"] = tuple(table.get("gotchas", ()))
+        if "constant_span" in table:
+            start, end = table["constant_span"]
+            table["constant_span"] = (float(start), float(end))
+        return Card(**table)
+    except (KeyError, TypeError, ValueError) as exc:
+        raise UserError(f"{path.name}: not a task card: {exc}") from exc
+
+
+class Task(ABC):
+    """A benchmark. `root` below is the data root: the task's folder or the folder above it."""
+
+    card: Card
+
+    @abstractmethod
+    def samples(self, root: Path, split: str) -> Sequence[Sample]:
+        """Return the split's samples in the order of the annotation file; needs no video.
+
+        Raises DataError that names file and line (or key) for a malformed record.
+        """
+
+    @abstractmethod
+    def video_path(self, root: Path, video: str) -> Path:
+        """Return where that video belongs (it may not be there)."""
+
+    def prepare(self, root: Path) -> None:  # noqa: B027 - nothing to do is a valid answer
+        """Make what can be made without a network (generated benchmarks); a no-op elsewhere."""
+
+    def folder(self, root: Path) -> Path:
+        """Return the task's own folder: `root`/<task name> where that exists, else `root`."""
+        own = root / self.card.name
+        return own if own.is_dir() else root
+
+    def file(self, root: Path, name: str) -> Path:
+        """Return an annotation file's path; raises UserError that says where it comes from."""
+        path = self.folder(root) / name
+        if path.is_file():
+            return path
+        source = next((f for f in self.card.files if f.path == name), None)
+        hint = f" It comes from {source.home}." if source else ""
+        raise UserError(
+            f"{self.card.name}: {path} is missing.{hint} "
+            f"`vtg-eval data prepare {self.card.name}` says what belongs where."
+        )

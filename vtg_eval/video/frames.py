@@ -1,0 +1,41 @@
+"""Decoded frames and what is known of the file they come from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True, slots=True)
+class VideoInfo:
+    """A probed file. `times` are the presentation times of all frames that a decoder shows.
+
+    times: float64 [N], seconds, ascending, from the start of the container's timeline.
+    duration: seconds, to the end of the last frame. fps: average frame rate. height, width: px,
+    as displayed (rotation applied). digest: sha256 of the file's content, hexadecimal.
+    """
+
+    digest: str
+    duration: float
+    fps: float
+    height: int
+    width: int
+    times: npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Frames:
+    """Frames of one video, ready for a processor.
+
+    array: uint8 [T, H, W, 3], RGB. times: float64 [T], each frame's presentation time (seconds).
+    digest: the frame store's key: everything that changes `array` (see `frame_store`).
+    decoder: name and version. info: the file they come from.
+    """
+
+    array: npt.NDArray[np.uint8]
+    times: npt.NDArray[np.float64]
+    digest: str
+    decoder: str
+    info: VideoInfo
