@@ -27,9 +27,9 @@ class FrameRule:
     policy: "fps": the frame on display at k / fps; "fps-index": indices evenly spread over the
     file as qwen-vl-utils spreads them; "uniform": `max_frames` frames, one amid each of as many
     equal parts. Frame counts are even (models take frames in pairs).
-    min_tokens, max_tokens: bounds on one frame's size, total_tokens: bound on the whole video
-    (frames x size), in the model's own visual tokens for one frame (28 x 28 px for Qwen2.5-VL,
-    32 x 32 px for Qwen3-VL).
+    min_tokens, max_tokens: bounds on one frame's size, in the model's own visual tokens for one
+    frame (28 x 28 px for Qwen2.5-VL, 32 x 32 px for Qwen3-VL). total_tokens: bound on the whole
+    video, frames / 2 x size, for a pair of frames shares its tokens (as qwen-vl-utils counts).
     """
 
     policy: Literal["fps", "fps-index", "uniform"] = "fps"
@@ -67,12 +67,14 @@ class GenerationRule:
 class AnswerRule:
     """From text to the one span that counts.
 
-    parser: a name in `vtg_eval.parsing.SPAN_PARSERS`. select: which of the parsed spans counts.
-    reversed: what an end before the start means. quantum: round times to a multiple of so many
-    seconds (0: not at all).
+    parser: a name in `vtg_eval.parsing.SPAN_PARSERS`. unit: what a number in the text means,
+    seconds or hundredths of the duration (then IoU is taken on fractions of the duration).
+    select: which of the parsed spans counts. reversed: what an end before the start means.
+    quantum: round times to a multiple of so many seconds (0: not at all).
     """
 
     parser: str = "strict"
+    unit: Literal["seconds", "percent"] = "seconds"
     select: Literal["first", "last"] = "first"
     reversed: Literal["zero", "swap"] = "zero"
     quantum: float = 0.0
@@ -83,15 +85,26 @@ class ScoreRule:
     """From spans to figures.
 
     comparator: how IoU is held against a threshold. iou_decimals: round each IoU first
-    (-1: not at all). non_finite: what a NaN or infinite time scores. missing: whether samples
-    without a prediction score 0 or leave the denominator. average: also report the mean of
-    mIoU and the recalls, as "avg".
+    (-1: not at all). ranks: a recall is reported for the best of the first so many spans.
+    nms: leave out spans that overlap a better one by more than this IoU (1: keep all).
+    truth: "clamp" cuts targets at the video's end and leaves out those that then are empty.
+    occurrences: which of a target's occurrences counts. missing: whether samples without an
+    answer score 0 or leave the denominator. duplicates: which line counts when an id occurs
+    twice. arithmetic: in which order the mean is taken, which shows in the last digits only.
+    average: also report the mean of mIoU and the recalls, as "avg".
+    A non-finite time scores 0 under every protocol, also where its source gives it a hit.
     """
 
     thresholds: tuple[float, ...] = (0.3, 0.5, 0.7)
     comparator: Literal[">=", ">"] = ">="
     iou_decimals: int = -1
+    ranks: tuple[int, ...] = (1,)
+    nms: float = 1.0
+    truth: Literal["as-is", "clamp"] = "as-is"
+    occurrences: Literal["best", "first"] = "best"
     missing: Literal["zero", "drop"] = "zero"
+    duplicates: Literal["first", "last"] = "first"
+    arithmetic: Literal["sum*100/n", "sum/n*100", "mean*100"] = "sum*100/n"
     average: bool = False
 
 
@@ -168,9 +181,11 @@ def _checked(value: Any, hint: Any, key: str) -> Any:
             raise UserError(f"{key} is {value!r}; it must be one of {', '.join(get_args(hint))}")
         return value
     if get_origin(hint) is tuple:
-        return tuple(float(item) for item in value)
+        if not isinstance(value, list) or not value:
+            raise UserError(f"{key} is {value!r}; it must be a list that is not empty")
+        return tuple(_checked(item, get_args(hint)[0], key) for item in value)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
-    if not isinstance(value, hint):
+    if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
         raise UserError(f"{key} is {value!r}; it must be a {hint.__name__}")
     return value

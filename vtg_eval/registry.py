@@ -68,6 +68,10 @@ class Registry:
             records.append(PluginRecord(point.name, point.value, package, version, hooks, error))
         return cls(manager, tuple(records))
 
+    def plugin(self, record: PluginRecord) -> Any:
+        """Return the plug-in of a record; None where it could not be loaded."""
+        return self._manager.get_plugin(f"{record.package}:{record.name}")
+
     @property
     def hook(self) -> Any:
         """Pluggy's hook caller, for events."""

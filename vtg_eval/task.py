@@ -105,8 +105,8 @@ class Task(ABC):
     def video_path(self, root: Path, video: str) -> Path:
         """Return where that video belongs (it may not be there)."""
 
-    def prepare(self, root: Path) -> None:  # noqa: B027 - nothing to do is a valid answer
-        """Make what can be made without a network (generated benchmarks); a no-op elsewhere."""
+    def prepare(self, root: Path, split: str | None = None) -> None:  # noqa: B027 - may be a no-op
+        """Make a split's files without a network (generated benchmarks); a no-op elsewhere."""
 
     def folder(self, root: Path) -> Path:
         """Return the task's own folder: `root`/<task name> where that exists, else `root`."""

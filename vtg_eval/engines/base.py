@@ -20,7 +20,8 @@ class Request:
     `metadata` what the model's processor is told of them (always `do_sample_frames: False`),
     `processor_kwargs` further processor arguments. `told_times` are the times in seconds that
     reach the model, one a frame pair (or as the model's grid has it). `answer` is set instead
-    where the answer exists already (baseline, replay).
+    where the answer exists already (baseline, replay). `neutralised` counts the control tokens
+    that were found in the sample's own text and broken up.
     """
 
     sample_id: str
@@ -30,6 +31,7 @@ class Request:
     processor_kwargs: Mapping[str, Any] = field(default_factory=dict)
     told_times: tuple[float, ...] = ()
     answer: str | None = None
+    neutralised: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,3 +79,9 @@ class Engine(ABC):
 
     def close(self) -> None:  # noqa: B027 - most engines hold nothing to give back
         """Give back processes and memory."""
+
+
+def failed(request: Request, reason: str) -> Completion:
+    """Return the completion of a request that cannot be answered; `reason` is cut to one line."""
+    line = " ".join(reason.split())[:300]
+    return Completion(request.sample_id, "", 0, 0, "error", error=line)

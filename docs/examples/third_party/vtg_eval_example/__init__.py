@@ -1,0 +1,16 @@
+"""What this package provides. Only names stand here: modules are imported when they are used."""
+
+from vtg_eval.hookspecs import AdapterEntry, Entry, hookimpl
+
+
+@hookimpl
+def vtg_tasks():
+    return [Entry("kitchen", f"{__name__}.kitchen:TASK", "three questions about two videos")]
+
+
+@hookimpl
+def vtg_adapters():
+    # engine="replay": this "model" brings its answers along. One that runs on vllm or
+    # transformers names the `architectures` of its config.json instead.
+    target = f"{__name__}.last_words:LastWordsAdapter"
+    return [AdapterEntry("last-words", target, "always the last so many seconds", engine="replay")]

@@ -1,0 +1,72 @@
+"""Blind predictors as models: they see the duration only, and every score should beat them.
+
+`baseline:whole-video`, `baseline:random` (two uniform times, fixed by the sample's id) and
+`baseline:constant:START:END` (fractions of the duration, for instance those that a run's floors
+name as fitted on the train split).
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+
+from vtg_eval.adapter import Adapter, Checkpoint
+from vtg_eval.engines.base import Request
+from vtg_eval.errors import UserError
+from vtg_eval.names import nearest
+from vtg_eval.protocol import FrameRule, Protocol
+from vtg_eval.types import Sample
+from vtg_eval.video.frames import Frames
+
+WHOLE, RANDOM, CONSTANT = "whole-video", "random", "constant"
+
+
+class BaselineAdapter(Adapter):
+    """A predictor without a model."""
+
+    needs_frames = False
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        self._kind, _, rest = checkpoint.argument.partition(":")
+        if self._kind not in (WHOLE, RANDOM, CONSTANT) or (rest and self._kind != CONSTANT):
+            hint = nearest(checkpoint.argument, (WHOLE, RANDOM, CONSTANT))
+            raise UserError(f'There is no baseline "{checkpoint.argument}". {hint}')
+        self._constant = _fractions(rest) if self._kind == CONSTANT else (0.0, 1.0)
+
+    def frame_size(self, height: int, width: int, frames: int, rule: FrameRule) -> tuple[int, int]:
+        """Return the size as it is; no frame is ever looked at."""
+        return height, width
+
+    def request(self, sample: Sample, frames: Frames | None, protocol: Protocol) -> Request:
+        """Return the answer "START - END"; raises ValueError where the duration is not known."""
+        if sample.duration is None:
+            raise ValueError("the annotation has no duration, which baselines answer from")
+        start, end = _draw(sample.id) if self._kind == RANDOM else self._constant
+        answer = f"{_seconds(start * sample.duration)} - {_seconds(end * sample.duration)}"
+        return Request(sample.id, prompt="", answer=answer)
+
+
+def _fractions(text: str) -> tuple[float, float]:
+    try:
+        start, end = (float(word) for word in text.split(":"))
+    except ValueError:
+        start, end = 1.0, 0.0
+    if not 0 <= start < end <= 1:
+        raise UserError(
+            "baseline:constant needs two fractions of the duration, as in "
+            "baseline:constant:0:0.45; a run's floors name those fitted on the train split."
+        )
+    return start, end
+
+
+def _draw(sample_id: str) -> tuple[float, float]:
+    """Return two sorted numbers in [0, 1), uniform over ids, the same on every machine."""
+    seed = hashlib.sha256(sample_id.encode("utf-8", "surrogatepass")).digest()
+    first, second = (int.from_bytes(part, "big") / 2**64 for part in (seed[:8], seed[8:16]))
+    return min(first, second), max(first, second)
+
+
+def _seconds(value: float) -> str:
+    """Write seconds in full, never with an exponent."""
+    return np.format_float_positional(value, trim="0")

@@ -1,0 +1,28 @@
+"""Qwen3-VL: the time of each frame pair stands as text before it, `<12.5 seconds>`."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from .qwen_vl import QwenVLAdapter, Timing
+
+# The processor writes (i + j) / 2 / fps for a pair of frame indices i, j: indices that count
+# microseconds give it the frames' own times, also where the frame rate varies.
+TICKS = 1_000_000
+
+
+class Qwen3VLAdapter(QwenVLAdapter):
+    """Any checkpoint of the architecture Qwen3VLForConditionalGeneration."""
+
+    patch_size = 16
+
+    def timing(self, times: npt.NDArray[np.float64]) -> Timing:
+        """Return microsecond indices; told is each pair's mean, to the tenth the stamp shows."""
+        ticks = [int(tick) for tick in np.rint(times * TICKS)]
+        paired = ticks + ticks[-1:] if len(ticks) % 2 else ticks
+        means = [
+            (i / TICKS + j / TICKS) / 2 for i, j in zip(paired[::2], paired[1::2], strict=True)
+        ]
+        metadata = {"frames_indices": ticks, "fps": float(TICKS), "total_num_frames": ticks[-1] + 1}
+        return Timing(metadata, tuple(float(f"{mean:.1f}") for mean in means))

@@ -1,0 +1,96 @@
+"""What the Qwen-VL families share: sizes, prompt and processor arguments. Times differ."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from vtg_eval.adapter import Adapter, Checkpoint
+from vtg_eval.engines.base import Request
+from vtg_eval.errors import UserError
+from vtg_eval.protocol import FrameRule, PromptRule, Protocol
+from vtg_eval.question import question, written
+from vtg_eval.types import Sample
+from vtg_eval.video.frames import Frames
+
+from .chat import ChatMarkup
+from .smart_resize import frame_size
+
+VIDEO, IMAGE = "<|video_pad|>", "<|image_pad|>"
+CONTROL = ("<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", VIDEO, IMAGE)
+
+# Frames arrive chosen and sized; neither engine's processor may do either again.
+VIDEO_ARGUMENTS = {"do_sample_frames": False, "do_resize": False, "cap_pixels_per_frame": False}
+
+
+class Timing(NamedTuple):
+    """How a family is told times: the metadata for its processor, and what comes of them.
+
+    metadata: `frames_indices`, `fps`, `total_num_frames`. told: seconds, one for each pair.
+    """
+
+    metadata: Mapping[str, Any]
+    told: tuple[float, ...]
+
+
+class QwenVLAdapter(Adapter):
+    """A Qwen-VL checkpoint. Subclasses say how times reach the model."""
+
+    patch_size: int
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        if checkpoint.path is None:
+            raise UserError(f"{checkpoint.reference} is not a checkpoint's folder.")
+        config = checkpoint.config or {}
+        self.vision: Mapping[str, Any] = config.get("vision_config") or {}
+        patch = int(self.vision.get("patch_size", self.patch_size))
+        self.factor = patch * int(self.vision.get("spatial_merge_size", 2))
+        self._markup = ChatMarkup(checkpoint.path, CONTROL)
+
+    @abstractmethod
+    def timing(self, times: npt.NDArray[np.float64]) -> Timing:
+        """Return how frames at `times` (seconds, [T]) are told to the model."""
+
+    def frame_size(self, height: int, width: int, frames: int, rule: FrameRule) -> tuple[int, int]:
+        """Return the (height, width) in px at which `frames` frames of a video are shown."""
+        return frame_size(height, width, frames, rule, self.factor)
+
+    def request(self, sample: Sample, frames: Frames | None, protocol: Protocol) -> Request:
+        """Return the model's input for one sample, with the times the model is told."""
+        if frames is None:
+            raise ValueError("this model needs frames")
+        timing = self.timing(frames.times)
+        query = self._markup.neutral(written(sample.query, protocol.prompt))
+        return Request(
+            sample_id=sample.id,
+            prompt=self._prompt(query.text, protocol.prompt),
+            frames=frames,
+            metadata={
+                **timing.metadata,
+                "duration": float(frames.info.duration),
+                "video_backend": "vtg-eval",
+                "do_sample_frames": False,
+            },
+            processor_kwargs={"videos_kwargs": VIDEO_ARGUMENTS},
+            told_times=timing.told,
+            neutralised=query.broken,
+        )
+
+    def _prompt(self, query: str, rule: PromptRule) -> str:
+        video = {"type": "video"}
+        text = {"type": "text", "text": question(query, rule)}
+        content = [video, text] if rule.layout == "video-first" else [text, video]
+        messages: list[dict[str, Any]] = [{"role": "user", "content": content}]
+        if rule.system:
+            messages.insert(0, {"role": "system", "content": rule.system})
+        prompt = self._markup.render(messages)
+        if prompt.count(VIDEO) != 1 or IMAGE in prompt:
+            raise UserError(
+                f"The checkpoint's chat template does not give one {VIDEO} for a video; "
+                "fetch the checkpoint again or check the protocol's prompt."
+            )
+        return prompt

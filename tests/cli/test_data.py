@@ -1,0 +1,120 @@
+"""`vtg-eval data`, through its command."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from data_task import SmallTask, sample
+from video_files import X264, truncate, write_clock
+
+from vtg_eval.cli.data import DataCommand
+from vtg_eval.registry import Registry
+from vtg_eval.task import SourceFile
+from vtg_eval.video.pyav import PyavDecoder
+
+
+class OneTask:
+    """A registry that knows one task."""
+
+    def __init__(self, task: SmallTask) -> None:
+        self._task = task
+
+    def task(self, name: str) -> SmallTask:
+        return self._task
+
+    def decoder(self, name: str) -> type[PyavDecoder]:
+        return PyavDecoder
+
+
+def run(task: SmallTask, *words: str) -> int:
+    command = DataCommand()
+    parser = argparse.ArgumentParser()
+    command.configure(parser)
+    return command.run(parser.parse_args(list(words)), cast(Registry, OneTask(task)))
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VTG_EVAL_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def task() -> SmallTask:
+    return SmallTask([sample("a/0", (0, 1)), sample("b/0", (0, 3.5))])
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    (tmp_path / "small" / "videos").mkdir(parents=True)
+    write_clock(tmp_path / "small" / "videos" / "a.mp4", 48)
+    return tmp_path
+
+
+def test_check_reports_and_exits_1_while_videos_are_missing(
+    task: SmallTask, root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(task, "check", "small", "--data-root", str(root)) == 1
+    out = capsys.readouterr().out
+    assert "videos missing: 1 (b)" in out
+    assert "truth beyond the annotated end by over 1 s: 1 (b/0)" in out
+    write_clock(root / "small" / "videos" / "b.mp4", 48)
+    assert run(task, "check", "small", "--root", str(root)) == 0
+    assert "nothing is missing" in capsys.readouterr().out
+
+
+def test_check_writes_every_finding_as_json(
+    task: SmallTask, root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(task, "check", "small", "--data-root", str(root), "--json", str(root / "out.json"))
+    result: dict[str, Any] = json.loads((root / "out.json").read_text())
+    assert result["complete"] is False
+    missing = {"name": "videos missing", "count": 1, "serious": True, "where": ["b"]}
+    assert missing in result["findings"]
+    capsys.readouterr()
+    run(task, "check", "small", "--data-root", str(root), "--json", "-")
+    assert json.loads(capsys.readouterr().out) == result
+
+
+def test_decode_finds_what_the_index_does_not_show(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    task = SmallTask([sample("a/0", (0, 1), duration=4.0)])
+    path = root / "small" / "videos" / "a.mp4"
+    content = bytearray(write_clock(path, 96, options={**X264, "bf": "0"}).read_bytes())
+    start = content.index(b"mdat") + 4
+    end = content.index(b"moov") - 4
+    middle = start + (end - start) // 3
+    content[middle:end] = b"\xa5" * (end - middle)
+    path.write_bytes(content)
+    assert run(task, "check", "small", "--data-root", str(root)) == 0
+    assert run(task, "check", "small", "--data-root", str(root), "--decode") == 1
+    assert "no picture can be decoded" in capsys.readouterr().out
+
+
+def test_a_cut_file_is_too_short(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    task = SmallTask([sample("a/0", (0, 1), duration=4.0)])
+    whole = write_clock(root / "w.mp4", 96, container_options={"movflags": "faststart"})
+    truncate(whole, root / "small" / "videos" / "a.mp4", 0.6)
+    assert run(task, "check", "small", "--data-root", str(root)) == 1
+    assert "shorter than annotated" in capsys.readouterr().out
+
+
+def test_prepare_says_what_belongs_where(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = SourceFile("list.txt", "https://example.org/list", "0" * 64)
+    samples = [sample("a/0", (0, 1)), sample("b/0", (0, 1))]
+    assert run(SmallTask(samples, (source,)), "prepare", "small", "--root", str(root)) == 1
+    out = capsys.readouterr().out
+    assert f"{root / 'small' / 'list.txt'}: missing. From https://example.org/list: must be" in out
+    assert run(SmallTask(samples), "prepare", "small", "--data-root", str(root)) == 1
+    out = capsys.readouterr().out
+    assert "videos: 1 of 2 are there" in out
+    assert str(root / "small" / "videos") in out
+
+
+def test_prepare_is_done_when_everything_is_there(root: Path) -> None:
+    task = SmallTask([sample("a/0", (0, 1))])
+    assert run(task, "prepare", "small", "--data-root", str(root)) == 0

@@ -1,0 +1,229 @@
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import fakes
+from tests.fakes import QUERIES, VIDEOS
+from vtg_eval.cli import main
+
+REPOSITORY = Path(__file__).parents[2]
+MAIN = "import sys; from vtg_eval.cli import main; sys.exit(main())"
+FIXED = ("--model", "model", "--tasks", "fake_vtg", "--engine", "fake", "--decoder", "fake")
+TOTAL = VIDEOS * QUERIES
+
+
+class Shell:
+    """A user's shell with the fake plug-in installed, in a folder of its own."""
+
+    def __init__(
+        self, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        self.home = home
+        self._capsys = capsys
+        fakes.install("fakes", "tests.fakes", home / "site")
+        fakes.write_checkpoint(home / "model")
+        monkeypatch.chdir(home)
+        monkeypatch.syspath_prepend(home / "site")
+        monkeypatch.setenv("PYTHONPATH", f"{home / 'site'}{os.pathsep}{REPOSITORY}")
+        monkeypatch.setenv("VTG_EVAL_CACHE", str(home / "cache"))
+        monkeypatch.delenv("VTG_EVAL_DATA", raising=False)
+
+    def run(self, *words: str) -> tuple[int, str, str]:
+        """Call `vtg-eval` in this process: exit status, standard output, standard error."""
+        try:
+            code = main([*FIXED, *words])
+        except SystemExit as exc:  # argparse refuses so
+            code = int(exc.code or 0)
+        return (code, *self._capsys.readouterr())
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        """Start `vtg-eval` as a process of its own."""
+        return subprocess.Popen(
+            [sys.executable, "-c", MAIN, *FIXED, *words],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+
+@pytest.fixture
+def shell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Shell:
+    return Shell(tmp_path, monkeypatch, capsys)
+
+
+def lines(folder: Path) -> int:
+    path = folder / "journal.jsonl"
+    return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
+def wait_for(folder: Path, count: int, process: subprocess.Popen[str]) -> None:
+    while lines(folder) < count and process.poll() is None:
+        time.sleep(0.005)
+
+
+def test_a_run_ends_in_a_table_and_the_folders_path(shell: Shell) -> None:
+    code, out, err = shell.run()
+    assert code == 0, err
+    assert "| fake_vtg test, strict@1 " in out
+    assert "| floor: whole video " in out
+    assert "| ceiling of the frames " in out
+    folder = shell.home / out.rpartition("run folder: ")[2].strip()
+    assert (folder / "results.json").is_file()
+    assert folder.name.startswith("model-fake_vtg-strict@1-")
+    assert err.splitlines() == [
+        f"model on fake_vtg: {TOTAL} samples",
+        err.splitlines()[1],
+    ]
+    assert f"{TOTAL} of {TOTAL} done" in err
+
+
+def test_a_killed_run_is_finished_to_the_same_bytes(shell: Shell) -> None:
+    delay = ("--engine-arg", "delay=0.02")
+    assert shell.run("--out", "whole", *delay)[0] == 0
+    folder, chance = shell.home / "killed", random.Random()
+    kills = 0
+    for share in (0.1, 0.3, 0.5, 0.7, 0.9):
+        with shell.start("--out", "killed", *delay) as process:
+            wait_for(folder, int(TOTAL * share), process)
+            time.sleep(chance.uniform(0, 0.04))
+            kills += process.poll() is None
+            process.kill()
+    assert kills >= 3
+    assert shell.run("--out", "killed", *delay)[0] == 0
+    assert (folder / "results.json").read_bytes() == (
+        shell.home / "whole" / "results.json"
+    ).read_bytes()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_says_how_to_go_on(shell: Shell, number: int) -> None:
+    with shell.start("--out", "run", "--engine-arg", "delay=0.2") as process:
+        wait_for(shell.home / "run", 3, process)
+        process.send_signal(number)
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    answered = lines(shell.home / "run")
+    assert 3 <= answered < TOTAL
+    assert f"{answered} of {TOTAL} answered; run the same command again to finish." in err
+    assert "Traceback" not in err
+
+
+def test_two_processes_do_not_meet_in_one_folder(shell: Shell) -> None:
+    words = ("--out", "run", "--engine-arg", "delay=0.2")
+    with shell.start(*words) as first:
+        wait_for(shell.home / "run", 1, first)
+        code, _, err = shell.run(*words)
+        first.kill()
+    assert code == 2
+    assert "Another vtg-eval process" in err
+
+
+def test_json_alone_goes_to_standard_output(shell: Shell) -> None:
+    code, out, _ = shell.run("--json", "-", "--limit", "6")
+    table = json.loads(out)
+    assert code == 0
+    assert (table["task"], table["n_expected"], table["subset"]["of"]) == ("fake_vtg", 6, TOTAL)
+
+
+def test_a_limit_is_said_in_the_table(shell: Shell) -> None:
+    _, out, _ = shell.run("--limit", "6")
+    assert f"SUBSET 6 of {TOTAL}" in out
+    assert "the first 6" in out
+
+
+def test_a_plan_starts_nothing(shell: Shell) -> None:
+    code, out, err = shell.run("--plan", "--engine-arg", "refuse=true")
+    assert code == 0, err
+    assert f"{TOTAL} samples, {TOTAL} left to ask on {VIDEOS} videos" in out
+    assert not (shell.home / "runs").exists()
+    facts: Any = json.loads(shell.run("--plan", "--json", "-")[1])
+    assert facts["left"]["samples"] == TOTAL
+    assert facts["left"]["frames"] > VIDEOS
+
+
+def test_a_plan_of_a_finished_run_has_nothing_left(shell: Shell) -> None:
+    shell.run()
+    assert json.loads(shell.run("--plan", "--json", "-")[1])["left"]["samples"] == 0
+
+
+def test_failed_samples_set_the_exit_status(shell: Shell) -> None:
+    code, out, err = shell.run("--engine-arg", 'fail=["v1/1"]')
+    assert code == 1
+    assert "ledger: " in out
+    assert "error 1" in out
+    assert "1 of 32 samples failed" in err
+
+
+def test_missing_videos_are_refused_or_left_out(shell: Shell) -> None:
+    root = shell.home / "cache" / "data" / "fake_vtg"
+    fakes.TASK.prepare(root)
+    (root / "videos" / "v2.txt").unlink()
+    (root / "videos" / "v2.txt").mkdir()  # so that it is not made again
+    code, _, err = shell.run()
+    assert code == 2
+    assert "1 of 8 videos are missing" in err
+    code, out, _ = shell.run("--allow-subset")
+    assert code == 0
+    assert f"SUBSET {TOTAL - QUERIES} of {TOTAL}" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--tasks", "fake_vtx"], 'Did you mean "fake_vtg"?'),
+        (["--model", "nowhere"], 'There is no model "nowhere"'),
+        (["--engine", "fak"], 'Did you mean "fake"?'),
+        (["--decoder", "fak"], 'Did you mean "fake"?'),
+        (["--protocol", "strict@9"], 'Did you mean "strict@1"?'),
+        (["--split", "tets"], 'Did you mean "test"?'),
+        (["--data-root", "nowhere"], "The data root nowhere is not a folder"),
+        (["--limit", "0"], "not a positive number"),
+        (["--engine-arg", "x"], "not KEY=VALUE"),
+        (["--tasks", ","], "--tasks needs task names"),
+        (["--model", "baseline:whole-video"], "leave out --engine"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_mistakes_get_a_line_and_no_traceback(shell: Shell, words: list[str], said: str) -> None:
+    code, out, err = shell.run(*words)
+    assert code == 2
+    assert said in err
+    assert "Traceback" not in err
+    assert out == ""
+
+
+def test_a_run_is_scored_again_from_its_folder(
+    shell: Shell, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shell.run("--out", "run")
+    assert main(["score", "run", "--json", "-"]) == 0
+    assert json.loads(capsys.readouterr().out) == json.loads(Path("run/results.json").read_text())
+    assert main(["score", "run", "--protocol", "timelens@1"]) == 0
+    assert "| fake_vtg test, timelens@1 " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["nowhere"], "nowhere is not a run folder"),
+        ([], "Name a run's folder"),
+        (["run", "--split", "test"], "Name a run's folder"),
+        (["--task", "fake_vtg"], "both --task and --predictions"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_scored_is_said(
+    shell: Shell, capsys: pytest.CaptureFixture[str], words: list[str], said: str
+) -> None:
+    assert main(["score", *words]) == 2
+    assert said in capsys.readouterr().err

@@ -1,0 +1,153 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from vtg_eval.cli import main
+
+LINES = "AAAAA 0.0 10.0##person sits.\nBBBBB 5.0 10.0##person runs.\nBBBBB 0.0 5.0##person eats.\n"
+CSV = "id,length\nAAAAA,20.0\nBBBBB,20.0\n"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    (tmp_path / "charades_sta_test.txt").write_text(LINES)
+    (tmp_path / "Charades_v1_test.csv").write_text(CSV)
+    return tmp_path
+
+
+@pytest.fixture
+def run(root, capsys):
+    def call(*records, words=()):
+        path = root / "p.jsonl"
+        path.write_text("".join(f"{r if isinstance(r, str) else json.dumps(r)}\n" for r in records))
+        arguments = ["score", "--task", "charades_sta", "--data-root", str(root)]
+        status = main([*arguments, "--predictions", str(path), *words])
+        printed = capsys.readouterr()
+        return status, printed.out, printed.err
+
+    return call
+
+
+def scored(run, *records, words=()):
+    status, out, _ = run(*records, words=("--json", "-", *words))
+    assert status == 0
+    return json.loads(out)
+
+
+def test_the_interface(run, root):
+    found = scored(run, {"id": "AAAAA/0", "text": "0 - 5"}, {"id": "BBBBB/0", "spans": [[5, 10]]})
+    assert found == {
+        "task": "charades_sta",
+        "split": "test",
+        "protocol": "strict@1",
+        "n_expected": 3,
+        "n_scored": 3,
+        "metrics": {
+            "R1@0.3": pytest.approx(200 / 3),
+            "R1@0.5": pytest.approx(200 / 3),
+            "R1@0.7": pytest.approx(100 / 3),
+            "mIoU": 50.0,
+        },
+        "failures": {"missing": 1},
+    }
+    out = root / "out.json"
+    assert run({"id": "AAAAA/0", "text": "x"}, words=("--json", str(out)))[1] == ""
+    assert json.loads(out.read_text())["failures"] == {"missing": 2, "unparsed": 1}
+
+
+def test_hostile_records_are_counted_and_never_hit(run):
+    records = [
+        '{"id": "AAAAA/0", "spans": [[NaN, NaN]]}',
+        '{"id": "BBBBB/0", "spans": [[0, 1e400]]}',
+        {"id": "BBBBB/1", "spans": [["0", "5"]]},
+        {"id": "BBBBB/1", "spans": [[0, 5]]},
+        {"id": "nobody", "spans": [[0, 5]]},
+    ]
+    for protocol in ("strict@1", "time-r1@1", "timelens@1", "2d-tan@1"):
+        found = scored(run, *records[:3], *records[4:], words=("--protocol", protocol))
+        assert set(found["metrics"].values()) == {0.0}
+    found = scored(run, *records)
+    assert set(found["metrics"].values()) == {0.0}
+    assert found["failures"] == {"malformed": 1, "non_finite": 2, "unknown_id": 1, "duplicate": 1}
+
+
+def test_empty_lists_and_a_million_spans(run):
+    found = scored(
+        run,
+        {"id": "AAAAA/0", "spans": []},
+        {"id": "BBBBB/0", "spans": [[5, 10]] * 10**6},
+        {"id": "BBBBB/1", "spans": [[]]},
+    )
+    assert set(found["metrics"].values()) == {0.0}
+    assert found["failures"] == {"malformed": 1, "too_many_spans": 1, "said_never": 1}
+
+
+@pytest.mark.parametrize("line", ["not json", "{}", "[]", "[" * 10**5])
+def test_a_broken_line_is_a_one_line_error(run, line):
+    status, out, err = run({"id": "AAAAA/0", "text": "x"}, line)
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert "p.jsonl, line 2" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (("--protocol", "timelens@2"), "timelens@1"),
+        (("--split", "tset"), "test"),
+        (("--task", "charades"), "charades_sta"),
+        (("--data-root", "nowhere"), "nowhere is not a folder"),
+        (("--split", "train"), "charades_sta_train.txt"),
+        (("--predictions", "nowhere"), "cannot be read"),
+        (("--json", "no/such/folder/out.json"), "cannot be written"),
+    ],
+)
+def test_mistakes_are_named(run, words, named):
+    status, _, err = run({"id": "AAAAA/0", "text": "x"}, words=words)
+    assert (status, err.count("\n")) == (2, 1)
+    assert named in err
+
+
+def test_tables(run):
+    _, out, _ = run({"id": "AAAAA/0", "text": "0 - 5"}, {"id": "BBBBB/0", "text": "20 - 0"})
+    for word in (
+        "3 of 3 samples",
+        "95 % interval",
+        "whole video",
+        "random",
+        "constant",
+        "reversed",
+        "missing",
+        "time-r1@1",
+        "lmms-eval@0.7",
+    ):
+        assert word in out
+    assert "vtimellm@1" not in out
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--help"],
+        ["tasks"],
+        ["score", "--help"],
+        ["protocols"],
+        ["samples", "charades_sta", "--data-root", "."],
+        ["score", "--task", "charades_sta", "--data-root", ".", "--predictions", "p.jsonl"],
+    ],
+)
+def test_no_torch(root, words):
+    (root / "p.jsonl").write_text('{"id": "AAAAA/0", "text": "0 - 5"}\n')
+    code = (
+        "import sys; from vtg_eval.cli import main\n"
+        "try: main(sys.argv[1:])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'torch', 'transformers', 'vllm', 'av', 'decord'} & set(sys.modules)\n"
+        "sys.exit(f'imported {heavy}' if heavy else 0)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words], cwd=root, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")

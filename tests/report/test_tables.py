@@ -1,0 +1,66 @@
+from dataclasses import replace
+
+import pytest
+
+from vtg_eval.report.tables import report, score_table, subset_line
+from vtg_eval.run.manifest import Subset
+from vtg_eval.run.results import GroupResult, SampleResult, TaskResults
+
+RESULTS = TaskResults(
+    task="charades_sta",
+    task_version="1-A",
+    split="test",
+    model="nano|x",
+    checkpoint="c",
+    protocol="strict@1",
+    n_expected=2,
+    n_scored=2,
+    subset=Subset("abcdef0123456789", 2, 2),
+    metrics={"R1@0.5": 50.0, "mIoU": 44.44},
+    intervals={"R1@0.5": (0.0, 100.0), "mIoU": (40.04, 50.0)},
+    failures={"unparsed": 1},
+    floors={"whole video": {"R1@0.5": 10.0, "mIoU": 27.04}},
+    ceiling={"R1@0.5": 100.0, "mIoU": 97.5},
+    spread={"strict@1": {"mIoU": 44.44}, "timelens@1": {"mIoU": 61.0}, "x@1": {"mIoU": 29.0}},
+    groups=(GroupResult("length", "short", 1, {"R1@0.5": 0.0, "mIoU": 30.0}),),
+    samples=(SampleResult("a", "v", (0.0, 1.0), 0.5, ()), SampleResult("b", "v", None, 0.0, ())),
+)
+
+
+def test_the_score_stands_beside_interval_floors_and_ceiling() -> None:
+    assert score_table(RESULTS).splitlines() == [
+        "| charades_sta test, strict@1   | R1@0.5            | mIoU              |",
+        "|-------------------------------|-------------------|-------------------|",
+        "| nano\\|x                       | 50.0 [0.0, 100.0] | 44.4 [40.0, 50.0] |",
+        "| floor: whole video            | 10.0              | 27.0              |",
+        "| ceiling of the frames         | 100.0             | 97.5              |",
+    ]
+
+
+def test_the_report_has_ledger_spread_and_groups() -> None:
+    text = report(RESULTS)
+    assert "samples: 2, in the denominator: 2, videos: 1;" in text
+    assert "ledger: unparsed 1" in text
+    assert "under 3 protocols: mIoU 29.0 (x@1) to 61.0 (timelens@1)" in text
+    assert "| length: short | 1 " in text.replace("  ", " ")
+    assert "SUBSET" not in text
+
+
+@pytest.mark.parametrize(
+    ("subset", "reason"),
+    [
+        (Subset("abcdef0123", 2, 9, limit=2), "the first 2"),
+        (Subset("abcdef0123", 2, 9, missing_videos=("v", "w")), "2 videos are missing"),
+    ],
+)
+def test_a_subset_is_said_in_table_and_text(subset: Subset, reason: str) -> None:
+    text = report(replace(RESULTS, subset=subset))
+    assert ", SUBSET 2 of 9 (abcdef01)" in text.splitlines()[0]
+    assert f"A SUBSET: 2 of 9 samples ({reason}), digest abcdef01" in text
+    assert reason in subset_line(subset)
+
+
+def test_what_a_run_does_not_have_is_left_out() -> None:
+    bare = replace(RESULTS, floors={}, ceiling=None, spread={}, groups=(), failures={})
+    text = report(bare)
+    assert not any(word in text for word in ("floor", "ceiling", "ledger", "protocols", "length"))

@@ -1,0 +1,37 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import fakes
+from vtg_eval.engines.base import EngineOptions
+from vtg_eval.run.case import RunOptions
+from vtg_eval.run.runner import Outcome, Runner
+
+Run = Callable[..., Outcome]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run the fake model on the fake task: run("one", batch_size=2, delay=0.1, limit=3)."""
+    monkeypatch.setenv("VTG_EVAL_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("VTG_EVAL_DATA", raising=False)
+    monkeypatch.chdir(tmp_path)
+    checkpoint = fakes.write_checkpoint(tmp_path / "model")
+
+    def run_once(
+        folder: str,
+        *plugins: Any,
+        model: str = str(checkpoint),
+        batch_size: int = 4,
+        options: dict[str, Any] | None = None,
+        **extra: Any,
+    ) -> Outcome:
+        given: dict[str, Any] = {"engine": "fake", "decoder": "fake", "quiet": True}
+        given |= {"engine_options": EngineOptions(batch_size=batch_size, extra=extra)}
+        chosen = RunOptions(model=model, **(given | (options or {})))
+        with Runner(chosen, fakes.make_registry(fakes, *plugins)) as runner:
+            return runner.run(runner.case("fake_vtg"), tmp_path / folder)
+
+    return run_once

@@ -1,0 +1,32 @@
+from pathlib import Path
+
+import pytest
+
+from tests.fakes import QUERIES, TASK, VIDEOS, FakeAdapter
+from vtg_eval.adapter import Checkpoint
+from vtg_eval.protocol import FrameRule
+from vtg_eval.run.estimate import Estimate, estimate
+from vtg_eval.run.plan import make_plan
+
+PLAN = make_plan(TASK, Path(), TASK.samples(Path(), "test"), needs_videos=False)
+ADAPTER = FakeAdapter(Checkpoint("x", None))
+
+
+def test_frames_and_disk_follow_the_durations() -> None:
+    found = estimate(PLAN, ADAPTER, FrameRule(fps=2.0))
+    seconds = sum(job.duration for job in PLAN.jobs)
+    assert (found.samples, found.videos) == (VIDEOS * QUERIES, VIDEOS)
+    assert found.frames == pytest.approx(2 * seconds, abs=2 * VIDEOS)
+    assert found.disk == found.frames * 8 * 8 * 3
+
+
+def test_the_frame_budget_bounds_the_tokens() -> None:
+    rule = FrameRule(max_frames=10, max_tokens=100, total_tokens=600)
+    found = estimate(PLAN, ADAPTER, rule)
+    assert found.frames == 10 * VIDEOS
+    assert found.tokens == 300 * VIDEOS * QUERIES
+
+
+def test_a_model_without_eyes_takes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FakeAdapter, "needs_frames", False)
+    assert estimate(PLAN, ADAPTER, FrameRule()) == Estimate(VIDEOS * QUERIES, VIDEOS, 0, 0, 0)

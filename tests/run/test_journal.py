@@ -1,0 +1,113 @@
+import errno
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vtg_eval.errors import UserError
+from vtg_eval.run.journal import Journal, Record, parse_line, read_journal
+
+records = st.builds(
+    Record,
+    id=st.text(min_size=1, max_size=8),
+    video=st.text(max_size=5),
+    finish=st.sampled_from(["stop", "length", "error", "undecodable"]),
+    text=st.text(st.characters(), max_size=40),  # lone surrogates too: models emit anything
+    error=st.none() | st.text(max_size=10),
+    frame_times=st.lists(st.floats(allow_nan=False, allow_infinity=False), max_size=4).map(tuple),
+    prompt_tokens=st.integers(0, 10**6),
+)
+
+
+def write(path: Path, *some: Record) -> None:
+    with Journal(path) as journal:
+        for record in some:
+            journal.append(record)
+
+
+@given(records)
+def test_a_line_is_read_back_as_it_was(record: Record) -> None:
+    line = record.to_line()
+    assert line.count(b"\n") == 1
+    assert parse_line(line) == record
+
+
+@given(st.lists(records, min_size=1, max_size=5, unique_by=lambda r: r.id), st.data())
+def test_a_journal_cut_at_any_byte_keeps_every_whole_line(
+    tmp_path_factory: pytest.TempPathFactory, some: list[Record], data: st.DataObject
+) -> None:
+    path = tmp_path_factory.mktemp("run") / "journal.jsonl"
+    write(path, *some)
+    whole = path.read_bytes()
+    cut = data.draw(st.integers(0, len(whole)))
+    path.write_bytes(whole[:cut])
+    kept = some[: whole[:cut].count(b"\n")]
+    assert list(read_journal(path).values()) == kept
+
+    write(path, *some[len(kept) :])
+
+    assert path.read_bytes() == whole
+
+
+def test_the_last_record_of_a_sample_counts(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    write(path, Record("a", "v", "error"), Record("b", "v", "stop"), Record("a", "v", "stop"))
+    assert {r.id: r.finish for r in read_journal(path).values()} == {"a": "stop", "b": "stop"}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"\0" * 40, b"{}", b"[1]", b'{"id": 1, "video": "v", "finish": "stop"}', b"{" * 9999, b"\xff"],
+)
+def test_a_damaged_line_costs_only_its_own_sample(tmp_path: Path, line: bytes) -> None:
+    path = tmp_path / "journal.jsonl"
+    good = Record("a", "v", "stop").to_line()
+    path.write_bytes(line + b"\n" + good)
+    assert list(read_journal(path)) == ["a"]
+
+
+def test_a_line_is_in_the_file_before_append_returns(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    with Journal(path) as journal:
+        journal.append(Record("a", "v", "stop"))
+        assert list(read_journal(path)) == ["a"]
+
+
+def test_lines_reach_the_disk_in_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced = []
+    monkeypatch.setattr(os, "fsync", lambda file: synced.append(file))
+    monkeypatch.setattr("vtg_eval.run.journal.time.monotonic", lambda: 0.0)
+    with Journal(tmp_path / "journal.jsonl") as journal:
+        for number in range(40):
+            journal.append(Record(str(number), "v", "stop"))
+        assert len(synced) == 1
+    assert len(synced) == 2
+
+
+def test_a_full_disk_is_told_and_what_was_written_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, write_now = tmp_path / "journal.jsonl", os.write
+    room = len(Record("a", "v", "stop").to_line()) + 10
+
+    def write_until_full(file: int, data: memoryview) -> int:
+        nonlocal room
+        if not room:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        written = write_now(file, data[:room])
+        room -= written
+        return written
+
+    monkeypatch.setattr(os, "write", write_until_full)
+    with (
+        pytest.raises(UserError, match=r"No space left.*run the same command again"),
+        Journal(path) as journal,
+    ):
+        journal.append(Record("a", "v", "stop"))
+        journal.append(Record("b", "v", "stop"))
+    monkeypatch.undo()
+
+    write(path, Record("b", "v", "length"))
+    assert [r.finish for r in read_journal(path).values()] == ["stop", "length"]

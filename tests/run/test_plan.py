@@ -1,0 +1,77 @@
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.fakes import QUERIES, TASK, VIDEOS
+from vtg_eval.data.audit import subset_digest as audited_digest
+from vtg_eval.errors import UserError
+from vtg_eval.run.plan import make_plan, subset_digest
+
+SAMPLES = TASK.samples(Path(), "test")
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    TASK.prepare(tmp_path)
+    return tmp_path
+
+
+def test_a_videos_samples_are_adjacent_and_long_videos_come_first(root: Path) -> None:
+    plan = make_plan(TASK, root, SAMPLES)
+    assert [len(job.samples) for job in plan.jobs] == [QUERIES] * VIDEOS
+    assert all(s.video == job.video for job in plan.jobs for s in job.samples)
+    durations = [job.duration for job in plan.jobs]
+    assert durations == sorted(durations, reverse=True)
+    assert plan.samples == tuple(SAMPLES)
+    assert plan.subset.whole
+
+
+@given(st.sets(st.sampled_from([s.id for s in SAMPLES])))
+def test_jobs_are_what_was_not_answered(answered: set[str]) -> None:
+    plan = make_plan(TASK, Path("none"), SAMPLES, answered=answered, needs_videos=False)
+    left = [s.id for job in plan.jobs for s in job.samples]
+    assert sorted(left) == sorted({s.id for s in SAMPLES} - answered)
+    assert len(plan.samples) == len(SAMPLES)
+
+
+def test_limit_takes_the_first_samples_and_says_so(root: Path) -> None:
+    plan = make_plan(TASK, root, SAMPLES, limit=5)
+    assert [s.id for s in plan.samples] == [s.id for s in SAMPLES[:5]]
+    assert (plan.subset.size, plan.subset.of, plan.subset.whole) == (5, len(SAMPLES), False)
+    assert plan.subset.digest != make_plan(TASK, root, SAMPLES).subset.digest
+
+
+def test_a_limit_beyond_the_end_is_the_whole_split(root: Path) -> None:
+    assert make_plan(TASK, root, SAMPLES, limit=999).subset.whole
+
+
+def test_missing_videos_are_refused_with_the_way_out(root: Path) -> None:
+    for video in ("v2", "v5"):
+        TASK.video_path(root, video).unlink()
+    with pytest.raises(UserError) as caught:
+        make_plan(TASK, root, SAMPLES)
+    message = str(caught.value)
+    assert "2 of 8 videos are missing" in message
+    assert "data check fake_vtg" in message
+    assert "--allow-subset" in message
+
+
+def test_a_subset_is_what_is_there(root: Path) -> None:
+    TASK.video_path(root, "v2").unlink()
+    plan = make_plan(TASK, root, SAMPLES, allow_subset=True)
+    assert {s.video for s in plan.samples} == {f"v{n}" for n in range(VIDEOS)} - {"v2"}
+    assert plan.subset.missing_videos == ("v2",)
+    assert plan.subset.size == (VIDEOS - 1) * QUERIES
+
+
+def test_nothing_there_at_all_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="nothing to ask"):
+        make_plan(TASK, tmp_path, SAMPLES, allow_subset=True)
+
+
+@given(st.permutations([s.id for s in SAMPLES]))
+def test_the_digest_is_of_the_set_and_the_audits_too(ids: list[str]) -> None:
+    assert subset_digest(ids) == audited_digest(SAMPLES, {s.video: Path() for s in SAMPLES})
+    assert subset_digest(ids[1:]) != subset_digest(ids)

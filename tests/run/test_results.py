@@ -1,0 +1,77 @@
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.run.conftest import Run
+from vtg_eval.errors import UserError
+from vtg_eval.run.journal import Record
+from vtg_eval.run.results import frame_grid, load_results, prediction
+
+times = st.lists(st.integers(0, 1000), max_size=20).map(lambda t: tuple(x / 4 for x in sorted(t)))
+
+
+@given(times)
+def test_the_grid_holds_the_frames_and_one_step_more(shown: tuple[float, ...]) -> None:
+    grid = frame_grid(Record("a", "v", "stop", frame_times=shown))
+    assert set(shown) <= set(grid.tolist())
+    assert np.all(np.diff(grid) > 0)
+    assert len(grid) == len(set(shown)) + (len(set(shown)) > 1)
+
+
+@given(times, st.sampled_from([0.1, 0.5, 1.0]))
+def test_a_coarse_clock_coarsens_the_grid(shown: tuple[float, ...], quantum: float) -> None:
+    grid = frame_grid(Record("a", "v", "stop", frame_times=shown), quantum)
+    assert np.allclose(grid / quantum, np.round(grid / quantum))
+
+
+def test_no_frame_no_grid() -> None:
+    assert len(frame_grid(None)) == 0
+
+
+@pytest.mark.parametrize(
+    ("finish", "text", "failure"),
+    [
+        ("stop", "1 - 2", None),
+        ("length", "1 - 2", "truncated"),
+        ("undecodable", None, "undecodable"),
+        ("error", None, "error"),
+    ],
+)
+def test_what_a_record_means_to_the_score(
+    finish: str, text: str | None, failure: str | None
+) -> None:
+    found = prediction(Record("a", "v", finish, text="1 - 2" if text else ""))
+    assert (found.text, found.failure) == (text, failure)
+
+
+def test_results_are_read_back_as_they_were(run: Run) -> None:
+    outcome = run("one", options={"limit": 9})
+    table = json.loads((outcome.folder / "results.json").read_text())
+    assert load_results(table).metrics == outcome.results.metrics  # type: ignore[union-attr]
+    assert json.loads(json.dumps(load_results(table).to_json())) == table
+
+
+def test_a_span_that_is_no_number_is_still_valid_json(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    run("one")
+    path = tmp_path / "one" / "journal.jsonl"
+    record = json.loads(path.read_text().splitlines()[0])
+    record["text"] = '{"start": 1, "end": 1e999}'
+    with path.open("a") as file:
+        file.write(json.dumps(record) + "\n")
+    outcome = run("one")
+    text = (outcome.folder / "results.json").read_text()
+    assert "Infinity" not in text
+    assert not any(math.isinf(sample.iou) for sample in outcome.results.samples)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("table", [{}, {"format": 99}, {"format": 1, "subset": {}}])
+def test_something_else_is_refused(table: dict[str, object]) -> None:
+    with pytest.raises(UserError, match="not a result"):
+        load_results(table)

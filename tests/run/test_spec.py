@@ -1,0 +1,73 @@
+import json
+from dataclasses import replace
+
+import pytest
+
+from vtg_eval.protocol import FrameRule, Protocol
+from vtg_eval.run.rescore import protocol_from_json
+from vtg_eval.run.spec import RunSpec, annotation_digest, differences
+from vtg_eval.types import Sample, Span, Target
+
+SPEC = RunSpec(
+    model="models/x y",
+    checkpoint="c0",
+    adapter="fake",
+    task="fake_vtg",
+    task_version="1-A",
+    split="test",
+    annotations="a0",
+    limit=None,
+    protocol=Protocol("strict@1", "s", "here", notes=("n",)),
+    engine="fake",
+    engine_args={"b": 1, "a": [1, 2]},
+)
+
+
+def test_the_folders_name_is_a_plain_file_name() -> None:
+    name = SPEC.folder_name
+    assert name.startswith("models_x_y-fake_vtg-strict@1-")
+    assert "/" not in name
+    assert not replace(SPEC, model="../..").folder_name.startswith(".")
+
+
+def test_equal_specs_lead_to_the_same_folder() -> None:
+    assert replace(SPEC, engine_args={"a": [1, 2], "b": 1}).folder_name == SPEC.folder_name
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"seed": 1}, "seed (there 0, now 1)"),
+        ({"limit": 5}, "limit (there null, now 5)"),
+        ({"engine_args": {"b": 1}}, "engine_args.a (there [1, 2], now null)"),
+        (
+            {"protocol": replace(SPEC.protocol, frames=FrameRule(fps=1.0))},
+            "protocol.frames.fps (there 2.0, now 1.0)",
+        ),
+    ],
+)
+def test_whatever_differs_changes_the_folder_and_is_named(
+    change: dict[str, object], said: str
+) -> None:
+    other = replace(SPEC, **change)
+    assert other.folder_name != SPEC.folder_name
+    assert differences(SPEC.to_json(), other.to_json()) == [said]
+
+
+def test_a_spec_read_back_from_its_file_differs_in_nothing() -> None:
+    assert differences(json.loads(json.dumps(SPEC.to_json())), SPEC.to_json()) == []
+
+
+def test_a_protocol_survives_the_manifest() -> None:
+    assert protocol_from_json(SPEC.to_json()["protocol"]) == SPEC.protocol
+
+
+def test_the_annotations_digest_sees_every_change() -> None:
+    sample = Sample("a", "v", "q", Target((Span(0, 1),)), 2.0)
+    others = [
+        replace(sample, query="p"),
+        replace(sample, duration=2.5),
+        replace(sample, target=Target((Span(0, 1.5),))),
+    ]
+    assert len({annotation_digest([s]) for s in (sample, *others)}) == 4
+    assert annotation_digest([sample, others[0]]) != annotation_digest([others[0], sample])

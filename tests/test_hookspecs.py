@@ -1,0 +1,28 @@
+"""docs/plugins.md is the contract in words: it must name every hook as it is."""
+
+import inspect
+from pathlib import Path
+
+import pytest
+
+from vtg_eval import hookspecs
+from vtg_eval.cli.plugins import PROVIDERS
+
+DOCUMENT = (Path(__file__).parents[1] / "docs" / "plugins.md").read_text(encoding="utf-8")
+HOOKS = [name for name in vars(hookspecs) if name.startswith("vtg_")]
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+def test_every_hook_is_documented_with_its_signature(hook: str) -> None:
+    signature = inspect.signature(getattr(hookspecs, hook))
+    assert f"{hook}{signature}".replace("'", "") in DOCUMENT
+
+
+def test_nothing_is_documented_that_is_not_there() -> None:
+    headings = [line.split("`")[1] for line in DOCUMENT.splitlines() if line.startswith("### `")]
+    assert sorted(heading.partition("(")[0] for heading in headings) == sorted(HOOKS)
+
+
+def test_every_hook_that_provides_is_listed_by_the_plugins_command() -> None:
+    events = {"vtg_run_started", "vtg_sample_answered", "vtg_run_finished"}
+    assert set(HOOKS) == set(PROVIDERS) | events

@@ -1,0 +1,90 @@
+from pathlib import Path
+
+import pytest
+
+from vtg_eval.errors import UserError
+from vtg_eval.parsing import SPAN_PARSERS
+from vtg_eval.protocol import DEFAULT_PROTOCOL, load_protocol
+from vtg_eval.registry import Registry
+
+MINIMAL = 'name = "x@1"\nsummary = "s"\nsource = "t"\n'
+PROTOCOLS = Registry.discover().protocols
+
+
+def load(tmp_path: Path, text: str):
+    path = tmp_path / "x.toml"
+    path.write_text(MINIMAL + text)
+    return load_protocol(path)
+
+
+def test_defaults_and_overrides(tmp_path):
+    found = load(tmp_path, "[score]\nnms = 0.4\n[tasks.a.score]\nranks = [1, 5]\nnms = 1\n")
+    assert (found.score.nms, found.score.ranks) == (0.4, (1,))
+    assert (found.for_task("a").score.nms, found.for_task("a").score.ranks) == (1.0, (1, 5))
+    assert found.for_task("b").score == found.score
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("[score]\ncomparater = '>'\n", "comparator"),
+        ("[score]\ncomparator = '=='\n", "score.comparator"),
+        ("[score]\nthresholds = 0.5\n", "score.thresholds"),
+        ("[score]\nthresholds = []\n", "score.thresholds"),
+        ("[score]\nranks = [1.5]\n", "score.ranks"),
+        ("[score]\nranks = [true]\n", "score.ranks"),
+        ("[score]\naverage = 1\n", "score.average"),
+        ("[tasks.a.answer]\nunit = 'hours'\n", "answer.unit"),
+        ("colour = 'red'\n", "colour"),
+        ("[score\n", "x.toml"),
+    ],
+)
+def test_a_mistake_is_named(tmp_path, text, named):
+    with pytest.raises(UserError, match=named):
+        load(tmp_path, text)
+
+
+def test_only_tasks_refuses_others(tmp_path):
+    found = load(tmp_path, 'only_tasks = ["a"]\n')
+    assert found.for_task("a").name == "x@1"
+    with pytest.raises(UserError, match="not defined for b"):
+        found.for_task("b")
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_shipped_protocols_are_sound(name):
+    found = PROTOCOLS[name]
+    assert found.answer.parser in SPAN_PARSERS
+    assert found.prompt.text.count("{query}") == (0 if name == "2d-tan@1" else 1)
+    assert found.summary and found.source
+
+
+def test_the_default_is_strict_and_keeps_every_sample():
+    strict = PROTOCOLS[DEFAULT_PROTOCOL]
+    assert (strict.score.missing, strict.score.comparator) == ("zero", ">=")
+    assert strict.prompt.text == (
+        "When does this happen in the video: {query}\n"
+        'Answer with the start and end time in seconds, for example "12.5 - 20.3". '
+        'If it never happens, answer "never".'
+    )
+
+
+def test_prompts_stand_to_the_letter():
+    assert PROTOCOLS["timelens@1"].prompt.text == (
+        "Please find the visual event described by the sentence '{query}', determining its "
+        "starting and ending times. The format should be: 'The event happens in <start time> - "
+        "<end time> seconds'."
+    )
+    assert PROTOCOLS["lmms-eval@0.7"].prompt.text.endswith(
+        "happens in the 24.3 - 30.4 seonds. Now I will give you the textual sentence: {query}. "
+        "Please return its start time and end time."
+    )
+    time_r1, timezero = PROTOCOLS["time-r1@1"].prompt, PROTOCOLS["timezero@1"].prompt
+    head = 'To accurately pinpoint the event "{query}" in the video, determine the precise time'
+    tail = 'within the <answer> </answer> tags. For example: "12.54 to 17.83".'
+    for prompt in (time_r1, timezero):
+        assert prompt.text.startswith(head) and prompt.text.endswith(tail)
+        assert prompt.text.count("\n\n") == 2
+    assert "analysis with either specific time ranges (xx.xx to xx.xx)" in time_r1.text
+    assert "either specific timestamps (xx.xx) or time ranges" in timezero.text
+    assert (time_r1.layout, timezero.layout) == ("video-first", "text-first")

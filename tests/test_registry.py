@@ -1,0 +1,89 @@
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import fakes
+from tests.fakes import ARCHITECTURE, make_registry
+from vtg_eval.errors import UserError
+from vtg_eval.hookspecs import AdapterEntry, Entry, hookimpl
+
+
+def provides(hook: str, *things: Any) -> Any:
+    """Return a plug-in with one hook."""
+
+    def provide(self: object) -> Sequence[Any]:
+        return things
+
+    return type("Plugin", (), {hook: hookimpl(provide)})()
+
+
+def entry(name: str, target: str = "tests.fakes:TASK") -> Entry:
+    return Entry(name, target, "a test")
+
+
+def test_listing_imports_nothing() -> None:
+    registry = make_registry(provides("vtg_tasks", entry("lazy", "no_such_module:TASK")))
+    assert "lazy" in registry.tasks
+    with pytest.raises(UserError, match='The task "lazy" cannot be used here'):
+        registry.task("lazy")
+
+
+def test_a_missing_object_is_named() -> None:
+    registry = make_registry(provides("vtg_tasks", entry("gone", "tests.fakes:GONE")))
+    with pytest.raises(UserError, match='The task "gone" names a missing object'):
+        registry.task("gone")
+
+
+@pytest.mark.parametrize(
+    ("kind", "asked", "nearest"),
+    [
+        ("task", "fake_vgt", "fake_vtg"),
+        ("engine", "transfomers", "transformers"),
+        ("decoder", "fak", "fake"),
+        ("adapter", "qwen3_v1", "qwen3_vl"),
+        ("protocol", "strict1", "strict@1"),
+    ],
+)
+def test_an_unknown_name_gets_the_nearest(kind: str, asked: str, nearest: str) -> None:
+    registry = make_registry(fakes)
+    with pytest.raises(UserError) as caught:
+        getattr(registry, kind)(asked)
+    assert f'no {kind} "{asked}"' in str(caught.value)
+    assert f'Did you mean "{nearest}"?' in str(caught.value)
+
+
+def test_a_name_far_from_all_gets_the_list() -> None:
+    with pytest.raises(UserError, match=r"Known: .*charades_sta, fake_vtg"):
+        make_registry(fakes).task("zzzzzz")
+
+
+def test_two_plug_ins_of_one_name_are_refused() -> None:
+    one, two = (provides("vtg_tasks", entry("same")) for _ in range(2))
+    with pytest.raises(UserError, match='Two plug-ins provide the task "same"'):
+        _ = make_registry(one, two).tasks
+
+
+def test_an_adapter_is_found_by_architecture() -> None:
+    registry = make_registry(fakes)
+    assert registry.adapter_for([ARCHITECTURE]).name == "fake"
+    assert registry.adapter_for(["Qwen3VLForConditionalGeneration"]).name == "qwen3_vl"
+
+
+@pytest.mark.parametrize("architectures", [["LlamaForCausalLM"], []])
+def test_an_unsupported_architecture_names_the_supported(architectures: list[str]) -> None:
+    with pytest.raises(UserError, match=f"Supported: {ARCHITECTURE}, Qwen2_5_VL"):
+        make_registry(fakes).adapter_for(architectures)
+
+
+def test_a_protocol_of_a_third_party_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('name = "mine@1"\nsummary = "s"\nsource = "here"\n[frames]\nfps = 4\n')
+    registry = make_registry(provides("vtg_protocols", path))
+    assert registry.protocol("mine@1").frames.fps == 4.0
+
+
+def test_an_adapter_entry_says_which_engine_it_needs() -> None:
+    plugin = provides("vtg_adapters", AdapterEntry("own", "a:B", "s", engine="replay"))
+    assert make_registry(plugin).adapters["own"].engine == "replay"

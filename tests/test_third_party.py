@@ -1,0 +1,97 @@
+"""The example package, really built and installed, beside one that is broken."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests import fakes
+
+EXAMPLE = Path(__file__).parents[1] / "docs" / "examples" / "third_party"
+MAIN = "import sys; from vtg_eval.cli import main; sys.exit(main())"
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build and install the example from a copy, without a network."""
+    folder = tmp_path_factory.mktemp("third_party")
+    shutil.copytree(EXAMPLE, folder / "source")
+    build = (
+        "from setuptools import build_meta; import sys; print(build_meta.build_wheel(sys.argv[1]))"
+    )
+    (folder / "wheels").mkdir()
+    subprocess.run(
+        [sys.executable, "-c", build, str(folder / "wheels")],
+        cwd=folder / "source",
+        check=True,
+        capture_output=True,
+    )
+    (wheel,) = (folder / "wheels").glob("*.whl")
+    shutil.unpack_archive(wheel, folder / "site", "zip")  # what installing a plain wheel does
+    return folder / "site"
+
+
+@pytest.fixture
+def vtg_eval(site: Path, tmp_path: Path) -> Command:
+    """Call `vtg-eval` where the example is installed; `broken=True`: a broken one too."""
+
+    def call(*words: str, broken: bool = False) -> subprocess.CompletedProcess[str]:
+        paths = [str(site)]
+        if broken:
+            fakes.install("shaky", "shaky_plugin", tmp_path / "broken")
+            (tmp_path / "broken" / "shaky_plugin.py").write_text("import no_such_module\n")
+            paths.append(str(tmp_path / "broken"))
+        kept = {k: v for k, v in os.environ.items() if not k.startswith("VTG_EVAL")}
+        return subprocess.run(
+            [sys.executable, "-c", MAIN, *words],
+            cwd=tmp_path,
+            env={**kept, "PYTHONPATH": os.pathsep.join(paths)},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    return call
+
+
+def test_its_model_runs_on_its_task(vtg_eval: Command) -> None:
+    done = vtg_eval("--model", "last-words:10", "--tasks", "kitchen", "--json", "-", "--quiet")
+    assert done.returncode == 0, done.stderr
+    table = json.loads(done.stdout)
+    assert table["n_expected"] == 3
+    assert table["model"] == "last-words:10"
+    # soup 20 to 30 exactly, onions not at all, tea 2.5 to 12.5 for 4 to 12.5
+    assert [sample["iou"] for sample in table["samples"]] == [1.0, 0.0, 0.85]
+
+
+def test_a_built_in_baseline_runs_on_its_task(vtg_eval: Command) -> None:
+    done = vtg_eval("--model", "baseline:whole-video", "--tasks", "kitchen")
+    assert done.returncode == 0, done.stderr
+    assert "| kitchen test, strict@1 " in done.stdout
+
+
+def test_it_is_listed(vtg_eval: Command) -> None:
+    rows = json.loads(vtg_eval("plugins", "--json").stdout)
+    (row,) = [row for row in rows if row["package"] == "vtg-eval-example"]
+    assert row["version"] == "0.1.0"
+    assert row["provides"] == {"adapters": ["last-words"], "tasks": ["kitchen"]}
+    assert "kitchen" in vtg_eval("tasks").stdout
+
+
+def test_a_broken_one_names_itself_and_stops_nothing(vtg_eval: Command) -> None:
+    done = vtg_eval("plugins", broken=True)
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert "the plug-in shaky of shaky is left out: ModuleNotFoundError" in line
+    assert "no_such_module" in line
+    assert "BROKEN: ModuleNotFoundError" in done.stdout
+    run = vtg_eval("--model", "last-words:3", "--tasks", "kitchen", "--quiet", broken=True)
+    assert run.returncode == 0
+    assert len(run.stderr.splitlines()) == 1

@@ -1,0 +1,259 @@
+"""The frame store: the same frames again, whatever happens to the disk."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import multiprocessing
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from video_files import read_clock, write_clock
+
+from vtg_eval.errors import VideoError
+from vtg_eval.protocol import FrameRule
+from vtg_eval.video import frame_store
+from vtg_eval.video.frame_store import FrameStore
+from vtg_eval.video.frames import Frames
+from vtg_eval.video.pyav import PyavDecoder
+
+RULE = FrameRule(fps=4.0, min_frames=2)
+
+
+class CountingDecoder(PyavDecoder):
+    """PyAV, counting what it is asked."""
+
+    def __init__(self) -> None:
+        self.probes = 0
+        self.reads = 0
+
+    def probe(self, path: Path) -> Any:
+        self.probes += 1
+        return super().probe(path)
+
+    def read(self, path: Path, indices: Sequence[int], size: tuple[int, int]) -> Any:
+        self.reads += 1
+        return super().read(path, indices, size)
+
+
+def small(height: int, width: int, frames: int) -> tuple[int, int]:
+    return height // 2, width // 2
+
+
+def same_size(height: int, width: int, frames: int) -> tuple[int, int]:
+    return height, width
+
+
+@pytest.fixture
+def video(tmp_path: Path) -> Path:
+    return write_clock(tmp_path / "clock.mp4", 48)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> FrameStore:
+    return FrameStore(CountingDecoder(), tmp_path / "store")
+
+
+def entries(store: FrameStore) -> list[Path]:
+    return sorted(store.folder.glob("*/*.frames"))
+
+
+def asked(store: FrameStore) -> tuple[int, int]:
+    decoder = store.decoder
+    assert isinstance(decoder, CountingDecoder)
+    return decoder.probes, decoder.reads
+
+
+def assert_right(frames: Frames) -> None:
+    assert [read_clock(picture) for picture in frames.array] == list(range(0, 48, 6))
+    np.testing.assert_array_equal(frames.times, np.arange(8) / 4)
+
+
+def test_the_second_time_comes_from_disk_and_is_the_same(store: FrameStore, video: Path) -> None:
+    first = store.frames(video, RULE, small)
+    second = store.frames(video, RULE, small)
+    assert asked(store) == (1, 1)
+    for frames in (first, second):
+        assert_right(frames)
+        assert frames.array.shape == (8, 32, 48, 3)
+    np.testing.assert_array_equal(first.array, second.array)
+    assert first.digest == second.digest
+    assert second.decoder == store.decoder.identity
+    assert second.info.duration == 2.0
+
+
+def test_a_change_to_what_was_returned_does_not_reach_the_disk(
+    store: FrameStore, video: Path
+) -> None:
+    for _ in range(2):
+        store.frames(video, RULE, small).array[:] = 0
+    assert_right(store.frames(video, RULE, small))
+
+
+def test_the_key_depends_on_everything_that_changes_the_frames(
+    store: FrameStore, video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = [store.frames(video, RULE, small).digest]
+    keys.append(store.frames(video, RULE, same_size).digest)
+    keys.append(store.frames(video, FrameRule(fps=2.0), small).digest)
+    keys.append(store.frames(write_clock(tmp_path / "b.mp4", 47), RULE, small).digest)
+    monkeypatch.setattr(CountingDecoder, "version", "another")
+    keys.append(FrameStore(CountingDecoder(), store.folder).frames(video, RULE, small).digest)
+    assert len(set(keys)) == len(keys)
+    assert len(entries(store)) == len(keys)
+
+
+def test_a_copy_of_a_video_shares_its_entry(store: FrameStore, video: Path) -> None:
+    store.frames(video, RULE, small)
+    copy = video.with_name("copy.mp4")
+    copy.write_bytes(video.read_bytes())
+    assert_right(store.frames(copy, RULE, small))
+    assert asked(store) == (2, 1)
+
+
+def test_a_video_replaced_under_the_same_name_is_seen(store: FrameStore, video: Path) -> None:
+    before = store.frames(video, RULE, small)
+    write_clock(video, 96)
+    after = store.frames(video, RULE, small)
+    assert after.digest != before.digest
+    assert len(after.times) == 16
+
+
+@pytest.mark.parametrize("damage", ["cut short", "one byte", "emptied", "text"])
+def test_a_damaged_entry_is_decoded_again(
+    store: FrameStore, video: Path, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    store.frames(video, RULE, small)
+    (path,) = entries(store)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    changes = {
+        "cut short": bytes(content[:-100]),
+        "one byte": bytes(content),
+        "emptied": b"",
+        "text": b"not frames " * 20,
+    }
+    path.write_bytes(changes[damage])
+    assert_right(store.frames(video, RULE, small))
+    assert "decoded again" in caplog.text
+    assert_right(store.frames(video, RULE, small))
+    assert asked(store) == (1, 2)
+
+
+def test_a_damaged_probe_is_made_again(store: FrameStore, video: Path) -> None:
+    store.probe(video)
+    (known,) = (store.folder / "probes").glob("*.json")
+    known.write_text(known.read_text()[:40])
+    assert len(store.probe(video).times) == 48
+    assert len(store.probe(video).times) == 48
+    assert asked(store)[0] == 2
+
+
+def test_what_was_used_longest_ago_is_evicted(tmp_path: Path) -> None:
+    videos = [write_clock(tmp_path / f"{n}.mp4", 40 + n) for n in range(4)]
+    probe = FrameStore(CountingDecoder(), tmp_path / "probe")
+    probe.frames(videos[0], RULE, small)
+    size = entries(probe)[0].stat().st_size
+    store = FrameStore(CountingDecoder(), tmp_path / "store", limit_bytes=int(3.5 * size))
+    held = [store.frames(path, RULE, small) for path in videos[:3]]
+    for age, path in enumerate(entries(store)):
+        os.utime(path, (1000 + age, 1000 + age))
+    used = store.frames(videos[1], RULE, small)  # touched: now the newest
+    store.frames(videos[3], RULE, small)
+    assert sum(path.stat().st_size for path in entries(store)) <= store.limit_bytes
+    names = {path.stem for path in entries(store)}
+    assert used.digest in names
+    assert {frames.digest for frames in held} - names
+    assert [read_clock(picture) for picture in used.array][:3] == [0, 6, 12]
+
+
+def test_what_is_being_read_survives_its_eviction(store: FrameStore, video: Path) -> None:
+    store.frames(video, RULE, small)
+    frames = store.frames(video, RULE, small)
+    for path in entries(store):
+        path.unlink()
+    assert_right(frames)
+
+
+def test_an_entry_larger_than_the_limit_is_not_kept(tmp_path: Path, video: Path) -> None:
+    store = FrameStore(CountingDecoder(), tmp_path / "store", limit_bytes=1000)
+    assert_right(store.frames(video, RULE, small))
+    assert entries(store) == []
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS])
+def test_a_full_disk_is_warned_of_once_and_the_run_goes_on(
+    store: FrameStore,
+    video: Path,
+    code: int,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def fail(path: Path, target: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(Path, "replace", fail)
+    with caplog.at_level(logging.WARNING):
+        for _ in range(2):
+            assert_right(store.frames(video, RULE, small))
+    assert len(caplog.records) == 1
+    assert os.strerror(code) in caplog.text
+    left = [path for path in store.folder.rglob("*") if path.is_file()]
+    assert left == []
+
+
+def test_a_folder_that_cannot_be_made_does_not_stop_the_run(tmp_path: Path, video: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    store = FrameStore(CountingDecoder(), tmp_path / "file" / "store")
+    assert_right(store.frames(video, RULE, small))
+
+
+def test_what_a_dead_process_left_is_removed(
+    store: FrameStore, video: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = store.folder / ".new-dead" / "entry"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"half")
+    monkeypatch.setattr(frame_store, "STALE", -1.0)
+    store.frames(video, RULE, small)
+    assert not left.parent.exists()
+
+
+def test_an_unreadable_video_is_a_video_error(store: FrameStore, tmp_path: Path) -> None:
+    (tmp_path / "bad.mp4").write_text("no")
+    for name in ("bad.mp4", "none.mp4"):
+        with pytest.raises(VideoError, match=name):
+            store.frames(tmp_path / name, RULE, small)
+    assert entries(store) == []
+
+
+def _work(folder: str, videos: list[str], limit: int, results: Any) -> None:
+    store = FrameStore(PyavDecoder(), Path(folder), limit)
+    bad = 0
+    for _ in range(6):
+        for path in videos:
+            clocks = [read_clock(p) for p in store.frames(Path(path), RULE, small).array]
+            bad += clocks[:6] != list(range(0, 36, 6))
+    results.put(bad)
+
+
+def test_processes_share_a_store_that_is_too_small_for_them(tmp_path: Path) -> None:
+    videos = [str(write_clock(tmp_path / f"{n}.mp4", 42 + n)) for n in range(4)]
+    folder, limit = tmp_path / "store", 3 * 8 * 32 * 48 * 3
+    context = multiprocessing.get_context("spawn")
+    results = context.Queue()
+    orders = (videos, videos[::-1])
+    workers = [
+        context.Process(target=_work, args=(str(folder), order, limit, results)) for order in orders
+    ]
+    for worker in workers:
+        worker.start()
+    assert [results.get(timeout=60) for _ in workers] == [0, 0]
+    for worker in workers:
+        worker.join()
+        assert worker.exitcode == 0
+    assert not list(folder.glob(".new-*"))

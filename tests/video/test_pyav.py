@@ -1,0 +1,196 @@
+"""The PyAV decoder: the frame that is given is the frame whose time is reported."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from video_files import read_clock, truncate, write_clock, write_silence
+from video_kinds import CLOSED_GOP, KINDS, OPEN_GOP, variable_times
+
+from vtg_eval.errors import VideoError
+from vtg_eval.video import pyav
+from vtg_eval.video.pyav import PyavDecoder
+
+SIZE = (48, 64)
+
+
+def shown(decoder: PyavDecoder, path: Path, indices: list[int]) -> tuple[list[int], np.ndarray]:
+    array, times = decoder.read(path, indices, SIZE)
+    assert array.shape == (len(indices), *SIZE, 3)
+    assert array.dtype == np.uint8
+    return [read_clock(picture) for picture in array], times
+
+
+@pytest.mark.parametrize("over", [0, 12, 10_000], ids=["always seek", "some seeks", "sequential"])
+def test_every_frame_is_the_one_whose_time_is_told(
+    clock_video: Path, decoder: PyavDecoder, over: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pyav, "SEEK_OVER", over)
+    info = decoder.probe(clock_video)
+    count = len(info.times)
+    first = shown(decoder, clock_video, [0])[0][0]
+    for wanted in (range(count), range(0, count, 7), range(count // 3, count, 29), [count - 1] * 2):
+        clocks, times = shown(decoder, clock_video, list(wanted))
+        assert clocks == [first + index for index in wanted]
+        np.testing.assert_array_equal(times, info.times[list(wanted)])
+
+
+@pytest.mark.parametrize("rate", [Fraction(24), Fraction(24000, 1001), Fraction(30000, 1001)])
+def test_constant_rate_times_and_duration_are_exact(
+    tmp_path: Path, decoder: PyavDecoder, rate: Fraction
+) -> None:
+    info = decoder.probe(write_clock(tmp_path / "a.mp4", 47, rate))
+    np.testing.assert_array_equal(info.times, [float(k / rate) for k in range(47)])
+    assert info.duration == float(47 / rate)
+    assert info.fps == float(rate)
+    assert (info.height, info.width) == (64, 96)
+
+
+def test_variable_rate_times_are_those_written(tmp_path: Path, decoder: PyavDecoder) -> None:
+    stamps = np.array(variable_times())
+    path = write_clock(tmp_path / "a.mp4", pts=stamps.tolist(), time_base=Fraction(1, 1000))
+    np.testing.assert_allclose(
+        decoder.probe(path).times, (stamps - stamps[0]) / 1000, rtol=0, atol=1e-9
+    )
+
+
+def test_an_edit_list_hides_what_was_cut_away(tmp_path: Path, decoder: PyavDecoder) -> None:
+    path = KINDS["cut mp4, closed gop"](tmp_path)
+    info = decoder.probe(path)
+    assert info.times[0] == 0.0
+    assert info.duration == pytest.approx(96 / 24 - 1.4, abs=1 / 24)
+    assert shown(decoder, path, [0])[0] == [34]  # the first frame at or after 1.4 s
+
+
+def test_a_cut_transport_stream_starts_at_its_first_whole_picture(
+    tmp_path: Path, decoder: PyavDecoder
+) -> None:
+    whole = write_clock(tmp_path / "whole.ts", 96, options=OPEN_GOP).read_bytes()
+    path = tmp_path / "cut.ts"
+    path.write_bytes(whole[188 * (len(whole) // 188 // 3) :])
+    count = len(decoder.probe(path).times)
+    clocks, times = shown(decoder, path, list(range(count)))
+    assert clocks == list(range(96 - count, 96))
+    np.testing.assert_allclose(np.diff(times), 1 / 24, atol=1e-9)
+
+
+def test_rotation_is_applied(tmp_path: Path, decoder: PyavDecoder) -> None:
+    path = write_clock(tmp_path / "a.mp4", 8, rotation=90)
+    info = decoder.probe(path)
+    assert (info.height, info.width) == (96, 64)
+    array, _ = decoder.read(path, [5], (96, 64))
+    assert array.shape == (1, 96, 64, 3)
+    assert read_clock(np.rot90(array[0], -1)) == 5
+
+
+def test_threads_do_not_change_a_pixel(
+    tmp_path: Path, decoder: PyavDecoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_clock(tmp_path / "a.mp4", 60, options=OPEN_GOP)
+    first, _ = decoder.read(path, range(0, 60, 4), SIZE)
+    monkeypatch.setattr(pyav, "THREADS", 1)
+    second, _ = decoder.read(path, range(0, 60, 4), SIZE)
+    np.testing.assert_array_equal(first, second)
+
+
+def test_a_truncated_file_has_the_frames_it_still_holds(
+    tmp_path: Path, decoder: PyavDecoder
+) -> None:
+    whole = write_clock(
+        tmp_path / "whole.mp4",
+        96,
+        options=CLOSED_GOP,
+        container_options={"movflags": "faststart"},
+    )
+    path = truncate(whole, tmp_path / "part.mp4", 0.7)
+    info = decoder.probe(path)
+    assert 4 < len(info.times) < 96
+    assert info.duration < 4.0
+    clocks, times = shown(decoder, path, list(range(len(info.times))))
+    assert clocks == list(range(len(info.times)))
+    np.testing.assert_array_equal(times, info.times)
+
+
+def damaged(folder: Path, first: int, last: int) -> Path:
+    """A file whose packets `first` to `last` hold noise; its index is whole."""
+    path = write_clock(folder / "a.mp4", 96, options=CLOSED_GOP)
+    content = bytearray(path.read_bytes())
+    with av.open(str(path)) as container:
+        packets = [packet for packet in container.demux(video=0) if packet.size]
+        for packet in packets[first : last + 1]:
+            content[packet.pos : packet.pos + packet.size] = b"\xa5" * packet.size
+    path.write_bytes(content)
+    return path
+
+
+def test_damaged_frames_are_replaced_by_the_one_on_display_with_its_own_time(
+    tmp_path: Path, decoder: PyavDecoder
+) -> None:
+    path = damaged(tmp_path, 44, 47)
+    expected = [*range(44), 43, 43, 43, 43, *range(48, 96)]
+    info = decoder.probe(path)
+    clocks, times = shown(decoder, path, list(range(96)))
+    assert clocks == expected
+    np.testing.assert_array_equal(times, info.times[expected])
+
+
+def test_a_damaged_start_is_left_out(tmp_path: Path, decoder: PyavDecoder) -> None:
+    path = damaged(tmp_path, 0, 11)
+    info = decoder.probe(path)
+    assert (len(info.times), info.times[0], info.duration) == (84, 0.5, 4.0)
+    assert shown(decoder, path, [0, 3, 83])[0] == [12, 15, 95]
+
+
+def test_a_long_damaged_stretch_is_an_error(tmp_path: Path, decoder: PyavDecoder) -> None:
+    path = damaged(tmp_path, 24, 71)
+    assert shown(decoder, path, [5, 80])[0] == [5, 80]
+    with pytest.raises(VideoError, match=r"no picture can be decoded at 2\.500 s"):
+        decoder.read(path, [5, 60], SIZE)
+
+
+def write_text(path: Path) -> Path:
+    path.write_text("not a video\n" * 100)
+    return path
+
+
+def write_playlist(path: Path) -> Path:
+    write_clock(path.with_name("real.mp4"), 4)
+    path.write_text("#EXTM3U\n#EXTINF:1,\nreal.mp4\n#EXT-X-ENDLIST\n")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (lambda d: d / "none.mp4", "no such file"),
+        (lambda d: d, "no such file"),
+        (lambda d: truncate(write_clock(d / "w.mp4", 4), d / "a.mp4", 0), "empty"),
+        (lambda d: truncate(write_clock(d / "w.mp4", 96), d / "a.mp4", 0.5), "invalid data"),
+        (lambda d: write_text(d / "a.mp4"), "invalid data"),
+        (lambda d: write_playlist(d / "a.m3u8"), "invalid"),
+        (lambda d: write_silence(d / "a.mp4"), "no video stream"),
+    ],
+    ids=["missing", "folder", "empty", "no index", "text", "playlist", "audio only"],
+)
+def test_what_is_not_a_video_is_a_video_error_of_one_line(
+    tmp_path: Path, decoder: PyavDecoder, make: object, reason: str
+) -> None:
+    path = make(tmp_path)  # type: ignore[operator]
+    for attempt in (lambda: decoder.probe(path), lambda: decoder.read(path, [0], SIZE)):
+        with pytest.raises(VideoError, match=reason) as caught:
+            attempt()
+        assert "\n" not in str(caught.value)
+        assert path.name in str(caught.value)
+
+
+def test_the_digest_is_that_of_the_content(tmp_path: Path, decoder: PyavDecoder) -> None:
+    path = write_clock(tmp_path / "a.mp4", 6)
+    copy = tmp_path / "b.mp4"
+    copy.write_bytes(path.read_bytes())
+    other = write_clock(tmp_path / "c.mp4", 7)
+    assert decoder.probe(path).digest == decoder.probe(copy).digest
+    assert decoder.probe(path).digest != decoder.probe(other).digest

@@ -1,0 +1,168 @@
+"""`vtg-eval data prepare` and `vtg-eval data check`: a task's files."""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+import numpy as np
+
+from vtg_eval.cli.command import Command
+from vtg_eval.cli.output import opened
+from vtg_eval.data.audit import Audit, Finding, Probe, audit
+from vtg_eval.data.prepare import FileState, prepare_files
+from vtg_eval.errors import UserError
+from vtg_eval.registry import Registry
+from vtg_eval.run.places import cache_folder, data_root
+from vtg_eval.task import Task
+from vtg_eval.video.decoder import Decoder
+from vtg_eval.video.frames import VideoInfo
+from vtg_eval.video.probe_cache import ProbeCache
+
+SHOWN = 5
+
+
+class DataCommand(Command):
+    """Get a task's files, or check them; exit status 1 when something is missing or wrong."""
+
+    epilog = (
+        "examples:\n"
+        "  vtg-eval data prepare charades_sta --data-root DIR\n"
+        "  vtg-eval data check charades_sta --data-root DIR --decode"
+    )
+
+    def configure(self, parser: ArgumentParser) -> None:
+        """Add the arguments."""
+        actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+        prepare = actions.add_parser(
+            "prepare", help="fetch or make what can be, and say what belongs where"
+        )
+        check = actions.add_parser("check", help="look for what is missing, damaged or odd")
+        for action in (prepare, check):
+            action.add_argument("task", metavar="TASK")
+            action.add_argument(
+                "--data-root",
+                "--root",
+                type=Path,
+                metavar="DIR",
+                dest="data_root",
+                help="the task's folder or the folder above it (default: as for run)",
+            )
+            action.add_argument("--split", help="default: the task's own default split")
+        check.add_argument(
+            "--json", metavar="OUT", help="write all findings; - for standard output"
+        )
+        check.add_argument("--decode", action="store_true", help="decode every video to its end")
+
+    def run(self, args: Namespace, registry: Registry) -> int:
+        """Do the action."""
+        task = registry.task(args.task)
+        if args.action == "prepare":
+            return _prepare(task, args.data_root or data_root(task, None), args.split)
+        return _check(task, args, registry.decoder("pyav")())
+
+
+def _prepare(task: Task, root: Path, split: str | None) -> int:
+    states = prepare_files(task, root, _show_progress)
+    for state in states:
+        print(_file_line(state))
+    try:
+        task.prepare(root, task.card.split(split))
+        samples = task.samples(root, task.card.split(split))
+    except UserError as exc:
+        print(f"samples: {exc}")
+        return 1
+    videos = sorted({sample.video for sample in samples})
+    missing = [video for video in videos if not task.video_path(root, video).is_file()]
+    print(f"videos: {len(videos) - len(missing)} of {len(videos)} are there")
+    if missing:
+        print(f"  they belong in {task.video_path(root, missing[0]).parent}, {task.card.videos}")
+        print(f"  they come from {task.card.home}; missing: {_listed(missing)}")
+    needed = [state for state in states if not state.present and _needed(state, split)]
+    return 1 if missing or needed else 0
+
+
+def _needed(state: FileState, split: str | None) -> bool:
+    return split is None or not state.source.needed_for or split in state.source.needed_for
+
+
+def _file_line(state: FileState) -> str:
+    if state.present:
+        return f"{state.path}: there" + (f", but {state.problem}" if state.problem else "")
+    return f"{state.path}: missing. From {state.source.fetch or state.source.home}: {state.problem}"
+
+
+def _show_progress(name: str, done: int, total: int | None) -> None:
+    if sys.stderr.isatty():
+        share = f" of {total / 1e6:.1f}" if total else ""
+        end = "\n" if done == total else ""
+        print(f"\r{name}: {done / 1e6:.1f}{share} MB", end=end, file=sys.stderr, flush=True)
+
+
+def _check(task: Task, args: Namespace, decoder: Decoder) -> int:
+    probe: Probe = ProbeCache(cache_folder() / "frames" / "probes", decoder).probe
+    if args.decode:
+        probe = _decoding(probe, decoder)
+    result = audit(task, data_root(task, args.data_root), task.card.split(args.split), probe)
+    if args.json != "-":
+        print(_report(result))
+    if args.json:
+        with opened(args.json) as file:
+            json.dump(_record(result), file, indent=1, ensure_ascii=False)
+            file.write("\n")
+    return 0 if result.complete else 1
+
+
+def _decoding(probe: Probe, decoder: Decoder) -> Probe:
+    """Return a probe that also decodes a frame of every half second."""
+
+    def decoded(path: Path) -> VideoInfo:
+        info = probe(path)
+        targets = np.arange(0, info.duration, 0.5)
+        indices = np.maximum(np.searchsorted(info.times, targets, side="right") - 1, 0)
+        decoder.read(path, [*indices.tolist(), len(info.times) - 1], (32, 32))
+        return info
+
+    return decoded
+
+
+def _report(result: Audit) -> str:
+    lines = [
+        f"{result.task}, {result.split}: {result.queries} queries on {result.videos} videos "
+        f"(the card says {result.expected_queries} on {result.expected_videos})",
+        f"videos there: {result.videos_present}; samples they answer for: "
+        f"{result.samples_present}; digest of that subset: {result.subset[:16]}",
+        *(_finding_line(finding) for finding in result.findings if finding.count),
+        "nothing is missing" if result.complete else "not complete: see above",
+    ]
+    return "\n".join(lines)
+
+
+def _finding_line(finding: Finding) -> str:
+    return f"  {finding.name}: {finding.count} ({_listed(finding.where)})"
+
+
+def _listed(names: list[str] | tuple[str, ...]) -> str:
+    more = f", … and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more
+
+
+def _record(result: Audit) -> dict[str, object]:
+    return {
+        "task": result.task,
+        "split": result.split,
+        "queries": result.queries,
+        "videos": result.videos,
+        "expected_queries": result.expected_queries,
+        "expected_videos": result.expected_videos,
+        "videos_present": result.videos_present,
+        "samples_present": result.samples_present,
+        "subset": result.subset,
+        "complete": result.complete,
+        "findings": [
+            {"name": f.name, "count": f.count, "serious": f.serious, "where": list(f.where)}
+            for f in result.findings
+        ],
+    }

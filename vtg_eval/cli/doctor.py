@@ -1,0 +1,58 @@
+"""`vtg-eval doctor time MODEL`: prove that a model is told true times."""
+
+from __future__ import annotations
+
+import json
+from argparse import ArgumentParser, Namespace
+from dataclasses import asdict
+
+from tabulate import tabulate
+
+from vtg_eval.checkpoint import resolve
+from vtg_eval.cli.command import Command
+from vtg_eval.doctor import Finding, examine
+from vtg_eval.profile import load_profile
+from vtg_eval.protocol import DEFAULT_PROTOCOL
+from vtg_eval.registry import Registry
+
+HEADERS = ("clock video", "frames", "decoded", "told", "recorded", "may differ by", "")
+
+
+class DoctorCommand(Command):
+    """Sends clock videos through decoder, adapter and processor; needs no weights."""
+
+    epilog = (
+        "Errors are in seconds: of the decoded pictures' times, of what the model is told, of\n"
+        "what the journal would record. Exit status 1 where one exceeds what it may be."
+    )
+
+    def configure(self, parser: ArgumentParser) -> None:
+        """Add the arguments."""
+        parser.add_argument("what", choices=["time"], help="what to examine")
+        parser.add_argument("model", help="a checkpoint folder or a shipped model")
+        parser.add_argument("--protocol", default=DEFAULT_PROTOCOL, help="default: %(default)s")
+        parser.add_argument("--decoder", default="pyav", help="default: %(default)s")
+        parser.add_argument("--json", action="store_true", help="print JSON")
+
+    def run(self, args: Namespace, registry: Registry) -> int:
+        """Examine and print; 1 where a time is not true."""
+        checkpoint, entry = resolve(args.model, registry)
+        protocol = load_profile(checkpoint.path).applied(registry.protocol(args.protocol))
+        adapter = registry.adapter(entry.name)(checkpoint)
+        found = examine(checkpoint, adapter, registry.decoder(args.decoder)(), protocol)
+        if args.json:
+            rows = [{**asdict(finding), "true": finding.true} for finding in found]
+            print(json.dumps(rows, indent=2))
+        else:
+            print(tabulate([_row(f) for f in found], headers=HEADERS, disable_numparse=True))
+        return 0 if all(finding.true for finding in found) else 1
+
+
+def _row(finding: Finding) -> list[str]:
+    errors = (finding.decoded, finding.told, finding.recorded, finding.resolution)
+    return [
+        finding.clock,
+        str(finding.frames),
+        *(f"{error:.3f}" for error in errors),
+        "true" if finding.true else "NOT TRUE",
+    ]

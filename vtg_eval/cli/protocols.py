@@ -1,0 +1,94 @@
+"""`vtg-eval protocols`: list them, show one to the letter, or score answers under all of them."""
+
+from __future__ import annotations
+
+import json
+from argparse import SUPPRESS, ArgumentParser, Namespace
+from collections.abc import Iterator
+from dataclasses import asdict, fields
+
+from tabulate import tabulate
+
+from vtg_eval.cli.command import Command
+from vtg_eval.cli.output import write_lines
+from vtg_eval.cli.score import add_predictions_arguments
+from vtg_eval.predictions import read_predictions
+from vtg_eval.protocol import RULES, Protocol
+from vtg_eval.registry import Registry
+from vtg_eval.report.score_table import spread_table
+from vtg_eval.run.places import data_root
+from vtg_eval.run.score import spread
+
+
+class ProtocolsCommand(Command):
+    """What stands between a sample and a score, as data."""
+
+    epilog = "Without a verb it lists the protocols."
+
+    def configure(self, parser: ArgumentParser) -> None:
+        """Add the arguments."""
+        parser.add_argument("--json", action="store_true", help="print JSON")
+        verbs = parser.add_subparsers(dest="verb", metavar="VERB")
+        listed = verbs.add_parser("list", help="list the protocols")
+        show = verbs.add_parser("show", help="show one protocol, its prompt to the letter")
+        show.add_argument("name", metavar="NAME")
+        show.add_argument("--task", metavar="TASK", help="with this task's own values")
+        each = verbs.add_parser("spread", help="score one predictions file under all protocols")
+        add_predictions_arguments(each)
+        for verb in (listed, show, each):  # SUPPRESS: a --json before the verb stays
+            verb.add_argument("--json", action="store_true", default=SUPPRESS, help="print JSON")
+
+    def run(self, args: Namespace, registry: Registry) -> int:
+        """Print what was asked for."""
+        verb = {"show": self._show, "spread": self._spread}.get(args.verb or "", self._list)
+        write_lines("-", [verb(args, registry)])
+        return 0
+
+    def _list(self, args: Namespace, registry: Registry) -> str:
+        rows = [(protocol.name, protocol.summary) for protocol in registry.protocols.values()]
+        if args.json:
+            return json.dumps([{"name": name, "summary": text} for name, text in rows], indent=2)
+        table: str = tabulate(rows, tablefmt="plain")
+        return table
+
+    def _show(self, args: Namespace, registry: Registry) -> str:
+        protocol = registry.protocol(args.name)
+        if args.task:
+            protocol = protocol.for_task(registry.task(args.task).card.name)
+        return json.dumps(asdict(protocol), indent=2) if args.json else "\n".join(_lines(protocol))
+
+    def _spread(self, args: Namespace, registry: Registry) -> str:
+        task = registry.task(args.task)
+        split = task.card.split(args.split)
+        predictions = read_predictions(args.predictions)
+        samples = task.samples(data_root(task, args.data_root), split)
+        scores = spread(task.card, samples, predictions, registry.protocols.values(), split)
+        if args.json:
+            return json.dumps([each.to_json() for each in scores], indent=2, allow_nan=False)
+        return spread_table(scores)
+
+
+def _lines(protocol: Protocol) -> Iterator[str]:
+    yield f"{protocol.name}: {protocol.summary}"
+    yield f"source: {protocol.source}"
+    if protocol.only_tasks:
+        yield f"only for: {', '.join(protocol.only_tasks)}"
+    for part in RULES:
+        rule = getattr(protocol, part)
+        yield f"\n[{part}]"
+        for entry in fields(rule):
+            yield f"{entry.name} = {_value(getattr(rule, entry.name))}"
+    for task, tables in protocol.overrides.items():
+        for part, table in tables.items():
+            yield f"\n[tasks.{task}.{part}]"
+            yield from (f"{key} = {_value(value)}" for key, value in table.items())
+    if protocol.notes:
+        yield "\nto know:"
+        yield from (f"- {note}" for note in protocol.notes)
+
+
+def _value(value: object) -> str:
+    """Return a value on one line, or a text of several lines below its key, to the letter."""
+    if isinstance(value, str) and "\n" in value:
+        return f'"""\n{value}"""'
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,192 @@
+"""`vtg-eval run`: a model on tasks, from videos to scores."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from argparse import ArgumentParser, Namespace
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from vtg_eval.cli.command import Command
+from vtg_eval.engines.base import EngineOptions
+from vtg_eval.errors import UserError
+from vtg_eval.protocol import DEFAULT_PROTOCOL
+from vtg_eval.registry import Registry
+from vtg_eval.report.tables import report, subset_line
+from vtg_eval.run.case import Case, RunOptions
+from vtg_eval.run.estimate import estimate
+from vtg_eval.run.folder import write_json
+from vtg_eval.run.places import RUNS_FOLDER
+from vtg_eval.run.results import TaskResults
+from vtg_eval.run.runner import Runner
+
+INTERRUPTED = 130
+
+EPILOG = """\
+The same command again finishes what is missing: answers are kept as they come. Exit status:
+0 all answered, 1 some samples failed (they are counted, and tried again next time), 2 a mistake
+in the arguments or files, 130 interrupted.
+"""
+
+
+class RunCommand(Command):
+    """Runs a model on tasks and scores it."""
+
+    epilog = EPILOG
+
+    def configure(self, parser: ArgumentParser) -> None:
+        """Add the arguments."""
+        add = parser.add_argument
+        add("--model", required=True, help="a checkpoint folder, a shipped model, baseline:NAME")
+        add("--tasks", required=True, help="tasks, separated by commas")
+        add("--split", help="default: the task's own")
+        add("--data-root", type=Path, help="default: $VTG_EVAL_DATA, else ./data")
+        add("--protocol", default=DEFAULT_PROTOCOL, help="default: %(default)s")
+        add("--engine", help="default: vllm where it is installed, else transformers")
+        add("--out", type=Path, help="the run's folder (several tasks: a sub-folder each)")
+        add("--limit", type=_positive, metavar="N", help="the first N samples only")
+        add("--allow-subset", action="store_true", help="go on where videos are missing")
+        add("--batch-size", type=_positive, default=EngineOptions().batch_size, metavar="N")
+        add("--dtype", default=EngineOptions().dtype, help="default: %(default)s")
+        add("--seed", type=int, default=EngineOptions().seed, help="default: %(default)s")
+        add("--decoder", default="pyav", help="default: %(default)s")
+        add("--trust-remote-code", action="store_true", help="let the checkpoint run its code")
+        add(
+            "--engine-arg",
+            action="append",
+            default=[],
+            type=_assignment,
+            metavar="KEY=VALUE",
+            help="for the engine itself, VALUE as JSON or text; may be repeated",
+        )
+        add("--json", metavar="OUT", help="write the results as JSON (- is standard output)")
+        add("--plan", action="store_true", help="say what would be done, start nothing")
+        add("--quiet", action="store_true", help="no progress, no table")
+
+    def run(self, args: Namespace, registry: Registry) -> int:
+        """Run, print, return the exit status."""
+        names = [name.strip() for name in args.tasks.split(",") if name.strip()]
+        if not names or len(set(names)) < len(names):
+            raise UserError("--tasks needs task names, each once: --tasks charades_sta,synth_vtg")
+        with Runner(_options(args), registry) as runner:
+            cases = [runner.case(name) for name in names]
+            folders = [_folder(args.out, case, len(cases)) for case in cases]
+            if args.plan:
+                plans = [_plan_facts(runner, c, f) for c, f in zip(cases, folders, strict=True)]
+                _print_plans(plans, args.json)
+                return 0
+            found: list[TaskResults] = []
+            for case, folder in zip(cases, folders, strict=True):
+                outcome = runner.run(case, folder)
+                if outcome.results is None:
+                    _say(
+                        f"{outcome.answered} of {outcome.asked} answered; "
+                        "run the same command again to finish."
+                    )
+                    return INTERRUPTED
+                found.append(outcome.results)
+                _show(outcome.results, folder, args)
+        if args.json:
+            _write([results.to_json() for results in found], args.json)
+        return 1 if any(results.lost for results in found) else 0
+
+
+def _options(args: Namespace) -> RunOptions:
+    return RunOptions(
+        model=args.model,
+        protocol=args.protocol,
+        split=args.split,
+        data_root=args.data_root,
+        engine=args.engine,
+        engine_options=EngineOptions(
+            dtype=args.dtype,
+            seed=args.seed,
+            batch_size=args.batch_size,
+            trust_remote_code=args.trust_remote_code,
+            extra=dict(args.engine_arg),
+        ),
+        decoder=args.decoder,
+        limit=args.limit,
+        allow_subset=args.allow_subset,
+        quiet=args.quiet,
+        command=tuple(sys.argv),
+    )
+
+
+def _folder(out: Path | None, case: Case, cases: int) -> Path:
+    if out is None:
+        return RUNS_FOLDER / case.spec.folder_name
+    return out if cases == 1 else out / case.spec.task
+
+
+def _show(results: TaskResults, folder: Path, args: Namespace) -> None:
+    """Print the tables, to standard error where standard output carries JSON."""
+    if results.lost:
+        _say(
+            f"{results.lost} of {results.n_expected} samples failed and count as the protocol "
+            f"says; {folder / 'journal.jsonl'} has the reasons. The same command tries them again."
+        )
+    if not args.quiet:
+        stream = sys.stderr if args.json == "-" else sys.stdout
+        print(f"\n{report(results)}\n\nrun folder: {folder}", file=stream)
+
+
+def _plan_facts(runner: Runner, case: Case, folder: Path) -> dict[str, Any]:
+    plan = runner.plan(case, folder)
+    guess = estimate(plan, runner.model.adapter, case.spec.protocol.frames)
+    return {
+        "task": case.spec.task,
+        "folder": str(folder),
+        "asked": len(plan.samples),
+        "left": asdict(guess),
+        "subset": asdict(plan.subset),
+        "note": "" if plan.subset.whole else subset_line(plan.subset),
+    }
+
+
+def _print_plans(plans: list[dict[str, Any]], out: str | None) -> None:
+    if out:
+        _write(plans, out)
+        return
+    for plan in plans:
+        left = plan["left"]
+        print(
+            f"{plan['task']}: {plan['asked']} samples, {left['samples']} left to ask on "
+            f"{left['videos']} videos: {left['frames']:,} frames, at most {left['tokens']:,} "
+            f"visual tokens and about {left['disk'] / 1e9:.2f} GB in the frame store\n"
+            f"run folder: {plan['folder']}"
+        )
+        if plan["note"]:
+            print(plan["note"])
+
+
+def _write(tables: list[dict[str, Any]], out: str) -> None:
+    """Write one table as it is, several as a list."""
+    value: Any = tables[0] if len(tables) == 1 else tables
+    if out == "-":
+        print(json.dumps(value, indent=2))
+    else:
+        write_json(Path(out), value)
+
+
+def _say(line: str) -> None:
+    print(f"vtg-eval: {line}", file=sys.stderr)
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number")
+    return int(text)
+
+
+def _assignment(text: str) -> tuple[str, Any]:
+    key, found, value = text.partition("=")
+    if not key or not found:
+        raise argparse.ArgumentTypeError(f"{text!r} is not KEY=VALUE")
+    try:
+        return key, json.loads(value)
+    except ValueError:
+        return key, value

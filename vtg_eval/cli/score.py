@@ -1,0 +1,88 @@
+"""`vtg-eval score`: score a predictions file, or a run's answers again."""
+
+from __future__ import annotations
+
+import json
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from vtg_eval.cli.command import Command
+from vtg_eval.cli.output import write_lines
+from vtg_eval.cli.samples import ROOT_HELP
+from vtg_eval.errors import UserError
+from vtg_eval.floors import task_floors
+from vtg_eval.predictions import read_predictions
+from vtg_eval.protocol import DEFAULT_PROTOCOL
+from vtg_eval.registry import Registry
+from vtg_eval.report.score_table import score_report
+from vtg_eval.report.tables import report
+from vtg_eval.run.places import data_root
+from vtg_eval.run.rescore import rescore
+from vtg_eval.run.score import score, spread
+
+
+class ScoreCommand(Command):
+    """Score predictions, without videos, models or torch."""
+
+    epilog = (
+        'Predictions are JSON lines: {"id", "text"} or {"id", "spans": [[start, end], …]}, with\n'
+        'times in seconds; further keys are "choice" and "saliency". `vtg-eval samples TASK`\n'
+        "lists the ids. An empty list of spans says that the event never happens."
+    )
+
+    def configure(self, parser: ArgumentParser) -> None:
+        """Add the arguments."""
+        parser.add_argument(
+            "run",
+            nargs="?",
+            type=Path,
+            metavar="RUN_FOLDER",
+            help="a run, instead of --predictions",
+        )
+        add_predictions_arguments(parser, required=False)
+        parser.add_argument(
+            "--protocol", metavar="NAME", help=f"default: {DEFAULT_PROTOCOL}, or the run's own"
+        )
+        parser.add_argument("--json", metavar="OUT", help="write JSON there (-: standard output)")
+
+    def run(self, args: Namespace, registry: Registry) -> int:
+        """Score; print tables, or write JSON."""
+        if bool(args.run) == any((args.task, args.split, args.predictions)):
+            raise UserError("Name a run's folder, or else --task and --predictions.")
+        return _score_run(args, registry) if args.run else _score_file(args, registry)
+
+
+def _score_run(args: Namespace, registry: Registry) -> int:
+    results = rescore(args.run, registry, args.data_root, args.protocol)
+    if args.json:
+        write_lines(args.json, [json.dumps(results.to_json(), indent=2, allow_nan=False)])
+    else:
+        print(report(results))
+    return 0
+
+
+def _score_file(args: Namespace, registry: Registry) -> int:
+    if args.task is None or args.predictions is None:
+        raise UserError("A predictions file is scored with both --task and --predictions.")
+    task = registry.task(args.task)
+    protocol = registry.protocol(args.protocol or DEFAULT_PROTOCOL).for_task(task.card.name)
+    split = task.card.split(args.split)
+    predictions = read_predictions(args.predictions)
+    root = data_root(task, args.data_root)
+    samples = task.samples(root, split)
+    result = score(task.card, samples, predictions, protocol, split)
+    if args.json:
+        write_lines(args.json, [json.dumps(result.to_json(), indent=2, allow_nan=False)])
+        return 0
+    others = spread(task.card, samples, predictions, registry.protocols.values(), split)
+    blind = task_floors(task, root, samples, protocol)
+    print(score_report(result, blind, others))
+    return 0
+
+
+def add_predictions_arguments(parser: ArgumentParser, required: bool = True) -> None:
+    """Add the arguments that name a task's samples and the answers to them."""
+    parser.add_argument("--task", required=required, metavar="TASK")
+    parser.add_argument("--split", help="default: the task's test split")
+    parser.add_argument("--data-root", type=Path, metavar="DIR", help=ROOT_HELP)
+    parser.add_argument("--predictions", type=Path, required=required, metavar="FILE")

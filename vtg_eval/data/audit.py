@@ -1,0 +1,170 @@
+"""Checking a split: its annotations against themselves, against the card, against the videos."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tqdm import tqdm
+
+from vtg_eval.errors import VideoError
+from vtg_eval.task import SplitFacts, Task
+from vtg_eval.types import Sample, Span
+from vtg_eval.video.frames import VideoInfo
+
+# Seconds by which times may differ before it is called a fault of the data.
+SLACK = 1.0
+
+# What is known of one video file; raises VideoError where it cannot be read.
+Probe = Callable[[Path], VideoInfo]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A kind of fault: how often it occurs, and where (sample or video ids, in file order).
+
+    `serious`: a run on these files would be wrong or incomplete.
+    """
+
+    name: str
+    where: tuple[str, ...]
+    serious: bool
+
+    @property
+    def count(self) -> int:
+        """Return the number of cases."""
+        return len(self.where)
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """The result of a check. `subset`: sha256 over the ids of samples whose video is there."""
+
+    task: str
+    split: str
+    queries: int
+    videos: int
+    expected_queries: int
+    expected_videos: int
+    videos_present: int
+    samples_present: int
+    subset: str
+    findings: tuple[Finding, ...]
+
+    @property
+    def complete(self) -> bool:
+        """True when nothing serious was found."""
+        counted = (self.queries, self.videos) == (self.expected_queries, self.expected_videos)
+        return counted and not any(f.serious and f.count for f in self.findings)
+
+
+def audit(task: Task, root: Path, split: str, probe: Probe) -> Audit:
+    """Check one split. Raises UserError where the annotations are missing or malformed."""
+    samples = task.samples(root, split)
+    facts = next(facts for facts in task.card.splits if facts.name == split)
+    paths = {sample.video: task.video_path(root, sample.video) for sample in samples}
+    present = {video: path for video, path in paths.items() if path.is_file()}
+    infos, unreadable = _probe_all(present, probe)
+    missing = tuple(video for video in paths if video not in present)
+    findings = (
+        *_annotation_findings(samples),
+        Finding("videos missing", missing, serious=True),
+        Finding("videos unreadable", unreadable, serious=True),
+        *_duration_findings(samples, {video: info.duration for video, info in infos.items()}),
+    )
+    return _summary(task, facts, samples, present, findings)
+
+
+def subset_digest(samples: Sequence[Sample], videos: Mapping[str, Path]) -> str:
+    """Return the sha256 over the sorted ids, one a line, of samples whose video is given."""
+    ids = sorted(sample.id for sample in samples if sample.video in videos)
+    return hashlib.sha256("".join(f"{name}\n" for name in ids).encode()).hexdigest()
+
+
+def _summary(
+    task: Task,
+    facts: SplitFacts,
+    samples: Sequence[Sample],
+    present: Mapping[str, Path],
+    findings: tuple[Finding, ...],
+) -> Audit:
+    return Audit(
+        task=task.card.name,
+        split=facts.name,
+        queries=len(samples),
+        videos=len({sample.video for sample in samples}),
+        expected_queries=facts.queries,
+        expected_videos=facts.videos,
+        videos_present=len(present),
+        samples_present=sum(sample.video in present for sample in samples),
+        subset=subset_digest(samples, present),
+        findings=findings,
+    )
+
+
+def _probe_all(
+    paths: Mapping[str, Path], probe: Probe
+) -> tuple[dict[str, VideoInfo], tuple[str, ...]]:
+    infos, unreadable = {}, []
+    bar = tqdm(paths.items(), "reading videos", unit="video", disable=None, leave=False)
+    for video, path in bar:
+        try:
+            infos[video] = probe(path)
+        except VideoError as exc:
+            unreadable.append(f"{video}: {exc}")
+    return infos, tuple(unreadable)
+
+
+def _annotation_findings(samples: Sequence[Sample]) -> Iterator[Finding]:
+    spans = [(sample, span) for sample in samples for span in sample.target.spans]
+    yield Finding("duplicate sample ids", _repeated(s.id for s in samples), serious=True)
+    pairs = ((f"{s.video}: {s.query}") for s in samples)
+    yield Finding("duplicate (video, query)", _repeated(pairs), serious=False)
+    empty = tuple(s.id for s, span in spans if not span.start < span.end)
+    yield Finding("truth empty or reversed", empty, serious=False)
+    negative = tuple(
+        s.id for s, span in spans if min(span) < 0 or not all(map(math.isfinite, span))
+    )
+    yield Finding("truth before the start or not finite", negative, serious=False)
+    lengths = {s.id: s.duration for s in samples if s.duration is not None}
+    yield from _beyond("annotated", spans, lengths)
+
+
+def _duration_findings(
+    samples: Sequence[Sample], lengths: Mapping[str, float]
+) -> Iterator[Finding]:
+    """Compare the files' lengths (seconds, by video) with the annotations."""
+    annotated = {s.video: s.duration for s in samples if s.duration is not None}
+    apart = {v: lengths[v] - annotated[v] for v in lengths if v in annotated}
+    short = tuple(f"{v}: {gap:+.2f} s" for v, gap in apart.items() if gap < -SLACK)
+    yield Finding("videos shorter than annotated by over 1 s", short, serious=True)
+    long = tuple(f"{v}: {gap:+.2f} s" for v, gap in apart.items() if gap > SLACK)
+    yield Finding("videos longer than annotated by over 1 s", long, serious=False)
+    spans = [(sample, span) for sample in samples for span in sample.target.spans]
+    by_sample = {s.id: lengths[s.video] for s in samples if s.video in lengths}
+    yield from _beyond("file's", spans, by_sample)
+
+
+def _beyond(
+    whose: str, spans: Sequence[tuple[Sample, Span]], lengths: Mapping[str, float]
+) -> Iterator[Finding]:
+    over = [(s.id, span.end - lengths[s.id]) for s, span in spans if s.id in lengths]
+    beyond = tuple(name for name, seconds in over if seconds > 0)
+    far = tuple(name for name, seconds in over if seconds > SLACK)
+    yield Finding(f"truth beyond the {whose} end", beyond, serious=False)
+    yield Finding(f"truth beyond the {whose} end by over 1 s", far, serious=False)
+
+
+def _repeated(names: Iterator[str]) -> tuple[str, ...]:
+    """Return each name that occurs before, once for every further time."""
+    seen: Counter[str] = Counter()
+    again = []
+    for name in names:
+        if seen[name]:
+            again.append(name)
+        seen[name] += 1
+    return tuple(again)

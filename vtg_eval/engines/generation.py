@@ -1,0 +1,38 @@
+"""What both engines read from a checkpoint's generation settings, so that they stop alike."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from vtg_eval.errors import UserError
+
+GENERATION_FILE = "generation_config.json"
+
+
+def generation_settings(checkpoint: Path) -> dict[str, Any]:
+    """Return the checkpoint's generation_config.json, empty where it has none."""
+    path = checkpoint / GENERATION_FILE
+    if not path.is_file():
+        return {}
+    try:
+        table: Any = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as exc:
+        raise UserError(f"{path} cannot be read: {exc}. Fetch the checkpoint again.") from exc
+    return table if isinstance(table, dict) else {}
+
+
+def stop_ids(settings: dict[str, Any], tokenizer_eos: int | None) -> list[int]:
+    """Return the tokens that end an answer: the generation settings' and the tokenizer's own."""
+    listed = settings.get("eos_token_id")
+    several: Iterable[Any] = listed if isinstance(listed, list) else (listed,)
+    return sorted({int(token) for token in (*several, tokenizer_eos) if token is not None})
+
+
+def sample_seed(seed: int, sample_id: str) -> int:
+    """Return the seed for one sample's answer: the same in any batch, order or resumed run."""
+    digest = hashlib.sha256(f"{seed}:{sample_id}".encode("utf-8", "surrogatepass")).digest()
+    return int.from_bytes(digest[:4], "big")

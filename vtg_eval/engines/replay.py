@@ -1,0 +1,29 @@
+"""The engine for requests that bring their answer along."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from vtg_eval.engines.base import Completion, Engine, EngineOptions, Request, failed
+from vtg_eval.protocol import GenerationRule
+
+
+class ReplayEngine(Engine):
+    """Hands each request's own answer back."""
+
+    def __init__(self, checkpoint: Path, rule: GenerationRule, options: EngineOptions) -> None:
+        """Start nothing: answers depend on the requests alone."""
+
+    def generate(self, requests: Iterable[Request]) -> Iterator[Completion]:
+        """Answer each request at once; one without an answer becomes an error."""
+        for request in requests:
+            if request.answer is None:
+                yield failed(request, "the adapter gave no answer to hand back")
+            else:
+                yield Completion(request.sample_id, request.answer, 0, 0, "stop")
+
+    def describe(self) -> Mapping[str, Any]:
+        """Nothing of this engine can move an answer."""
+        return {"engine": "replay"}

@@ -1,0 +1,138 @@
+"""Hugging Face transformers: batches padded on the left, one forward pass for each token."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from vtg_eval.engines.base import Completion, Engine, EngineOptions, Request, failed
+from vtg_eval.engines.generation import generation_settings, sample_seed, stop_ids
+from vtg_eval.errors import UserError
+from vtg_eval.protocol import GenerationRule
+
+try:
+    import torch
+    import transformers
+
+    from vtg_eval.engines.model_inputs import InputBuilder, ModelInput
+    from vtg_eval.engines.positions import mend_positions
+except ImportError as exc:
+    raise ImportError(f"it needs the extra hf (pip install 'vtg-eval[hf]'): {exc}") from exc
+
+
+class TransformersEngine(Engine):
+    """Any architecture that transformers' image-text-to-text models know.
+
+    Greedy answers do not depend on the batch (up to the rounding of the dtype; float32 on a
+    CPU). Where the checkpoint's own settings sample, each sample has its own seed and is
+    answered alone.
+    """
+
+    def __init__(self, checkpoint: Path, rule: GenerationRule, options: EngineOptions) -> None:
+        self._options = options
+        self._device = "cuda" if torch.cuda.is_available() else "cpu"
+        self._dtype = _dtype(options.dtype, self._device)
+        transformers.logging.set_verbosity_error()
+        transformers.logging.disable_progress_bar()
+        trust = {"trust_remote_code": options.trust_remote_code}
+        try:
+            self._processor = transformers.AutoProcessor.from_pretrained(checkpoint, **trust)
+            model = transformers.AutoModelForImageTextToText.from_pretrained(
+                checkpoint, dtype=self._dtype, use_safetensors=True, **trust, **options.extra
+            )
+        except Exception as exc:  # whatever a broken checkpoint makes the loaders raise
+            reason = " ".join(str(exc).split())[:300]
+            raise UserError(
+                f"{checkpoint} cannot be loaded: {type(exc).__name__}: {reason}"
+            ) from exc
+        mend_positions(model)
+        self._model = model.to(self._device).eval()
+        self._tokenizer = self._processor.tokenizer
+        settings = generation_settings(checkpoint)
+        self._stops = stop_ids(settings, self._tokenizer.eos_token_id)
+        self._pad = self._tokenizer.pad_token_id or 0
+        self._rule = self._generation(rule, settings)
+        # `generate` fills what a config leaves open from the model's own: leave it nothing
+        self._model.generation_config = self._rule
+        self._builder = InputBuilder(self._processor)
+
+    def generate(self, requests: Iterable[Request]) -> Iterator[Completion]:
+        """Answer in batches of `batch_size`, in order."""
+        stream = iter(requests)
+        size = 1 if self._rule.do_sample else self._options.batch_size
+        while batch := list(islice(stream, size)):
+            ready: list[tuple[Request, ModelInput]] = []
+            for request in batch:
+                try:
+                    ready.append((request, self._builder.build(request)))
+                except Exception as exc:  # one sample's input must not cost the others
+                    yield failed(request, f"{type(exc).__name__}: {exc}")
+            if ready:
+                yield from self._answer(ready)
+
+    def describe(self) -> Mapping[str, Any]:
+        """Return versions, dtype, device and every argument that can move an answer."""
+        return {
+            "engine": "transformers",
+            "transformers": transformers.__version__,
+            "torch": torch.__version__,
+            "dtype": str(self._dtype).removeprefix("torch."),
+            "device": torch.cuda.get_device_name() if self._device == "cuda" else "cpu",
+            "seed": self._options.seed,
+            "batch_size": self._options.batch_size,
+            "generation": self._rule.to_diff_dict(),
+            **self._options.extra,
+        }
+
+    def close(self) -> None:
+        """Give the weights' memory back."""
+        del self._model, self._builder
+        if self._device == "cuda":
+            torch.cuda.empty_cache()
+
+    def _answer(self, ready: list[tuple[Request, ModelInput]]) -> Iterator[Completion]:
+        inputs = self._builder.collate([item for _, item in ready], self._pad).to(self._device)
+        if self._rule.do_sample:
+            torch.manual_seed(sample_seed(self._options.seed, ready[0][0].sample_id))
+        try:
+            with torch.inference_mode():
+                rows = self._model.generate(**inputs, generation_config=self._rule)
+        except torch.OutOfMemoryError as exc:
+            raise UserError(
+                "The GPU is out of memory; run again with a smaller --batch-size."
+            ) from exc
+        longest = inputs["input_ids"].shape[1]
+        for (request, item), row in zip(ready, rows[:, longest:].tolist(), strict=True):
+            yield self._completion(request, item, row)
+
+    def _completion(self, request: Request, item: ModelInput, row: list[int]) -> Completion:
+        end = next((i for i, token in enumerate(row) if token in self._stops), None)
+        answer = row if end is None else row[:end]
+        return Completion(
+            sample_id=request.sample_id,
+            text=self._tokenizer.decode(answer, skip_special_tokens=True),
+            prompt_tokens=len(item.ids),
+            completion_tokens=len(answer) + (end is not None),
+            finish="length" if end is None else "stop",
+            prompt_token_ids=tuple(item.ids),
+        )
+
+    def _generation(self, rule: GenerationRule, settings: Mapping[str, Any]) -> Any:
+        own = dict(settings) if rule.decoding == "checkpoint" else {"do_sample": False}
+        own |= {
+            "max_new_tokens": rule.max_new_tokens,
+            "eos_token_id": self._stops,
+            "pad_token_id": self._pad,
+        }
+        return transformers.GenerationConfig(**own)
+
+
+def _dtype(name: str, device: str) -> torch.dtype:
+    if name == "auto":
+        return torch.float32 if device == "cpu" else torch.bfloat16
+    found = getattr(torch, name, None)
+    if not isinstance(found, torch.dtype) or not found.is_floating_point:
+        raise UserError(f'"{name}" is no dtype; use auto, float32, bfloat16 or float16.')
+    return found

@@ -1,0 +1,235 @@
+"""vLLM: requests stream in as there is room, completions stream out as they finish."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
+from importlib.metadata import version
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from vtg_eval.engines.base import Completion, Engine, EngineOptions, Request, failed
+from vtg_eval.engines.generation import generation_settings, sample_seed, stop_ids
+from vtg_eval.engines.quiet import captured_stderr
+from vtg_eval.engines.watchdog import Watchdog
+from vtg_eval.errors import UserError
+from vtg_eval.protocol import GenerationRule
+
+# set only where the user has not, before vLLM is imported
+ENVIRONMENT = {
+    "VLLM_LOGGING_LEVEL": "ERROR",
+    "VLLM_LOGGING_STREAM": "ext://sys.stderr",  # standard output is for results
+    "VLLM_NO_USAGE_STATS": "1",
+}
+for _name, _value in ENVIRONMENT.items():
+    os.environ.setdefault(_name, _value)
+
+try:
+    import psutil  # type: ignore[import-untyped]
+
+    with captured_stderr():  # advice on what else could be installed
+        import vllm
+        from vllm.platforms import current_platform
+        from vllm.sampling_params import RequestOutputKind
+        from vllm.v1.engine.exceptions import EngineDeadError
+except ImportError as exc:
+    raise ImportError(f"it needs the extra vllm (pip install 'vtg-eval[vllm]'): {exc}") from exc
+
+GIB = 1 << 30
+# Longest prompt with its answer, in tokens: twice what 14,336 visual tokens with their time
+# stamps need, a fraction of what checkpoints declare (and would reserve memory for).
+CONTEXT = 32_768
+# Tokens in one forward pass; also the room for encoded videos, which the longest must fit.
+BATCHED_TOKENS = 16_384
+CPU_KV_BYTES = 1 * GIB
+# Requests taken from the stream ahead of their answers, as a multiple of the batch size.
+IN_FLIGHT = 4
+
+
+class VllmEngine(Engine):
+    """Any architecture that vLLM knows, in continuous batches with prefix caching.
+
+    `options.extra` overrides any of vLLM's engine arguments.
+    """
+
+    def __init__(self, checkpoint: Path, rule: GenerationRule, options: EngineOptions) -> None:
+        self._options = options
+        self._rule = rule
+        self._room = options.batch_size * IN_FLIGHT
+        self._numbers = count()
+        if current_platform.is_cpu():
+            # processes of its own take 30 s more to start and give a CPU's cores nothing to do
+            os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
+        self._arguments = {**_arguments(checkpoint, self._room, options), **options.extra}
+        try:
+            before = set(_children())
+            with captured_stderr() as said:
+                self._llm = vllm.LLM(model=str(checkpoint), **self._arguments)
+        except Exception as exc:  # whatever a broken checkpoint or argument makes vLLM raise
+            raise UserError(
+                f"vLLM cannot load {checkpoint}: {said.last_error() or _line(exc)}"
+            ) from exc
+        started = set(_children()) - before
+        self._watchdog = Watchdog(started) if started else None
+        settings = generation_settings(checkpoint)
+        self._tokenizer = self._llm.get_tokenizer()
+        self._stops = stop_ids(settings, self._tokenizer.eos_token_id)
+        self._sampling = _sampling(rule, settings)
+
+    def generate(self, requests: Iterable[Request]) -> Iterator[Completion]:
+        """Answer in the order in which answers are ready."""
+        waiting: dict[str, Request] = {}
+        try:
+            yield from self._converse(iter(requests), waiting)
+        finally:
+            if waiting:  # the caller stopped listening, or the engine failed
+                self._llm.llm_engine.abort_request(list(waiting))
+
+    def describe(self) -> Mapping[str, Any]:
+        """Return versions, dtype, device and every argument that can move an answer."""
+        config = self._llm.model_config
+        return {
+            "engine": "vllm",
+            "vllm": vllm.__version__,
+            "transformers": version("transformers"),
+            "torch": version("torch"),
+            "dtype": str(config.dtype).removeprefix("torch."),
+            "device": current_platform.get_device_name(),
+            "seed": self._options.seed,
+            "max_in_flight": self._room,
+            "arguments": self._arguments,
+            "generation": {**asdict(self._rule), **self._sampling, "stop_token_ids": self._stops},
+        }
+
+    def close(self) -> None:
+        """Stop the engine's processes."""
+        self._llm.llm_engine.engine_core.shutdown()
+        if self._watchdog is not None:
+            self._watchdog.close()
+
+    def _converse(
+        self, stream: Iterator[Request], waiting: dict[str, Request]
+    ) -> Iterator[Completion]:
+        """Fill a first batch, then take one request a step; `waiting` is what is out, by id."""
+        more = True
+        while more or waiting:
+            if more and len(waiting) < self._room:
+                request = next(stream, None)
+                if request is None:
+                    more = False
+                    continue
+                try:
+                    waiting[self._add(request)] = request
+                except EngineDeadError:
+                    raise
+                except Exception as exc:  # too long, or refused by the model's processor
+                    yield failed(request, _line(exc))
+                if len(waiting) < self._options.batch_size:
+                    continue
+            yield from self._step(waiting)
+
+    def _add(self, request: Request) -> str:
+        """Hand a request over; returns vLLM's id for it."""
+        prompt: dict[str, Any] = {"prompt": request.prompt}
+        if request.frames is not None:
+            prompt |= {
+                "multi_modal_data": {"video": [(request.frames.array, dict(request.metadata))]},
+                "mm_processor_kwargs": dict(request.processor_kwargs),
+                "multi_modal_uuids": {"video": [_video_id(request)]},
+            }
+        sampling = vllm.SamplingParams(
+            max_tokens=self._rule.max_new_tokens,
+            stop_token_ids=self._stops,
+            seed=sample_seed(self._options.seed, request.sample_id),
+            output_kind=RequestOutputKind.FINAL_ONLY,
+            detokenize=False,
+            **self._sampling,
+        )
+        (rendered,) = self._llm.renderer.render_cmpl([prompt])
+        identity = str(next(self._numbers))
+        self._llm.llm_engine.add_request(identity, rendered, sampling)
+        return identity
+
+    def _step(self, waiting: dict[str, Request]) -> Iterator[Completion]:
+        for output in self._llm.llm_engine.step():
+            if output.finished:
+                yield self._completion(waiting.pop(output.request_id), output)
+
+    def _completion(self, request: Request, output: Any) -> Completion:
+        answer = output.outputs[0]
+        if answer.finish_reason not in ("stop", "length"):
+            return failed(request, f"vLLM ended the request: {answer.finish_reason}")
+        tokens = list(answer.token_ids)
+        said = tokens[:-1] if tokens and tokens[-1] in self._stops else tokens
+        return Completion(
+            sample_id=request.sample_id,
+            text=self._tokenizer.decode(said, skip_special_tokens=True),
+            prompt_tokens=len(output.prompt_token_ids),
+            completion_tokens=len(tokens),
+            finish=answer.finish_reason,
+            prompt_token_ids=tuple(output.prompt_token_ids),
+        )
+
+
+def _arguments(checkpoint: Path, room: int, options: EngineOptions) -> dict[str, Any]:
+    """Return vLLM's engine arguments, as far as they are not its defaults."""
+    on_cpu = current_platform.is_cpu()
+    arguments: dict[str, Any] = {
+        "dtype": "float32" if options.dtype == "auto" and on_cpu else options.dtype,
+        "seed": options.seed,
+        "trust_remote_code": options.trust_remote_code,
+        "load_format": "safetensors",
+        "generation_config": "vllm",  # sampling is set request by request
+        "max_model_len": min(CONTEXT, _declared_length(checkpoint)),
+        "max_num_batched_tokens": BATCHED_TOKENS,
+        "max_num_seqs": room,
+        "limit_mm_per_prompt": {"image": 0, "video": 1},
+        "enable_prefix_caching": True,
+    }
+    if on_cpu:
+        arguments |= {"enforce_eager": True, "skip_mm_profiling": True}
+        if "VLLM_CPU_KVCACHE_SPACE" not in os.environ:
+            arguments["kv_cache_memory_bytes"] = CPU_KV_BYTES
+    return arguments
+
+
+def _children() -> list[int]:
+    """Return the process ids of this process's descendants."""
+    return [child.pid for child in psutil.Process().children(recursive=True)]
+
+
+def _declared_length(checkpoint: Path) -> int:
+    """Return the checkpoint's own limit in tokens."""
+    config = json.loads((checkpoint / "config.json").read_text(encoding="utf-8"))
+    text = config.get("text_config") or {}
+    return int(
+        text.get("max_position_embeddings") or config.get("max_position_embeddings") or CONTEXT
+    )
+
+
+def _sampling(rule: GenerationRule, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the sampling parameters: greedy, or what the checkpoint's own settings say."""
+    if rule.decoding == "greedy":
+        return {"temperature": 0.0}
+    own = {k: settings[k] for k in ("top_p", "top_k", "repetition_penalty") if k in settings}
+    return {
+        **own,
+        "temperature": settings.get("temperature", 1.0) if settings.get("do_sample") else 0.0,
+    }
+
+
+def _video_id(request: Request) -> str:
+    """Return a digest of all that changes what the model sees of a video: vLLM trusts it."""
+    assert request.frames is not None
+    facts = [request.frames.digest, request.metadata, request.processor_kwargs]
+    return hashlib.sha256(json.dumps(facts, sort_keys=True, default=repr).encode()).hexdigest()
+
+
+def _line(exc: Exception) -> str:
+    """Return an exception as one line, with its cause where it has one."""
+    cause = exc.__cause__ or exc
+    return " ".join(f"{type(cause).__name__}: {cause}".split())[:300]

@@ -1,0 +1,185 @@
+"""From an answer's text to spans: one small function for each protocol's rule.
+
+Every pattern here is linear in the text's length, because answers are hostile input: digits are
+taken possessively and a match may not begin amid a run of them, which finds the same matches as
+the plain patterns of the sources do. A parser never raises.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from vtg_eval.errors import UserError
+from vtg_eval.failures import Failure
+from vtg_eval.names import nearest
+from vtg_eval.strict_answer import ABSENCE, REFUSAL, final_answer, spans_in
+from vtg_eval.types import Span
+
+
+@dataclass(frozen=True, slots=True)
+class Parse:
+    """What an answer says: spans in the text's order, or that the event never happens, or why not.
+
+    `absent` is an explicit statement, never a guess from silence.
+    """
+
+    spans: tuple[Span, ...] = ()
+    absent: bool = False
+    failure: Failure | None = None
+
+
+Parser = Callable[[str], Parse]
+
+NUMBER = r"(?<!\d)(\d++(?:\.\d*+)?+)"  # "12", "12.", "12.5", as \d+\.?\d* reads them
+DASHED = re.compile(rf"{NUMBER}\s*+-\s*+(\d++(?:\.\d*+)?+)")
+SPACED_TO = re.compile(rf"{NUMBER}\s++to\s++(\d++(?:\.\d*+)?+)")
+TO_OR_AND = re.compile(rf"{NUMBER} (?:to|and) (\d++(?:\.\d*+)?+)")
+TWO_DIGITS = re.compile(r"(\d{2}) (?:to|and) (\d{2})")
+MANY_DOTS = re.compile(r"(?<!\d)(\d++\.*+\d*+)\s*+-\s*+(\d++\.*+\d*+)")
+WHOLE_NUMBER = re.compile(r"\b(\d++\.\d++|\d++)\b")
+CLOCK = re.compile(r"\b(\d{1,2}:\d{2}:\d{2}(?:\.\d+)?|\d{1,2}:\d{2}(?:\.\d+)?)\b")
+FULL_CLOCK = re.compile(r"\b(\d{1,2}:\d{2}:\d{2})\b")
+SHORT_CLOCK = re.compile(r"\b(\d{1,2}:\d{2}(?::\d{2})?)\b")
+CLOCK_RANGE = re.compile(r"\b(\d{1,2}:\d{2}(?::\d{2})?)\s*+[–-]\s*+(\d{1,2}:\d{2}(?::\d{2})?)\b")
+DECIMAL_RANGE = re.compile(r"(?<!\d)(\d++(?:\.\d++)?)\s*+[–-]\s*+(\d++(?:\.\d++)?)")
+SUFFIXED_RANGE = re.compile(r"(?<!\d)(\d++(?:\.\d++)?)\s*+s?\s*+[–-]\s*+(\d++(?:\.\d++)?)")
+DECIMAL = re.compile(r"\b(\d++(?:\.\d++)?)\b")
+SENTENCE_END = re.compile(r"[!?\n]")
+TIME_WORD = re.compile(r"start|end|happen")
+ECHOED_EXAMPLE = "a specific example is : 20.8 - 30.0 seconds"
+
+
+def strict(text: str) -> Parse:
+    """Read the final answer and nothing else; see docs/design/scoring.md for the rule."""
+    answer, cut_off = final_answer(text)
+    spans, failure = spans_in(answer)
+    if spans:
+        return Parse(tuple(spans))
+    if failure is not None:
+        return Parse(failure=failure)
+    if ABSENCE.search(answer):
+        return Parse(absent=True)
+    if REFUSAL.search(answer):
+        return Parse(failure=Failure.REFUSED)
+    return Parse(failure=Failure.TRUNCATED if cut_off else Failure.UNPARSED)
+
+
+def timelens(text: str) -> Parse:
+    """Clock times paired up; else "a - b"; else "a to b"; else any numbers paired up."""
+    text = text.lower()
+    spans = _paired(map(_seconds, CLOCK.findall(text)))
+    spans = spans or _matches(DASHED, text) or _matches(SPACED_TO, text)
+    return _found(spans or _paired(map(float, WHOLE_NUMBER.findall(text))))
+
+
+def to_or_and(text: str) -> Parse:
+    """Every "a to b" and "a and b" with single spaces, anywhere (Time-R1, TimeZero)."""
+    return _found(_matches(TO_OR_AND, text))
+
+
+def two_digits(text: str) -> Parse:
+    """Every "dd to dd" and "dd and dd" (VTimeLLM: hundredths of the video)."""
+    return _found(_matches(TWO_DIGITS, text))
+
+
+def timechat(text: str) -> Parse:
+    """The first "a - b"; else the first number of each sentence that names a start or an end.
+
+    A number with several dots, on which the official script stops, is no number here.
+    """
+    text = text.lower()
+    dashed = MANY_DOTS.findall(text)
+    if dashed:
+        return _ordered(_numbers(dashed[:1]))
+    sentences = [s for s in SENTENCE_END.split(text) if TIME_WORD.search(s)]
+    spans = _paired(_firsts(WHOLE_NUMBER, sentences, float))
+    return _ordered(spans or _paired(_firsts(FULL_CLOCK, sentences, _seconds)))
+
+
+def lmms_charades(text: str) -> Parse:
+    """As lmms-eval's charades_sta: "to" becomes "-" everywhere, even inside words."""
+    text = text.lower().replace(ECHOED_EXAMPLE, "").replace("to", "-")
+    sentences = SENTENCE_END.split(text)
+    sentences = [s for s in sentences if TIME_WORD.search(s)] or sentences
+    spans = _in_first(CLOCK_RANGE, sentences, _seconds) or _in_first(
+        DECIMAL_RANGE, sentences, float
+    )
+    spans = spans or _paired(_seconds(t) for s in sentences for t in SHORT_CLOCK.findall(s))
+    spans = spans or _paired(_firsts(DECIMAL, sentences, float))
+    return _ordered(spans or _in_first(SUFFIXED_RANGE, sentences, float))
+
+
+SPAN_PARSERS: Mapping[str, Parser] = {
+    "strict": strict,
+    "timelens": timelens,
+    "to-or-and": to_or_and,
+    "two-digits": two_digits,
+    "timechat": timechat,
+    "lmms-charades": lmms_charades,
+}
+
+
+def span_parser(name: str) -> Parser:
+    """Return the parser of that name; raises UserError with the nearest name."""
+    if name not in SPAN_PARSERS:
+        raise UserError(f'There is no answer parser "{name}". {nearest(name, SPAN_PARSERS)}')
+    return SPAN_PARSERS[name]
+
+
+def _found(spans: Iterable[Span]) -> Parse:
+    kept = tuple(spans)
+    return Parse(kept) if kept else Parse(failure=Failure.UNPARSED)
+
+
+def _ordered(spans: list[Span]) -> Parse:
+    """Keep the first span only, its times in ascending order."""
+    return _found(Span(min(span), max(span)) for span in spans[:1])
+
+
+def _matches(pattern: re.Pattern[str], text: str) -> list[Span]:
+    return _numbers(pattern.findall(text))
+
+
+def _numbers(pairs: Iterable[tuple[str, str]]) -> list[Span]:
+    try:
+        return [Span(float(start), float(end)) for start, end in pairs]
+    except ValueError:
+        return []
+
+
+def _in_first(
+    pattern: re.Pattern[str], sentences: Iterable[str], read: Callable[[str], float]
+) -> list[Span]:
+    """Return the spans of the first sentence that has any."""
+    for sentence in sentences:
+        pairs = pattern.findall(sentence)
+        if pairs:
+            return [Span(read(start), read(end)) for start, end in pairs]
+    return []
+
+
+def _firsts(
+    pattern: re.Pattern[str], sentences: Iterable[str], read: Callable[[str], float]
+) -> Iterator[float]:
+    """Yield the first time of each sentence that has one."""
+    for sentence in sentences:
+        match = pattern.search(sentence)
+        if match:
+            yield read(match.group(1))
+
+
+def _paired(times: Iterable[float]) -> list[Span]:
+    """Return consecutive times as spans; an odd last one is left out."""
+    each = iter(times)
+    return [Span(start, end) for start, end in zip(each, each, strict=False)]
+
+
+def _seconds(clock: str) -> float:
+    """Return the seconds of "h:mm:ss.f" or "mm:ss.f"."""
+    *larger, seconds = clock.split(":")
+    total = 0
+    for part in larger:
+        total = total * 60 + int(part)
+    return total * 60 + float(seconds)

@@ -1,0 +1,54 @@
+"""What a run will take, from annotations alone: no video is opened, no engine started."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from vtg_eval.adapter import Adapter
+from vtg_eval.protocol import FrameRule
+from vtg_eval.run.plan import Plan, VideoJob
+from vtg_eval.video.frames import VideoInfo
+from vtg_eval.video.sampling import PAIR, choose
+
+# the annotations do not say how large a video is: a usual one, which most frame budgets shrink
+HEIGHT, WIDTH, FPS = 720, 1280, 30.0
+UNKNOWN_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What is left of a run. Frames are exact where durations are annotated, the rest a bound.
+
+    `tokens` are the visual tokens of all prompts together, at most; `disk` bytes of decoded
+    frames for videos of 1280 x 720 px.
+    """
+
+    samples: int
+    videos: int
+    frames: int
+    tokens: int
+    disk: int
+
+
+def estimate(plan: Plan, adapter: Adapter, rule: FrameRule) -> Estimate:
+    """Estimate what the plan's jobs take."""
+    samples = sum(len(job.samples) for job in plan.jobs)
+    if not adapter.needs_frames:
+        return Estimate(samples, len(plan.jobs), 0, 0, 0)
+    frames = tokens = disk = 0
+    for job in plan.jobs:
+        count = _frames(job, rule)
+        height, width = adapter.frame_size(HEIGHT, WIDTH, count, rule)
+        frames += count
+        disk += count * height * width * 3
+        visual = min(count * rule.max_tokens, rule.total_tokens) // PAIR
+        tokens += visual * len(job.samples)
+    return Estimate(samples, len(plan.jobs), frames, tokens, disk)
+
+
+def _frames(job: VideoJob, rule: FrameRule) -> int:
+    seconds = job.duration if np.isfinite(job.duration) else UNKNOWN_SECONDS
+    times = np.arange(max(1, round(seconds * FPS))) / FPS
+    return len(choose(VideoInfo("", seconds, FPS, HEIGHT, WIDTH, times), rule))

@@ -1,0 +1,173 @@
+"""The journal: one JSON line for each answer, appended, never rewritten.
+
+A line is written with a single call and so survives a killed process; lines are brought to the
+disk itself (fsync) in small groups. A line torn by a crash is cut off when the journal is next
+opened, and its sample is asked again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from vtg_eval.errors import UserError
+
+SYNC_SECONDS = 0.5
+SYNC_LINES = 32
+
+ANSWERED = ("stop", "length")
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One line. What the model was shown and told, and what it said.
+
+    `finish` is "stop" or "length" (an answer), "undecodable" (the video cannot be read) or
+    "error" (`error` says what); the last two are tried again by the next run. `prompt` is the
+    prompt's sha256. `frame_times` and `told_times` are seconds, `height` and `width` px,
+    `frames` the frame store's digest. `seconds` runs from request to answer.
+    """
+
+    id: str
+    video: str
+    finish: str
+    text: str = ""
+    error: str | None = None
+    prompt: str | None = None
+    frame_times: tuple[float, ...] = ()
+    told_times: tuple[float, ...] = ()
+    height: int | None = None
+    width: int | None = None
+    decoder: str | None = None
+    frames: str | None = None
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    seconds: float = 0.0
+
+    @property
+    def answered(self) -> bool:
+        """Whether the model gave an answer; if not, the next run asks again."""
+        return self.finish in ANSWERED
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return asdict(self)
+
+    def to_line(self) -> bytes:
+        """Return the line, ASCII, with its line feed."""
+        text = json.dumps(self.to_json(), separators=(",", ":"), allow_nan=False)
+        return text.encode("ascii") + b"\n"
+
+
+NAMES = frozenset(f.name for f in fields(Record))
+
+
+def parse_line(line: bytes) -> Record | None:
+    """Return a line's record, None where it is torn or no record."""
+    try:
+        table: Any = json.loads(line)
+        if not isinstance(table, dict) or not table.keys() <= NAMES:
+            return None
+        table["frame_times"] = tuple(table.get("frame_times", ()))
+        table["told_times"] = tuple(table.get("told_times", ()))
+        record = Record(**table)
+    except (ValueError, TypeError, RecursionError):
+        return None
+    return record if isinstance(record.id, str) and isinstance(record.text, str) else None
+
+
+def read_journal(path: Path) -> dict[str, Record]:
+    """Return the last whole record of each sample; a missing file holds none."""
+    if not path.is_file():
+        return {}
+    with path.open("rb") as file:
+        return latest(record for line in file if (record := _whole(line)))
+
+
+def latest(records: Iterable[Record]) -> dict[str, Record]:
+    """Return each sample's last record."""
+    return {record.id: record for record in records}
+
+
+class Journal:
+    """An open journal: cuts a torn last line off, then appends.
+
+    Every failure to write is raised as a UserError that says how to go on; what was appended
+    before stays.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+            os.ftruncate(self._file, _whole_bytes(path))
+            os.lseek(self._file, 0, os.SEEK_END)
+        except OSError as exc:
+            raise self._stopped(exc) from exc
+        self._unsynced = 0
+        self._synced_at = time.monotonic()
+
+    def append(self, record: Record) -> None:
+        """Write one record; it survives this process from here on."""
+        rest = memoryview(record.to_line())
+        try:
+            while rest:
+                rest = rest[os.write(self._file, rest) :]
+            self._unsynced += 1
+            due = time.monotonic() - self._synced_at >= SYNC_SECONDS
+            if due or self._unsynced >= SYNC_LINES:
+                self.sync()
+        except OSError as exc:
+            raise self._stopped(exc) from exc
+
+    def sync(self) -> None:
+        """Bring what was appended to the disk."""
+        os.fsync(self._file)
+        self._unsynced, self._synced_at = 0, time.monotonic()
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            self.sync()
+        except OSError as exc:
+            raise self._stopped(exc) from value
+        finally:
+            os.close(self._file)
+
+    def _stopped(self, exc: OSError) -> UserError:
+        return UserError(
+            f"The journal {self.path} cannot be written: {exc.strerror}. What it holds is kept; "
+            "mend that, then run the same command again to finish."
+        )
+
+
+def _whole(line: bytes) -> Record | None:
+    return parse_line(line) if line.endswith(b"\n") else None
+
+
+def _whole_bytes(path: Path) -> int:
+    """Return the length up to and with the last line feed."""
+    step = 1 << 16
+    with path.open("rb") as file:
+        end = file.seek(0, os.SEEK_END)
+        while end > 0:
+            start = max(0, end - step)
+            file.seek(start)
+            cut = file.read(end - start).rfind(b"\n")
+            if cut >= 0:
+                return start + cut + 1
+            end = start
+    return 0

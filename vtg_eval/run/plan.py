@@ -1,0 +1,105 @@
+"""The plan: which samples are asked, video by video, heaviest first."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from vtg_eval.errors import UserError
+from vtg_eval.run.manifest import Subset
+from vtg_eval.task import Task
+from vtg_eval.types import Sample
+
+
+@dataclass(frozen=True, slots=True)
+class VideoJob:
+    """One video and the samples that ask about it, to be asked one after the other."""
+
+    video: str
+    path: Path
+    samples: tuple[Sample, ...]
+
+    @property
+    def duration(self) -> float:
+        """The annotated length in seconds; infinite where unknown, so that it comes early."""
+        return max(
+            (s.duration for s in self.samples if s.duration is not None), default=float("inf")
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """`samples` are all that the run asks, in the annotation's order; `jobs` what is left to do."""
+
+    samples: tuple[Sample, ...]
+    subset: Subset
+    jobs: tuple[VideoJob, ...]
+
+
+def make_plan(
+    task: Task,
+    root: Path,
+    samples: Sequence[Sample],
+    *,
+    limit: int | None = None,
+    answered: Collection[str] = (),
+    needs_videos: bool = True,
+    allow_subset: bool = False,
+) -> Plan:
+    """Plan a run over a split's `samples`, leaving out the `answered` ids.
+
+    Raises UserError where videos are missing and `allow_subset` is not set.
+    """
+    asked = tuple(samples[:limit])
+    missing = missing_videos(task, root, asked) if needs_videos else {}
+    if missing and not allow_subset:
+        name = task.card.name
+        raise UserError(
+            f"{name}: {len(missing)} of {len({s.video for s in asked})} videos are missing, "
+            f"the first at {next(iter(missing.values()))}.\n"
+            f"`vtg-eval data check {name}` lists them; --allow-subset scores the samples of the "
+            "others only."
+        )
+    kept = without(asked, missing)
+    if not kept:
+        raise UserError(f"{task.card.name}: there is nothing to ask: no video is there.")
+    subset = Subset(
+        digest=subset_digest(sample.id for sample in kept),
+        size=len(kept),
+        of=len(samples),
+        limit=limit,
+        missing_videos=tuple(missing),
+    )
+    return Plan(kept, subset, _jobs(task, root, kept, answered))
+
+
+def missing_videos(task: Task, root: Path, samples: Sequence[Sample]) -> dict[str, Path]:
+    """Return the videos that are not there, and where they belong."""
+    paths = {sample.video: task.video_path(root, sample.video) for sample in samples}
+    return {video: path for video, path in paths.items() if not path.is_file()}
+
+
+def without(samples: Sequence[Sample], videos: Collection[str]) -> tuple[Sample, ...]:
+    """Return the samples of all but those videos."""
+    return tuple(sample for sample in samples if sample.video not in videos)
+
+
+def subset_digest(ids: Iterable[str]) -> str:
+    """sha256 over the ids in sorted order, one a line: equal for equal sets of samples."""
+    return hashlib.sha256("".join(f"{name}\n" for name in sorted(ids)).encode()).hexdigest()
+
+
+def _jobs(
+    task: Task, root: Path, samples: tuple[Sample, ...], answered: Collection[str]
+) -> tuple[VideoJob, ...]:
+    by_video: dict[str, list[Sample]] = {}
+    for sample in samples:
+        if sample.id not in answered:
+            by_video.setdefault(sample.video, []).append(sample)
+    jobs = (
+        VideoJob(video, task.video_path(root, video), tuple(group))
+        for video, group in by_video.items()
+    )
+    return tuple(sorted(jobs, key=lambda job: (-job.duration, job.video)))

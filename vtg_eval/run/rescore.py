@@ -1,0 +1,72 @@
+"""A run scored again: from its journal, without model or videos."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from vtg_eval.errors import UserError
+from vtg_eval.protocol import RULES, Protocol
+from vtg_eval.registry import Registry
+from vtg_eval.run.folder import RunFolder
+from vtg_eval.run.journal import read_journal
+from vtg_eval.run.manifest import Manifest, Subset
+from vtg_eval.run.places import data_root
+from vtg_eval.run.plan import subset_digest, without
+from vtg_eval.run.results import TaskResults, make_results
+from vtg_eval.run.spec import RunSpec, annotation_digest
+
+
+def rescore(
+    path: Path, registry: Registry, root: Path | None = None, protocol: str | None = None
+) -> TaskResults:
+    """Score the run in the folder at `path`, under its own protocol or another one.
+
+    root: the data root, for the annotations. Raises UserError where the folder holds no run,
+    and where the annotations are not those that the run was asked about.
+    """
+    folder = RunFolder(path)
+    manifest = folder.manifest()
+    spec, subset = _spec(path, manifest)
+    if protocol is not None:
+        spec = replace(spec, protocol=registry.protocol(protocol).for_task(spec.task))
+    task = registry.task(spec.task)
+    where = data_root(task, root)
+    samples = tuple(task.samples(where, spec.split))
+    asked = without(samples[: subset.limit], subset.missing_videos)
+    same = annotation_digest(samples) == spec.annotations
+    if not same or subset_digest(sample.id for sample in asked) != subset.digest:
+        raise UserError(
+            f"The annotations of {spec.task} in {where} are not those that {path} was asked about."
+        )
+    records = read_journal(folder.journal_file)
+    protocols = registry.protocols.values()
+    return make_results(spec, subset, task, where, asked, records, protocols)
+
+
+def _spec(path: Path, manifest: Manifest) -> tuple[RunSpec, Subset]:
+    table = manifest.spec
+    if manifest.subset is None:
+        raise UserError(f"{path} was never begun: run its command again.")
+    try:
+        spec = RunSpec(**{**table, "protocol": protocol_from_json(table["protocol"])})
+    except (KeyError, TypeError) as exc:
+        raise UserError(
+            f"{path} was made by another version of vtg-eval; this one cannot score it: {exc}"
+        ) from exc
+    return spec, manifest.subset
+
+
+def protocol_from_json(table: Mapping[str, Any]) -> Protocol:
+    """Return the protocol that a manifest holds in full; raises KeyError or TypeError."""
+    parts = {
+        part: replace(rule, **{key: _tupled(value) for key, value in table[part].items()})
+        for part, rule in RULES.items()
+    }
+    return Protocol(**{**{key: _tupled(value) for key, value in table.items()}, **parts})
+
+
+def _tupled(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value

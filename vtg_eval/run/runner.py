@@ -1,0 +1,172 @@
+"""A run from arguments to results."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+
+from vtg_eval.engines.base import Engine, Request
+from vtg_eval.progress import Progress
+from vtg_eval.protocol import FrameRule
+from vtg_eval.registry import Registry
+from vtg_eval.run.asking import ask, terminable, warn
+from vtg_eval.run.case import Case, RunOptions, find_model, make_case
+from vtg_eval.run.engine_room import EngineRoom
+from vtg_eval.run.folder import RunFolder, write_json
+from vtg_eval.run.journal import Journal, Record, read_journal
+from vtg_eval.run.manifest import Manifest
+from vtg_eval.run.places import cache_folder
+from vtg_eval.run.plan import Plan, make_plan
+from vtg_eval.run.results import TaskResults, make_results
+from vtg_eval.run.schedule import Feed, Load
+from vtg_eval.types import Sample
+from vtg_eval.video.frame_store import FrameStore
+from vtg_eval.video.frames import Frames
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a run. `results` is None where it was interrupted."""
+
+    folder: Path
+    answered: int
+    asked: int
+    results: TaskResults | None = None
+
+
+class Runner:
+    """One checkpoint on any number of tasks; a context manager. The engine is started once."""
+
+    def __init__(self, options: RunOptions, registry: Registry) -> None:
+        self.options = options
+        self._registry = registry
+        self.model = find_model(options, registry)
+        self._room = EngineRoom(registry, self.model, options.engine_options)
+
+    def __enter__(self) -> Runner:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._room.close()
+
+    def case(self, task: str) -> Case:
+        """Return the run on that task before its plan; raises UserError."""
+        return make_case(self.options, self.model, task, self._registry)
+
+    def plan(self, case: Case, folder: Path) -> Plan:
+        """Return what is to be asked and what of it is left, given the answers in `folder`."""
+        records = read_journal(RunFolder(folder).journal_file)
+        return make_plan(
+            case.task,
+            case.root,
+            case.samples,
+            limit=self.options.limit,
+            answered={sample for sample, record in records.items() if record.answered},
+            needs_videos=self.model.adapter.needs_frames,
+            allow_subset=self.options.allow_subset,
+        )
+
+    def run(self, case: Case, path: Path) -> Outcome:
+        """Finish the run in the folder at `path`: ask what is missing, then score.
+
+        Ctrl-C and SIGTERM give an outcome without results. Raises UserError where the folder
+        belongs to another run or process and where the run cannot go on.
+        """
+        folder = RunFolder(path)
+        with folder.claim(case.spec) as manifest:
+            plan = self.plan(case, path)
+            manifest = replace(manifest, subset=plan.subset)
+            write_json(folder.manifest_file, manifest.to_json())
+            if plan.jobs:
+                try:
+                    with terminable():
+                        self._answer(case, plan, folder, manifest)
+                except KeyboardInterrupt:
+                    self._room.close()
+                    return self._outcome(folder, plan)
+            results = self._results(case, plan, folder)
+            write_json(folder.results_file, results.to_json())
+            self._notify("vtg_run_finished", folder=path, results=results.to_json())
+            return replace(self._outcome(folder, plan), results=results)
+
+    def _answer(self, case: Case, plan: Plan, folder: RunFolder, manifest: Manifest) -> None:
+        spec = case.spec
+        left = sum(len(job.samples) for job in plan.jobs)
+
+        def start() -> Engine:
+            engine = self._room.engine(spec.protocol.generation)
+            now = manifest.with_session(self.options.command, engine.describe())
+            write_json(folder.manifest_file, now.to_json())
+            if moved := now.moved_versions():
+                warn(f"since this run was started, versions changed: {', '.join(moved)}")
+            self._notify("vtg_run_started", folder=folder.path, manifest=now.to_json())
+            return engine
+
+        with (
+            Journal(folder.journal_file) as journal,
+            Progress(
+                f"{spec.model} on {spec.task}",
+                total=len(plan.samples),
+                done=len(plan.samples) - left,
+                quiet=self.options.quiet,
+            ) as progress,
+            closing(self._feed(case, plan)) as feed,
+        ):
+
+            def keep(record: Record) -> None:
+                journal.append(record)
+                self._notify("vtg_sample_answered", folder=folder.path, record=record.to_json())
+                progress.advance()
+
+            ask(feed, start, keep, folder.path)
+
+    def _feed(self, case: Case, plan: Plan) -> Feed:
+        adapter, protocol = self.model.adapter, case.spec.protocol
+
+        def build(sample: Sample, frames: Frames | None) -> Request:
+            return adapter.request(sample, frames, protocol)
+
+        return Feed(plan.jobs, self._loader(protocol.frames), build)
+
+    def _loader(self, rule: FrameRule) -> Load | None:
+        adapter = self.model.adapter
+        if not adapter.needs_frames:
+            return None
+        decoder = self._registry.decoder(self.options.decoder)()
+        store = FrameStore(decoder, cache_folder() / "frames")
+
+        def sizer(height: int, width: int, count: int) -> tuple[int, int]:
+            return adapter.frame_size(height, width, count, rule)
+
+        return lambda job: store.frames(job.path, rule, sizer)
+
+    def _results(self, case: Case, plan: Plan, folder: RunFolder) -> TaskResults:
+        return make_results(
+            case.spec,
+            plan.subset,
+            case.task,
+            case.root,
+            plan.samples,
+            read_journal(folder.journal_file),
+            self._registry.protocols.values(),
+        )
+
+    @staticmethod
+    def _outcome(folder: RunFolder, plan: Plan) -> Outcome:
+        records = read_journal(folder.journal_file)
+        answered = sum(s.id in records and records[s.id].answered for s in plan.samples)
+        return Outcome(folder.path, answered, len(plan.samples))
+
+    def _notify(self, event: str, **facts: object) -> None:
+        """Call an event hook; a listener's mistake is told and does not cost the run."""
+        try:
+            getattr(self._registry.hook, event)(**facts)
+        except Exception as exc:  # a third party's listener may raise anything
+            warn(f"a plug-in failed at {event}: {type(exc).__name__}: {exc}")

@@ -1,0 +1,171 @@
+"""The feed: requests in plan order, their frames decoded ahead of the model, within bounds.
+
+At most `ahead` videos are decoded or waiting at any time, so memory does not grow with the
+benchmark. Nothing that goes wrong with one video or one sample ends the run.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from hashlib import sha256
+
+from vtg_eval.engines.base import Completion, Request
+from vtg_eval.errors import UserError, VideoError
+from vtg_eval.run.journal import Record
+from vtg_eval.run.plan import VideoJob
+from vtg_eval.types import Sample
+from vtg_eval.video.frames import Frames
+
+Load = Callable[[VideoJob], Frames]
+Build = Callable[[Sample, Frames | None], Request]
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What the journal keeps of a request that is out, without its pixels."""
+
+    record: Record
+    at: float
+
+
+class Feed:
+    """An iterator of requests over `jobs`. An engine may drain it from a thread of its own.
+
+    `load` decodes a job's frames (None for adapters that look at none), `build` makes a sample's
+    request. What cannot be asked is collected as records: `take_failed` hands them over. An error
+    that concerns the whole run (UserError) ends the feed and stands in `fatal`.
+    """
+
+    def __init__(
+        self, jobs: Sequence[VideoJob], load: Load | None, build: Build, workers: int | None = None
+    ) -> None:
+        self._jobs = deque(jobs)
+        self._load = load
+        self._build = build
+        count = workers or min(4, os.cpu_count() or 1)
+        self._ahead = count + 1
+        self._pool = ThreadPoolExecutor(count, thread_name_prefix="decode")
+        self._waiting: deque[tuple[VideoJob, Future[Frames] | None]] = deque()
+        self._failed: deque[Record] = deque()
+        self._asked: dict[str, _Asked] = {}
+        self._stopped = False
+        self.fatal: UserError | None = None
+        self._requests = self._walk()
+        self._fill()
+
+    def __iter__(self) -> Iterator[Request]:
+        return self
+
+    def __next__(self) -> Request:
+        return next(self._requests)
+
+    def close(self) -> None:
+        """Hand out no more requests and drop what was decoded ahead."""
+        self._stopped = True
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def answer(self, completion: Completion) -> Record:
+        """Turn an engine's completion into the sample's record.
+
+        Raises UserError for a sample that is not out: the engine's fault.
+        """
+        asked = self._asked.pop(completion.sample_id, None)
+        if asked is None:
+            raise UserError(
+                f'The engine answered the sample "{completion.sample_id}", which it was not '
+                "asked or had answered before: a bug of the engine."
+            )
+        return replace(
+            asked.record,
+            finish=completion.finish,
+            text=completion.text,
+            error=completion.error,
+            prompt_tokens=completion.prompt_tokens,
+            completion_tokens=completion.completion_tokens,
+            seconds=round(time.perf_counter() - asked.at, 3),
+        )
+
+    def take_failed(self) -> Iterator[Record]:
+        """Yield the records of samples that could not be asked since the last call."""
+        while self._failed:
+            yield self._failed.popleft()
+
+    def unanswered(self) -> list[Record]:
+        """Return the records of requests that the engine took and never answered."""
+        return [
+            Record(a.record.id, a.record.video, "error", error="the engine gave no answer")
+            for a in self._asked.values()
+        ]
+
+    def _fill(self) -> None:
+        while self._jobs and len(self._waiting) < self._ahead and not self._stopped:
+            job = self._jobs.popleft()
+            decoding = None if self._load is None else self._pool.submit(self._load, job)
+            self._waiting.append((job, decoding))
+
+    def _walk(self) -> Iterator[Request]:
+        while self._waiting and not self._stopped:
+            job, decoding = self._waiting.popleft()
+            try:
+                frames = None if decoding is None else decoding.result()
+            except UserError as exc:
+                self.fatal = exc
+                return
+            except CancelledError:  # stopped while decoding
+                return
+            except Exception as exc:  # any file may break any decoder; the run goes on
+                finish = "undecodable" if isinstance(exc, VideoError) else "error"
+                self._failed.extend(
+                    Record(sample.id, job.video, finish, error=_line(exc)) for sample in job.samples
+                )
+            else:
+                yield from self._ask(job, frames)
+            self._fill()
+
+    def _ask(self, job: VideoJob, frames: Frames | None) -> Iterator[Request]:
+        for sample in job.samples:
+            if self._stopped:
+                return
+            try:
+                request = self._build(sample, frames)
+            except UserError as exc:
+                self.fatal = exc
+                self._stopped = True
+                return
+            except Exception as exc:  # an adapter's slip on one sample is that sample's failure
+                self._failed.append(Record(sample.id, job.video, "error", error=_line(exc)))
+                continue
+            self._asked[sample.id] = _Asked(_shown(sample, request), time.perf_counter())
+            yield request
+
+
+def _shown(sample: Sample, request: Request) -> Record:
+    """Return the part of a record that is known before the answer."""
+    prompt = sha256(request.prompt.encode("utf-8", "surrogatepass")).hexdigest()
+    told = tuple(float(t) for t in request.told_times)
+    frames = request.frames
+    if frames is None:
+        return Record(sample.id, sample.video, "", prompt=prompt, told_times=told)
+    _, height, width, _ = frames.array.shape
+    return Record(
+        sample.id,
+        sample.video,
+        "",
+        prompt=prompt,
+        frame_times=tuple(float(t) for t in frames.times),
+        told_times=told,
+        height=height,
+        width=width,
+        decoder=frames.decoder,
+        frames=frames.digest,
+    )
+
+
+def _line(exc: Exception) -> str:
+    """Return an exception as one line."""
+    return " ".join(f"{type(exc).__name__}: {exc}".split())

@@ -1,0 +1,183 @@
+"""The strict reading of an answer: what its final part says, in seconds, and nothing guessed.
+
+Numbers are read as times only where the text pairs them up as one: "a - b", "a to b",
+"a and b", "[a, b]", or a start and an end by name. Percentages, frame numbers, minutes and
+numbers inside words are no times in seconds and are not read as such.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+from vtg_eval.failures import Failure
+from vtg_eval.types import Span
+
+TAG = re.compile(r"<(/?)(think|answer)>", re.IGNORECASE)
+# one run of digits with what may stand inside a time; what it is, is decided afterwards
+RUN = re.compile(r"[0-9][0-9.,:]*+(?:[eE][+-]?[0-9]++)?+")
+PLAIN = re.compile(r"[0-9]++(?:\.[0-9]++)?+(?:[eE][+-]?[0-9]++)?+")
+THOUSANDS = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?")
+CLOCK = re.compile(r"[0-9]{1,3}(?::[0-5][0-9]){1,2}(?:\.[0-9]+)?")
+TIGHT_LIST = re.compile(
+    r"([\[(]\s*+-?[0-9]++(?:\.[0-9]++)?+),(?=-?[0-9]++(?:\.[0-9]++)?+\s*+[\])])"
+)
+UNIT = re.compile(r"\s*+(?:seconds?|secs?|s)\b\.?", re.IGNORECASE)
+OTHER_UNIT = re.compile(
+    r"\s*+(?:%|percent|minutes?\b|mins?\b|m\b|hours?\b|hrs?\b|h\b|frames?\b|ms\b|fps\b)",
+    re.IGNORECASE,
+)
+FRAME_WORD = re.compile(r"\b(?:frames?|steps?|video|clip|option)\s*$", re.IGNORECASE)
+JOINED = re.compile(
+    r"""["'\])]?\s*(?:-|–|—|−|~|→|to|and|until|till|through)\s*
+        (?:(?:the|at|second|seconds|time)\s+)*["'\[(]?""",
+    re.IGNORECASE | re.VERBOSE,
+)
+COMMA = re.compile(r"""["']?\s*,\s*["']?""")
+STARTS = re.compile(r"\b(?:start|begin|from|onset)", re.IGNORECASE)
+ENDS = re.compile(r"\b(?:end|finish|stop|until|offset)", re.IGNORECASE)
+WINDOW = 80  # characters in which a label or a connector is looked for
+MAX_SPANS = 1000
+FULL_WIDTH = {0xFF01 + i: 0x21 + i for i in range(94)}  # "１２－２０" is "12-20"
+
+ABSENCE = re.compile(
+    r"""\bnever\b
+      | \bno\ such\ (?:event|moment|scene|action|activity|thing)
+      | \b(?:do|does|did)(?:\ not|n['’]t)\ (?:actually\ )?
+            (?:happen|occur|appear|take\ place|exist|show|contain)
+      | \b(?:is|was|are|were)(?:\ not|n['’]t)\ (?:actually\ )?
+            (?:visible|present|shown|seen|depicted|happening|in\ (?:the|this)\ video)
+      | \bis\ absent\b
+      | \bnot\ (?:present|visible|shown)\ in\ (?:the|this)\ video""",
+    re.IGNORECASE | re.VERBOSE,
+)
+REFUSAL = re.compile(
+    r"\bsorry\b|\bi (?:cannot|can['’]t|can not|am unable|am not able|won['’]t|will not)\b"
+    r"|\bi['’]m (?:unable|not able)\b|\bas an ai\b",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Time:
+    """A number in the text: its place, its value in seconds (None: not one in seconds)."""
+
+    start: int
+    end: int
+    value: float | None
+
+
+def final_answer(text: str) -> tuple[str, bool]:
+    """Return the part that counts, and whether the answer broke off amid its thoughts.
+
+    Thoughts (<think>…</think>, also unclosed or closed only) are dropped; of what is left, the
+    last <answer> counts, closed or not, where there is one.
+    """
+    said, cut_off = _without_thoughts(text)
+    starts = [tag.end() for tag in TAG.finditer(said) if tag[2].lower() == "answer" and not tag[1]]
+    if starts:
+        said = said[starts[-1] :]
+        end = next((t.start() for t in TAG.finditer(said) if t[1]), len(said))
+        said = said[:end]
+    return said.translate(FULL_WIDTH), cut_off
+
+
+def _without_thoughts(text: str) -> tuple[str, bool]:
+    kept: list[str] = []
+    position, thinking = 0, False
+    for tag in TAG.finditer(text):
+        if tag[2].lower() != "think":
+            continue
+        if tag[1]:  # also a closing tag alone: the opening one stood in the prompt
+            if not thinking:
+                kept.clear()
+            thinking, position = False, tag.end()
+        elif not thinking:
+            kept.append(text[position : tag.start()])
+            thinking = True
+    if not thinking:
+        kept.append(text[position:])
+    return "\n".join(kept), thinking
+
+
+def spans_in(answer: str) -> tuple[list[Span], Failure | None]:
+    """Return the finite spans that the answer gives, in its order; none and why, if it has none.
+
+    A first span that is not finite makes the answer a failure: it is not passed over.
+    """
+    # "[12,345]" is a list of two, not twelve thousand
+    spans = list(islice(_pairs(TIGHT_LIST.sub(r"\1, ", answer)), MAX_SPANS))
+    if spans and not all(map(math.isfinite, spans[0])):
+        return [], Failure.NON_FINITE
+    return [span for span in spans if all(map(math.isfinite, span))], None
+
+
+def _pairs(answer: str) -> Iterator[Span]:
+    first: _Time | None = None
+    before = ""
+    position = 0
+    for time in _times(answer):
+        gap = answer[position : time.start]
+        if first is not None and _belong_together(answer, before, first, gap, time):
+            if first.value is not None and time.value is not None:
+                yield Span(first.value, time.value)
+            first, before = None, ""
+        else:
+            first, before = time, gap[-WINDOW:]
+        position = time.end
+
+
+def _belong_together(answer: str, before: str, first: _Time, gap: str, second: _Time) -> bool:
+    if len(gap) > WINDOW:
+        return False
+    if JOINED.fullmatch(gap):
+        return True
+    if COMMA.fullmatch(gap):
+        opening = answer[max(0, first.start - 3) : first.start].rstrip("\"' ")
+        if not opening.endswith(("[", "(")):
+            return False
+        return answer[second.end : second.end + 3].lstrip("\"' ").startswith(("]", ")"))
+    return bool(STARTS.search(before) and ENDS.search(gap))
+
+
+def _times(answer: str) -> Iterator[_Time]:
+    """Yield every number; its unit, where it has one, belongs to it."""
+    previous: int | None = None
+    for run in RUN.finditer(answer):
+        start = run.start()
+        written = run[0].rstrip(".,:")
+        end = start + len(written)
+        value = _value(written)
+        if answer[start - 1 : start] in ("-", "−") and _is_sign(answer, previous, start - 1):
+            value = None if value is None else -value
+            start -= 1
+        elif start and (answer[start - 1].isalpha() or answer[start - 1] == "_"):
+            value = None
+        if OTHER_UNIT.match(answer, end) or FRAME_WORD.search(answer[max(0, start - 12) : start]):
+            value = None
+        unit = UNIT.match(answer, end)
+        if unit:
+            end = unit.end()
+        previous = end
+        yield _Time(start, end, value)
+
+
+def _is_sign(answer: str, previous: int | None, dash: int) -> bool:
+    """Tell a minus sign from a dash that joins two times: the latter has a time right before it."""
+    return previous is None or bool(answer[previous:dash].strip())
+
+
+def _value(written: str) -> float | None:
+    if PLAIN.fullmatch(written):
+        return float(written)
+    if THOUSANDS.fullmatch(written):
+        return float(written.replace(",", ""))
+    if CLOCK.fullmatch(written):
+        seconds = 0.0
+        for part in written.split(":"):
+            seconds = seconds * 60 + float(part)
+        return seconds
+    return None

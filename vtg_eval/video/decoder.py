@@ -1,0 +1,61 @@
+"""The decoder interface: what is in a video file, and its frames at a size."""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from vtg_eval.errors import VideoError
+from vtg_eval.video.frames import VideoInfo
+
+
+class Decoder(ABC):
+    """Reads video files. `version` names everything in it that could change a pixel or a time."""
+
+    name: str
+    version: str
+
+    @abstractmethod
+    def probe(self, path: Path) -> VideoInfo:
+        """Return what is known of the file; `times` are those of all frames `read` can give.
+
+        Raises VideoError with a one-line reason: missing, empty, not a video, no frames.
+        """
+
+    @abstractmethod
+    def read(
+        self, path: Path, indices: Sequence[int], size: tuple[int, int]
+    ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float64]]:
+        """Return (uint8 [T, H, W, 3], float64 [T]): frames and their own times in seconds.
+
+        indices: ascending (repeats allowed), into the `times` of `probe`. size: (height, width)
+        in px, of the picture as displayed. Where a frame is damaged, the one that stays on
+        display in its place is returned with its own time. Raises VideoError.
+        """
+
+    @property
+    def identity(self) -> str:
+        """Name and version in one string."""
+        return f"{self.name} {self.version}"
+
+
+def content_digest(path: Path) -> str:
+    """Return the sha256 of a file's content, hexadecimal; raises VideoError."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as exc:
+        raise VideoError(f"{path.name}: {(exc.strerror or 'cannot be read').lower()}") from exc
+
+
+def require_content(path: Path) -> None:
+    """Raise VideoError unless `path` is a file with something in it."""
+    if not path.is_file():
+        raise VideoError(f"{path.name}: no such file")
+    if path.stat().st_size == 0:
+        raise VideoError(f"{path.name}: the file is empty")

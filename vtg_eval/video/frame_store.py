@@ -1,0 +1,154 @@
+"""Decoded frames on disk, keyed by everything that changes them.
+
+Safe for several processes: entries are written under a temporary name and renamed, read by
+memory map (an entry that is evicted stays readable where it is open), and checked when read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from vtg_eval.protocol import FrameRule
+from vtg_eval.video.decoder import Decoder
+from vtg_eval.video.entry_file import read_entry, write_entry
+from vtg_eval.video.frames import Frames, VideoInfo
+from vtg_eval.video.probe_cache import ProbeCache
+from vtg_eval.video.resize import RESIZE_RULE
+from vtg_eval.video.sampling import choose
+
+GIB = 1 << 30
+DEFAULT_LIMIT = 20 * GIB
+# After eviction the store is this full, so that not every entry needs an eviction.
+LOW_WATER = 0.9
+# Other processes' entries are counted again after so many of our own.
+RECOUNT = 64
+# Temporary files older than this (seconds) were left by a process that died.
+STALE = 3600.0
+
+Sizer = Callable[[int, int, int], tuple[int, int]]
+
+log = logging.getLogger(__name__)
+
+
+class FrameStore:
+    """Frames of videos, each decoded once for each way of sampling and size."""
+
+    def __init__(self, decoder: Decoder, folder: Path, limit_bytes: int = DEFAULT_LIMIT) -> None:
+        self.decoder = decoder
+        self.folder = folder
+        self.limit_bytes = limit_bytes
+        self._probes = ProbeCache(self.folder / "probes", decoder)
+        self._used: int | None = None
+        self._written = 0
+        self._writable = True
+
+    def probe(self, path: Path) -> VideoInfo:
+        """Return what is known of the file, remembered while it is unchanged. Raises VideoError."""
+        return self._probes.probe(path)
+
+    def frames(self, path: Path, rule: FrameRule, sizer: Sizer) -> Frames:
+        """Return the frames that `rule` chooses, from disk where they were decoded before.
+
+        sizer: (height, width, number of frames) -> (height, width) in px, as
+        `Adapter.frame_size` has it. Raises VideoError.
+        """
+        info = self.probe(path)
+        indices = choose(info, rule)
+        size = sizer(info.height, info.width, len(indices))
+        key = frames_key(info, self.decoder.identity, indices, size)
+        entry = self._load(key)
+        if entry is None:
+            entry = self.decoder.read(path, indices.tolist(), size)
+            self._save(key, *entry)
+        return Frames(*entry, digest=key, decoder=self.decoder.identity, info=info)
+
+    def _path(self, key: str) -> Path:
+        return self.folder / key[:2] / f"{key}.frames"
+
+    def _load(self, key: str) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float64]] | None:
+        path = self._path(key)
+        try:
+            entry = read_entry(path)
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as exc:
+            log.warning("A stored video is damaged (%s) and is decoded again: %s", exc, path)
+            return None
+        with suppress(OSError):  # evicted meanwhile, or a store that may only be read
+            os.utime(path)  # used now: evicted last
+        return entry
+
+    def _save(self, key: str, array: npt.NDArray[np.uint8], times: npt.NDArray[np.float64]) -> None:
+        size = array.nbytes + times.nbytes
+        if not self._writable or size > self.limit_bytes:
+            return
+        try:
+            self._make_room(size)
+            path = self._path(key)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(prefix=".new-", dir=self.folder) as folder:
+                fresh = Path(folder) / "entry"
+                write_entry(fresh, array, times)
+                fresh.replace(path)
+        except OSError as exc:
+            self._writable = False
+            log.warning(
+                "Decoded frames are no longer kept in %s (%s); the run goes on without.",
+                self.folder,
+                exc.strerror or exc,
+            )
+
+    def _make_room(self, size: int) -> None:
+        """Evict the entries used longest ago, if `size` more bytes would not fit."""
+        if self._used is None or self._written % RECOUNT == 0:
+            self._used = sum(stat.st_size for _, stat in self._entries())
+        self._written += 1
+        self._used += size
+        if self._used <= self.limit_bytes:
+            return
+        entries = sorted(self._entries(), key=lambda entry: entry[1].st_mtime_ns)
+        self._used = size + sum(stat.st_size for _, stat in entries)
+        for path, stat in entries:
+            if self._used <= max(self.limit_bytes * LOW_WATER, size):
+                break
+            path.unlink(missing_ok=True)
+            self._used -= stat.st_size
+
+    def _entries(self) -> Iterator[tuple[Path, os.stat_result]]:
+        """Yield all entries; removes what processes that died left half-written."""
+        for path in self.folder.glob("*/*"):
+            try:
+                stat = path.stat()
+                if path.suffix == ".frames":
+                    yield path, stat
+                elif path.parent.name.startswith(".new-") and time.time() - stat.st_mtime > STALE:
+                    path.unlink()
+                    path.parent.rmdir()
+            except OSError:
+                continue  # another process was faster
+
+
+def frames_key(
+    info: VideoInfo, decoder: str, indices: npt.NDArray[np.int64], size: tuple[int, int]
+) -> str:
+    """Return the sha256 of everything that changes the decoded frames, hexadecimal."""
+    facts = {
+        "video": info.digest,
+        "decoder": decoder,
+        "indices": indices.tolist(),
+        "times": info.times[indices].tolist(),
+        "size": list(size),
+        "resize": RESIZE_RULE,
+    }
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()

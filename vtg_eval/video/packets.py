@@ -1,0 +1,136 @@
+"""A video stream's packets: when each frame is shown and where decoding may start."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True)
+class Packets:
+    """The frames a decoder shows, in display order, in the stream's own time unit.
+
+    pts: int64 [N], ascending. key_pts, key_seek: int64 [K], key frames and the time stamp to
+    seek to for each. origin: where the container's timeline starts (seconds). end: end of the
+    last frame (pts). by_order: the file stores no display order, so frames are known by number.
+    """
+
+    pts: npt.NDArray[np.int64]
+    key_pts: npt.NDArray[np.int64]
+    key_seek: npt.NDArray[np.int64]
+    time_base: Fraction
+    origin: Fraction
+    end: int
+    by_order: bool
+
+    def time(self, pts: int) -> float:
+        """Return a pts as seconds from the start of the container's timeline."""
+        return float(pts * self.time_base - self.origin)
+
+    @cached_property
+    def times(self) -> npt.NDArray[np.float64]:
+        """All frames' times, float64 [N], seconds."""
+        return np.array([self.time(pts) for pts in self.pts.tolist()], dtype=np.float64)
+
+    @property
+    def duration(self) -> float:
+        """Seconds to the end of the last frame."""
+        return self.time(self.end)
+
+    def seek_target(self, position: int | None, wanted: int, over: int) -> int | None:
+        """Return the time stamp to seek to on the way from `position` to `wanted`.
+
+        None where decoding on would waste no more than `over` frames.
+        """
+        key = int(np.searchsorted(self.key_pts, wanted, side="right")) - 1
+        if key < 0:
+            return None
+        done = -1 if position is None else int(np.searchsorted(self.pts, position))
+        wasted = int(np.searchsorted(self.pts, self.key_pts[key])) - done - 1
+        return int(self.key_seek[key]) if wasted > over else None
+
+
+def read_packets(container: Any, stream: Any) -> Packets:
+    """Demux the whole stream without decoding.
+
+    Left out, because no player shows them: packets outside the edit list, damaged ones, and
+    those displayed before the first key frame (they refer to frames cut away).
+    """
+    rows = [
+        (packet.pts, packet.dts, packet.duration or 0, packet.is_keyframe, packet.is_discard)
+        for packet in container.demux(stream)
+        if packet.size and not packet.is_corrupt
+    ]
+    by_order = bool(rows) and _order_is_lost(rows, container, stream)
+    stamped = [
+        (dts if by_order or pts is None else pts, dts, duration, key, discard)
+        for pts, dts, duration, key, discard in rows
+        if (dts if by_order or pts is None else pts) is not None
+    ]
+    keys = [(pts, pts if dts is None else dts) for pts, dts, _, key, _ in stamped if key]
+    first = keys[0][0] if keys else 0
+    shown = {
+        pts: duration
+        for pts, _, duration, _, discard in stamped
+        if keys and not discard and pts >= first
+    }
+    pts = np.array(sorted(shown), dtype=np.int64)
+    end = int(pts[-1]) + _last_duration(shown, stream) if len(pts) else 0
+    keys.sort()
+    return Packets(
+        pts=pts,
+        key_pts=np.array([key for key, _ in keys], dtype=np.int64),
+        key_seek=np.array([seek for _, seek in keys], dtype=np.int64),
+        time_base=Fraction(stream.time_base),
+        origin=_origin(container),
+        end=end,
+        by_order=by_order,
+    )
+
+
+def _order_is_lost(rows: list[tuple[Any, ...]], container: Any, stream: Any) -> bool:
+    """Say whether frames are reordered but their time stamps are not (H.264 in AVI).
+
+    AVI stores one time stamp a packet, in decoding order.
+    """
+    if container.format.name != "avi" or not stream.codec_context.has_b_frames:
+        return False
+    stamps = [dts if pts is None else pts for pts, dts, *_ in rows]
+    known = [stamp for stamp in stamps if stamp is not None]
+    return all(a < b for a, b in pairwise(known))
+
+
+def _last_duration(shown: dict[int, int], stream: Any) -> int:
+    """Return how long the last frame stays, in the stream's time unit; the file may not say."""
+    last = max(shown)
+    if shown[last]:
+        return shown[last]
+    before = max((pts for pts in shown if pts < last), default=None)
+    if before is not None:
+        return last - before
+    rate = stream.average_rate
+    return max(1, round(1 / (rate * stream.time_base))) if rate else 1
+
+
+def _origin(container: Any) -> Fraction:
+    """Return the start of the container's timeline in seconds, exact where a stream has it.
+
+    FFmpeg rounds the container's own figure to microseconds.
+    """
+    if container.start_time is None:
+        return Fraction(0)
+    rounded = Fraction(container.start_time, 1_000_000)
+    starts = [
+        stream.start_time * Fraction(stream.time_base)
+        for stream in container.streams
+        if stream.start_time is not None and stream.time_base
+    ]
+    return next(
+        (start for start in starts if abs(start - rounded) <= Fraction(1, 1_000_000)), rounded
+    )

@@ -1,0 +1,192 @@
+"""Exact decoding with PyAV (FFmpeg): every frame is found by its own presentation time."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import numpy.typing as npt
+
+from vtg_eval.errors import VideoError
+from vtg_eval.video.decoder import Decoder, content_digest, require_content
+from vtg_eval.video.frames import VideoInfo
+from vtg_eval.video.packets import Packets, read_packets
+from vtg_eval.video.resize import Resizer, quarter_turns
+
+# Containers of real videos only: a playlist or a concat script must not open other files.
+FORMATS = "mov,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,ogg,asf"
+THREADS = min(4, os.cpu_count() or 1)
+# Decoding on costs less than a seek until so many frames would be decoded for nothing.
+SEEK_OVER = 48
+# Longest time (seconds) for which an earlier frame may stand in for damaged ones.
+LONGEST_FREEZE = 1.0
+
+
+class PyavDecoder(Decoder):
+    """FFmpeg through PyAV: sequential, seeking only over gaps longer than a group of pictures."""
+
+    name = "pyav"
+    version = "{} (libavcodec {}, libswscale {})".format(
+        av.__version__,
+        *(".".join(map(str, av.library_versions[lib])) for lib in ("libavcodec", "libswscale")),
+    )
+
+    def probe(self, path: Path) -> VideoInfo:
+        """Read all packets' times and decode the first picture."""
+        with _opened(path) as (container, stream):
+            packets = read_packets(container, stream)
+            rate = stream.average_rate
+        if not len(packets.pts):
+            raise VideoError(f"{path.name}: the video stream has no frames")
+        with _opened(path) as (container, stream):
+            stream.thread_count = 1
+            frame = next((frame for _, frame in _pictures(container, stream, packets)), None)
+        if frame is None:
+            raise VideoError(f"{path.name}: no picture can be decoded")
+        height, width = frame.height, frame.width
+        if quarter_turns(frame) % 2:
+            height, width = width, height
+        return VideoInfo(
+            digest=content_digest(path),
+            duration=packets.duration,
+            fps=float(rate) if rate else len(packets.pts) / packets.duration,
+            height=height,
+            width=width,
+            times=packets.times,
+        )
+
+    def read(
+        self, path: Path, indices: Sequence[int], size: tuple[int, int]
+    ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float64]]:
+        """Decode the wanted frames in one pass."""
+        with _opened(path) as (container, stream):
+            packets = read_packets(container, stream)
+        if not len(packets.pts):
+            raise VideoError(f"{path.name}: the video stream has no frames")
+        rows = np.asarray(indices, dtype=np.int64)
+        taken = _Taken(packets, rows, size)
+        # A decoder may withhold frames after a seek (gradual refresh); then go without seeking.
+        for seeking in (True, False):
+            with _opened(path) as (container, stream):
+                if _take(container, stream, packets, taken, seeking and not packets.by_order):
+                    break
+        return taken.finish(path.name)
+
+
+class _Taken:
+    """The wanted frames, filled in ascending order."""
+
+    def __init__(
+        self, packets: Packets, rows: npt.NDArray[np.int64], size: tuple[int, int]
+    ) -> None:
+        self._packets = packets
+        self._wanted = packets.times[rows]
+        self._resizer = Resizer(size)
+        self.array = np.empty((len(rows), *size, 3), dtype=np.uint8)
+        self.times = np.full(len(rows), np.nan)
+        self.queue = deque(enumerate(packets.pts[rows].tolist()))
+
+    @property
+    def next_pts(self) -> int:
+        return int(self.queue[0][1])
+
+    def put(self, pts: int, frame: av.VideoFrame, until: int | None = None) -> None:
+        """Put a frame where frames up to `until` (its own time by default) are wanted."""
+        picture = None
+        while self.queue and self.next_pts <= (pts if until is None else until):
+            row, _ = self.queue.popleft()
+            picture = self._resizer.picture(frame) if picture is None else picture
+            self.array[row] = picture
+            self.times[row] = self._packets.time(pts)
+
+    def finish(self, name: str) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float64]]:
+        """Return array and times; raises VideoError where nothing near was decodable."""
+        frozen = ~(np.abs(self.times - self._wanted) <= LONGEST_FREEZE)
+        if frozen.any():
+            raise VideoError(
+                f"{name}: no picture can be decoded at {self._wanted[frozen][0]:.3f} s"
+            )
+        return self.array, self.times
+
+
+def _take(container: Any, stream: Any, packets: Packets, taken: _Taken, seeking: bool) -> bool:
+    """Decode what is wanted; False when, after a seek, a wanted frame did not come out."""
+    last: tuple[int, av.VideoFrame] | None = None
+    aim = packets.seek_target(None, taken.next_pts, SEEK_OVER) if seeking else None
+    if aim is not None:
+        container.seek(aim, stream=stream)
+    while taken.queue:
+        onward = None
+        for pts, frame in _pictures(container, stream, packets):
+            if pts > taken.next_pts:
+                if seeking:
+                    return False
+                # A damaged frame: a player goes on showing the one before.
+                taken.put(*(last or (pts, frame)), until=pts - 1)
+            taken.put(pts, frame)
+            last = (pts, frame)
+            if not taken.queue:
+                return True
+            if seeking:
+                onward = packets.seek_target(pts, taken.next_pts, SEEK_OVER)
+                if onward is not None and onward != aim:  # a seek may land early: aim once
+                    break
+        else:
+            if last is None or seeking:
+                return False
+            taken.put(*last, until=int(packets.pts[-1]))
+            return True
+        aim = onward
+        container.seek(aim, stream=stream)
+    return True
+
+
+def _pictures(container: Any, stream: Any, packets: Packets) -> Iterator[tuple[int, av.VideoFrame]]:
+    """Yield (pts, frame) in display order from the container's position on.
+
+    Starts at the first key frame; frames displayed before it refer to what was not decoded.
+    """
+    first: int | None = None
+    count = 0
+    for packet in container.demux(stream):
+        if first is None and packet.size:
+            if not packet.is_keyframe or packet.is_corrupt:
+                continue
+            first = packet.pts if packet.pts is not None else packet.dts
+        if packet.is_corrupt:
+            continue
+        try:
+            frames = packet.decode()
+        except av.error.InvalidDataError:
+            continue  # a damaged packet; the frames around it may still be good
+        for frame in frames:
+            if packets.by_order:
+                if count < len(packets.pts):
+                    yield int(packets.pts[count]), frame
+                count += 1
+            elif frame.pts is not None and first is not None and frame.pts >= first:
+                yield frame.pts, frame
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
+    """Open a file and its main video stream; FFmpeg's errors become VideoError."""
+    require_content(path)
+    options = {"format_whitelist": FORMATS, "protocol_whitelist": "file"}
+    try:
+        with av.open(f"file:{path.absolute()}", options=options) as container:
+            stream = container.streams.best("video")
+            if stream is None:
+                raise VideoError(f"{path.name}: the file has no video stream")
+            stream.thread_type = "AUTO"
+            stream.thread_count = THREADS
+            yield container, stream
+    except (av.FFmpegError, ValueError) as exc:
+        reason = getattr(exc, "strerror", None) or str(exc)
+        raise VideoError(f"{path.name}: {reason.lower()}") from exc
