@@ -5,11 +5,19 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from .qwen_vl import QwenVLAdapter, Timing
+from vtg_eval.protocol import PromptRule
+
+from .qwen_vl import VIDEO, QwenVLAdapter, Timing
 
 # The processor writes (i + j) / 2 / fps for a pair of frame indices i, j: indices that count
 # microseconds give it the frames' own times, also where the frame rate varies.
 TICKS = 1_000_000
+
+
+# The released checkpoints saw stamps and frame pairs in the place of these three tokens.
+# Processors of transformers before 5.10 put them there; newer ones, and vLLM with them, replace
+# the middle token only and leave a second pair of markers around the whole video.
+WRAPPED = f"<|vision_start|>{VIDEO}<|vision_end|>"
 
 
 class Qwen3VLAdapter(QwenVLAdapter):
@@ -26,3 +34,6 @@ class Qwen3VLAdapter(QwenVLAdapter):
         ]
         metadata = {"frames_indices": ticks, "fps": float(TICKS), "total_num_frames": ticks[-1] + 1}
         return Timing(metadata, tuple(float(f"{mean:.1f}") for mean in means))
+
+    def _prompt(self, query: str, rule: PromptRule) -> str:
+        return super()._prompt(query, rule).replace(WRAPPED, VIDEO)

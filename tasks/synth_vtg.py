@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 
 import av
@@ -16,7 +18,9 @@ from vtg_eval.types import Sample, Target
 from .synth_picture import Frame, render
 from .synth_scene import BENCHMARK, CLOCK, Scene, Setting, make_scene
 
-CARD = load_card(Path(__file__).with_suffix(".toml"))
+HERE = Path(__file__).parent
+CARD = load_card(HERE / "synth_vtg.toml")
+RECIPE = ("synth_scene.py", "synth_picture.py", "synth_vtg.py")
 
 
 class SynthVtg(Task):
@@ -58,8 +62,11 @@ class SynthVtg(Task):
         return [sample for scene in self.scenes(split) for sample in scene_samples(split, scene)]
 
     def video_path(self, root: Path, video: str) -> Path:
-        """Return where that video belongs."""
-        return self.folder(root) / "videos" / f"{video}.mp4"
+        """Return where that video belongs: the folder names the code that makes it.
+
+        Videos that another version of this code has left behind are never taken for its own.
+        """
+        return self.folder(root) / f"videos-{_recipe()}" / f"{video}.mp4"
 
     def prepare(self, root: Path, split: str | None = None) -> None:
         """Write the split's missing videos (a few seconds)."""
@@ -111,6 +118,12 @@ def write_video(scene: Scene, path: Path) -> None:
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     part.replace(path)
+
+
+@cache
+def _recipe() -> str:
+    code = b"".join((HERE / name).read_bytes() for name in RECIPE)
+    return hashlib.sha256(code).hexdigest()[:8]
 
 
 def _video(split: str, scene: Scene) -> str:

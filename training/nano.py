@@ -13,7 +13,7 @@ import json
 import math
 import time
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ from vtg_eval.parsing import SPAN_PARSERS
 from vtg_eval.protocol import DEFAULT_PROTOCOL
 from vtg_eval.registry import Registry
 
-from .nano_data import Clip, ClipMaker, Clips, answer_text, description
+from .nano_data import TRAITS, Clip, ClipMaker, Clips, answer_text, description
 from .nano_model import END, build_config, build_tokenizer, load_tokenizer, save_checkpoint
 
 PATCHES_PER_PAIR = 16
@@ -42,7 +42,7 @@ def main() -> None:
     args = _arguments()
     torch.manual_seed(args.seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    tokenizer = load_tokenizer(args.start) if args.start else build_tokenizer(_corpus())
+    tokenizer = load_tokenizer(args.start) if args.start else build_tokenizer(_corpus(), _phrases())
     if args.start:
         model = Qwen3VLForConditionalGeneration.from_pretrained(args.start)
     else:
@@ -64,6 +64,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=25.0, help="stop after so long")
     parser.add_argument("--steps", type=int, default=1_000_000, help="stop after so many steps")
     parser.add_argument("--clips", type=int, default=32, help="videos in a batch")
+    parser.add_argument("--descriptions", type=int, default=1, help="further questions a video")
     parser.add_argument("--ramp", type=int, default=40_000, help="clips from easy to hard")
     parser.add_argument("--held-out", type=int, default=48, help="videos to watch progress on")
     parser.add_argument("--workers", type=int, default=15, help="processes that draw scenes")
@@ -92,6 +93,12 @@ def _corpus() -> Iterator[str]:
         yield f"user\n<{index / 5:.1f} seconds>assistant\nsystem\n"
 
 
+def _phrases() -> list[str]:
+    """Return what is the same in every prompt: the protocol's words and the end of a stamp."""
+    prompt = Registry.discover().protocol(DEFAULT_PROTOCOL).prompt.text
+    return [*(part for part in prompt.split("{query}") if part), " seconds>"]
+
+
 class Trainer:
     """AdamW with a cosine over the time budget; loss on the answers only."""
 
@@ -99,8 +106,10 @@ class Trainer:
         self, model: Any, maker: ClipMaker, device: torch.device, args: argparse.Namespace
     ) -> None:
         self.model, self.maker, self.device, self.args = model, maker, device, args
-        decay = [p for p in model.parameters() if p.ndim > 1]
-        rest = [p for p in model.parameters() if p.ndim <= 1]
+        self.teacher = Teacher(model.config.text_config.hidden_size).to(device)
+        learnt = [*model.parameters(), *self.teacher.parameters()]
+        decay = [p for p in learnt if p.ndim > 1]
+        rest = [p for p in learnt if p.ndim <= 1]
         groups = [{"params": decay, "weight_decay": 0.05}, {"params": rest, "weight_decay": 0.0}]
         self.optimizer = torch.optim.AdamW(groups, lr=args.rate, betas=(0.9, 0.98))
         self.step = 0
@@ -108,7 +117,8 @@ class Trainer:
 
     def train(self) -> None:
         """Train until the time or the steps are used up."""
-        clips = Clips(self.maker, self.args.clips, self.args.ramp, self.args.first)
+        args = self.args
+        clips = Clips(self.maker, args.clips, args.descriptions, args.ramp, args.first)
         loader = DataLoader(
             clips,
             batch_size=None,
@@ -142,12 +152,13 @@ class Trainer:
         batch = {key: value.to(self.device, non_blocking=True) for key, value in batch.items()}
         batch["frames"] = with_noise(batch["frames"])
         with torch.autocast(self.device.type, torch.bfloat16):
-            logits = forward(self.model, batch)
+            logits, states = forward(self.model, batch)
         loss = functional.cross_entropy(
             logits[:, :-1].flatten(0, 1).float(), batch["labels"][:, 1:].flatten()
         )
+        hints = self.teacher(states, batch)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        (loss + hints).backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizer.step()
         return float(loss.detach())
@@ -167,7 +178,7 @@ class Trainer:
         starts = (batch["labels"] != -100).int().argmax(dim=1)
         rows = torch.arange(len(starts), device=self.device)
         for i in range(room):
-            ids[rows, starts + i] = forward(self.model, batch)[rows, starts + i - 1].argmax(-1)
+            ids[rows, starts + i] = forward(self.model, batch)[0][rows, starts + i - 1].argmax(-1)
         answers = [
             tokenizer.decode(row[start : start + room]).split(END)[0]
             for row, start in zip(ids, starts, strict=True)
@@ -203,19 +214,51 @@ def _iou(answer: str, truth: str) -> float:
     return float(iou(np.array(given.spans[0]), np.array(right.spans[0])))
 
 
-def forward(model: Any, batch: dict[str, Tensor]) -> Tensor:
-    """Return logits [C, L, V] for a batch of `nano_data.collate`."""
+class Teacher(nn.Module):
+    """Heads that exist in training only: hints at what the answers are made of.
+
+    From the second layer's state at the end of a frame pair: which colours are there, new, about
+    to go, moving. From the third layer's state where an answer is about to start: which pair is
+    the first and which the last of the moment. Answers alone teach the same, far more slowly.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.traits = nn.Linear(width, TRAITS)
+        self.pointers = nn.Linear(width, 2 * width)
+
+    def forward(self, states: Sequence[Tensor], batch: dict[str, Tensor]) -> Tensor:
+        """Return the hints' loss; states: the layers' outputs, each [C, L, width]."""
+        pairs = states[2][batch["pair_rows"], batch["pair_columns"]].float()
+        loss = functional.binary_cross_entropy_with_logits(
+            self.traits(pairs), batch["traits"].float()
+        )
+        if not len(batch["first"]):
+            return loss
+        asked = states[3][batch["asked_rows"], batch["asked_columns"]].float()
+        apart = batch["asked_rows"][:, None] != batch["pair_rows"][None, :]
+        for query, wanted in zip(
+            self.pointers(asked).chunk(2, dim=1), (batch["first"], batch["last"]), strict=True
+        ):
+            match = query @ pairs.T / pairs.shape[1] ** 0.5
+            loss = loss + 0.5 * functional.cross_entropy(match.masked_fill(apart, -1e4), wanted)
+        return loss
+
+
+def forward(model: Any, batch: dict[str, Tensor]) -> tuple[Tensor, Sequence[Tensor]]:
+    """Return logits [C, L, V] and the layers' states for a batch of `nano_data.collate`."""
     frames = batch["frames"]
     grid = torch.tensor([[len(frames), 4, 4]], device=frames.device)
-    logits: Tensor = model(
+    output = model(
         input_ids=batch["input_ids"],
         attention_mask=batch["mask"],
         position_ids=batch["positions"],
         pixel_values_videos=patchify(frames),
         video_grid_thw=grid,
         use_cache=False,
-    ).logits
-    return logits
+        output_hidden_states=True,
+    )
+    return output.logits, output.hidden_states
 
 
 def with_noise(frames: Tensor, strength: float = 2.0) -> Tensor:

@@ -14,6 +14,7 @@ from av.video.reformatter import VideoReformatter
 from torch.utils.data import IterableDataset, get_worker_info
 
 from vtg_eval.protocol import DEFAULT_PROTOCOL, Protocol
+from vtg_eval.question import question, written
 from vtg_eval.registry import Registry
 from vtg_eval.types import Sample
 from vtg_eval.video.frames import VideoInfo
@@ -22,6 +23,8 @@ from vtg_eval.video.sampling import choose
 from .nano_model import END, SIDE, START, TOKENS_PER_PAIR, VIDEO, VISION_END, VISION_START
 
 Tokens: TypeAlias = npt.NDArray[np.int64]
+COLOURS = ("red", "green", "blue", "yellow", "purple", "white")
+TRAITS = 4 * len(COLOURS)
 STREAM = "nano-train"  # scenes that no split of the benchmark holds
 
 
@@ -31,20 +34,28 @@ class Clip:
 
     frames: uint8 [T, SIDE, SIDE, 3], T even. video: the tokens up to the video's end, common to
     all questions; tails: each question's tokens from there on, its answer the last of them;
-    answers: where in its tail each answer starts.
+    answers: where in its tail each answer starts. traits: bool [T / 2, TRAITS], what can be seen
+    of each frame pair; spans: the first and last pair of each answer, (-1, -1) for none.
     """
 
     frames: npt.NDArray[np.uint8]
     video: Tokens
     tails: tuple[Tokens, ...]
     answers: tuple[int, ...]
+    traits: npt.NDArray[np.bool_]
+    spans: tuple[tuple[int, int], ...]
 
     def asked(self, room: int, pad: int) -> list[Clip]:
         """Return a clip for each question alone, `room` tokens in the place of its answer."""
         blank = np.full(room, pad)
         return [
-            Clip(self.frames, self.video, (np.append(tail[:start], blank),), (start,))
-            for tail, start in zip(self.tails, self.answers, strict=True)
+            Clip(self.frames, self.video, (tail,), (start,), self.traits, (span,))
+            for tail, start, span in zip(
+                (np.append(t[:a], blank) for t, a in zip(self.tails, self.answers, strict=True)),
+                self.answers,
+                self.spans,
+                strict=True,
+            )
         ]
 
 
@@ -70,13 +81,17 @@ class ClipMaker:
         indices = choose(info, self.protocol.frames)
         shown = {int(i): self._seen(self.task.render(scene, int(i))) for i in np.unique(indices)}
         samples = self.task.scene_samples(stream, scene)[: self.questions]
-        asked = [self.protocol.prompt.text.replace("{query}", s.query) for s in samples]
+        rule = self.protocol.prompt
+        asked = [question(written(sample.query, rule), rule) for sample in samples]
         told = [answer_text(sample) for sample in samples]
         rng = np.random.default_rng(number)
         for pair in rng.integers(len(indices) // 2, size=descriptions):
             stamp = pair_stamps(times[indices])[pair].strip("<>")
             asked.append(f"What is on screen at {stamp}?")
             told.append(description(scene, int(indices[2 * pair + 1])))
+        marks = times[indices].reshape(-1, 2)
+        spans = [_pairs(sample, marks) for sample in samples]
+        spans += [(-1, -1)] * (len(asked) - len(samples))
         pads = VISION_START + VIDEO * TOKENS_PER_PAIR + VISION_END
         video = "".join(stamp + pads for stamp in pair_stamps(times[indices]))
         asked = [f"{text}{END}\n{START}assistant\n" for text in asked]
@@ -88,6 +103,8 @@ class ClipMaker:
                 for q, a in zip(asked, told, strict=True)
             ),
             tuple(len(self._tokens(q)) for q in asked),
+            traits(scene, indices.reshape(-1, 2)),
+            tuple(spans),
         )
 
     def batch(self, clips: list[Clip]) -> dict[str, torch.Tensor]:
@@ -113,11 +130,47 @@ def pair_stamps(times: npt.NDArray[np.float64]) -> list[str]:
 
 
 def answer_text(sample: Sample) -> str:
-    """Return the answer to learn: the first occurrence, or that there is none."""
+    """Return the answer to learn: the first occurrence, or that there is none.
+
+    Times are rounded to the half seconds at which frames are seen; what lies between cannot be.
+    """
     if not sample.target.spans:
         return "never"
+    start, end = (round(2 * value) / 2 for value in sample.target.spans[0])
+    return f"{start:.1f} - {max(end, start + 0.5):.1f}"
+
+
+def _pairs(sample: Sample, marks: npt.NDArray[np.float64]) -> tuple[int, int]:
+    """Return the first and last frame pair (marks: [P, 2], seconds) of the first occurrence."""
+    if not sample.target.spans:
+        return (-1, -1)
     start, end = sample.target.spans[0]
-    return f"{start:.1f} - {end:.1f}"
+    inside = np.flatnonzero(((marks >= start) & (marks < end)).any(axis=1))
+    return (int(inside[0]), int(inside[-1])) if len(inside) else (-1, -1)
+
+
+def traits(scene: Any, pairs: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """Return for each frame pair [P, 2] and colour: seen, new, gone in the next, moving.
+
+    bool [P, TRAITS]. Nothing in a scene shares its colour, so a colour stands for a thing.
+    """
+    found = np.zeros((len(pairs), 4, len(COLOURS)), bool)
+
+    def mark(kind: int, colour: str, interval: Any) -> None:
+        here = ((pairs >= interval.first) & (pairs < interval.after)).any(axis=1)
+        found[:, kind, COLOURS.index(colour)] |= here
+
+    for shape in scene.shapes:
+        for interval in shape.visible:
+            mark(0, shape.colour, interval)
+        if shape.moves is not None:
+            mark(3, shape.colour, shape.moves)
+    if scene.background is not None:
+        mark(0, *scene.background)
+    seen = found[:, 0]
+    found[1:, 1] = seen[1:] & ~seen[:-1]
+    found[:-1, 2] = seen[:-1] & ~seen[1:]
+    return found.reshape(len(pairs), TRAITS)
 
 
 def description(scene: Any, index: int) -> str:
@@ -133,8 +186,11 @@ class Clips(IterableDataset):  # type: ignore[misc]
     clips of one batch are equally hard, so equally long, and little is padded.
     """
 
-    def __init__(self, maker: ClipMaker, group: int, ramp: int = 0, first: int = 0) -> None:
-        self.maker, self.group, self.ramp, self.first = maker, group, ramp, first
+    def __init__(
+        self, maker: ClipMaker, group: int, descriptions: int, ramp: int, first: int
+    ) -> None:
+        self.maker, self.group, self.descriptions = maker, group, descriptions
+        self.ramp, self.first = ramp, first
 
     def __iter__(self) -> Iterator[dict[str, torch.Tensor]]:
         worker = get_worker_info()
@@ -142,7 +198,7 @@ class Clips(IterableDataset):  # type: ignore[misc]
         number = self.first + offset
         while True:
             clips = [
-                self.maker.clip(STREAM, number + i * stride, self._ease(number), descriptions=2)
+                self.maker.clip(STREAM, number + i * stride, self._ease(number), self.descriptions)
                 for i in range(self.group)
             ]
             number += self.group * stride
@@ -157,18 +213,29 @@ def collate(clips: list[Clip], pad: int, video_token: int) -> dict[str, torch.Te
     """Lay each clip out as one row: its video once, then every question, blind to the others.
 
     Returns frames uint8 [P, 2, SIDE, SIDE, 3] (all clips' frame pairs), input_ids and labels
-    [C, L], positions [3, C, L] (M-RoPE), mask bool [C, 1, L, L] (what each token may attend to).
+    [C, L], positions [3, C, L] (M-RoPE), mask bool [C, 1, L, L] (what each token may attend to);
+    and for `nano.Teacher`: pair_rows, pair_columns [P] (where each frame pair ends in input_ids),
+    traits [P, TRAITS], asked_rows, asked_columns [Q] (where each answer is about to start), and
+    first, last [Q], indices into the pairs, -1 for none.
     """
     length = max(len(clip.video) + sum(map(len, clip.tails)) for clip in clips)
     shape = (len(clips), length)
     input_ids, labels = np.full(shape, pad), np.full(shape, -100)
     segment, places = np.full(shape, -1), np.zeros((3, *shape), np.int64)
+    pairs: list[tuple[int, int]] = []
+    asked: list[tuple[int, int, int, int]] = []
     for row, clip in enumerate(clips):
         end = len(clip.video)
+        ends = np.flatnonzero(clip.video == video_token)[TOKENS_PER_PAIR - 1 :: TOKENS_PER_PAIR] + 1
+        offset = len(pairs)
+        pairs += [(row, int(column)) for column in ends]
         input_ids[row, :end], segment[row, :end] = clip.video, 0
         places[:, row, :end] = video_positions(clip.video, video_token)
         after = int(places[:, row, :end].max()) + 1
-        for k, (tail, answer) in enumerate(zip(clip.tails, clip.answers, strict=True), start=1):
+        questions = zip(clip.tails, clip.answers, clip.spans, strict=True)
+        for k, (tail, answer, (first, last)) in enumerate(questions, start=1):
+            if first >= 0:
+                asked.append((row, end + answer - 1, offset + first, offset + last))
             here = slice(end, end + len(tail))
             input_ids[row, here], segment[row, here] = tail, k
             labels[row, end + answer : end + len(tail)] = tail[answer:]
@@ -176,12 +243,22 @@ def collate(clips: list[Clip], pad: int, video_token: int) -> dict[str, torch.Te
             end += len(tail)
     mask = (segment[:, None, :] == 0) | (segment[:, None, :] == segment[:, :, None])
     frames = np.concatenate([clip.frames for clip in clips])
+    pair_table, asked_table = np.array(pairs).T, np.array(asked).reshape(-1, 4).T
     return {
         "frames": torch.from_numpy(frames.reshape(-1, 2, *frames.shape[1:])),
         "input_ids": torch.from_numpy(input_ids),
         "labels": torch.from_numpy(labels),
         "positions": torch.from_numpy(places),
         "mask": torch.from_numpy(np.tril(mask)[:, None]),
+        "traits": torch.from_numpy(np.concatenate([clip.traits for clip in clips])),
+        **dict(zip(("pair_rows", "pair_columns"), map(torch.from_numpy, pair_table), strict=True)),
+        **dict(
+            zip(
+                ("asked_rows", "asked_columns", "first", "last"),
+                map(torch.from_numpy, asked_table),
+                strict=True,
+            )
+        ),
     }
 
 

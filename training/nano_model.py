@@ -11,7 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from tokenizers import (
+    AddedToken,
+    Regex,
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    trainers,
+)
 from transformers import (
     GenerationConfig,
     PreTrainedTokenizerFast,
@@ -45,8 +54,13 @@ CHAT_TEMPLATE = (
 )
 
 
-def build_tokenizer(corpus: Iterable[str], vocabulary: int = 512) -> PreTrainedTokenizerFast:
-    """Train a byte-level BPE on `corpus`: any text can be written, a digit is one token."""
+def build_tokenizer(
+    corpus: Iterable[str], phrases: Iterable[str] = (), vocabulary: int = 480
+) -> PreTrainedTokenizerFast:
+    """Train a byte-level BPE on `corpus`: any text can be written, a digit is one token.
+
+    phrases: become one token each, so that a fixed prompt does not cost more than the question.
+    """
     tokenizer = Tokenizer(models.BPE())
     tokenizer.normalizer = normalizers.NFC()
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
@@ -63,6 +77,7 @@ def build_tokenizer(corpus: Iterable[str], vocabulary: int = 512) -> PreTrainedT
         show_progress=False,
     )
     tokenizer.train_from_iterator(corpus, trainer)
+    tokenizer.add_tokens([AddedToken(phrase, normalized=False) for phrase in phrases])
     return _wrapped(tokenizer)
 
 

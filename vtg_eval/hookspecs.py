@@ -1,8 +1,8 @@
 """The whole plug-in contract.
 
 A plug-in is a module or object named by an entry point of the group `vtg_eval`; it implements
-any of the hooks below with `@hookimpl` (also of this module). Things are named by `Entry`: what `target`
-points to is imported on first use only, so listing stays fast.
+any of the hooks below with `@hookimpl` (of this module too). Things are named by `Entry`: what
+its `target` points to is imported on first use only, so listing stays fast.
 """
 
 from __future__ import annotations

@@ -113,6 +113,14 @@ def test_the_processor_neither_resizes_nor_samples(family: Family) -> None:
     assert request.frames.array.shape[:3] == (pairs * 2, rows * patch, columns * patch)
 
 
+def test_vision_markers_stand_around_visual_tokens_only(family: Family) -> None:
+    _, made = family.build(EVEN)
+    text = family.processor.tokenizer.decode(made.ids)
+    groups = len(EVEN) // 2 if family.name == "qwen3_vl" else 1
+    assert len(re.findall(r"<\|vision_start\|>(<\|video_pad\|>)+<\|vision_end\|>", text)) == groups
+    assert text.count("<|vision_start|>") == text.count("<|vision_end|>") == groups
+
+
 def messages(system: str, content: list[dict[str, str]]) -> list[dict[str, Any]]:
     user = [{"role": "user", "content": content}]
     return [{"role": "system", "content": system}, *user] if system else user
@@ -131,9 +139,12 @@ def test_prompt_is_the_checkpoints_own_chat_template(
     content = [{"type": "video"}, {"type": "text", "text": "When: it stops"}]
     if layout == "text-first":
         content.reverse()
-    assert made == family.processor.apply_chat_template(
+    written = family.processor.apply_chat_template(
         messages(system, content), add_generation_prompt=True, tokenize=False
     )
+    if family.name == "qwen3_vl":  # the processor puts markers around each frame pair
+        written = written.replace("<|vision_start|><|video_pad|><|vision_end|>", "<|video_pad|>")
+    assert made == written
     default = "You are a helpful assistant." if family.name == "qwen2_5_vl" else ""
     expected = system or default
     assert made.startswith(f"<|im_start|>system\n{expected}" if expected else "<|im_start|>user")

@@ -21,7 +21,7 @@ def test_frames_and_disk_follow_the_durations() -> None:
 
 
 def test_the_frame_budget_bounds_the_tokens() -> None:
-    rule = FrameRule(max_frames=10, max_tokens=100, total_tokens=600)
+    rule = FrameRule(max_frames=10, max_tokens=100, total_tokens=300)
     found = estimate(PLAN, ADAPTER, rule)
     assert found.frames == 10 * VIDEOS
     assert found.tokens == 300 * VIDEOS * QUERIES

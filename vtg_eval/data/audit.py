@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,6 +11,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from vtg_eval.errors import VideoError
+from vtg_eval.subset import subset_digest
 from vtg_eval.task import SplitFacts, Task
 from vtg_eval.types import Sample, Span
 from vtg_eval.video.frames import VideoInfo
@@ -79,12 +79,6 @@ def audit(task: Task, root: Path, split: str, probe: Probe) -> Audit:
     return _summary(task, facts, samples, present, findings)
 
 
-def subset_digest(samples: Sequence[Sample], videos: Mapping[str, Path]) -> str:
-    """Return the sha256 over the sorted ids, one a line, of samples whose video is given."""
-    ids = sorted(sample.id for sample in samples if sample.video in videos)
-    return hashlib.sha256("".join(f"{name}\n" for name in ids).encode()).hexdigest()
-
-
 def _summary(
     task: Task,
     facts: SplitFacts,
@@ -101,7 +95,7 @@ def _summary(
         expected_videos=facts.videos,
         videos_present=len(present),
         samples_present=sum(sample.video in present for sample in samples),
-        subset=subset_digest(samples, present),
+        subset=subset_digest(sample.id for sample in samples if sample.video in present),
         findings=findings,
     )
 

@@ -1,10 +1,10 @@
 """Rotary positions of the text after a video, as the checkpoints were trained.
 
 Where a video's time is a position (Qwen2.5-VL), the text after it goes on from the largest
-position in the video; transformers up to 4.57 and vLLM agree. transformers 5 (5.3 to 5.19 read)
-goes on from the picture's height or width instead, so that the question falls amid the video's
-times. `mend_positions` restores the former; where each frame pair is a group of its own
-(Qwen3-VL) both rules are one and nothing changes.
+position in the video, and so do vLLM and transformers 5.2. transformers 5.19 goes on from the
+picture's height or width instead, so that the question falls amid the video's times.
+`mend_positions` restores the former; where each frame pair is a group of its own (Qwen3-VL)
+both rules are one and nothing changes.
 """
 
 from __future__ import annotations

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import json
+import multiprocessing
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from importlib.metadata import version
 from itertools import count
@@ -48,6 +51,8 @@ BATCHED_TOKENS = 16_384
 CPU_KV_BYTES = 1 * GIB
 # Requests taken from the stream ahead of their answers, as a multiple of the batch size.
 IN_FLIGHT = 4
+# How long its processes may take to end by themselves.
+LAST_SECONDS = 5.0
 
 
 class VllmEngine(Engine):
@@ -66,15 +71,17 @@ class VllmEngine(Engine):
             os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
         self._arguments = {**_arguments(checkpoint, self._room, options), **options.extra}
         try:
-            before = set(_children())
+            before = set(_descendants())
             with captured_stderr() as said:
                 self._llm = vllm.LLM(model=str(checkpoint), **self._arguments)
         except Exception as exc:  # whatever a broken checkpoint or argument makes vLLM raise
             raise UserError(
                 f"vLLM cannot load {checkpoint}: {said.last_error() or _line(exc)}"
             ) from exc
-        started = set(_children()) - before
-        self._watchdog = Watchdog(started) if started else None
+        self._processes = [p for p in _descendants() if p not in before]
+        pids = [process.pid for process in self._processes]
+        self._watchdog = Watchdog(pids) if pids else None
+        atexit.register(self.close)  # an engine left open would keep Python from ending
         settings = generation_settings(checkpoint)
         self._tokenizer = self._llm.get_tokenizer()
         self._stops = stop_ids(settings, self._tokenizer.eos_token_id)
@@ -107,7 +114,12 @@ class VllmEngine(Engine):
 
     def close(self) -> None:
         """Stop the engine's processes."""
+        atexit.unregister(self.close)
         self._llm.llm_engine.engine_core.shutdown()
+        _, left = psutil.wait_procs(self._processes, timeout=LAST_SECONDS)
+        for process in left:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
         if self._watchdog is not None:
             self._watchdog.close()
 
@@ -197,9 +209,10 @@ def _arguments(checkpoint: Path, room: int, options: EngineOptions) -> dict[str,
     return arguments
 
 
-def _children() -> list[int]:
-    """Return the process ids of this process's descendants."""
-    return [child.pid for child in psutil.Process().children(recursive=True)]
+def _descendants() -> list[psutil.Process]:
+    """Return the processes that multiprocessing started here, and those below them."""
+    started = [psutil.Process(child.pid) for child in multiprocessing.active_children()]
+    return [p for child in started for p in (child, *child.children(recursive=True))]
 
 
 def _declared_length(checkpoint: Path) -> int:

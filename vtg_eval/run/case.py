@@ -93,6 +93,8 @@ def make_case(options: RunOptions, model: Model, name: str, registry: Registry) 
     split = task.card.split(options.split)
     profile = load_profile(model.checkpoint.path)
     protocol = profile.applied(registry.protocol(options.protocol).for_task(name))
+    if model.adapter.needs_frames and not protocol.prompt.text:
+        raise UserError(f"{protocol.name} scores answers but says no prompt; ask under another.")
     root = data_root(task, options.data_root)
     task.prepare(root, split)
     samples = tuple(task.samples(root, split))

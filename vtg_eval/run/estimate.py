@@ -43,7 +43,7 @@ def estimate(plan: Plan, adapter: Adapter, rule: FrameRule) -> Estimate:
         height, width = adapter.frame_size(HEIGHT, WIDTH, count, rule)
         frames += count
         disk += count * height * width * 3
-        visual = min(count * rule.max_tokens, rule.total_tokens) // PAIR
+        visual = min(count // PAIR * rule.max_tokens, rule.total_tokens)
         tokens += visual * len(job.samples)
     return Estimate(samples, len(plan.jobs), frames, tokens, disk)
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from vtg_eval.errors import UserError
 from vtg_eval.run.manifest import Subset
+from vtg_eval.subset import subset_digest
 from vtg_eval.task import Task
 from vtg_eval.types import Sample
 
@@ -84,11 +84,6 @@ def missing_videos(task: Task, root: Path, samples: Sequence[Sample]) -> dict[st
 def without(samples: Sequence[Sample], videos: Collection[str]) -> tuple[Sample, ...]:
     """Return the samples of all but those videos."""
     return tuple(sample for sample in samples if sample.video not in videos)
-
-
-def subset_digest(ids: Iterable[str]) -> str:
-    """sha256 over the ids in sorted order, one a line: equal for equal sets of samples."""
-    return hashlib.sha256("".join(f"{name}\n" for name in sorted(ids)).encode()).hexdigest()
 
 
 def _jobs(

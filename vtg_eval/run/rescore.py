@@ -14,9 +14,10 @@ from vtg_eval.run.folder import RunFolder
 from vtg_eval.run.journal import read_journal
 from vtg_eval.run.manifest import Manifest, Subset
 from vtg_eval.run.places import data_root
-from vtg_eval.run.plan import subset_digest, without
+from vtg_eval.run.plan import without
 from vtg_eval.run.results import TaskResults, make_results
 from vtg_eval.run.spec import RunSpec, annotation_digest
+from vtg_eval.subset import subset_digest
 
 
 def rescore(

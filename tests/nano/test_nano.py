@@ -1,0 +1,139 @@
+"""The shipped model on the generated benchmark, through both engines and the command line."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.nano.conftest import Nano
+from vtg_eval import floors
+from vtg_eval.engines.base import Completion
+from vtg_eval.registry import Registry
+from vtg_eval.run.score import score
+from vtg_eval.types import Prediction
+
+pytestmark = [pytest.mark.engine, pytest.mark.xdist_group("nano")]
+
+LIMIT = 16
+COMMAND = (sys.executable, "-c", "import sys; from vtg_eval.cli import main; sys.exit(main())")
+RUN = (*COMMAND, "run", "--model", "nano", "--tasks", "synth_vtg", "--engine", "transformers")
+
+
+def test_the_checkpoint_is_small_and_safe(nano: Nano) -> None:
+    files = {path.name: path.stat().st_size for path in nano.folder.iterdir()}
+    assert files["model.safetensors"] < 8 << 20
+    assert not {name for name in files if name.endswith((".bin", ".pt", ".pkl", ".py"))}
+
+
+def test_both_engines_read_the_same_tokens(
+    nano: Nano, hf_answers: dict[str, Completion], vllm_answers: dict[str, Completion]
+) -> None:
+    for request in nano.requests[:40]:
+        hf, vllm = hf_answers[request.sample_id], vllm_answers[request.sample_id]
+        assert hf.prompt_token_ids == vllm.prompt_token_ids
+        assert len(hf.prompt_token_ids) > len(request.told_times) * 5
+
+
+def test_both_engines_give_the_same_answers(
+    hf_answers: dict[str, Completion], vllm_answers: dict[str, Completion]
+) -> None:
+    same = [hf_answers[key].text == vllm_answers[key].text for key in hf_answers]
+    assert len(same) >= 40
+    assert sum(same[:40]) >= 0.99 * 40
+    assert sum(same) >= 0.99 * len(same)
+
+
+def test_the_model_is_trained_on_the_prompt_it_gets(
+    nano: Nano, hf_answers: dict[str, Completion]
+) -> None:
+    from vtg_eval.training.nano_data import ClipMaker
+    from vtg_eval.training.nano_model import load_tokenizer
+
+    maker = ClipMaker(load_tokenizer(nano.folder))
+    clip = maker.clip("test", 0)
+    for sample, tail, start in zip(nano.samples, clip.tails, clip.answers, strict=False):
+        assert sample.video == "test-00"
+        ids = hf_answers[sample.id].prompt_token_ids
+        assert ids == (*clip.video.tolist(), *tail[:start].tolist())
+
+
+@pytest.mark.parametrize("engine", ["hf_answers", "vllm_answers"])
+def test_it_beats_every_floor_by_far(
+    engine: str, nano: Nano, request: pytest.FixtureRequest
+) -> None:
+    """Both the model's interval and the paired one must stand clear of each blind guess."""
+    found: dict[str, Completion] = request.getfixturevalue(engine)
+    registry = Registry.discover()
+    task, protocol = registry.task("synth_vtg"), registry.protocol("strict@1")
+    predictions = [Prediction(id=key, text=answer.text) for key, answer in found.items()]
+    result = score(task.card, nano.samples, predictions, protocol, "test")
+    train = task.samples(Path(), "train")
+    interval = result.intervals()["mIoU"]
+    for floor in floors.floors(task.card, nano.samples, protocol, train):
+        assert interval.low > floor.metrics["mIoU"] + 10, floor.name
+
+
+def finished(folder: Path, *words: str, cache: Path) -> bytes:
+    """Run to the end; return the bytes of results.json."""
+    environment = {**os.environ, "VTG_EVAL_CACHE": str(cache)}
+    command = (*RUN, "--limit", str(LIMIT), "--out", str(folder), "--quiet", *words)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return (folder / "results.json").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes]:
+    """An uninterrupted run: its cache (shared by all here) and its results."""
+    home = tmp_path_factory.mktemp("runs")
+    return home / "cache", finished(home / "whole", cache=home / "cache")
+
+
+def test_results_do_not_depend_on_the_batch(whole: tuple[Path, bytes], tmp_path: Path) -> None:
+    cache, expected = whole
+    assert finished(tmp_path / "one", "--batch-size", "1", cache=cache) == expected
+
+
+def test_a_killed_run_is_finished_to_the_same_bytes(
+    whole: tuple[Path, bytes], tmp_path: Path
+) -> None:
+    cache, expected = whole
+    folder = tmp_path / "killed"
+    journal = folder / "journal.jsonl"
+    chance = random.Random(2)
+    environment = {**os.environ, "VTG_EVAL_CACHE": str(cache)}
+    command = (*RUN, "--limit", str(LIMIT), "--out", str(folder), "--batch-size", "2", "--quiet")
+    for share in (0.2, 0.6):
+        process = subprocess.Popen(command, env=environment, start_new_session=True)
+        stop = int(LIMIT * share) + chance.randrange(3)
+        while process.poll() is None and _lines(journal) < stop:
+            time.sleep(0.01)
+        time.sleep(chance.random() * 0.1)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        assert not (folder / "results.json").exists(), "killed too late to mean anything"
+    assert 0 < _lines(journal) < LIMIT
+    assert finished(folder, "--batch-size", "2", cache=cache) == expected
+
+
+def _lines(path: Path) -> int:
+    return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
+def test_the_journal_says_what_the_model_was_shown(whole: tuple[Path, bytes]) -> None:
+    cache, _ = whole
+    journal = cache.parent / "whole" / "journal.jsonl"
+    for line in journal.read_text(encoding="utf-8").splitlines():
+        record = json.loads(line)
+        times = np.array(record["frame_times"])
+        pairs = times.reshape(-1, 2).mean(axis=1)
+        np.testing.assert_allclose(record["told_times"], pairs, atol=0.0501)
