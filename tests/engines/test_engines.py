@@ -17,7 +17,7 @@ from vtg_eval.engines.transformers import TransformersEngine
 from vtg_eval.errors import UserError
 from vtg_eval.protocol import GenerationRule
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.xdist_group("engines")]
 RULE = GenerationRule(max_new_tokens=12)
 
 

@@ -30,6 +30,7 @@ from vtg_eval.engines.model_inputs import InputBuilder, ModelInput
 from vtg_eval.errors import UserError
 from vtg_eval.protocol import PromptRule
 
+pytestmark = pytest.mark.xdist_group("adapters")
 TIMES = {
     "even": EVEN,
     "uneven": UNEVEN,
