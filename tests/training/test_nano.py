@@ -13,7 +13,7 @@ pytest.importorskip("transformers", reason="needs the extra hf")
 
 import torch
 from transformers import Qwen3VLForConditionalGeneration
-from vtg_eval.training import nano
+from vtg_eval.training import nano, nano_step
 from vtg_eval.training.nano_data import COLOURS, TRAITS, Clip, ClipMaker, answer_text
 from vtg_eval.training.nano_model import (
     VIDEO,
@@ -55,10 +55,10 @@ def test_questions_packed_behind_one_video_are_blind_to_each_other(
         Qwen3VLForConditionalGeneration.from_pretrained(tmp_path, dtype=torch.float32).eval()
         for _ in range(2)
     )
-    nano.use_even_chunks(packed)
+    nano_step.use_even_chunks(packed)
     processor = build_processor(maker.tokenizer)
     with torch.no_grad():
-        logits, _ = nano.forward(packed, maker.batch(clips))
+        logits, _ = nano_step.forward(packed, maker.batch(clips))
     for row, clip in enumerate(clips):
         seen = processor.video_processor(
             videos=[clip.frames],
@@ -126,7 +126,7 @@ def test_tokenizer_survives_saving(maker: ClipMaker, model: Any, tmp_path: Path)
 def test_a_few_steps_learn_and_leave_a_checkpoint(tmp_path: Path, maker: ClipMaker) -> None:
     torch.manual_seed(0)
     fresh = Qwen3VLForConditionalGeneration(build_config(maker.tokenizer))
-    nano.use_even_chunks(fresh)
+    nano_step.use_even_chunks(fresh)
     args = argparse.Namespace(
         out=tmp_path, minutes=5, steps=3, clips=2, workers=0, rate=3e-3, seed=0,
         save_minutes=60, log_seconds=60.0, held_out=1, ramp=1000, first=0, descriptions=0,
