@@ -1,9 +1,8 @@
 """Make the shipped model `nano` from nothing: `python -m vtg_eval.training.nano --out DIR`.
 
-Supervised learning on generated scenes, each drawn once and never again. A GPU makes the shipped
-checkpoint in some minutes (see `docs/nano.md` for the command and what it printed); a CPU needs
-a day, and runs the same code for a few steps in the tests. Saves every `--save-minutes` and at
-the end, also after Ctrl-C.
+Supervised learning on generated scenes, each drawn once and never again. How the shipped weights
+came about, and what they score, is in `docs/nano.md`. Saves its state every `--save-minutes`, and
+a checkpoint at the end, also after Ctrl-C; `--start CHECKPOINT` goes on from one.
 """
 
 from __future__ import annotations
