@@ -215,8 +215,8 @@ def collate(clips: list[Clip], pad: int, video_token: int) -> dict[str, torch.Te
     Returns frames uint8 [P, 2, SIDE, SIDE, 3] (all clips' frame pairs), input_ids and labels
     [C, L], positions [3, C, L] (M-RoPE), mask bool [C, 1, L, L] (what each token may attend to);
     and for `nano_step.Teacher`: pair_rows, pair_columns [P] (where each frame pair ends in
-    input_ids), traits [P, TRAITS], asked_rows, asked_columns [Q] (where each answer is about to start), and
-    first, last [Q], indices into the pairs, -1 for none.
+    input_ids), traits [P, TRAITS], asked_rows, asked_columns [Q] (where each answer is about to
+    start), and first, last [Q], indices into the pairs; questions without a moment are left out.
     """
     length = max(len(clip.video) + sum(map(len, clip.tails)) for clip in clips)
     shape = (len(clips), length)
