@@ -19,21 +19,20 @@ Command = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build and install the example from a copy, without a network."""
+    """Build and install the example from a copy, by a real installer, without a network."""
     folder = tmp_path_factory.mktemp("third_party")
     shutil.copytree(EXAMPLE, folder / "source")
-    build = (
-        "from setuptools import build_meta; import sys; print(build_meta.build_wheel(sys.argv[1]))"
-    )
-    (folder / "wheels").mkdir()
-    subprocess.run(
-        [sys.executable, "-c", build, str(folder / "wheels")],
-        cwd=folder / "source",
-        check=True,
+    target = ("--python", sys.executable, "--target", str(folder / "site"))
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "uv", "pip", "install", "--offline", "--no-deps"),
+            *("--no-build-isolation", *target, str(folder / "source")),
+        ],
         capture_output=True,
+        text=True,
+        check=False,
     )
-    (wheel,) = (folder / "wheels").glob("*.whl")
-    shutil.unpack_archive(wheel, folder / "site", "zip")  # what installing a plain wheel does
+    assert done.returncode == 0, done.stderr
     return folder / "site"
 
 
