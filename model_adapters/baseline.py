@@ -1,8 +1,8 @@
-"""Blind predictors as models: they see the duration only, and every score should beat them.
+"""Blind predictors as models: they see no picture, and every score should beat them.
 
 `baseline:whole-video`, `baseline:random` (two uniform times, fixed by the sample's id) and
 `baseline:constant:START:END` (fractions of the duration, for instance those that a run's floors
-name as fitted on the train split).
+name as fitted on the train split). A question with options gets the longest one.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ import hashlib
 import numpy as np
 
 from vtg_eval.adapter import Adapter, Checkpoint
+from vtg_eval.blind import longest_option
 from vtg_eval.engines.base import Request
 from vtg_eval.errors import UserError
 from vtg_eval.names import nearest
 from vtg_eval.protocol import FrameRule, Protocol
-from vtg_eval.types import Sample
+from vtg_eval.types import Asks, Sample
 from vtg_eval.video.frames import Frames
 
 WHOLE, RANDOM, CONSTANT = "whole-video", "random", "constant"
@@ -39,12 +40,20 @@ class BaselineAdapter(Adapter):
         return height, width
 
     def request(self, sample: Sample, frames: Frames | None, protocol: Protocol) -> Request:
-        """Return the answer "START - END"; raises ValueError where the duration is not known."""
+        """Return the answer "B", "START to END" or both, as the sample asks.
+
+        Raises ValueError where a span is asked for and the duration is not known.
+        """
+        parts = [] if sample.asks is Asks.SPANS else [longest_option(sample) or ""]
+        if sample.asks is not Asks.CHOICE:
+            parts.append(self._span(sample))
+        return Request(sample.id, prompt="", answer=", ".join(parts))
+
+    def _span(self, sample: Sample) -> str:
         if sample.duration is None:
             raise ValueError("the annotation has no duration, which baselines answer from")
         start, end = _draw(sample.id) if self._kind == RANDOM else self._constant
-        answer = f"{_seconds(start * sample.duration)} - {_seconds(end * sample.duration)}"
-        return Request(sample.id, prompt="", answer=answer)
+        return f"{_seconds(start * sample.duration)} to {_seconds(end * sample.duration)}"
 
 
 def _fractions(text: str) -> tuple[float, float]:

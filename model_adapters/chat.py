@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from vtg_eval.checkpoint import checkpoint_table
 from vtg_eval.errors import UserError
 
 TEMPLATE_FILE = "chat_template.jinja"
@@ -73,7 +73,7 @@ def _template(folder: Path) -> str:
     if file.is_file():
         return file.read_text(encoding="utf-8")
     for name in TEMPLATE_TABLES:
-        template = _table(folder / name).get("chat_template")
+        template = checkpoint_table(folder / name).get("chat_template")
         if isinstance(template, list):  # several, by name
             template = next((t["template"] for t in template if t.get("name") == "default"), None)
         if isinstance(template, str):
@@ -82,17 +82,6 @@ def _template(folder: Path) -> str:
 
 
 def _added_tokens(folder: Path) -> set[str]:
-    listed = _table(folder / "tokenizer.json").get("added_tokens", [])
-    mapped = _table(folder / "tokenizer_config.json").get("added_tokens_decoder", {})
+    listed = checkpoint_table(folder / "tokenizer.json").get("added_tokens", [])
+    mapped = checkpoint_table(folder / "tokenizer_config.json").get("added_tokens_decoder", {})
     return {str(token["content"]) for token in (*listed, *mapped.values())}
-
-
-def _table(path: Path) -> dict[str, Any]:
-    """Return a JSON file's table, an empty one where there is no such file."""
-    if not path.is_file():
-        return {}
-    try:
-        table: Any = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as exc:
-        raise UserError(f"{path} cannot be read: {exc}. Fetch the checkpoint again.") from exc
-    return table if isinstance(table, dict) else {}

@@ -35,5 +35,5 @@ class Qwen3VLAdapter(QwenVLAdapter):
         metadata = {"frames_indices": ticks, "fps": float(TICKS), "total_num_frames": ticks[-1] + 1}
         return Timing(metadata, tuple(float(f"{mean:.1f}") for mean in means))
 
-    def _prompt(self, query: str, rule: PromptRule) -> str:
-        return super()._prompt(query, rule).replace(WRAPPED, VIDEO)
+    def _prompt(self, text: str, rule: PromptRule) -> str:
+        return super()._prompt(text, rule).replace(WRAPPED, VIDEO)

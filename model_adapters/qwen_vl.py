@@ -13,7 +13,7 @@ from vtg_eval.adapter import Adapter, Checkpoint
 from vtg_eval.engines.base import Request
 from vtg_eval.errors import UserError
 from vtg_eval.protocol import FrameRule, PromptRule, Protocol
-from vtg_eval.question import question, written
+from vtg_eval.question import question
 from vtg_eval.types import Sample
 from vtg_eval.video.frames import Frames
 
@@ -64,10 +64,17 @@ class QwenVLAdapter(Adapter):
         if frames is None:
             raise ValueError("this model needs frames")
         timing = self.timing(frames.times)
-        query = self._markup.neutral(written(sample.query, protocol.prompt))
+        broken: list[int] = []
+
+        def clean(text: str) -> str:
+            found = self._markup.neutral(text)
+            broken.append(found.broken)
+            return found.text
+
+        text = question(sample, protocol.prompt, timing.told, clean)
         return Request(
             sample_id=sample.id,
-            prompt=self._prompt(query.text, protocol.prompt),
+            prompt=self._prompt(text, protocol.prompt),
             frames=frames,
             metadata={
                 **timing.metadata,
@@ -77,13 +84,12 @@ class QwenVLAdapter(Adapter):
             },
             processor_kwargs={"videos_kwargs": VIDEO_ARGUMENTS},
             told_times=timing.told,
-            neutralised=query.broken,
+            neutralised=sum(broken),
         )
 
-    def _prompt(self, query: str, rule: PromptRule) -> str:
-        video = {"type": "video"}
-        text = {"type": "text", "text": question(query, rule)}
-        content = [video, text] if rule.layout == "video-first" else [text, video]
+    def _prompt(self, text: str, rule: PromptRule) -> str:
+        parts = [{"type": "video"}, {"type": "text", "text": text}]
+        content = parts if rule.layout == "video-first" else parts[::-1]
         messages: list[dict[str, Any]] = [{"role": "user", "content": content}]
         if rule.system:
             messages.insert(0, {"role": "system", "content": rule.system})

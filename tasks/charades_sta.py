@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from vtg_eval.errors import DataError
-from vtg_eval.task import Task, load_card
+from vtg_eval.lengths import length_groups
+from vtg_eval.task import Task, found_video, load_card
 from vtg_eval.types import Sample, Span, Target
 
 LINE = re.compile(r"(\w+) (\S+) (\S+?)##(.*)", re.ASCII)
@@ -37,7 +38,7 @@ class CharadesSTA(Task):
                     query=sentence,
                     target=Target(spans=(span,)),
                     duration=durations.get(video),
-                    groups=_groups(span, durations.get(video)),
+                    groups=length_groups((span,), durations.get(video), MOMENT_BINS, VIDEO_BINS),
                 )
             )
             seen[video] += 1
@@ -45,10 +46,7 @@ class CharadesSTA(Task):
 
     def video_path(self, root: Path, video: str) -> Path:
         """Return the video's place: the first of the usual folders that holds it, else `videos`."""
-        homes = [self.folder(root) / name for name in VIDEO_FOLDERS]
-        homes += [root / name for name in VIDEO_FOLDERS]
-        paths = [home / f"{video}.mp4" for home in homes]
-        return next((path for path in paths if path.is_file()), paths[0])
+        return found_video(self.folder(root), root, video, VIDEO_FOLDERS)
 
 
 def _records(path: Path) -> Iterator[tuple[str, Span, str]]:
@@ -90,20 +88,6 @@ def _durations(path: Path) -> Mapping[str, float]:
                 )
             durations[row["id"]] = length
     return durations
-
-
-def _groups(span: Span, duration: float | None) -> Mapping[str, str]:
-    groups = {"moment length": _bin(span.end - span.start, MOMENT_BINS)}
-    if duration is not None:
-        groups["video length"] = _bin(duration, VIDEO_BINS)
-    return groups
-
-
-def _bin(seconds: float, bounds: tuple[float, float]) -> str:
-    low, high = bounds
-    if seconds < low:
-        return f"under {low:g} s"
-    return f"{low:g} to {high:g} s" if seconds < high else f"{high:g} s and more"
 
 
 TASK = CharadesSTA()

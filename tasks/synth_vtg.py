@@ -13,7 +13,7 @@ import numpy as np
 from tqdm import tqdm
 
 from vtg_eval.task import Task, load_card
-from vtg_eval.types import Sample, Target
+from vtg_eval.types import Group, Sample, Target
 
 from .synth_picture import Frame, render
 from .synth_scene import BENCHMARK, CLOCK, Scene, Setting, make_scene
@@ -87,11 +87,11 @@ def scene_samples(split: str, scene: Scene) -> list[Sample]:
             query=question.query,
             target=Target(spans=tuple(scene.span(interval) for interval in question.truth)),
             duration=scene.duration,
-            groups={
-                "kind": question.kind,
-                "frame rate": "variable" if scene.variable else "constant",
-                "video length": "under 20 s" if scene.duration < 20 else "20 s and more",
-            },
+            groups=(
+                Group("kind", question.kind),
+                Group("frame rate", "variable" if scene.variable else "constant"),
+                Group("video length", "under 20 s" if scene.duration < 20 else "20 s and more"),
+            ),
         )
         for k, question in enumerate(scene.questions)
     ]

@@ -32,7 +32,7 @@ from vtg_eval.hookspecs import AdapterEntry, Entry, hookimpl
 from vtg_eval.protocol import FrameRule, GenerationRule, Protocol
 from vtg_eval.registry import Registry
 from vtg_eval.task import Card, SplitFacts, Task
-from vtg_eval.types import Sample, Span, Target
+from vtg_eval.types import Group, Sample, Span, Target
 from vtg_eval.video.decoder import Decoder
 from vtg_eval.video.frames import Frames, VideoInfo
 
@@ -65,7 +65,7 @@ class FakeTask(Task):
                 query=f"the event {query}",
                 target=Target(spans=(Span(query, query + 3.0),) if query else ()),
                 duration=_seconds(video),
-                groups={"kind": "never" if query == 0 else "once"},
+                groups=(Group("kind", "never" if query == 0 else "once"),),
             )
             for query in range(QUERIES)  # a video's queries are not adjacent here
             for video in range(VIDEOS)

@@ -2,9 +2,18 @@ import numpy as np
 import pytest
 from grounding_case import CARD, SAMPLES, protocol, sample
 
-from vtg_eval.floors import constant_score, fit_constant, floors, grid_ceiling, random_score
+from vtg_eval.blind import constant, drawn, fit_constant, longest_option, majority_letter
+from vtg_eval.floors import ceiling, floors
+from vtg_eval.run.score import score
+from vtg_eval.types import Asks, Prediction, Sample, Target
 
 STRICT = protocol()
+
+
+def constant_score(samples, rules, fractions):
+    pairs = zip(samples, constant(fractions)(samples), strict=True)
+    answers = [Prediction(s.id, spans=(span,)) for s, span in pairs]
+    return score(CARD, samples, answers, rules, "test").metrics
 
 
 def test_whole_video_and_constant():
@@ -24,33 +33,48 @@ def test_fitted_constant_is_the_best_on_the_grid():
     assert fit_constant([sample("a/0", (5, 10), duration=None)]) is None
 
 
-def test_random_is_the_expectation_of_two_sorted_uniform_times():
-    # against [0, D] the IoU of two sorted uniform times is their distance: mean 1/3,
-    # and P(distance >= t) = (1 - t)^2
-    samples = [sample(f"{k}/0", (0, 20)) for k in range(50)]
-    found = random_score(samples, STRICT)
-    assert found["mIoU"] == pytest.approx(100 / 3, abs=0.1)
-    assert found["R1@0.5"] == pytest.approx(25.0, abs=0.3)
-    assert found == random_score(samples, STRICT)
+def test_random_is_one_draw_that_repeats():
+    samples = [sample(f"{k}/0", (0, 20)) for k in range(500)]
+    spans = drawn(samples)
+    assert spans == drawn(samples)
+    assert all(0 <= span.start <= span.end <= 20 for span in spans)
+    # two sorted uniform times are a third of the duration apart on average
+    assert np.mean([span.end - span.start for span in spans]) == pytest.approx(20 / 3, rel=0.1)
 
 
 def test_floors_never_hit_an_event_that_never_happens():
-    for floor in floors(CARD, (sample("b/0"),), STRICT, [sample("a/0", (0, 10))]):
+    for floor in floors(CARD, "test", (sample("b/0"),), STRICT, (0.0, 0.5)):
         assert set(floor.metrics.values()) == {0.0}
 
 
 def test_floors_follow_the_protocol_and_need_every_duration():
     samples = (sample("a/0", (0, 10)),)
-    names = [floor.name for floor in floors(CARD, samples, STRICT, samples)]
+    names = [floor.name for floor in floors(CARD, "test", samples, STRICT, (0.0, 0.5))]
     assert names == ["whole video", "random", "constant [0, 0.5]"]
-    whole = floors(CARD, samples, protocol(comparator=">", average=True))[0]
+    whole = floors(CARD, "test", samples, protocol(comparator=">", average=True))[0]
     assert (whole.metrics["R1@0.5"], "avg" in whole.metrics) == (0.0, True)
-    assert floors(CARD, (*samples, sample("b/0", (0, 1), duration=None)), STRICT) == ()
+    unknown = (*samples, sample("b/0", (0, 1), duration=None))
+    assert floors(CARD, "test", unknown, STRICT) == ()
+
+
+def test_questions_with_options_have_blind_answers_too():
+    def asked(name, choice, *options):
+        return Sample(name, "v", "q", Target(choice=choice), options=options, asks=Asks.CHOICE)
+
+    samples = [asked("1", "B", "long", "b"), asked("2", "B", "a", "c"), asked("3", "A", "x", "yy")]
+    assert (majority_letter(samples), longest_option(samples[0])) == ("B", "A")
+    assert majority_letter([sample("a/0", (0, 1))]) is None
+    card = CARD.__class__(
+        **{f: getattr(CARD, f) for f in CARD.__slots__ if f != "metric_family"},
+        metric_family="choice",
+    )
+    found = {f.name: f.metrics["accuracy"] for f in floors(card, "test", samples, STRICT)}
+    assert found == pytest.approx({"majority letter": 200 / 3, "longest option": 0.0})
 
 
 def test_ceiling_of_the_frame_grid():
     times = {s.id: np.array([0.0, 4.0, 8.0, 12.0]) for s in SAMPLES}
-    found = grid_ceiling(SAMPLES, times, STRICT)
+    found = ceiling(CARD, "test", SAMPLES, times, STRICT)
     # [0, 10] is best met by [0, 8] or [0, 12], [5, 10] by [4, 8], [4, 12] or [8, 12]
     assert found["mIoU"] == pytest.approx(100 * (10 / 12 + 5 / 8 + 1) / 3)
 
@@ -63,6 +87,7 @@ def test_ceiling_is_what_an_exhaustive_search_finds():
     best = np.mean(
         [max(constant_score([one], STRICT, pair)["mIoU"] for pair in grid) for one in samples]
     )
-    found = grid_ceiling(samples, {s.id: times for s in samples}, STRICT)
+    found = ceiling(CARD, "test", samples, {s.id: times for s in samples}, STRICT)
     assert found["mIoU"] == pytest.approx(best)
-    assert grid_ceiling(samples[:1], {samples[0].id: times[:0]}, STRICT)["mIoU"] == 0.0
+    none = ceiling(CARD, "test", samples[:1], {samples[0].id: times[:0]}, STRICT)
+    assert none["mIoU"] == 0.0

@@ -1,10 +1,13 @@
+import re
 from pathlib import Path
 
 import pytest
 
 from vtg_eval.errors import UserError
-from vtg_eval.parsing import SPAN_PARSERS
+from vtg_eval.parsing.choices import CHOICE_PARSERS
+from vtg_eval.parsing.spans import SPAN_PARSERS
 from vtg_eval.protocol import DEFAULT_PROTOCOL, load_protocol
+from vtg_eval.question import PLACES
 from vtg_eval.registry import Registry
 
 MINIMAL = 'name = "x@1"\nsummary = "s"\nsource = "t"\n'
@@ -20,8 +23,11 @@ def load(tmp_path: Path, text: str):
 def test_defaults_and_overrides(tmp_path):
     found = load(tmp_path, "[score]\nnms = 0.4\n[tasks.a.score]\nranks = [1, 5]\nnms = 1\n")
     assert (found.score.nms, found.score.ranks) == (0.4, (1,))
-    assert (found.for_task("a").score.nms, found.for_task("a").score.ranks) == (1.0, (1, 5))
-    assert found.for_task("b").score == found.score
+    assert (
+        found.for_task("a", "grounding").score.nms,
+        found.for_task("a", "grounding").score.ranks,
+    ) == (1.0, (1, 5))
+    assert found.for_task("b", "grounding").score == found.score
 
 
 @pytest.mark.parametrize(
@@ -46,17 +52,23 @@ def test_a_mistake_is_named(tmp_path, text, named):
 
 def test_only_tasks_refuses_others(tmp_path):
     found = load(tmp_path, 'only_tasks = ["a"]\n')
-    assert found.for_task("a").name == "x@1"
+    assert found.for_task("a", "grounding").name == "x@1"
     with pytest.raises(UserError, match="not defined for b"):
-        found.for_task("b")
+        found.for_task("b", "grounding")
 
 
 @pytest.mark.parametrize("name", PROTOCOLS)
 def test_shipped_protocols_are_sound(name):
     found = PROTOCOLS[name]
-    assert found.answer.parser in SPAN_PARSERS
-    assert found.prompt.text.count("{query}") == (0 if name == "2d-tan@1" else 1)
     assert found.summary and found.source
+    for task in ("none", *found.overrides):
+        rules = found.with_overrides(task)
+        assert rules.answer.parser in SPAN_PARSERS
+        assert rules.answer.choice_parser in CHOICE_PARSERS
+        prompt = rules.prompt
+        for text in (prompt.text, prompt.choice, prompt.grounded_choice):
+            assert text.count("{query}") == (1 if text else 0)
+            assert set(PLACES.findall(text)) == set(re.findall(r"\{(\w+)\}", text))
 
 
 def test_the_default_is_strict_and_keeps_every_sample():

@@ -4,6 +4,7 @@ import pytest
 
 from vtg_eval.protocol import PromptRule
 from vtg_eval.question import question, written
+from vtg_eval.types import Asks, Sample, Target
 
 
 @pytest.mark.parametrize(
@@ -21,4 +22,15 @@ def test_the_query_is_written_as_the_rule_says(rule: str, expected: str) -> None
 
 def test_braces_in_a_query_are_plain_text() -> None:
     rule = PromptRule(text="When: {query} {else}")
-    assert question("{0} {query.text}", rule) == "When: {0} {query.text} {else}"
+    sample = Sample("a", "v", "{0} {options}", Target())
+    assert question(sample, rule) == "When: {0} {options} {else}"
+
+
+def test_options_and_subtitles_stand_where_the_rule_says() -> None:
+    rule = PromptRule(
+        choice="{subtitles}|{query}\n{options}|{frame_times}", option="{letter}. {text}"
+    )
+    options = ("a {letter}", "b")
+    sample = Sample("a", "v", "Q", Target(), options=options, asks=Asks.CHOICE, subtitles="words")
+    asked = question(sample, rule, (0.0, 1.25), clean=str.upper)
+    assert asked == "WORDS|Q\nA. A {LETTER}\nB. B|0.0, 1.2"

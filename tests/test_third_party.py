@@ -67,7 +67,7 @@ def test_its_model_runs_on_its_task(vtg_eval: Command) -> None:
     assert table["n_expected"] == 3
     assert table["model"] == "last-words:10"
     # soup 20 to 30 exactly, onions not at all, tea 2.5 to 12.5 for 4 to 12.5
-    assert [sample["iou"] for sample in table["samples"]] == [1.0, 0.0, 0.85]
+    assert [sample["value"] for sample in table["samples"]] == [1.0, 0.0, 0.85]
 
 
 def test_a_built_in_baseline_runs_on_its_task(vtg_eval: Command) -> None:

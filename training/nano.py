@@ -23,7 +23,7 @@ from torch.utils.data import DataLoader
 from transformers import Qwen3VLForConditionalGeneration
 
 from vtg_eval.metrics.iou import iou
-from vtg_eval.parsing import SPAN_PARSERS
+from vtg_eval.parsing.spans import SPAN_PARSERS
 from vtg_eval.protocol import DEFAULT_PROTOCOL
 from vtg_eval.registry import Registry
 

@@ -14,7 +14,7 @@ from av.video.reformatter import VideoReformatter
 from torch.utils.data import IterableDataset, get_worker_info
 
 from vtg_eval.protocol import DEFAULT_PROTOCOL, Protocol
-from vtg_eval.question import question, written
+from vtg_eval.question import question
 from vtg_eval.registry import Registry
 from vtg_eval.types import Sample
 from vtg_eval.video.frames import VideoInfo
@@ -82,7 +82,7 @@ class ClipMaker:
         shown = {int(i): self._seen(self.task.render(scene, int(i))) for i in np.unique(indices)}
         samples = self.task.scene_samples(stream, scene)[: self.questions]
         rule = self.protocol.prompt
-        asked = [question(written(sample.query, rule), rule) for sample in samples]
+        asked = [question(sample, rule) for sample in samples]
         told = [answer_text(sample) for sample in samples]
         rng = np.random.default_rng(number)
         for pair in rng.integers(len(indices) // 2, size=descriptions):

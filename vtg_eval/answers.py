@@ -1,14 +1,16 @@
-"""From one prediction to the spans that a protocol sees in it, and what is wrong with them."""
+"""From one prediction to what a protocol sees in it, and what is wrong with it."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from string import ascii_uppercase
 
 from vtg_eval.failures import Failure
-from vtg_eval.parsing import Parse, span_parser
+from vtg_eval.parsing.choices import Choice, choice_parser
+from vtg_eval.parsing.spans import Parse, span_parser
 from vtg_eval.protocol import AnswerRule, Protocol
-from vtg_eval.types import Prediction, Sample, Span
+from vtg_eval.types import Asks, Prediction, Sample, Span
 
 WHOLE_VIDEO = 0.95  # of the duration: from here on an answer says nothing
 USELESS = (Failure.MALFORMED, Failure.TOO_MANY_SPANS, Failure.REFUSED)  # but answers they are
@@ -19,12 +21,17 @@ class Reading:
     """An answer under a protocol. `spans` are in rank order; the first is the one that counts.
 
     Under a rule with the unit "percent" they are fractions of the duration, else seconds.
-    `absent`: the answer says that the event never happens. `answered`: there was an answer at
-    all, be it a useless one. `kinds`: what is wrong, in the ledger's words.
+    `scores`: one for each span, None where the answer has none. `absent`: the answer says that
+    the event never happens. `letters`: the options that it names. `saliency`: one number a clip.
+    `answered`: there was an answer at all, be it a useless one. `kinds`: what is wrong, in the
+    ledger's words.
     """
 
     spans: tuple[Span, ...] = ()
+    scores: tuple[float, ...] | None = None
     absent: bool = False
+    letters: tuple[str, ...] = ()
+    saliency: tuple[float, ...] | None = None
     answered: bool = True
     kinds: tuple[Failure, ...] = ()
 
@@ -33,27 +40,61 @@ class Reading:
         """The span that counts."""
         return self.spans[0] if self.spans else None
 
+    def with_kinds(self, *kinds: Failure) -> Reading:
+        """Return the reading with more that is wrong; nothing is said twice."""
+        return replace(self, kinds=tuple(dict.fromkeys((*self.kinds, *kinds))))
+
 
 def read_answer(sample: Sample, prediction: Prediction | None, protocol: Protocol) -> Reading:
     """Read a prediction (None: there is none) as the protocol does."""
     if prediction is None:
         return Reading(answered=False, kinds=(Failure.MISSING,))
     kinds = _named(prediction.failure)
-    if kinds and prediction.text is None and prediction.spans is None:
+    ready = (prediction.text, prediction.spans, prediction.choice, prediction.saliency)
+    if kinds and all(value is None for value in ready):
         return Reading(answered=kinds[0] in USELESS, kinds=kinds)
-    rule = protocol.answer
+    reading = Reading(kinds=kinds, saliency=prediction.saliency)
+    if sample.asks is not Asks.CHOICE:
+        reading = _with_spans(reading, sample, prediction, protocol.answer)
+    if sample.asks is not Asks.SPANS:
+        reading = _with_choice(reading, sample, prediction, protocol.answer)
+    return reading
+
+
+def _with_spans(
+    reading: Reading, sample: Sample, prediction: Prediction, rule: AnswerRule
+) -> Reading:
     parse = _parse(prediction, rule)
     if parse.failure is not None:
-        return Reading(kinds=tuple(dict.fromkeys((*kinds, parse.failure))))
+        return reading.with_kinds(parse.failure)
     if parse.absent:
         wrong = (Failure.SAID_NEVER,) if sample.target.spans else ()
-        return Reading(absent=True, kinds=(*kinds, *wrong))
-    spans = _converted(parse.spans, sample, prediction, rule)
+        return replace(reading, absent=True).with_kinds(*wrong)
+    spans = _converted(_scaled(parse, sample), sample, prediction, rule)
     ranked = spans[-1:] if rule.select == "last" else spans
     found = _faults(ranked[0], sample, rule)
     if rule.reversed == "swap":
         ranked = tuple(Span(min(span), max(span)) for span in ranked)
-    return Reading(spans=ranked, kinds=(*kinds, *found))
+    scores = None if prediction.spans is None else prediction.scores
+    return replace(reading, spans=ranked, scores=scores).with_kinds(*found)
+
+
+def _with_choice(
+    reading: Reading, sample: Sample, prediction: Prediction, rule: AnswerRule
+) -> Reading:
+    """Read the option; a ready letter comes before text.
+
+    Where the annotation does not have the options, any capital may be one of them.
+    """
+    if prediction.choice is not None:
+        known = prediction.choice in (sample.letters or tuple(ascii_uppercase))
+        found = Choice((prediction.choice,), None if known else Failure.MALFORMED)
+    elif prediction.text is not None:
+        found = choice_parser(rule.choice_parser)(prediction.text, sample.options)
+    else:
+        found = Choice(failure=Failure.UNPARSED)
+    kinds = () if found.failure is None else (found.failure,)
+    return replace(reading, letters=found.letters).with_kinds(*kinds)
 
 
 def _named(failure: str | None) -> tuple[Failure, ...]:
@@ -69,6 +110,14 @@ def _parse(prediction: Prediction, rule: AnswerRule) -> Parse:
     if prediction.text is not None:
         return span_parser(rule.parser)(prediction.text)
     return Parse(failure=Failure.UNPARSED)
+
+
+def _scaled(parse: Parse, sample: Sample) -> tuple[Span, ...]:
+    """Return the parsed spans, those given as fractions of the duration in seconds."""
+    if not parse.fractions:
+        return parse.spans
+    length = math.nan if sample.duration is None else sample.duration
+    return tuple(Span(span.start * length, span.end * length) for span in parse.spans)
 
 
 def _converted(

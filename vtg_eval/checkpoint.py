@@ -40,6 +40,20 @@ def resolve(reference: str, registry: Registry) -> tuple[Checkpoint, AdapterEntr
     raise UserError(_unknown(reference, registry))
 
 
+def checkpoint_table(path: Path) -> dict[str, Any]:
+    """Return the JSON object in one of a checkpoint's files, empty where there is no such file.
+
+    Raises UserError for a file that cannot be read.
+    """
+    if not path.is_file():
+        return {}
+    try:
+        table: Any = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as exc:
+        raise UserError(f"{path} cannot be read: {exc}. Fetch the checkpoint again.") from exc
+    return table if isinstance(table, dict) else {}
+
+
 def default_engine(registry: Registry) -> str:
     """Return vllm where it is installed, else transformers; imports neither.
 
@@ -67,11 +81,8 @@ def _read_config(path: Path) -> dict[str, Any]:
     config = path / CONFIG_FILE
     if not config.is_file():
         raise UserError(f"{path} has no {CONFIG_FILE}, so it is not a checkpoint's folder.")
-    try:
-        table: Any = json.loads(config.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as exc:
-        raise UserError(f"{config} cannot be read: {exc}. Fetch the checkpoint again.") from exc
-    if not isinstance(table, dict):
+    table = checkpoint_table(config)
+    if not table:
         raise UserError(f"{config} does not hold a model's configuration.")
     return table
 

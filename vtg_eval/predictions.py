@@ -61,12 +61,20 @@ def _prediction(record: dict[str, Any]) -> Prediction:
             id=sample,
             text=_text(record.get("text")),
             spans=None if rows is None else tuple(Span(row[0], row[1]) for row in rows),
-            scores=tuple(row[2] for row in rows if len(row) == 3) or None if rows else None,
+            scores=None if rows is None else _scores(rows),
             choice=_text(record.get("choice")),
             saliency=None if saliency is None else tuple(map(_number, _list(saliency))),
         )
     except TypeError:
         return Prediction(sample, failure=Failure.MALFORMED)
+
+
+def _scores(rows: list[list[float]]) -> tuple[float, ...] | None:
+    """Return the spans' scores; raises TypeError where only some spans have one."""
+    scores = tuple(row[2] for row in rows if len(row) == 3)
+    if scores and len(scores) < len(rows):
+        raise TypeError("either every span has a score or none")
+    return scores or None
 
 
 def _row(value: Any) -> list[float]:

@@ -14,8 +14,9 @@ from typing import TypeVar
 
 from vtg_eval.errors import UserError
 from vtg_eval.names import nearest
-from vtg_eval.protocol import Protocol
+from vtg_eval.protocol import PromptRule, Protocol
 
+WORDINGS = ("text", "choice", "grounded_choice")
 PROFILE_FILE = "vtg_eval_profile.toml"
 Number = TypeVar("Number", int, float)
 
@@ -46,8 +47,12 @@ class Profile:
                 total_tokens=_or(self.total_tokens, frames.total_tokens),
                 fps=_or(self.fps, frames.fps),
             ),
-            prompt=replace(protocol.prompt, text=self.prompt_prefix + protocol.prompt.text),
+            prompt=self._prefixed(protocol.prompt),
         )
+
+    def _prefixed(self, rule: PromptRule) -> PromptRule:
+        texts = {name: getattr(rule, name) for name in WORDINGS}
+        return replace(rule, **{n: self.prompt_prefix + text for n, text in texts.items() if text})
 
 
 def load_profile(folder: Path | None) -> Profile:

@@ -1,7 +1,8 @@
 """Protocols: everything between a sample and a score that is not the model, as data.
 
 A protocol is one TOML file: top-level keys and the tables [frames], [prompt], [generation],
-[answer], [score]; a table [tasks.NAME.answer] (and so on) overrides single keys for one task.
+[answer], [score]; a table [tasks.NAME.answer] (and so on) overrides single keys for one task,
+[tasks.NAME.splits.SPLIT.answer] for one of its splits.
 The dataclasses below are the schema; an unknown key or value is refused with its name.
 Prompts stand in these files to the letter of their source.
 """
@@ -18,6 +19,7 @@ from vtg_eval.errors import UserError
 from vtg_eval.names import nearest
 
 DEFAULT_PROTOCOL = "strict@1"
+SPLITS = "splits"  # the table of a task that holds its splits'
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +45,26 @@ class FrameRule:
 
 @dataclass(frozen=True, slots=True)
 class PromptRule:
-    """What the model is asked. `{query}` in `text` is replaced by the query.
+    """What the model is asked, in one text for each kind of sample.
 
+    text: asks for spans; choice: for one of the options; grounded_choice: for both. In them
+    `{query}` stands for the query or question, `{options}` for the options, one a line, each
+    written as `option` says (`{letter}`, `{text}`), `{subtitles}` for the spoken words,
+    `{frame_times}` for the times of the shown frames in seconds, joined by ", ".
     query: "as-is"; "sentence": white space collapsed and the final full stop cut.
     layout: "video-first" lets queries on the same video share its prefix.
+    subtitles: which lines of a subtitled video are given: those on screen at a shown frame, or
+    all of them.
     """
 
     text: str = ""
+    choice: str = ""
+    grounded_choice: str = ""
+    option: str = "({letter}) {text}"
     system: str = ""
     query: Literal["as-is", "sentence", "lower-sentence"] = "as-is"
     layout: Literal["video-first", "text-first"] = "video-first"
+    subtitles: Literal["none", "shown-frames", "all"] = "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +77,17 @@ class GenerationRule:
 
 @dataclass(frozen=True, slots=True)
 class AnswerRule:
-    """From text to the one span that counts.
+    """From text to the span or the option that counts.
 
-    parser: a name in `vtg_eval.parsing.SPAN_PARSERS`. unit: what a number in the text means,
-    seconds or hundredths of the duration (then IoU is taken on fractions of the duration).
-    select: which of the parsed spans counts. reversed: what an end before the start means.
-    quantum: round times to a multiple of so many seconds (0: not at all).
+    parser: a name in `vtg_eval.parsing.spans.SPAN_PARSERS`. choice_parser: a name in
+    `vtg_eval.parsing.choices.CHOICE_PARSERS`. unit: what a number in the text means, seconds or
+    hundredths of the duration (then IoU is taken on fractions of the duration).
+    select: which of the parsed spans counts, for metrics of one span. reversed: what an end
+    before the start means. quantum: round times to a multiple of so many seconds (0: not at all).
     """
 
     parser: str = "strict"
+    choice_parser: str = "strict"
     unit: Literal["seconds", "percent"] = "seconds"
     select: Literal["first", "last"] = "first"
     reversed: Literal["zero", "swap"] = "zero"
@@ -86,31 +100,53 @@ class ScoreRule:
 
     comparator: how IoU is held against a threshold. iou_decimals: round each IoU first
     (-1: not at all). ranks: a recall is reported for the best of the first so many spans.
-    nms: leave out spans that overlap a better one by more than this IoU (1: keep all).
-    truth: "clamp" cuts targets at the video's end and leaves out those that then are empty.
+    nms: leave out spans that overlap a better one by more than this IoU (-1: keep all).
+    nms_below: instead, for each recall, by more than its threshold less this (-1: not so).
+    order: whether spans are ranked as listed or by their scores.
+    truth: "clamp" cuts targets at the video's ends and leaves out those that then are empty.
     occurrences: which of a target's occurrences counts. missing: whether samples without an
-    answer score 0 or leave the denominator. duplicates: which line counts when an id occurs
-    twice. arithmetic: in which order the mean is taken, which shows in the last digits only.
-    average: also report the mean of mIoU and the recalls, as "avg".
-    A non-finite time scores 0 under every protocol, also where its source gives it a hit.
+    answer score 0 or leave the denominator; unparsed: the same for answers in which nothing was
+    found. duplicates: which line counts when an id occurs twice; "pool": the first ten spans of
+    each, after those of the last. arithmetic: in which order the
+    mean is taken, which shows in the last digits only. decimals: round the percentages (-1: not
+    at all). average: also report the mean of mIoU and the recalls, as "avg".
+    discounted: also report the recalls discounted by the errors of start and end, as dR1@0.5.
+    non_finite: what NaN and infinity do. "zero": they never hit. "truth-first": as Python's max
+    and min with the truth first, which return it when compared with NaN. "spread": as numpy's,
+    where NaN spreads into the mean; zero lengths on both sides give NaN as well. "signed": as
+    "truth-first", with negative IoU for spans apart. All but "zero" reproduce a source.
+    undefined: whether a sample whose IoU is not a number is scored, or leaves the denominator.
+    repeats: whether samples with the same video, question (as it is asked) and target count each,
+    or once, with the answer to the last of them.
     """
 
     thresholds: tuple[float, ...] = (0.3, 0.5, 0.7)
     comparator: Literal[">=", ">"] = ">="
     iou_decimals: int = -1
     ranks: tuple[int, ...] = (1,)
-    nms: float = 1.0
+    nms: float = -1.0
+    nms_below: float = -1.0
+    order: Literal["listed", "score"] = "listed"
     truth: Literal["as-is", "clamp"] = "as-is"
     occurrences: Literal["best", "first"] = "best"
     missing: Literal["zero", "drop"] = "zero"
-    duplicates: Literal["first", "last"] = "first"
+    unparsed: Literal["zero", "drop"] = "zero"
+    duplicates: Literal["first", "last", "pool"] = "first"
     arithmetic: Literal["sum*100/n", "sum/n*100", "mean*100"] = "sum*100/n"
+    decimals: int = -1
     average: bool = False
+    discounted: bool = False
+    non_finite: Literal["zero", "truth-first", "signed", "spread"] = "zero"
+    undefined: Literal["scored", "drop"] = "scored"
+    repeats: Literal["each", "once"] = "each"
 
 
 @dataclass(frozen=True, slots=True)
 class Protocol:
-    """A named, versioned way from samples to scores."""
+    """A named, versioned way from samples to scores.
+
+    `only_tasks` and `families` (of metrics): what it is defined for; empty: everything.
+    """
 
     name: str
     summary: str
@@ -122,21 +158,37 @@ class Protocol:
     score: ScoreRule = ScoreRule()
     notes: tuple[str, ...] = ()
     only_tasks: tuple[str, ...] = ()
+    families: tuple[str, ...] = ()
     overrides: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
 
-    def for_task(self, task: str) -> Protocol:
-        """Return this protocol with the task's overrides applied.
+    def covers(self, task: str, family: str) -> bool:
+        """Tell whether the protocol says anything for a task of that metric family."""
+        families = not self.families or family in self.families
+        return families and (not self.only_tasks or task in self.only_tasks)
 
-        Raises UserError where the protocol says nothing for that task (`only_tasks`).
+    def for_task(self, task: str, family: str, split: str = "") -> Protocol:
+        """Return this protocol with the task's overrides, and the split's, applied.
+
+        Raises UserError where the protocol says nothing for that task.
         """
-        if self.only_tasks and task not in self.only_tasks:
+        if not self.covers(task, family):
+            known = (*self.only_tasks, *(f"tasks with {name} metrics" for name in self.families))
             raise UserError(
-                f"The protocol {self.name} is not defined for {task}, "
-                f"only for {', '.join(self.only_tasks)}."
+                f"The protocol {self.name} is not defined for {task}, only for {', '.join(known)}."
             )
-        tables = self.overrides.get(task, {})
-        parts = {part: _rule(getattr(self, part), table, part) for part, table in tables.items()}
-        return replace(self, overrides={}, **parts)
+        return self.with_overrides(task, split)
+
+    def with_overrides(self, task: str, split: str = "") -> Protocol:
+        """Return this protocol with the values that it has for one task, and for one split."""
+        tables = dict(self.overrides.get(task, {}))
+        splits = tables.pop(SPLITS, {})
+        found = replace(self, overrides={})
+        for layer in (tables, splits.get(split, {})):
+            parts = {
+                part: _rule(getattr(found, part), table, part) for part, table in layer.items()
+            }
+            found = replace(found, **parts)
+        return found
 
 
 RULES: Mapping[str, Any] = {
@@ -154,10 +206,11 @@ def load_protocol(path: Path) -> Protocol:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
         parts = {part: _rule(rule, table.pop(part, {}), part) for part, rule in RULES.items()}
         overrides = table.pop("tasks", {})
-        notes, only = tuple(table.pop("notes", ())), tuple(table.pop("only_tasks", ()))
-        protocol = Protocol(**table, **parts, notes=notes, only_tasks=only, overrides=overrides)
-        for task in overrides:
-            protocol.for_task(task)
+        lists = {key: tuple(table.pop(key, ())) for key in ("notes", "only_tasks", "families")}
+        protocol = Protocol(**{**table, **parts, **lists, "overrides": overrides})
+        for task, tables in overrides.items():
+            for split in ("", *tables.get(SPLITS, {})):
+                protocol.with_overrides(task, split)
         return protocol
     except (tomllib.TOMLDecodeError, TypeError, UserError) as exc:
         raise UserError(f"{path.name}: not a protocol: {exc}") from exc

@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
-from vtg_eval.protocol import PromptRule
+import re
+from collections.abc import Callable, Mapping, Sequence
 
-PLACE = "{query}"
+from vtg_eval.protocol import PromptRule
+from vtg_eval.types import Asks, Sample
+
+PLACES = re.compile(r"\{(query|options|subtitles|frame_times)\}")
+
+
+def wording(asks: Asks, rule: PromptRule) -> str:
+    """Return the protocol's text for that kind of sample, empty where it has none."""
+    match asks:
+        case Asks.SPANS:
+            return rule.text
+        case Asks.CHOICE:
+            return rule.choice
+        case Asks.BOTH:
+            return rule.grounded_choice
 
 
 def written(query: str, rule: PromptRule) -> str:
@@ -22,6 +37,27 @@ def written(query: str, rule: PromptRule) -> str:
             return " ".join(query.lower().split()).strip(".").strip()
 
 
-def question(query: str, rule: PromptRule) -> str:
-    """Return the prompt's text around a query that is already `written`."""
-    return rule.text.replace(PLACE, query)
+def question(
+    sample: Sample,
+    rule: PromptRule,
+    frame_times: Sequence[float] = (),
+    clean: Callable[[str], str] = str,
+) -> str:
+    """Return the prompt's text for a sample.
+
+    frame_times: seconds. clean: what is done to every text of the dataset before it goes in.
+    What the places are filled with is never searched for places itself.
+    """
+    options = zip(sample.letters, map(clean, sample.options), strict=True)
+    texts: Mapping[str, str] = {
+        "query": clean(written(sample.query, rule)),
+        "options": "\n".join(_option(letter, text, rule) for letter, text in options),
+        "subtitles": clean(sample.subtitles),
+        "frame_times": ", ".join(f"{time:.1f}" for time in frame_times),
+    }
+    return PLACES.sub(lambda place: texts[place[1]], wording(sample.asks, rule))
+
+
+def _option(letter: str, text: str, rule: PromptRule) -> str:
+    values = {"{letter}": letter, "{text}": text}
+    return re.sub(r"\{letter\}|\{text\}", lambda place: values[place[0]], rule.option)

@@ -17,6 +17,7 @@ from vtg_eval.errors import UserError
 from vtg_eval.hookspecs import AdapterEntry, Entry, ModelEntry
 from vtg_eval.names import nearest
 from vtg_eval.protocol import Protocol, load_protocol
+from vtg_eval.task import Card
 
 GROUP = "vtg_eval"
 NO_PLUGINS_VARIABLE = "VTG_EVAL_PLUGINS"
@@ -135,6 +136,14 @@ class Registry:
         if found is None:
             raise UserError(f'There is no protocol "{name}". {nearest(name, self.protocols)}')
         return found
+
+    def protocol_for(self, card: Card, name: str | None = None, split: str = "") -> Protocol:
+        """Return a protocol (the card's default for None) with its values for task and split.
+
+        Raises UserError where there is no such protocol and where it does not cover the task.
+        """
+        protocol = self.protocol(name or card.default_protocol)
+        return protocol.for_task(card.name, card.metric_family, split)
 
     def adapter_for(self, architectures: Iterable[str]) -> AdapterEntry:
         """Return the adapter that serves a checkpoint's `architectures`; raises UserError."""

@@ -8,7 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 LEVEL = 0.95
+RESAMPLES = 10_000
 CHUNK = 1 << 20  # draws at a time: bounds memory, fits the cache
+
+Floats = npt.NDArray[np.float64]
 
 
 class Interval(NamedTuple):
@@ -19,29 +22,48 @@ class Interval(NamedTuple):
 
 
 def cluster_bootstrap(
-    values: npt.NDArray[np.float64],
+    values: Floats,
     clusters: npt.NDArray[np.intp],
-    resamples: int = 10_000,
+    counted: npt.NDArray[np.bool_] | None = None,
+    resamples: int = RESAMPLES,
     seed: int = 0,
     level: float = LEVEL,
 ) -> tuple[Interval, ...]:
     """Return a percentile bootstrap interval for the mean of each of M metrics.
 
-    values: [N, M], clusters: [N], the number of each row's cluster (video). Clusters are drawn
-    with replacement, as many as there are; a resample's mean is over its rows, so long videos
-    weigh as much as their queries do (Field & Welsh 2007, cluster bootstrap of a ratio).
-    Deterministic for a seed. Without rows the intervals are (0, 0).
+    Arguments as for `resampled_means`. Without rows the intervals are (0, 0).
     """
-    rows, metrics = len(values), int(values.shape[1])
+    return intervals(resampled_means(values, clusters, counted, resamples, seed), level)
+
+
+def resampled_means(
+    values: Floats,
+    clusters: npt.NDArray[np.intp],
+    counted: npt.NDArray[np.bool_] | None = None,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Floats:
+    """Return the M means of each resample, [R, M].
+
+    values: [N, M], clusters: [N], the number of each row's cluster (video), counted: bool
+    [N, M], which rows are in each metric's denominator (None: all). Clusters are drawn with
+    replacement, as many as there are; a resample's mean is over its rows, so long videos weigh
+    as much as their queries do (Field & Welsh 2007, cluster bootstrap of a ratio).
+    Deterministic for a seed. A mean over no rows is 0.
+    """
+    rows, metrics = values.shape
     if not rows:
-        return (Interval(0.0, 0.0),) * metrics
+        return np.zeros((resamples, metrics))
     present, cluster = np.unique(clusters, return_inverse=True)
     count = len(present)
-    totals = np.empty((count, metrics + 1))
-    totals[:, metrics] = np.bincount(cluster, minlength=count)
-    for column in range(metrics):
-        totals[:, column] = np.bincount(cluster, weights=values[:, column], minlength=count)
-
+    weights = np.ones((rows, 1)) if counted is None else counted.astype(np.float64)
+    weights, which = _distinct(weights)
+    if counted is not None:
+        values = np.where(counted, values, 0.0)
+    totals = np.stack(
+        [np.bincount(cluster, weights=column, minlength=count) for column in (*values.T, *weights)],
+        axis=1,
+    )
     generator = np.random.default_rng(seed)
     means = np.empty((resamples, metrics))
     step = max(1, CHUNK // count)
@@ -52,7 +74,21 @@ def cluster_bootstrap(
         draws += (np.arange(size, dtype=np.int32) * count)[:, None]
         times = np.bincount(draws.ravel(), minlength=size * count).reshape(size, count)
         sums = times.astype(np.float64) @ totals
-        means[first : first + size] = sums[:, :metrics] / sums[:, metrics:]
+        rows_drawn = sums[:, metrics:][:, which]
+        means[first : first + size] = sums[:, :metrics] / np.maximum(rows_drawn, 1)
+    return means
+
+
+def intervals(means: Floats, level: float = LEVEL) -> tuple[Interval, ...]:
+    """Return the percentile interval of each column of resampled figures [R, M]."""
     tail = (1 - level) / 2
     low, high = np.quantile(means, [tail, 1 - tail], axis=0)
     return tuple(Interval(float(a), float(b)) for a, b in zip(low, high, strict=True))
+
+
+def _distinct(weights: Floats) -> tuple[Floats, npt.NDArray[np.intp]]:
+    """Return the distinct columns of [N, M] as rows [D, N], and which of them each column is."""
+    kept: dict[bytes, int] = {}
+    which = [kept.setdefault(column.tobytes(), len(kept)) for column in weights.T]
+    first = [which.index(number) for number in range(len(kept))]
+    return weights.T[first], np.array(which, dtype=np.intp)

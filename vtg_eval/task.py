@@ -6,10 +6,12 @@ import tomllib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from vtg_eval.errors import UserError
+from vtg_eval.errors import DataError, UserError
 from vtg_eval.names import nearest
+from vtg_eval.protocol import DEFAULT_PROTOCOL
+from vtg_eval.subtitles import Cue
 from vtg_eval.types import Sample
 
 
@@ -35,6 +37,7 @@ class SourceFile:
     sha256: str
     fetch: str | None = None
     needed_for: tuple[str, ...] = ()
+    unpack: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,8 @@ class Card:
     `version` is like "2-A": the number changes when scores stop being comparable, the letter
     when only the interface does. `constant_span` is the blind constant fitted on the train
     split, as fractions of the duration; None where it is fitted from the data at hand.
+    `report_by` names a grouping whose accuracies are metrics of their own; `average` is what
+    their plain (macro) mean is called, empty where it is not reported.
     """
 
     name: str
@@ -57,6 +62,9 @@ class Card:
     splits: tuple[SplitFacts, ...]
     sample_ids: str
     videos: str
+    default_protocol: str = DEFAULT_PROTOCOL
+    report_by: str = ""
+    average: str = ""
     files: tuple[SourceFile, ...] = ()
     constant_span: tuple[float, float] | None = None
     constant_span_source: str = ""
@@ -105,6 +113,13 @@ class Task(ABC):
     def video_path(self, root: Path, video: str) -> Path:
         """Return where that video belongs (it may not be there)."""
 
+    def subtitles(self, root: Path, sample: Sample) -> Sequence[Cue]:
+        """Return the subtitles of a sample's video; empty where it has none.
+
+        Raises DataError for a file that cannot be read.
+        """
+        return ()
+
     def prepare(self, root: Path, split: str | None = None) -> None:  # noqa: B027 - may be a no-op
         """Make a split's files without a network (generated benchmarks); a no-op elsewhere."""
 
@@ -124,3 +139,27 @@ class Task(ABC):
             f"{self.card.name}: {path} is missing.{hint} "
             f"`vtg-eval data prepare {self.card.name}` says what belongs where."
         )
+
+
+def found_video(
+    folder: Path,
+    root: Path,
+    video: str,
+    folders: Sequence[str] = ("videos",),
+    suffixes: Sequence[str] = (".mp4",),
+) -> Path:
+    """Return the first of the usual places that holds the video, else the first of them.
+
+    The places are `folders` in the task's own folder and beside it, with each suffix ("" where
+    the id has one already). Raises DataError for an id that leads out of them.
+    """
+    relative = PurePosixPath(video)
+    if relative.is_absolute() or ".." in relative.parts or "\0" in video:
+        raise DataError(f"The annotation names a video outside of the data: {video[:80]!r}.")
+    paths = [
+        home / name / f"{video}{suffix}"
+        for home in (folder, root)
+        for name in folders
+        for suffix in suffixes
+    ]
+    return next((path for path in paths if path.is_file()), paths[0])

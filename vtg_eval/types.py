@@ -5,8 +5,8 @@ All times are seconds from the start of the video, floats.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import NamedTuple
 
 
@@ -17,12 +17,28 @@ class Span(NamedTuple):
     end: float
 
 
+class Group(NamedTuple):
+    """A sample's membership: which grouping (for example "moment length"), which group of it."""
+
+    grouping: str
+    name: str
+
+
+class Asks(StrEnum):
+    """What a sample asks for."""
+
+    SPANS = "spans"
+    CHOICE = "choice"
+    BOTH = "spans and choice"
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """The ground truth of one sample, untouched: not clamped, not sorted.
 
     `spans` holds every occurrence (seconds); empty on a grounding task means that the event
-    never happens. `choice` is the right option's letter. `saliency` has one row of annotators'
+    never happens. `choice` is the right option's letter; None on a question with
+    options: none of them is right, and every answer is wrong. `saliency` has one row of annotators'
     scores for each clip.
     """
 
@@ -36,8 +52,11 @@ class Sample:
     """One question about one video.
 
     `id` is unique within its task; `video` is the task's own video id; `duration` is the
-    annotated length in seconds, None where the annotation has none. `groups` maps a grouping
-    (for example "moment length") to this sample's group in it.
+    annotated length in seconds, None where the annotation has none. `options` are lettered from
+    A. `groups`: a grouping may come several times, where a sample is in several of its groups.
+    `clips`: the parts (seconds, of the file) that are shown, one after the other, as one video
+    that starts at 0; empty: all of it. `duration` and the target are in the shown video's time.
+    `subtitles`: the spoken words that go with the question; filled in when it is asked.
     """
 
     id: str
@@ -46,7 +65,19 @@ class Sample:
     target: Target
     duration: float | None = None
     options: tuple[str, ...] = ()
-    groups: Mapping[str, str] = field(default_factory=dict)
+    groups: tuple[Group, ...] = ()
+    clips: tuple[Span, ...] = ()
+    subtitles: str = ""
+    asks: Asks = Asks.SPANS
+
+    def group(self, grouping: str) -> str | None:
+        """Return the sample's (first) group in a grouping, None where it has none."""
+        return next((group.name for group in self.groups if group.grouping == grouping), None)
+
+    @property
+    def letters(self) -> tuple[str, ...]:
+        """The letters of the options: A, B, C, D for four."""
+        return tuple(chr(ord("A") + k) for k in range(len(self.options)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,9 @@ RECORD = {
     "options": [],
     "target": {"spans": [[1.0, 12.5]], "choice": None, "saliency": None},
     "duration": 30.5,
-    "groups": {"moment length": "10 s and more", "video length": "25 to 35 s"},
+    "asks": "spans",
+    "clips": [],
+    "groups": [["moment length", "10 s and more"], ["video length", "25 to 35 s"]],
 }
 
 

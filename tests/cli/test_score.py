@@ -1,4 +1,5 @@
 import json
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -39,7 +40,7 @@ def scored(run, *records, words=()):
 
 def test_the_interface(run, root):
     found = scored(run, {"id": "AAAAA/0", "text": "0 - 5"}, {"id": "BBBBB/0", "spans": [[5, 10]]})
-    assert found == {
+    known = {
         "task": "charades_sta",
         "split": "test",
         "protocol": "strict@1",
@@ -52,7 +53,11 @@ def test_the_interface(run, root):
             "mIoU": 50.0,
         },
         "failures": {"missing": 1},
+        "primary": "mIoU",
+        "model": "p.jsonl",
     }
+    assert {key: found[key] for key in known} == known
+    assert [sample["value"] for sample in found["samples"]] == [0.5, 1.0, 0.0]
     out = root / "out.json"
     assert run({"id": "AAAAA/0", "text": "x"}, words=("--json", str(out)))[1] == ""
     assert json.loads(out.read_text())["failures"] == {"missing": 2, "unparsed": 1}
@@ -66,12 +71,17 @@ def test_hostile_records_are_counted_and_never_hit(run):
         {"id": "BBBBB/1", "spans": [[0, 5]]},
         {"id": "nobody", "spans": [[0, 5]]},
     ]
-    for protocol in ("strict@1", "time-r1@1", "timelens@1", "2d-tan@1"):
-        found = scored(run, *records[:3], *records[4:], words=("--protocol", protocol))
-        assert set(found["metrics"].values()) == {0.0}
     found = scored(run, *records)
     assert set(found["metrics"].values()) == {0.0}
     assert found["failures"] == {"malformed": 1, "non_finite": 2, "unknown_id": 1, "duplicate": 1}
+
+
+def test_a_figure_that_is_no_number_is_null(run):
+    answer = {"id": "AAAAA/0", "spans": [[math.nan, math.nan]]}
+    found = scored(run, answer, words=("--protocol", "time-r1@1"))
+    assert found["metrics"] == {"R1@0.3": 0, "R1@0.5": 0, "R1@0.7": 0, "mIoU": None, "avg": None}
+    _, out, _ = run(answer, words=("--protocol", "time-r1@1"))
+    assert "–" in out
 
 
 def test_empty_lists_and_a_million_spans(run):
@@ -97,7 +107,7 @@ def test_a_broken_line_is_a_one_line_error(run, line):
     [
         (("--protocol", "timelens@2"), "timelens@1"),
         (("--split", "tset"), "test"),
-        (("--task", "charades"), "charades_sta"),
+        (("--task", "charades_st"), "charades_sta"),
         (("--data-root", "nowhere"), "nowhere is not a folder"),
         (("--split", "train"), "charades_sta_train.txt"),
         (("--predictions", "nowhere"), "cannot be read"),
@@ -113,8 +123,8 @@ def test_mistakes_are_named(run, words, named):
 def test_tables(run):
     _, out, _ = run({"id": "AAAAA/0", "text": "0 - 5"}, {"id": "BBBBB/0", "text": "20 - 0"})
     for word in (
-        "3 of 3 samples",
-        "95 % interval",
+        "samples: 3, in the denominator: 3",
+        "95 % intervals",
         "whole video",
         "random",
         "constant",

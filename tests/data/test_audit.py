@@ -13,6 +13,7 @@ from video_files import write_clock
 from vtg_eval.data.audit import Audit, audit
 from vtg_eval.registry import Registry
 from vtg_eval.task import SplitFacts
+from vtg_eval.types import Asks, Sample, Span, Target
 from vtg_eval.video.pyav import PyavDecoder
 
 
@@ -127,3 +128,25 @@ def test_charades_sta_has_its_known_faults(split: str, expected: dict[str, int])
     result = audit(task, Path(root), split, PyavDecoder().probe)
     assert (result.queries, result.videos) == (result.expected_queries, result.expected_videos)
     assert {f.name: f.count for f in result.findings if f.count} == expected
+
+
+def test_questions_that_cannot_be_answered_as_meant(tmp_path: Path) -> None:
+    def asked(name: str, choice: str | None, *options: str) -> Sample:
+        target = Target(choice=choice)
+        return Sample(name, "a", name, target, options=options, asks=Asks.CHOICE)
+
+    samples = [
+        asked("a/0", "A", "x", "y"),
+        asked("a/1", None, "x", "y"),
+        asked("a/2", "B", "x", "y", "y"),
+        asked("a/3", "A", "x", " "),
+        asked("a/4", "A", "x"),
+        Sample("a/5", "a", "q", Target((Span(3, 4), Span(0, 3)))),
+        Sample("a/6", "a", "r", Target((Span(3, 4), Span(0, 2)))),
+    ]
+    names = found(checked(SmallTask(samples), tmp_path))
+    assert names["no right option"] == ("a/1",)
+    assert names["the right option stands there twice"] == ("a/2",)
+    assert names["empty options"] == ("a/3",)
+    assert names["one option only"] == ("a/4",)
+    assert names["truth spans that overlap or touch"] == ("a/5",)

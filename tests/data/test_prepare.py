@@ -1,141 +1,304 @@
-"""Fetching a task's files."""
+"""Fetching a task's files from a server on this machine."""
 
 from __future__ import annotations
 
 import hashlib
+import http.client
 import io
-import urllib.error
+import shutil
+import socket
+import struct
+import threading
 import urllib.request
+import zipfile
+from collections.abc import Iterator
 from email.message import Message
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from data_task import SmallTask, sample
 
+from vtg_eval.data import prepare
 from vtg_eval.data.prepare import FileState, fetch, prepare_files
 from vtg_eval.errors import UserError
 from vtg_eval.task import SourceFile
 
-ADDRESS = "https://example.org/a.txt"
 CONTENT = bytes(range(256)) * 20
+OTHER = CONTENT[::-1]
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
 
-class Response(io.BytesIO):
-    """What `urlopen` returns, as far as it is used."""
-
-    def __init__(self, content: bytes, status: int, length: int) -> None:
-        super().__init__(content)
-        self.status = status
-        self.headers = Message()
-        self.headers["Content-Length"] = str(length)
-
-
 class Server:
-    """Stands in for the network: holds CONTENT, can break off, knows Range or not."""
+    """Holds one file; breaks off, redirects, forgets ranges or lies as it is told."""
 
-    def __init__(self, content: bytes = CONTENT, ranges: bool = True) -> None:
-        self.content = content
-        self.ranges = ranges
+    def __init__(self) -> None:
+        self.content = CONTENT
+        self.ranges = True
+        self.tag = '"first"'
         self.break_after: int | None = None
+        self.reset = False
+        self.claimed: int | None = None
+        self.shifted = 0
+        self.redirect = ""
         self.asked: list[str | None] = []
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.01,))
+        self._thread.start()
+        self.root = f"http://127.0.0.1:{self._http.server_port}"
+        self.address = f"{self.root}/a.txt"
 
-    def __call__(self, request: urllib.request.Request, timeout: float) -> Any:
-        wanted = request.get_header("Range")
+    def close(self) -> None:
+        self._http.shutdown()
+        self._thread.join()
+        self._http.server_close()
+
+    def answer(self, handler: BaseHTTPRequestHandler) -> None:
+        if self.redirect and handler.path == "/a.txt":
+            handler.send_response(302)
+            handler.send_header("Location", self.redirect)
+            handler.end_headers()
+            return
+        if handler.path == "/none":
+            handler.send_error(404)
+            return
+        wanted = handler.headers["Range"]
         self.asked.append(wanted)
-        start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted and self.ranges else 0
-        if start and start >= len(self.content):
-            raise urllib.error.HTTPError(ADDRESS, 416, "Range Not Satisfiable", Message(), None)
+        same = handler.headers["If-Range"] in (None, self.tag)
+        start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted else 0
+        start = start if self.ranges and same else 0
+        if start >= len(self.content):
+            handler.send_response(416)
+            handler.send_header("Content-Range", f"bytes */{len(self.content)}")
+            handler.send_header("Content-Length", "0")
+            handler.end_headers()
+            return
+        self._send(handler, start)
+
+    def _send(self, handler: BaseHTTPRequestHandler, start: int) -> None:
         rest = self.content[start:]
-        return Response(rest[: self.break_after], 206 if start else 200, len(rest))
+        handler.send_response(206 if start else 200)
+        handler.send_header("Content-Length", str(self.claimed or len(rest)))
+        if self.tag:
+            handler.send_header("ETag", self.tag)
+        if start:
+            last = len(self.content) - 1
+            place = f"bytes {start + self.shifted}-{last}/{last + 1}"
+            handler.send_header("Content-Range", place)
+        handler.end_headers()
+        handler.wfile.write(rest[: self.break_after])
+        handler.wfile.flush()
+        if self.reset:
+            linger = struct.pack("ii", 1, 0)
+            handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        answer = self.answer
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                answer(self)
+
+            def log_message(self, format: str, *args: Any) -> None:
+                """No log."""
+
+        return Handler
 
 
 @pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Server:
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """A server without encryption, which is allowed for the test."""
+    monkeypatch.setattr(prepare, "SCHEMES", ("http",))
+    monkeypatch.setenv("no_proxy", "*")
     server = Server()
-    monkeypatch.setattr(urllib.request, "urlopen", server)
-    return server
+    yield server
+    server.close()
 
 
 def quiet(name: str, done: int, total: int | None) -> None:
     """No progress."""
 
 
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
 def test_a_file_is_fetched_and_in_place_only_when_whole(server: Server, tmp_path: Path) -> None:
     seen = []
-    fetch(ADDRESS, tmp_path / "b" / "a.txt", SHA256, lambda *args: seen.append(args))
-    assert (tmp_path / "b" / "a.txt").read_bytes() == CONTENT
-    assert [path.name for path in (tmp_path / "b").iterdir()] == ["a.txt"]
+    path = tmp_path / "b" / "a.txt"
+    assert fetch(server.address, path, SHA256, lambda *args: seen.append(args)) == SHA256
+    assert path.read_bytes() == CONTENT
+    assert names(tmp_path / "b") == ["a.txt"]
     assert seen[-1] == ("a.txt", len(CONTENT), len(CONTENT))
 
 
+@pytest.mark.parametrize("sha256", [SHA256, ""])
+@pytest.mark.parametrize("tag", ['"first"', ""])
 @pytest.mark.parametrize("ranges", [True, False])
-def test_an_interrupted_fetch_goes_on(server: Server, tmp_path: Path, ranges: bool) -> None:
-    server.ranges = ranges
-    server.break_after = 1000
-    with pytest.raises(UserError, match="out of reach"):
-        fetch(ADDRESS, tmp_path / "a.txt", SHA256, quiet)
+def test_an_interrupted_fetch_goes_on(
+    server: Server, tmp_path: Path, ranges: bool, tag: str, sha256: str
+) -> None:
+    server.ranges, server.tag, server.break_after = ranges, tag, 1000
+    with pytest.raises(UserError, match=r"broke off .*4120 bytes are missing.* run this again"):
+        fetch(server.address, tmp_path / "a.txt", sha256, quiet)
     assert not (tmp_path / "a.txt").exists()
     server.break_after = None
-    fetch(ADDRESS, tmp_path / "a.txt", SHA256, quiet)
-    assert server.asked == [None, "bytes=1000-"]
+    assert fetch(server.address, tmp_path / "a.txt", sha256, quiet) == SHA256
+    resumes = bool(tag or sha256)
+    assert server.asked == [None, "bytes=1000-" if resumes else None]
     assert (tmp_path / "a.txt").read_bytes() == CONTENT
+    assert names(tmp_path) == ["a.txt"]
+
+
+def test_a_connection_that_is_reset_is_said_to_be_so(server: Server, tmp_path: Path) -> None:
+    server.break_after, server.reset = 1000, True
+    with pytest.raises(UserError, match="broke off"):
+        fetch(server.address, tmp_path / "a.txt", SHA256, quiet)
+    server.break_after, server.reset = None, False
+    assert fetch(server.address, tmp_path / "a.txt", SHA256, quiet) == SHA256
+
+
+def test_two_versions_are_never_joined(server: Server, tmp_path: Path) -> None:
+    server.break_after = 1000
+    with pytest.raises(UserError):
+        fetch(server.address, tmp_path / "a.txt", "", quiet)
+    server.break_after, server.content, server.tag = None, OTHER, '"second"'
+    fetch(server.address, tmp_path / "a.txt", "", quiet)
+    assert (tmp_path / "a.txt").read_bytes() == OTHER
+
+
+def test_a_weak_tag_proves_nothing(server: Server, tmp_path: Path) -> None:
+    server.tag, server.break_after = 'W/"first"', 1000
+    with pytest.raises(UserError):
+        fetch(server.address, tmp_path / "a.txt", "", quiet)
+    assert names(tmp_path) == ["a.txt.part"]
+
+
+def test_another_part_than_asked_for_is_not_taken(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "a.txt.part").write_bytes(CONTENT[:1000])
+    server.shifted = 7
+    with pytest.raises(UserError, match="another part"):
+        fetch(server.address, tmp_path / "a.txt", SHA256, quiet)
+    assert fetch(server.address, tmp_path / "a.txt", SHA256, quiet) == SHA256
 
 
 def test_a_partial_file_that_is_whole_already_is_taken(server: Server, tmp_path: Path) -> None:
     (tmp_path / "a.txt.part").write_bytes(CONTENT)
-    fetch(ADDRESS, tmp_path / "a.txt", SHA256, quiet)
+    fetch(server.address, tmp_path / "a.txt", SHA256, quiet)
     assert (tmp_path / "a.txt").read_bytes() == CONTENT
+    (tmp_path / "b.txt.part").write_bytes(CONTENT)
+    (tmp_path / "b.txt.part.tag").write_text('"first"')
+    assert fetch(server.address, tmp_path / "b.txt", "", quiet) == SHA256
+    assert names(tmp_path) == ["a.txt", "b.txt"]
+
+
+def test_a_partial_file_that_is_too_long_is_begun_anew(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "a.txt.part").write_bytes(CONTENT + b"more")
+    (tmp_path / "a.txt.part.tag").write_text('"first"')
+    with pytest.raises(UserError, match="416"):
+        fetch(server.address, tmp_path / "a.txt", "", quiet)
+    assert fetch(server.address, tmp_path / "a.txt", "", quiet) == SHA256
 
 
 def test_other_content_is_refused_and_not_kept(server: Server, tmp_path: Path) -> None:
     server.content = b"a page that says not found"
     with pytest.raises(UserError, match="other content than expected"):
-        fetch(ADDRESS, tmp_path / "a.txt", SHA256, quiet)
-    assert list(tmp_path.iterdir()) == []
+        fetch(server.address, tmp_path / "a.txt", SHA256, quiet)
+    assert names(tmp_path) == []
 
 
-@pytest.mark.parametrize(
-    ("error", "message"),
-    [
-        (urllib.error.URLError("Name or service not known"), "no network"),
-        (TimeoutError("timed out"), "no network"),
-        (urllib.error.HTTPError(ADDRESS, 404, "Not Found", Message(), None), "404 Not Found"),
-    ],
-)
-def test_no_network_is_said_clearly(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, message: str
+def test_a_disk_that_is_too_small_is_told_before_the_first_byte(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*args: Any, **kwargs: Any) -> None:
-        raise error
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: SimpleNamespace(free=4500))
+    with pytest.raises(UserError, match="Make room"):
+        fetch(server.address, tmp_path / "a.txt", SHA256, quiet)
+    assert not (tmp_path / "a.txt.part").exists()
+    (tmp_path / "a.txt.part").write_bytes(CONTENT[:1000])
+    assert fetch(server.address, tmp_path / "a.txt", SHA256, quiet) == SHA256
+    server.claimed = 1 << 60
+    with pytest.raises(UserError, match="Make room"):
+        fetch(server.address, tmp_path / "b.txt", SHA256, quiet)
 
-    monkeypatch.setattr(urllib.request, "urlopen", fail)
-    with pytest.raises(UserError, match=message) as caught:
-        fetch(ADDRESS, tmp_path / "a.txt", SHA256, quiet)
+
+def test_no_network_is_said_clearly_and_what_to_do(server: Server, tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    with pytest.raises(UserError, match="404 Not Found"):
+        fetch(f"{server.root}/none", path, SHA256, quiet)
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        nobody = f"http://127.0.0.1:{unused.getsockname()[1]}/a.txt"
+        with pytest.raises(UserError, match="no network") as caught:
+            fetch(nobody, path, SHA256, quiet)
+    assert f"save it as {path}" in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("address", ["http://example.org/a", "file:///etc/hostname", "ftp://a/b"])
-def test_only_https_is_fetched(server: Server, tmp_path: Path, address: str) -> None:
-    with pytest.raises(UserError, match="https"):
+def test_a_slow_server_is_given_up(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prepare, "TIMEOUT", 0.05)
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        with pytest.raises(UserError, match="timed out"):
+            fetch(f"http://127.0.0.1:{silent.getsockname()[1]}/", tmp_path / "a", SHA256, quiet)
+
+
+@pytest.mark.parametrize(
+    "address", ["http://example.org/a", "file:///etc/hostname", "ftp://a/b", "https://[", "a"]
+)
+def test_only_https_is_fetched(tmp_path: Path, address: str) -> None:
+    with pytest.raises(UserError, match="not an https address"):
         fetch(address, tmp_path / "a.txt", SHA256, quiet)
-    assert server.asked == []
+    assert names(tmp_path) == []
+
+
+def test_a_redirect_is_followed_to_the_same_scheme_only(server: Server, tmp_path: Path) -> None:
+    server.redirect = "/b.txt"
+    assert fetch(server.address, tmp_path / "a.txt", SHA256, quiet) == SHA256
+    for target in ("https://127.0.0.1/b.txt", "ftp://127.0.0.1/b.txt", "file:///etc/hostname"):
+        server.redirect = target
+        with pytest.raises(UserError, match=r"not an https address|302"):
+            fetch(server.address, tmp_path / "b.txt", "", quiet)
+    assert names(tmp_path) == ["a.txt"]
+
+
+def test_https_does_not_lead_to_http() -> None:
+    request = urllib.request.Request("https://example.org/a")
+    follow = prepare._SecureRedirects().redirect_request
+    rest: tuple[Any, ...] = (io.BytesIO(), 302, "Found", Message())
+    assert follow(request, *rest, "https://example.com/a") is not None
+    with pytest.raises(UserError, match="is not an https address"):
+        follow(request, *rest, "http://example.com/a")
+
+
+def test_garbage_instead_of_an_answer_is_an_error_of_the_network(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*args: Any, **kwargs: Any) -> None:
+        raise http.client.BadStatusLine("\x00\x01")
+
+    monkeypatch.setattr(urllib.request.OpenerDirector, "open", fail)
+    with pytest.raises(UserError, match="no network"):
+        fetch(server.address, tmp_path / "a.txt", SHA256, quiet)
 
 
 def states(tmp_path: Path, *files: SourceFile) -> list[FileState]:
     return prepare_files(SmallTask([sample("a/0", (0, 1))], files), tmp_path, quiet)
 
 
-def source(**changes: Any) -> SourceFile:
-    facts = {"path": "a.txt", "home": "https://example.org", "sha256": SHA256, "fetch": ADDRESS}
-    return SourceFile(**facts | changes)
+def source(server: Server, **changes: Any) -> SourceFile:
+    facts = {"path": "a.txt", "home": "https://example.org", "sha256": SHA256}
+    return SourceFile(**facts | {"fetch": server.address} | changes)
 
 
 def test_what_is_there_is_left_alone(server: Server, tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes(CONTENT)
     (tmp_path / "b.txt").write_bytes(b"my own")
-    first, second = states(tmp_path, source(), source(path="b.txt"))
+    first, second = states(tmp_path, source(server), source(server, path="b.txt"))
     assert server.asked == []
     assert (first.present, first.problem) == (True, "")
     assert second.present
@@ -144,15 +307,64 @@ def test_what_is_there_is_left_alone(server: Server, tmp_path: Path) -> None:
 
 
 def test_what_is_missing_is_fetched_or_named(server: Server, tmp_path: Path) -> None:
-    first, second = states(tmp_path, source(), source(path="b.txt", fetch=None))
-    assert first.present
+    first, second = states(
+        tmp_path, source(server), source(server, path="b.txt", fetch=None, unpack=True)
+    )
+    assert (first.present, first.problem) == (True, "")
     assert not second.present
     assert second.path == tmp_path / "b.txt"
-    assert "by hand" in second.problem
+    for part in ("by hand from https://example.org", str(second.path), SHA256, "to unpack it"):
+        assert part in second.problem
+
+
+def test_an_unknown_digest_is_reported(server: Server, tmp_path: Path) -> None:
+    for _ in range(2):
+        (state,) = states(tmp_path, source(server, sha256=""))
+        assert state.present
+        assert state.problem == f"its digest is not on the card: sha256 {SHA256}"
+    assert len(server.asked) == 1
+
+
+def packed(tmp_path: Path, files: dict[str, bytes]) -> bytes:
+    path = tmp_path / "made.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    content = path.read_bytes()
+    path.unlink()
+    return content
+
+
+def test_an_archive_is_fetched_and_unpacked_beside_itself(server: Server, tmp_path: Path) -> None:
+    server.content = packed(tmp_path, {"deep/a.mp4": CONTENT})
+    digest = hashlib.sha256(server.content).hexdigest()
+    archive = source(server, path="videos/all.zip", sha256=digest, unpack=True)
+    for _ in range(2):
+        (state,) = states(tmp_path, archive)
+        assert (state.present, state.problem) == (True, "")
+        assert (tmp_path / "videos" / "deep" / "a.mp4").read_bytes() == CONTENT
+        (tmp_path / "videos" / "deep" / "a.mp4").unlink()
+    assert len(server.asked) == 1
+
+
+def test_an_archive_that_is_not_the_cards_is_not_unpacked(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "all.zip").write_bytes(packed(tmp_path, {"a.mp4": CONTENT}))
+    (state,) = states(tmp_path, source(server, path="all.zip", unpack=True))
+    assert "not unpacked" in state.problem
+    assert names(tmp_path) == ["all.zip"]
+
+
+def test_a_malicious_archive_is_kept_and_named(server: Server, tmp_path: Path) -> None:
+    server.content = packed(tmp_path, {"a.mp4": CONTENT, "../evil": b"x"})
+    root = tmp_path / "root"
+    root.mkdir()
+    (state,) = states(root, source(server, path="all.zip", sha256="", unpack=True))
+    assert "'../evil'" in state.problem
+    assert names(tmp_path) == ["root"]
+    assert names(root) == ["all.zip"]
 
 
 @pytest.mark.parametrize("path", ["../a.txt", "/etc/a.txt", "b/../../a.txt"])
 def test_a_card_cannot_write_outside_the_folder(server: Server, tmp_path: Path, path: str) -> None:
-
     with pytest.raises(UserError, match="outside"):
-        states(tmp_path, source(path=path))
+        states(tmp_path, source(server, path=path))

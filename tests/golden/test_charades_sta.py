@@ -2,16 +2,13 @@
 
 import json
 import os
-import random
 from collections import Counter
 from pathlib import Path
 
 import pytest
-from vtg_eval.tasks.charades_sta import TASK
+from grounding_golden import by_protocol, two_d_tan
 
 from vtg_eval.cli import main
-from vtg_eval.floors import floors
-from vtg_eval.registry import Registry
 
 BENCHMARKS, GOLDEN = os.environ.get("VTG_EVAL_BENCHMARKS"), os.environ.get("VTG_EVAL_GOLDEN")
 pytestmark = pytest.mark.skipif(
@@ -105,30 +102,14 @@ def test_2d_tan(score, records, official):
         {"id": row["id"], "spans": json.loads(line)["pred_ranked"]}
         for row, line in zip(records, ranked, strict=True)
     ]
-    found = score("2d-tan@1", answers)["metrics"]
-    wanted = official["2d_tan_nms0.45"]
-    assert found["mIoU"] == wanted["miou"] * 100
-    for threshold, by_rank in zip((0.3, 0.5, 0.7), wanted["recall_by_tiou_then_k"], strict=True):
-        assert [found[f"R{k}@{threshold}"] for k in (1, 5)] == [value * 100 for value in by_rank]
-
-
-def test_timelens_compute_metrics_on_its_own_layout(official):
-    """The synthetic TimeLens-Bench answers, scored by the protocol against the keys' truth."""
-    from vtg_eval.run.score import score as score_samples
-    from vtg_eval.types import Prediction, Sample, Span, Target
-
-    folder = Path(GOLDEN) / "timelens_bench"
-    wanted = json.loads((folder / "charades_seed700.official.json").read_text())["answers"]
-    samples, answers = {}, []
-    for line in (folder / "charades_seed700.answers.jsonl").read_text().splitlines():
-        ((key, answer),) = json.loads(line).items()
-        video, query, truth = key.split(">>>")
-        target = Target(spans=(Span(*json.loads(truth)),))
-        samples[key] = Sample(key, video, query, target)
-        answers.append(Prediction(key, text=answer["answers"]))
-    protocol = Registry.discover().protocol("timelens@1")
-    found = score_samples(TASK.card, [*samples.values()], answers, protocol, "test").metrics
-    assert [*found.values()] == [wanted[k] for k in ("IOU 0.3", "IOU 0.5", "IOU 0.7", "mIOU")]
+    found = by_protocol(score("2d-tan@1", answers))
+    for protocol, name in (
+        ("2d-tan@1", "2d_tan_nms0.45"),
+        ("2d-tan-nms-0.45@1", "2d_tan_nms0.45"),
+        ("2d-tan-nms-0.49@1", "2d_tan_nms0.49"),
+        ("2d-tan-no-nms@1", "2d_tan_nms1.0"),
+    ):
+        assert found[protocol] == two_d_tan(official[name])
 
 
 def test_dropped_lines_leave_the_denominator_of_some_and_not_of_strict(score, records):
@@ -137,21 +118,3 @@ def test_dropped_lines_leave_the_denominator_of_some_and_not_of_strict(score, re
         3720,
         1860,
     )
-
-
-def test_floors_give_the_published_figures(score):
-    samples = TASK.samples(Path(BENCHMARKS), "test")
-    strict = Registry.discover().protocol("strict@1")
-    found = {f.name: [*f.metrics.values()] for f in floors(TASK.card, samples, strict)}
-    # the figures were rounded twice: 30.548 became 30.55 and 30.6
-    assert found["whole video"] == pytest.approx([34.3, 0.4, 0.0, 27.0], abs=0.06)
-    assert found["constant [0, 0.45]"] == pytest.approx([48.8, 27.7, 11.9, 30.6], abs=0.06)
-    # the random ones are one draw of Python's generator; the floor is the expectation of it
-    draw = random.Random(0)
-    answers = [
-        {"id": s.id, "spans": [sorted((draw.random() * s.duration, draw.random() * s.duration))]}
-        for s in samples
-    ]
-    drawn = [*score("strict@1", answers)["metrics"].values()]
-    assert drawn == pytest.approx([27.9, 11.1, 3.1, 18.1], abs=0.06)
-    assert found["random"] == pytest.approx([26.8, 10.86, 3.02, 17.79], abs=0.06)

@@ -76,9 +76,8 @@ def test_it_beats_every_floor_by_far(
     task, protocol = registry.task("synth_vtg"), registry.protocol("strict@1")
     predictions = [Prediction(id=key, text=answer.text) for key, answer in found.items()]
     result = score(task.card, nano.samples, predictions, protocol, "test")
-    train = task.samples(Path(), "train")
-    interval = result.intervals()["mIoU"]
-    for floor in floors.floors(task.card, nano.samples, protocol, train):
+    interval = result.intervals["mIoU"]
+    for floor in floors.task_floors(task, Path(), "test", nano.samples, protocol):
         assert interval.low > floor.metrics["mIoU"] + 10, floor.name
 
 

@@ -5,6 +5,7 @@ import pytest
 from vtg_eval.report.tables import report, score_table, subset_line
 from vtg_eval.run.manifest import Subset
 from vtg_eval.run.results import GroupResult, SampleResult, TaskResults
+from vtg_eval.run.spread import SpreadRow
 
 RESULTS = TaskResults(
     task="charades_sta",
@@ -16,14 +17,22 @@ RESULTS = TaskResults(
     n_expected=2,
     n_scored=2,
     subset=Subset("abcdef0123456789", 2, 2),
+    primary="mIoU",
+    headline=("R1@0.5", "mIoU"),
     metrics={"R1@0.5": 50.0, "mIoU": 44.44},
     intervals={"R1@0.5": (0.0, 100.0), "mIoU": (40.04, 50.0)},
     failures={"unparsed": 1},
     floors={"whole video": {"R1@0.5": 10.0, "mIoU": 27.04}},
     ceiling={"R1@0.5": 100.0, "mIoU": 97.5},
-    spread={"strict@1": {"mIoU": 44.44}, "timelens@1": {"mIoU": 61.0}, "x@1": {"mIoU": 29.0}},
+    spread=(
+        SpreadRow("strict@1", 2, {"mIoU": 44.44}, differs=False, why=()),
+        SpreadRow("x@1", 1, {"mIoU": None}, differs=True, why=("1 sample fewer", "IoU >")),
+    ),
     groups=(GroupResult("length", "short", 1, {"R1@0.5": 0.0, "mIoU": 30.0}),),
-    samples=(SampleResult("a", "v", (0.0, 1.0), 0.5, ()), SampleResult("b", "v", None, 0.0, ())),
+    samples=(
+        SampleResult("a", "v", (0.0, 1.0), None, 0.5, ()),
+        SampleResult("b", "v", None, None, 0.0, ()),
+    ),
 )
 
 
@@ -41,7 +50,10 @@ def test_the_report_has_ledger_spread_and_groups() -> None:
     text = report(RESULTS)
     assert "samples: 2, in the denominator: 2, videos: 1;" in text
     assert "ledger: unparsed 1" in text
-    assert "under 3 protocols: mIoU 29.0 (x@1) to 61.0 (timelens@1)" in text
+    rows = [line for line in text.splitlines() if line.startswith("| x@1")]
+    assert [cell.strip() for cell in rows[0].split("|")] == [
+        *("", "x@1", "1", "", "–", "1 sample fewer; IoU >", "")
+    ]
     assert "| length: short | 1 " in text.replace("  ", " ")
     assert "SUBSET" not in text
 
@@ -61,6 +73,6 @@ def test_a_subset_is_said_in_table_and_text(subset: Subset, reason: str) -> None
 
 
 def test_what_a_run_does_not_have_is_left_out() -> None:
-    bare = replace(RESULTS, floors={}, ceiling=None, spread={}, groups=(), failures={})
+    bare = replace(RESULTS, floors={}, ceiling=None, spread=(), groups=(), failures={})
     text = report(bare)
     assert not any(word in text for word in ("floor", "ceiling", "ledger", "protocols", "length"))

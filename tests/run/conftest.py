@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
         given: dict[str, Any] = {"engine": "fake", "decoder": "fake", "quiet": True}
         given |= {"engine_options": EngineOptions(batch_size=batch_size, extra=extra)}
         chosen = RunOptions(model=model, **(given | (options or {})))
-        with Runner(chosen, fakes.make_registry(fakes, *plugins)) as runner:
+        with closing(Runner(chosen, fakes.make_registry(fakes, *plugins))) as runner:
             return runner.run(runner.case("fake_vtg"), tmp_path / folder)
 
     return run_once

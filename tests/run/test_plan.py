@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from tests.fakes import QUERIES, TASK, VIDEOS
 from vtg_eval.errors import UserError
 from vtg_eval.run.plan import make_plan
 from vtg_eval.subset import subset_digest
+from vtg_eval.types import Span
 
 SAMPLES = TASK.samples(Path(), "test")
 
@@ -26,6 +28,18 @@ def test_a_videos_samples_are_adjacent_and_long_videos_come_first(root: Path) ->
     assert durations == sorted(durations, reverse=True)
     assert plan.samples == tuple(SAMPLES)
     assert plan.subset.whole
+
+
+def test_samples_of_a_video_that_show_other_clips_are_other_jobs(root: Path) -> None:
+    first, second = (Span(0.0, 1.0),), (Span(1.0, 2.0), Span(3.0, 4.0))
+    shown = [first, second, (), first]
+    samples = [replace(s, clips=c) for s, c in zip(SAMPLES[:4], shown, strict=True)]
+    samples = [replace(s, video=SAMPLES[0].video) for s in samples]
+    plan = make_plan(TASK, root, samples)
+    found = {job.clips: [s.id for s in job.samples] for job in plan.jobs}
+    ids = [s.id for s in samples]
+    assert found == {first: [ids[0], ids[3]], second: [ids[1]], (): [ids[2]]}
+    assert {job.video for job in plan.jobs} == {SAMPLES[0].video}
 
 
 @given(st.sets(st.sampled_from([s.id for s in SAMPLES])))

@@ -42,7 +42,7 @@ def test_durations_are_optional(root):
     (root / "Charades_v1_test.csv").unlink()
     sample = TASK.samples(root, "test")[0]
     assert sample.duration is None
-    assert list(sample.groups) == ["moment length"]
+    assert [group.grouping for group in sample.groups] == ["moment length"]
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def moments(samples: list[Sample], kind: str) -> list[Sample]:
-    return [sample for sample in samples if sample.groups["kind"] == kind]
+    return [sample for sample in samples if sample.group("kind") == kind]
 
 
 @pytest.mark.parametrize("facts", CARD.splits, ids=lambda facts: facts.name)
@@ -46,9 +46,9 @@ def test_scenes_are_the_same_each_time_and_splits_differ() -> None:
 
 def test_every_kind_of_event_and_of_clock_occurs() -> None:
     samples = list(TASK.samples(Path(), "test"))
-    kinds = {sample.groups["kind"] for sample in samples}
+    kinds = {sample.group("kind") for sample in samples}
     assert kinds == {"appears", "moves", "background", "repeats", "never"}
-    assert {sample.groups["frame rate"] for sample in samples} == {"constant", "variable"}
+    assert {sample.group("frame rate") for sample in samples} == {"constant", "variable"}
     assert all(len(sample.target.spans) == 2 for sample in moments(samples, "repeats"))
     assert all(sample.target.spans == () for sample in moments(samples, "never"))
     for sample in samples:

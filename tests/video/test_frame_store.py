@@ -16,6 +16,7 @@ from video_files import read_clock, write_clock
 
 from vtg_eval.errors import VideoError
 from vtg_eval.protocol import FrameRule
+from vtg_eval.types import Span
 from vtg_eval.video import frame_store
 from vtg_eval.video.frame_store import FrameStore
 from vtg_eval.video.frames import Frames
@@ -105,6 +106,47 @@ def test_the_key_depends_on_everything_that_changes_the_frames(
     keys.append(FrameStore(CountingDecoder(), store.folder).frames(video, RULE, small).digest)
     assert len(set(keys)) == len(keys)
     assert len(entries(store)) == len(keys)
+
+
+def test_the_key_depends_on_the_clips_and_their_place(store: FrameStore, video: Path) -> None:
+    clip_lists: list[tuple[Span, ...]] = [
+        (),
+        (Span(0.0, 2.0),),
+        (Span(0.0, 1.0),),
+        (Span(0.0, 1.01),),
+        (Span(1.0, 2.0),),
+        (Span(0.5, 1.0), Span(0.0, 0.5)),
+        (Span(0.0, 0.5), Span(0.5, 1.0)),
+    ]
+    keys = [store.frames(video, RULE, small, clips).digest for clips in clip_lists]
+    assert len(set(keys)) == len(keys)
+
+
+def test_clips_come_back_in_the_shown_videos_time(store: FrameStore, video: Path) -> None:
+    clips = (Span(1.5, 2.0), Span(0.5, 1.0), Span(5.0, 6.0))
+    for _ in range(2):
+        frames = store.frames(video, RULE, small, clips)
+        assert [read_clock(picture) for picture in frames.array] == [36, 42, 12, 18]
+        assert frames.times.tolist() == pytest.approx([0.0, 0.25, 0.5, 0.75])
+        assert frames.info.duration == 1.0
+    assert asked(store) == (1, 1)
+
+
+def test_a_frame_that_stands_in_from_before_a_clip_is_told_at_its_start(
+    store: FrameStore, video: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def frozen(path: Path, indices: Sequence[int], size: tuple[int, int]) -> Any:
+        array = np.zeros((len(indices), *size, 3), np.uint8)
+        return array, np.array([0.25, 0.25, 1.75, 1.75])
+
+    monkeypatch.setattr(store.decoder, "read", frozen)
+    frames = store.frames(video, RULE, small, (Span(0.5, 1.0), Span(1.5, 2.0)))
+    assert frames.times.tolist() == [0.0, 0.0, 0.75, 0.75]
+
+
+def test_clips_beyond_the_file_are_a_video_error(store: FrameStore, video: Path) -> None:
+    with pytest.raises(VideoError, match="none of the clips"):
+        store.frames(video, RULE, small, (Span(3.0, 4.0),))
 
 
 def test_a_copy_of_a_video_shares_its_entry(store: FrameStore, video: Path) -> None:

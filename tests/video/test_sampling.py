@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from vtg_eval.errors import VideoError
 from vtg_eval.protocol import FrameRule
+from vtg_eval.types import Span
 from vtg_eval.video.frames import VideoInfo
-from vtg_eval.video.sampling import choose
+from vtg_eval.video.sampling import choose, choose_rows, show
 
 
 def video(times: np.ndarray, duration: float, fps: float = 24.0) -> VideoInfo:
@@ -136,3 +137,122 @@ def test_fps_index_settles_ties_as_pytorch_does(
     """Exact arithmetic gives a frame more or less here; the figures are torch 2.13's (AVX2)."""
     rule = FrameRule(policy="fps-index", min_frames=count, max_frames=count)
     assert choose(constant(frames), rule)[rank] == index
+
+
+INDEX = FrameRule(policy="fps-index", min_frames=2)
+
+every_rule = st.one_of(rules, st.just(INDEX))
+moments = st.one_of(
+    st.floats(-1.0, 90.0), st.sampled_from([0.0, 0.5, 1.0, np.nan, np.inf, -np.inf])
+)
+clip_lists = st.lists(st.builds(Span, moments, moments), max_size=4)
+
+
+def chosen(info: VideoInfo, rule: FrameRule, clips: list[Span]) -> list[int] | None:
+    try:
+        return choose(info, rule, clips).tolist()
+    except VideoError:
+        return None
+
+
+@given(videos(), every_rule)
+def test_one_clip_of_everything_is_no_clip(info: VideoInfo, rule: FrameRule) -> None:
+    for end in (info.duration, info.duration + 5, np.inf):
+        assert chosen(info, rule, [Span(0.0, end)]) == chosen(info, rule, [])
+    shown = show(info, [Span(-1.0, np.inf)])
+    np.testing.assert_array_equal(shown.info.times, info.times)
+    assert shown.info.duration == info.duration
+
+
+@given(videos(), rules, clip_lists)
+def test_only_what_is_on_display_in_a_clip_is_shown(
+    info: VideoInfo, rule: FrameRule, clips: list[Span]
+) -> None:
+    try:
+        indices = choose(info, rule, clips)
+    except VideoError:
+        assert clips
+        assert not any(min(c.end, info.duration) > max(c.start, 0.0) for c in clips)
+        return
+    ends = np.append(info.times[1:], info.duration)
+    for index in indices.tolist():
+        starts, stops = info.times[index], ends[index]
+        assert not clips or any(starts < c.end and stops > c.start - 2e-6 for c in clips)
+
+
+@given(videos(), clip_lists)
+def test_shown_times_ascend_within_the_shown_length(info: VideoInfo, clips: list[Span]) -> None:
+    try:
+        shown = show(info, clips)
+    except VideoError:
+        return
+    total = sum(clip.end - clip.start for clip in shown.clips) if clips else info.duration
+    assert shown.info.duration == pytest.approx(total)
+    assert np.all(np.diff(shown.info.times) >= -1e-9)
+    assert shown.info.times[0] >= 0
+    assert shown.info.times[-1] <= shown.info.duration
+    assert len(shown.indices) == len(shown.info.times)
+
+
+def test_clips_are_sampled_as_the_video_they_make_up() -> None:
+    info = constant(240)  # 10 s
+    clips = [Span(2.0, 3.0), Span(6.0, 7.5)]
+    indices = choose(info, FrameRule(fps=2.0), clips)
+    assert indices.tolist() == [48, 60, 144, 156, 168, 179]
+    shown = show(info, clips)
+    rows = choose_rows(shown.info, FrameRule(fps=2.0))
+    assert shown.info.times[rows].tolist() == pytest.approx([0, 0.5, 1, 1.5, 2, 2.5 - 1 / 24])
+    assert shown.info.duration == 2.5
+    uniform = choose(info, FrameRule(policy="uniform", max_frames=4), clips)
+    assert uniform.tolist() == [55, 70, 157, 172]
+
+
+def test_fps_index_counts_the_frames_within_the_clips() -> None:
+    indices = choose(constant(240), INDEX, [Span(1.0, 2.0), Span(5.0, 6.0)])
+    assert indices.tolist() == [24, 40, 127, 143]
+    with pytest.raises(VideoError, match="too few"):
+        choose(constant(240), INDEX, [Span(1.0, 1.01)])
+
+
+def test_a_clip_begins_with_its_first_own_frame_and_ends_before_the_next() -> None:
+    info = constant(48)
+    assert show(info, [Span(0.49, 0.58)]).indices.tolist() == [12, 13]
+    assert show(info, [Span(0.5, 14 / 24)]).indices.tolist() == [12, 13]
+    rounded = video(np.round(info.times, 6), 2.0)
+    assert show(rounded, [Span(1 / 3, 11 / 24)]).indices.tolist() == [8, 9, 10]
+
+
+def test_a_clip_between_two_frames_shows_what_is_on_display() -> None:
+    info = video(np.array([0.0, 4.0, 8.0]), 12.0)
+    shown = show(info, [Span(5.0, 6.0), Span(7.5, 8.5)])
+    assert shown.indices.tolist() == [1, 2]
+    assert shown.info.times.tolist() == [0.0, 1.5]
+    late = show(video(np.array([3.0, 4.0]), 5.0), [Span(1.0, 2.0)])
+    assert late.indices.tolist() == [0]
+    assert late.info.times.tolist() == [1.0]
+
+
+def test_clips_may_overlap_and_go_back() -> None:
+    info = constant(240)
+    shown = show(info, [Span(4.0, 6.0), Span(5.0, 6.0), Span(1.0, 2.0)])
+    rows = choose_rows(shown.info, FrameRule(fps=1.0))
+    assert shown.indices[rows].tolist() == [96, 120, 120, 24]
+    assert shown.info.times[rows].tolist() == [0.0, 1.0, 2.0, 3.0]
+
+
+@pytest.mark.parametrize(
+    "clips",
+    [
+        [Span(3.0, 3.0)],
+        [Span(3.0, 2.0)],
+        [Span(10.0, 12.0)],
+        [Span(-2.0, 0.0)],
+        [Span(np.nan, 2.0), Span(0.0, np.nan)],
+    ],
+)
+def test_clips_of_nothing_are_left_out_or_an_error(clips: list[Span]) -> None:
+    info = constant(240)
+    with pytest.raises(VideoError, match=r"none of the clips .* 10\.000 s"):
+        choose(info, FrameRule(), clips)
+    kept = [Span(9.0, 99.0)]
+    assert show(info, clips + kept).clips == (Span(9.0, 10.0),)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from argparse import SUPPRESS, ArgumentParser, Namespace
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, fields
+from typing import Any
 
 from tabulate import tabulate
 
@@ -13,11 +14,12 @@ from vtg_eval.cli.command import Command
 from vtg_eval.cli.output import write_lines
 from vtg_eval.cli.score import add_predictions_arguments
 from vtg_eval.predictions import read_predictions
-from vtg_eval.protocol import RULES, Protocol
+from vtg_eval.protocol import RULES, SPLITS, Protocol
 from vtg_eval.registry import Registry
-from vtg_eval.report.score_table import spread_table
+from vtg_eval.report.tables import spread_table
 from vtg_eval.run.places import data_root
-from vtg_eval.run.score import spread
+from vtg_eval.run.score import score
+from vtg_eval.run.spread import spread, spread_rows
 
 
 class ProtocolsCommand(Command):
@@ -54,7 +56,7 @@ class ProtocolsCommand(Command):
     def _show(self, args: Namespace, registry: Registry) -> str:
         protocol = registry.protocol(args.name)
         if args.task:
-            protocol = protocol.for_task(registry.task(args.task).card.name)
+            protocol = registry.protocol_for(registry.task(args.task).card, args.name)
         return json.dumps(asdict(protocol), indent=2) if args.json else "\n".join(_lines(protocol))
 
     def _spread(self, args: Namespace, registry: Registry) -> str:
@@ -63,9 +65,11 @@ class ProtocolsCommand(Command):
         predictions = read_predictions(args.predictions)
         samples = task.samples(data_root(task, args.data_root), split)
         scores = spread(task.card, samples, predictions, registry.protocols.values(), split)
+        own = registry.protocol_for(task.card, split=split)
+        rows = spread_rows(score(task.card, samples, predictions, own, split), scores)
         if args.json:
-            return json.dumps([each.to_json() for each in scores], indent=2, allow_nan=False)
-        return spread_table(scores)
+            return json.dumps([asdict(row) for row in rows], indent=2, allow_nan=False)
+        return spread_table(rows)
 
 
 def _lines(protocol: Protocol) -> Iterator[str]:
@@ -73,18 +77,28 @@ def _lines(protocol: Protocol) -> Iterator[str]:
     yield f"source: {protocol.source}"
     if protocol.only_tasks:
         yield f"only for: {', '.join(protocol.only_tasks)}"
+    if protocol.families:
+        yield f"for metrics of: {', '.join(protocol.families)}"
     for part in RULES:
         rule = getattr(protocol, part)
         yield f"\n[{part}]"
         for entry in fields(rule):
             yield f"{entry.name} = {_value(getattr(rule, entry.name))}"
     for task, tables in protocol.overrides.items():
-        for part, table in tables.items():
-            yield f"\n[tasks.{task}.{part}]"
-            yield from (f"{key} = {_value(value)}" for key, value in table.items())
+        yield from _overrides(f"tasks.{task}", tables)
     if protocol.notes:
         yield "\nto know:"
         yield from (f"- {note}" for note in protocol.notes)
+
+
+def _overrides(where: str, tables: Mapping[str, Any]) -> Iterator[str]:
+    for part, table in tables.items():
+        if part == SPLITS:
+            for split, parts in table.items():
+                yield from _overrides(f"{where}.{SPLITS}.{split}", parts)
+            continue
+        yield f"\n[{where}.{part}]"
+        yield from (f"{key} = {_value(value)}" for key, value in table.items())
 
 
 def _value(value: object) -> str:

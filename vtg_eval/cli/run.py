@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from argparse import ArgumentParser, Namespace
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,6 @@ from typing import Any
 from vtg_eval.cli.command import Command
 from vtg_eval.engines.base import EngineOptions
 from vtg_eval.errors import UserError
-from vtg_eval.protocol import DEFAULT_PROTOCOL
 from vtg_eval.registry import Registry
 from vtg_eval.report.tables import report, subset_line
 from vtg_eval.run.case import Case, RunOptions
@@ -44,7 +44,7 @@ class RunCommand(Command):
         add("--tasks", required=True, help="tasks, separated by commas")
         add("--split", help="default: the task's own")
         add("--data-root", type=Path, help="default: $VTG_EVAL_DATA, else ./data")
-        add("--protocol", default=DEFAULT_PROTOCOL, help="default: %(default)s")
+        add("--protocol", help="default: the task's own, strict@1 for the built-in ones")
         add("--engine", help="default: vllm where it is installed, else transformers")
         add("--out", type=Path, help="the run's folder (several tasks: a sub-folder each)")
         add("--limit", type=_positive, metavar="N", help="the first N samples only")
@@ -71,7 +71,7 @@ class RunCommand(Command):
         names = [name.strip() for name in args.tasks.split(",") if name.strip()]
         if not names or len(set(names)) < len(names):
             raise UserError("--tasks needs task names, each once: --tasks charades_sta,synth_vtg")
-        with Runner(_options(args), registry) as runner:
+        with closing(Runner(_options(args), registry)) as runner:
             cases = [runner.case(name) for name in names]
             folders = [_folder(args.out, case, len(cases)) for case in cases]
             if args.plan:

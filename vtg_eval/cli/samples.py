@@ -48,5 +48,7 @@ def record(sample: Sample) -> dict[str, Any]:
             "saliency": sample.target.saliency,
         },
         "duration": sample.duration,
-        "groups": dict(sample.groups),
+        "asks": sample.asks.value,
+        "clips": [list(span) for span in sample.clips],
+        "groups": [list(group) for group in sample.groups],
     }

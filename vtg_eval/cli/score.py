@@ -10,15 +10,12 @@ from vtg_eval.cli.command import Command
 from vtg_eval.cli.output import write_lines
 from vtg_eval.cli.samples import ROOT_HELP
 from vtg_eval.errors import UserError
-from vtg_eval.floors import task_floors
 from vtg_eval.predictions import read_predictions
-from vtg_eval.protocol import DEFAULT_PROTOCOL
 from vtg_eval.registry import Registry
-from vtg_eval.report.score_table import score_report
 from vtg_eval.report.tables import report
 from vtg_eval.run.places import data_root
 from vtg_eval.run.rescore import rescore
-from vtg_eval.run.score import score, spread
+from vtg_eval.run.results import TaskResults, answers_results
 
 
 class ScoreCommand(Command):
@@ -41,7 +38,7 @@ class ScoreCommand(Command):
         )
         add_predictions_arguments(parser, required=False)
         parser.add_argument(
-            "--protocol", metavar="NAME", help=f"default: {DEFAULT_PROTOCOL}, or the run's own"
+            "--protocol", metavar="NAME", help="default: the task's default, or the run's own"
         )
         parser.add_argument("--json", metavar="OUT", help="write JSON there (-: standard output)")
 
@@ -49,35 +46,33 @@ class ScoreCommand(Command):
         """Score; print tables, or write JSON."""
         if bool(args.run) == any((args.task, args.split, args.predictions)):
             raise UserError("Name a run's folder, or else --task and --predictions.")
-        return _score_run(args, registry) if args.run else _score_file(args, registry)
+        if args.run:
+            results = rescore(args.run, registry, args.data_root, args.protocol)
+        else:
+            results = _score_file(args, registry)
+        if args.json:
+            write_lines(args.json, [json.dumps(results.to_json(), indent=2, allow_nan=False)])
+        else:
+            print(report(results))
+        return 0
 
 
-def _score_run(args: Namespace, registry: Registry) -> int:
-    results = rescore(args.run, registry, args.data_root, args.protocol)
-    if args.json:
-        write_lines(args.json, [json.dumps(results.to_json(), indent=2, allow_nan=False)])
-    else:
-        print(report(results))
-    return 0
-
-
-def _score_file(args: Namespace, registry: Registry) -> int:
+def _score_file(args: Namespace, registry: Registry) -> TaskResults:
     if args.task is None or args.predictions is None:
         raise UserError("A predictions file is scored with both --task and --predictions.")
     task = registry.task(args.task)
-    protocol = registry.protocol(args.protocol or DEFAULT_PROTOCOL).for_task(task.card.name)
     split = task.card.split(args.split)
-    predictions = read_predictions(args.predictions)
     root = data_root(task, args.data_root)
-    samples = task.samples(root, split)
-    result = score(task.card, samples, predictions, protocol, split)
-    if args.json:
-        write_lines(args.json, [json.dumps(result.to_json(), indent=2, allow_nan=False)])
-        return 0
-    others = spread(task.card, samples, predictions, registry.protocols.values(), split)
-    blind = task_floors(task, root, samples, protocol)
-    print(score_report(result, blind, others))
-    return 0
+    return answers_results(
+        task,
+        root,
+        split,
+        task.samples(root, split),
+        read_predictions(args.predictions),
+        registry.protocol_for(task.card, args.protocol, split),
+        registry.protocols.values(),
+        args.predictions.name,
+    )
 
 
 def add_predictions_arguments(parser: ArgumentParser, required: bool = True) -> None:

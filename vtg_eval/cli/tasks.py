@@ -43,6 +43,7 @@ def _lines(card: Card) -> Iterator[str]:
         ("home", card.home),
         ("licence", card.licence),
         ("metrics", card.metric_family),
+        ("default protocol", card.default_protocol),
         ("sample ids", card.sample_ids),
         ("videos", card.videos),
     ]

@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from tqdm import tqdm
@@ -124,8 +125,35 @@ def _annotation_findings(samples: Sequence[Sample]) -> Iterator[Finding]:
         s.id for s, span in spans if min(span) < 0 or not all(map(math.isfinite, span))
     )
     yield Finding("truth before the start or not finite", negative, serious=False)
+    joined = tuple(s.id for s in samples if _meet(s.target.spans))
+    yield Finding("truth spans that overlap or touch", joined, serious=False)
     lengths = {s.id: s.duration for s in samples if s.duration is not None}
     yield from _beyond("annotated", spans, lengths)
+    yield from _option_findings([s for s in samples if s.options])
+
+
+def _meet(spans: Sequence[Span]) -> bool:
+    ordered = sorted(spans)
+    return any(before.end >= after.start for before, after in pairwise(ordered))
+
+
+def _option_findings(samples: Sequence[Sample]) -> Iterator[Finding]:
+    """Look for questions that cannot be answered as they are meant."""
+    hopeless = tuple(s.id for s in samples if s.target.choice not in s.letters)
+    yield Finding("no right option", hopeless, serious=False)
+    twice = tuple(s.id for s in samples if _given_twice(s))
+    yield Finding("the right option stands there twice", twice, serious=False)
+    empty = tuple(s.id for s in samples if not all(option.strip() for option in s.options))
+    yield Finding("empty options", empty, serious=False)
+    alone = tuple(s.id for s in samples if len(s.options) == 1)
+    yield Finding("one option only", alone, serious=False)
+
+
+def _given_twice(sample: Sample) -> bool:
+    if sample.target.choice is None or sample.target.choice not in sample.letters:
+        return False
+    right = sample.options[sample.letters.index(sample.target.choice)]
+    return sample.options.count(right) > 1
 
 
 def _duration_findings(

@@ -1,21 +1,29 @@
-"""Getting a task's files: fetch what may be fetched, make what can be made, name the rest."""
+"""Getting a task's files: fetch what may be fetched, unpack it, say what to do for the rest."""
 
 from __future__ import annotations
 
 import hashlib
 import http.client
+import shutil
+import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import urlsplit
 
+from vtg_eval.data.archives import unpack
 from vtg_eval.errors import UserError
 from vtg_eval.task import SourceFile, Task
 
 CHUNK = 1 << 20
 TIMEOUT = 30.0
+SCHEMES = ("https",)
 PARTIAL = ".part"
+# Beside a partial file: the server's tag of the version that it is a part of.
+TAG = ".tag"
 RANGE_NOT_SATISFIABLE = 416
 PARTIAL_CONTENT = 206
 
@@ -25,7 +33,10 @@ Progress = Callable[[str, int, int | None], None]
 
 @dataclass(frozen=True, slots=True)
 class FileState:
-    """One annotation file: where it belongs, whether it is there, and what went wrong if not."""
+    """One of a task's files: where it belongs, whether it is there, and what is to be known of it.
+
+    `problem` says why it is not there and what to do, or what is odd about the file that is.
+    """
 
     source: SourceFile
     path: Path
@@ -34,10 +45,11 @@ class FileState:
 
 
 def prepare_files(task: Task, root: Path, progress: Progress) -> list[FileState]:
-    """Fetch what is missing and may be fetched; return every file's state.
+    """Fetch what is missing and may be fetched, unpack archives; return every file's state.
 
     A file that is there is left alone, also when its digest differs from the card's: the state
-    says so.
+    says so. Archives are unpacked beside themselves, once their digest is right or where the card
+    does not know it. Raises UserError for a card that names files outside the task's folder.
     """
     folder = task.folder(root)
     return [
@@ -46,71 +58,168 @@ def prepare_files(task: Task, root: Path, progress: Progress) -> list[FileState]
 
 
 def _file_state(source: SourceFile, path: Path, progress: Progress) -> FileState:
-    if path.is_file():
-        problem = "" if _sha256(path) == source.sha256 else "differs from the version on the card"
-        return FileState(source, path, present=True, problem=problem)
-    if source.fetch is None:
-        return FileState(source, path, present=False, problem="must be fetched by hand")
+    if not path.is_file() and source.fetch is None:
+        return FileState(source, path, present=False, problem=_by_hand(source, path))
     try:
-        fetch(source.fetch, path, source.sha256, progress)
+        found = (
+            fetch(source.fetch, path, source.sha256, progress)
+            if source.fetch is not None and not path.is_file()
+            else _sha256(path)
+        )
     except UserError as exc:
         return FileState(source, path, present=False, problem=str(exc))
-    return FileState(source, path, present=True)
+    except OSError as exc:
+        return FileState(source, path, present=True, problem=f"cannot be read: {exc.strerror}")
+    return FileState(source, path, present=True, problem=_unpacked(source, path, found))
 
 
-def fetch(address: str, path: Path, sha256: str, progress: Progress) -> None:
+def _unpacked(source: SourceFile, path: Path, found: str) -> str:
+    """Unpack a file that is there where the card says so; return what is odd, "" for nothing."""
+    if source.sha256 and found != source.sha256:
+        kept = " and is not unpacked" if source.unpack else ""
+        return f"differs from the version on the card{kept}"
+    if source.unpack:
+        try:
+            unpack(path, path.parent)
+        except UserError as exc:
+            return str(exc)
+    return "" if source.sha256 else f"its digest is not on the card: sha256 {found}"
+
+
+def _by_hand(source: SourceFile, path: Path) -> str:
+    digest = f" (sha256 {source.sha256})" if source.sha256 else ""
+    again = " and run this again to unpack it" if source.unpack else ""
+    return f"must be fetched by hand from {source.home}: save it as {path}{digest}{again}"
+
+
+def fetch(address: str, path: Path, sha256: str, progress: Progress) -> str:
     """Fetch a file, going on where an earlier attempt stopped; in place only once it is whole.
 
-    Raises UserError: no network, refused, no room, or other content than `sha256` says.
+    Returns its sha256, hexadecimal; with an empty `sha256` any content is kept. Raises UserError:
+    no network, refused, no room, an address (or one it leads to) that is not https, or other
+    content than `sha256` says.
     """
-    if not address.startswith("https://"):
-        raise UserError(f"{address} is not an https address; fetch it by hand")
+    _require_secure(address)
     partial = path.with_name(path.name + PARTIAL)
+    by_hand = f"fetch it by hand and save it as {path}"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _download(address, partial, progress)
+        _download(address, partial, sha256, progress)
         found = _sha256(partial)
-        if found != sha256:
-            partial.unlink()
+        if sha256 and found != sha256:
+            _discard(partial)
             raise UserError(
                 f"{address} gave other content than expected (sha256 {found[:12]}…, "
                 f"not {sha256[:12]}…); the file was not kept"
             )
         partial.replace(path)
+        _discard(partial)
     except urllib.error.HTTPError as exc:
-        raise UserError(f"{address} answered {exc.code} {exc.reason}") from exc
-    except (urllib.error.URLError, TimeoutError, http.client.HTTPException) as exc:
+        raise UserError(f"{address} answered {exc.code} {exc.reason}; {by_hand}") from exc
+    except (
+        urllib.error.URLError,
+        ConnectionError,
+        TimeoutError,
+        ssl.SSLError,
+        http.client.HTTPException,
+    ) as exc:
         reason = getattr(exc, "reason", None) or exc
         raise UserError(
-            f"no network, or the server is out of reach ({reason}); fetch it by hand"
+            f"no network, or the server is out of reach or broke off ({reason}); "
+            f"run this again to go on, or {by_hand}"
         ) from exc
     except OSError as exc:
         raise UserError(f"{path} cannot be written: {exc.strerror}") from exc
+    return found
 
 
-def _download(address: str, partial: Path, progress: Progress) -> None:
+class _SecureRedirects(urllib.request.HTTPRedirectHandler):
+    """Follows a redirect only where the address may be fetched itself."""
+
+    def redirect_request(self, *args: Any, **kwargs: Any) -> urllib.request.Request | None:
+        """Return the next request; raises UserError where it is not secure."""
+        request = super().redirect_request(*args, **kwargs)
+        if request is not None:
+            _require_secure(request.full_url)
+        return request
+
+
+def _require_secure(address: str) -> None:
+    try:
+        secure = urlsplit(address).scheme in SCHEMES
+    except ValueError:
+        secure = False
+    if not secure:
+        raise UserError(f"{address} is not an https address and is not fetched; do it by hand")
+
+
+def _download(address: str, partial: Path, sha256: str, progress: Progress) -> None:
+    tag = _read_tag(partial)
     done = partial.stat().st_size if partial.is_file() else 0
+    if not (sha256 or tag):
+        done = 0  # nothing could tell a file made of two versions
     request = urllib.request.Request(address)  # noqa: S310 - https only, checked by `fetch`
     if done:
         request.add_header("Range", f"bytes={done}-")
+        if tag:
+            request.add_header("If-Range", tag)
     try:
-        response = urllib.request.urlopen(request, timeout=TIMEOUT)  # noqa: S310
+        response = urllib.request.build_opener(_SecureRedirects).open(request, timeout=TIMEOUT)
     except urllib.error.HTTPError as exc:
-        if exc.code == RANGE_NOT_SATISFIABLE and done:
+        whole = exc.headers.get("Content-Range", "").strip() == f"bytes */{done}"
+        if exc.code == RANGE_NOT_SATISFIABLE and done and (sha256 or whole):
             return  # all of it is there already; the digest will tell
+        if exc.code == RANGE_NOT_SATISFIABLE:
+            _discard(partial)  # so that the next attempt starts anew
         raise
     with response:
-        resumed = response.status == PARTIAL_CONTENT
-        done = done if resumed else 0
-        length = response.headers.get("Content-Length", "")
-        total = done + int(length) if length.isdecimal() else None
-        with partial.open("ab" if resumed else "wb") as file:
-            while chunk := response.read(CHUNK):
-                file.write(chunk)
-                done += len(chunk)
-                progress(partial.name.removesuffix(PARTIAL), done, total)
+        if response.status != PARTIAL_CONTENT:
+            done = 0
+            _write_tag(partial, response.headers.get("ETag", ""))
+        elif not response.headers.get("Content-Range", "").startswith(f"bytes {done}-"):
+            _discard(partial)
+            raise http.client.HTTPException("it sent another part than it was asked for")
+        _receive(response, partial, done, progress)
+
+
+def _receive(
+    response: http.client.HTTPResponse, partial: Path, done: int, progress: Progress
+) -> None:
+    """Append a response to the first `done` bytes of the partial file."""
+    length = response.headers.get("Content-Length", "")
+    total = done + int(length) if length.isdecimal() and len(length) < 20 else None
+    free = shutil.disk_usage(partial.parent).free
+    if total is not None and total - done > free:
+        raise UserError(
+            f"{partial.name.removesuffix(PARTIAL)} takes {(total - done) / 1e9:.2f} GB more, but "
+            f"{partial.parent} has {free / 1e9:.2f} GB left. Make room and run this again."
+        )
+    with partial.open("ab" if done else "wb") as file:
+        while chunk := response.read(CHUNK):
+            file.write(chunk)
+            done += len(chunk)
+            progress(partial.name.removesuffix(PARTIAL), done, total)
     if total is not None and done < total:
-        raise http.client.IncompleteRead(b"", total - done)
+        raise http.client.HTTPException(f"{total - done} bytes are missing")
+
+
+def _read_tag(partial: Path) -> str:
+    path = partial.with_name(partial.name + TAG)
+    return path.read_text(encoding="ascii", errors="replace") if path.is_file() else ""
+
+
+def _write_tag(partial: Path, tag: str) -> None:
+    """Keep a strong tag; another could not go into a request."""
+    path = partial.with_name(partial.name + TAG)
+    if tag.startswith('"') and tag.isascii() and tag.isprintable():
+        path.write_text(tag, encoding="ascii")
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _discard(partial: Path) -> None:
+    for path in (partial, partial.with_name(partial.name + TAG)):
+        path.unlink(missing_ok=True)
 
 
 def _inside(path: str) -> PurePosixPath:

@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from vtg_eval.errors import UserError
+from vtg_eval.checkpoint import checkpoint_table
 
 GENERATION_FILE = "generation_config.json"
 
 
 def generation_settings(checkpoint: Path) -> dict[str, Any]:
     """Return the checkpoint's generation_config.json, empty where it has none."""
-    path = checkpoint / GENERATION_FILE
-    if not path.is_file():
-        return {}
-    try:
-        table: Any = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as exc:
-        raise UserError(f"{path} cannot be read: {exc}. Fetch the checkpoint again.") from exc
-    return table if isinstance(table, dict) else {}
+    return checkpoint_table(checkpoint / GENERATION_FILE)
 
 
 def stop_ids(settings: dict[str, Any], tokenizer_eos: int | None) -> list[int]:

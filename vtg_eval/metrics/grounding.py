@@ -1,4 +1,4 @@
-"""Moment localisation: recall at IoU thresholds (R1@0.5) and mean IoU."""
+"""Moment localisation: recall at IoU thresholds (R1@0.5), its discounted form, and mean IoU."""
 
 from __future__ import annotations
 
@@ -7,86 +7,186 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from vtg_eval.metrics.iou import Floats, iou
+from vtg_eval.metrics.iou import IOUS, Floats, Mask, NonFinite, existing, iou
 from vtg_eval.protocol import ScoreRule
 
-Mask = npt.NDArray[np.bool_]
 MEAN_IOU = "mIoU"
 
 
-def best_ious(spans: Floats, targets: Floats) -> Floats:
+def best_ious(
+    spans: Floats,
+    targets: Floats,
+    non_finite: NonFinite = "zero",
+    given: Mask | None = None,
+) -> Floats:
     """Return [N, R]: each ranked span's IoU with the target's best fitting occurrence.
 
-    spans: [N, R, 2], targets: [N, K, 2], seconds; rows that do not exist are NaN.
+    spans: [N, R, 2], targets: [N, K, 2], seconds; an occurrence that does not exist is NaN.
+    given: bool [N, R], which spans were answered; the others have IoU 0. Where it is None, a
+    span of two NaN counts as not answered, which is right under "zero" only: under the other
+    rules an answered NaN has a value of its own.
     """
-    overlaps: Floats = iou(spans[:, :, None, :], targets[:, None, :, :]).max(axis=2, initial=0.0)
-    return overlaps
+    given = existing(spans) if given is None else given
+    overlaps = IOUS[non_finite](targets[:, None, :, :], spans[:, :, None, :])
+    overlaps = np.where(existing(targets)[:, None, :], overlaps, 0.0)
+    return np.where(given, overlaps.max(axis=2, initial=0.0), 0.0)
 
 
-def sample_values(ious: Floats, rule: ScoreRule) -> Mapping[str, Floats]:
+def discounts(spans: Floats, targets: Floats, durations: Floats) -> Floats:
+    """Return [N, R]: what a hit is worth for its errors in time, 0 to 1.
+
+    spans: [N, R, 2], targets: [N, K, 2], durations: [N], all in one unit. The factor is
+    (1 - |error of the start| / duration) * (1 - |error of the end| / duration) with regard to
+    the best fitting occurrence, each error at most the duration; 0 where a time is not finite.
+    Yuan et al., "A Closer Look at Temporal Sentence Grounding in Videos: Dataset and Metric",
+    2021 (dR@n,IoU@m); its authors published no code to check against.
+    """
+    if not targets.shape[1]:
+        return np.zeros(spans.shape[:2])
+    best = iou(spans[:, :, None, :], targets[:, None, :, :]).argmax(axis=2)
+    fitting = np.take_along_axis(targets, best[..., None], axis=1)
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        errors = np.abs(spans - fitting) / durations[:, None, None]
+        kept = 1.0 - np.minimum(errors, 1.0)
+        worth = kept[..., 0] * kept[..., 1]
+    return np.where(np.isnan(worth), 0.0, worth)
+
+
+def sample_values(
+    ious: Floats, rule: ScoreRule, worth: Floats | None = None
+) -> Mapping[str, Floats]:
     """Return each metric's value for each sample ([N], 0 to 1) from the IoUs of ranked spans.
 
-    ious: [N, R], in rank order. Recalls first, then mIoU (of the first span) and, where the
-    rule wants it, avg.
+    ious: [N, R], in rank order, or [T, N, R] where each of the rule's T thresholds has a ranking
+    of its own (`threshold_ious`). worth: the like, from `discounts`; a rule with discounted
+    recalls needs it. Recalls first, then mIoU (of the first span) and the discounted recalls,
+    dR1@0.5 and so on, each of the best among the hits.
     """
-    if rule.iou_decimals >= 0:
-        # Python's round, which is what the rounding evaluators use; numpy's differs in ties
-        rounded = [[round(value, rule.iou_decimals) for value in row] for row in ious.tolist()]
-        ious = np.array(rounded, dtype=np.float64).reshape(ious.shape)
+    ious = _rounded(ious, rule.iou_decimals)
+    layers = np.broadcast_to(ious, (len(rule.thresholds), *ious.shape[-2:]))
+    hits = [_hits(layer, level, rule) for layer, level in zip(layers, rule.thresholds, strict=True)]
     values: dict[str, Floats] = {}
     for rank in rule.ranks:
-        best = ious[:, :rank].max(axis=1)
-        for threshold in rule.thresholds:
-            hit = best >= threshold if rule.comparator == ">=" else best > threshold
-            values[f"R{rank}@{threshold:g}"] = hit.astype(np.float64)
-    values[MEAN_IOU] = ious[:, 0]
-    if rule.average:
-        values["avg"] = np.mean(list(values.values()), axis=0)
+        for threshold, hit in zip(rule.thresholds, hits, strict=True):
+            values[recall_name(rank, threshold)] = hit[:, :rank].max(axis=1).astype(np.float64)
+    values[MEAN_IOU] = layers[:1, :, 0].reshape(-1)
+    if rule.discounted:
+        values |= _discounted(hits, rule, worth)
     return values
 
 
-def percentages(values: Mapping[str, Floats], counted: Mask, rule: ScoreRule) -> dict[str, float]:
-    """Return each metric in percent over the counted samples, unrounded; 0 where none counts."""
-    figures = {name: _percent(each[counted], rule, name) for name, each in values.items()}
-    if rule.average:
-        del figures["avg"]
-        parts = [figures[MEAN_IOU], *(v for name, v in figures.items() if name != MEAN_IOU)]
-        figures["avg"] = _total(np.array(parts)) / len(parts)
-    return figures
+def recall_name(rank: int, threshold: float) -> str:
+    """Return what the recall is called: "R1@0.5"."""
+    return f"R{rank}@{threshold:g}"
 
 
-def _percent(values: Floats, rule: ScoreRule, name: str) -> float:
-    count = len(values)
-    if not count:
-        return 0.0
-    if rule.arithmetic == "sum*100/n":
-        return _total(values) * 100 / count
-    if rule.arithmetic == "mean*100" and name == MEAN_IOU:
-        return float(np.mean(values)) * 100
-    return _total(values) / count * 100
+def _rounded(ious: Floats, decimals: int) -> Floats:
+    if decimals < 0:
+        return ious
+    # Python's round, which is what the rounding evaluators use; numpy's differs in ties
+    rounded = [round(value, decimals) for value in ious.ravel().tolist()]
+    return np.array(rounded, dtype=np.float64).reshape(ious.shape)
 
 
-def _total(values: Floats) -> float:
-    """Return the plain left-to-right sum, whatever the Python version's `sum` does."""
-    return float(np.add.accumulate(values)[-1])
+def _hits(ious: Floats, threshold: float, rule: ScoreRule) -> Mask:
+    """NaN is no hit, whatever the comparator."""
+    return ious >= threshold if rule.comparator == ">=" else ious > threshold
+
+
+def _discounted(hits: list[Mask], rule: ScoreRule, worth: Floats | None) -> dict[str, Floats]:
+    if worth is None:
+        raise ValueError("discounted recalls need what each hit is worth: see `discounts`")
+    layers = np.broadcast_to(worth, (len(hits), *worth.shape[-2:]))
+    values: dict[str, Floats] = {}
+    for rank in rule.ranks:
+        for threshold, hit, layer in zip(rule.thresholds, hits, layers, strict=True):
+            best = (hit * layer)[:, :rank].max(axis=1, initial=0.0)
+            values["d" + recall_name(rank, threshold)] = best
+    return values
+
+
+def by_score(spans: Floats, scores: Floats, given: Mask) -> tuple[Floats, Mask]:
+    """Return the spans ([N, M, 2]) in falling order of score, and which of them exist ([N, M]).
+
+    scores, given: [N, M]. Of equal scores the later span comes first, as in jiyanggao/TALL
+    at 7e600f59 (main.py, nms_temporal); spans that do not exist come last, NaN scores before them.
+    """
+    level = np.where(np.isnan(scores), -np.inf, scores)
+    order = np.lexsort((level, given), axis=-1)[:, ::-1]
+    return np.take_along_axis(spans, order[..., None], axis=1), np.take_along_axis(
+        given, order, axis=1
+    )
+
+
+def suppress_all(spans: Floats, given: Mask, threshold: float, keep: int) -> tuple[Floats, Mask]:
+    """Return up to `keep` spans of each sample that non-maximum suppression keeps, in rank order.
+
+    spans: [N, M, 2] in rank order, given: [N, M], which of them exist; the result likewise:
+    [N, keep, 2] (NaN where there is none) and [N, keep]. A span goes when its IoU with a kept,
+    better ranked one exceeds `threshold` or is not a number (two empty spans in one place); the
+    union here is the sum of lengths less the intersection. The same rule stands in
+    microsoft/2D-TAN at 2f7410f0 (lib/core/eval.py) and in jiyanggao/TALL at 7e600f59 (main.py,
+    nms_temporal), which differ in the threshold and in where the order comes from.
+    """
+    indices = _surviving(spans, given, threshold, keep)
+    found = indices >= 0
+    kept = np.full((*indices.shape, 2), np.nan)
+    rows, _ = np.nonzero(found)
+    kept[found] = spans[rows, indices[found]]
+    return kept, found
 
 
 def suppress(spans: Floats, threshold: float, keep: int) -> list[int]:
-    """Return the indices of up to `keep` spans that non-maximum suppression keeps, in order.
+    """Return the indices of up to `keep` of one sample's spans ([M, 2]): see `suppress_all`."""
+    given = np.ones((1, len(spans)), dtype=np.bool_)
+    indices: list[int] = _surviving(spans[None], given, threshold, keep)[0].tolist()
+    return [index for index in indices if index >= 0]
 
-    spans: [M, 2] in rank order. A span goes when its IoU with a kept, better ranked one
-    exceeds `threshold`; the union here is the sum of lengths less the intersection.
+
+def _surviving(spans: Floats, given: Mask, threshold: float, keep: int) -> npt.NDArray[np.int64]:
+    """Return [N, keep]: where the kept spans stand in [N, M, 2], -1 where there are no more."""
+    indices = np.full((len(spans), keep), -1, dtype=np.int64)
+    alive, rows = given.copy(), np.arange(len(spans))
+    for rank in range(keep):
+        if not alive.any():
+            break
+        best = alive.argmax(axis=1)
+        indices[:, rank] = np.where(alive[rows, best], best, -1)
+        alive[rows, best] = False
+        alive &= _overlap(spans[rows, best][:, None, :], spans) <= threshold
+    return indices
+
+
+def threshold_ious(
+    spans: Floats,
+    targets: Floats,
+    rule: ScoreRule,
+    given: Mask,
+    below: float,
+    non_finite: NonFinite = "signed",
+) -> Floats:
+    """Return [T, N, R]: `best_ious` after a suppression of its own for each threshold.
+
+    spans: [N, M, 2] in rank order, given: [N, M], targets: [N, K, 2]. For each of the rule's T
+    thresholds, spans go that overlap a better one by more than the threshold less `below`. The
+    first span always stays, so mIoU is the same for all. R is the largest of the rule's ranks.
+    jiyanggao/TALL at 7e600f59 (main.py, compute_IoU_recall_top_n_forreg) takes 0.05 below.
     """
-    order = np.arange(len(spans))
-    kept: list[int] = []
-    lengths = spans[:, 1] - spans[:, 0]
-    while len(order) and len(kept) < keep:
-        best, rest = order[0], order[1:]
-        kept.append(int(best))
-        shared = np.minimum(spans[best, 1], spans[rest, 1]) - np.maximum(
-            spans[best, 0], spans[rest, 0]
+    depth = max(rule.ranks)
+    layers = []
+    for threshold in rule.thresholds:
+        kept, found = suppress_all(spans, given, threshold - below, depth)
+        layers.append(best_ious(kept, targets, non_finite, found))
+    return np.stack(layers)
+
+
+def _overlap(leader: Floats, spans: Floats) -> Floats:
+    """Return the IoU by which spans are suppressed, NaN where the lengths leave no union."""
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        shared = np.minimum(leader[..., 1], spans[..., 1]) - np.maximum(
+            leader[..., 0], spans[..., 0]
         )
         shared = np.maximum(0.0, shared)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            order = rest[shared / (lengths[best] + lengths[rest] - shared) <= threshold]
-    return kept
+        lengths = (leader[..., 1] - leader[..., 0]) + (spans[..., 1] - spans[..., 0])
+        value: Floats = shared / (lengths - shared)
+    return value

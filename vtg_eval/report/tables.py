@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from tabulate import tabulate
 
+from vtg_eval.jsonable import Metrics
 from vtg_eval.run.manifest import Subset
 from vtg_eval.run.results import TaskResults
+from vtg_eval.run.spread import SpreadRow
 
-MEAN = "mIoU"
+NOTHING = "–"
+SHOWN_GROUPS = 20
 
 
 def report(results: TaskResults) -> str:
     """Return one task's tables and the lines that belong to them."""
     parts = [score_table(results), "\n".join(remarks(results))]
+    if any(row.differs for row in results.spread):
+        parts.append(difference_table(results))
     if results.groups:
         parts.append(group_table(results))
     return "\n\n".join(parts)
@@ -22,7 +28,7 @@ def report(results: TaskResults) -> str:
 
 def score_table(results: TaskResults) -> str:
     """Return the model's metrics with 95 % intervals, its floors and its ceiling."""
-    names = list(results.metrics)
+    names = results.headline
     rows = [[results.model, *(_with_interval(results, name) for name in names)]]
     rows += [[f"floor: {name}", *_cells(floor, names)] for name, floor in results.floors.items()]
     if results.ceiling is not None:
@@ -32,17 +38,48 @@ def score_table(results: TaskResults) -> str:
 
 
 def group_table(results: TaskResults) -> str:
-    """Return the metrics of each group."""
-    names = list(results.groups[0].metrics)
+    """Return the metrics of each group, those of long groupings only counted."""
+    present = {name for row in results.groups for name in row.metrics}
+    names = [name for name in results.headline if name in present]
+    sizes = Counter(row.grouping for row in results.groups)
     rows = [
         [f"{row.grouping}: {row.group}", str(row.n), *_cells(row.metrics, names)]
         for row in results.groups
+        if sizes[row.grouping] <= SHOWN_GROUPS
     ]
-    return _table(["group", "samples", *names], rows)
+    table = _table(["group", "samples", *names], rows)
+    long = [f"{name} ({size})" for name, size in sizes.items() if size > SHOWN_GROUPS]
+    return f"{table}\n\nin results.json only: {', '.join(long)}" if long else table
+
+
+def difference_table(results: TaskResults) -> str:
+    """Return the protocols under which the same answers get other figures, and why."""
+    names = results.headline
+    rows = [
+        [row.protocol, str(row.n_scored), *_cells(row.metrics, names), "; ".join(row.why)]
+        for row in results.spread
+        if row.differs
+    ]
+    return _table(["the same answers under", "scored", *names, "because"], rows)
+
+
+def metrics_table(title: str, names: Sequence[str], rows: Mapping[str, Metrics]) -> str:
+    """Return one row for each named set of metrics."""
+    cells = [[name, *_cells(metrics, names)] for name, metrics in rows.items()]
+    return _table([title, *names], cells)
+
+
+def spread_table(rows: Sequence[SpreadRow]) -> str:
+    """Return one row a protocol; a metric that a protocol does not have stays empty."""
+    names = list(dict.fromkeys(name for row in rows for name in row.metrics))
+    return _table(
+        ["protocol", "scored", *names],
+        [[row.protocol, str(row.n_scored), *_cells(row.metrics, names)] for row in rows],
+    )
 
 
 def remarks(results: TaskResults) -> list[str]:
-    """Return the lines under the table: sample counts, the ledger, the protocol spread."""
+    """Return the lines under the table: sample counts, the ledger."""
     videos = len({sample.video for sample in results.samples})
     lines = [
         f"samples: {results.n_expected}, in the denominator: {results.n_scored}, videos: {videos}; "
@@ -53,13 +90,6 @@ def remarks(results: TaskResults) -> list[str]:
     if results.failures:
         counts = ", ".join(f"{kind} {count}" for kind, count in results.failures.items())
         lines.append(f"ledger: {counts}")
-    means = {name: m[MEAN] for name, m in results.spread.items() if MEAN in m}
-    if len(set(means.values())) > 1:
-        low, high = min(means, key=means.__getitem__), max(means, key=means.__getitem__)
-        lines.append(
-            f"the same answers under {len(means)} protocols: {MEAN} {means[low]:.1f} ({low}) "
-            f"to {means[high]:.1f} ({high})"
-        )
     return lines
 
 
@@ -83,15 +113,17 @@ def _subset_mark(subset: Subset) -> str:
 
 
 def _with_interval(results: TaskResults, name: str) -> str:
-    value = f"{results.metrics[name]:.1f}"
-    if name not in results.intervals:
-        return value
-    low, high = results.intervals[name]
-    return f"{value} [{low:.1f}, {high:.1f}]"
+    value = _cell(results.metrics[name])
+    low, high = results.intervals.get(name, (None, None))
+    return value if low is None or high is None else f"{value} [{low:.1f}, {high:.1f}]"
 
 
-def _cells(metrics: Mapping[str, float], names: Sequence[str]) -> list[str]:
-    return [f"{metrics[name]:.1f}" if name in metrics else "" for name in names]
+def _cells(metrics: Metrics, names: Sequence[str]) -> list[str]:
+    return [_cell(metrics[name]) if name in metrics else "" for name in names]
+
+
+def _cell(value: float | None) -> str:
+    return NOTHING if value is None else f"{value:.1f}"
 
 
 def _table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

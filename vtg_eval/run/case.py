@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,13 +12,13 @@ from vtg_eval.engines.base import EngineOptions
 from vtg_eval.errors import UserError
 from vtg_eval.names import nearest
 from vtg_eval.profile import load_profile
-from vtg_eval.protocol import DEFAULT_PROTOCOL
+from vtg_eval.question import wording
 from vtg_eval.registry import Registry
 from vtg_eval.run.fingerprint import checkpoint_digest
 from vtg_eval.run.places import data_root
 from vtg_eval.run.spec import RunSpec, annotation_digest, sha256
 from vtg_eval.task import Task
-from vtg_eval.types import Sample
+from vtg_eval.types import Asks, Sample
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class RunOptions:
     """What the user asked for, as typed; None where the default is looked up."""
 
     model: str
-    protocol: str = DEFAULT_PROTOCOL
+    protocol: str | None = None
     split: str | None = None
     data_root: Path | None = None
     engine: str | None = None
@@ -92,12 +93,12 @@ def make_case(options: RunOptions, model: Model, name: str, registry: Registry) 
     task: Task = registry.task(name)
     split = task.card.split(options.split)
     profile = load_profile(model.checkpoint.path)
-    protocol = profile.applied(registry.protocol(options.protocol).for_task(name))
-    if model.adapter.needs_frames and not protocol.prompt.text:
-        raise UserError(f"{protocol.name} scores answers but says no prompt; ask under another.")
+    protocol = profile.applied(registry.protocol_for(task.card, options.protocol, split))
     root = data_root(task, options.data_root)
     task.prepare(root, split)
     samples = tuple(task.samples(root, split))
+    if model.adapter.needs_frames and not all(wording(a, protocol.prompt) for a in _asked(samples)):
+        raise UserError(f"{protocol.name} scores answers but says no prompt; ask under another.")
     engine = options.engine_options
     spec = RunSpec(
         model=model.name,
@@ -117,3 +118,7 @@ def make_case(options: RunOptions, model: Model, name: str, registry: Registry) 
         trust_remote_code=engine.trust_remote_code,
     )
     return Case(task, root, samples, spec)
+
+
+def _asked(samples: Sequence[Sample]) -> set[Asks]:
+    return {sample.asks for sample in samples}

@@ -10,16 +10,20 @@ from vtg_eval.errors import UserError
 from vtg_eval.run.manifest import Subset
 from vtg_eval.subset import subset_digest
 from vtg_eval.task import Task
-from vtg_eval.types import Sample
+from vtg_eval.types import Sample, Span
 
 
 @dataclass(frozen=True, slots=True)
 class VideoJob:
-    """One video and the samples that ask about it, to be asked one after the other."""
+    """One video and the samples that ask about it, to be asked one after the other.
+
+    `clips` are the parts that all these samples show, as in `Sample`.
+    """
 
     video: str
     path: Path
     samples: tuple[Sample, ...]
+    clips: tuple[Span, ...] = ()
 
     @property
     def duration(self) -> float:
@@ -89,12 +93,12 @@ def without(samples: Sequence[Sample], videos: Collection[str]) -> tuple[Sample,
 def _jobs(
     task: Task, root: Path, samples: tuple[Sample, ...], answered: Collection[str]
 ) -> tuple[VideoJob, ...]:
-    by_video: dict[str, list[Sample]] = {}
+    groups: dict[tuple[str, tuple[Span, ...]], list[Sample]] = {}
     for sample in samples:
         if sample.id not in answered:
-            by_video.setdefault(sample.video, []).append(sample)
+            groups.setdefault((sample.video, sample.clips), []).append(sample)
     jobs = (
-        VideoJob(video, task.video_path(root, video), tuple(group))
-        for video, group in by_video.items()
+        VideoJob(video, task.video_path(root, video), tuple(group), clips)
+        for (video, clips), group in groups.items()
     )
-    return tuple(sorted(jobs, key=lambda job: (-job.duration, job.video)))
+    return tuple(sorted(jobs, key=lambda job: (-job.duration, job.video, job.clips)))

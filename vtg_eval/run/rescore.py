@@ -31,9 +31,9 @@ def rescore(
     folder = RunFolder(path)
     manifest = folder.manifest()
     spec, subset = _spec(path, manifest)
-    if protocol is not None:
-        spec = replace(spec, protocol=registry.protocol(protocol).for_task(spec.task))
     task = registry.task(spec.task)
+    if protocol is not None:
+        spec = replace(spec, protocol=registry.protocol_for(task.card, protocol, spec.split))
     where = data_root(task, root)
     samples = tuple(task.samples(where, spec.split))
     asked = without(samples[: subset.limit], subset.missing_videos)

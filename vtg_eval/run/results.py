@@ -7,7 +7,7 @@ with the same answers have the same file, byte for byte, however they came by th
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,36 +15,41 @@ import numpy as np
 
 from vtg_eval.errors import UserError
 from vtg_eval.failures import Failure
-from vtg_eval.floors import grid_ceiling, task_floors
+from vtg_eval.floors import ceiling, task_floors
+from vtg_eval.jsonable import Metrics, finite, plain
 from vtg_eval.metrics.iou import Floats
 from vtg_eval.protocol import Protocol
 from vtg_eval.run.journal import Record
 from vtg_eval.run.manifest import Subset
-from vtg_eval.run.score import Score, score, spread
+from vtg_eval.run.score import Score, score
 from vtg_eval.run.spec import RunSpec
+from vtg_eval.run.spread import SpreadRow, spread, spread_rows
+from vtg_eval.scoring.table import Table
+from vtg_eval.subset import subset_digest
 from vtg_eval.task import Task
-from vtg_eval.types import Prediction, Sample
+from vtg_eval.types import Group, Prediction, Sample, Span
 
-FORMAT = 1
-
-Metrics = Mapping[str, float]
-"""Percent, 0 to 100, unrounded unless the protocol rounds."""
+FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)
 class SampleResult:
-    """One sample: the span that counts (seconds; None: none), its IoU, what is wrong with it."""
+    """One sample: what counts of the answer (span in seconds, option; None: none), its worth.
+
+    value: its part of the primary metric, 0 to 1; None where it is no number.
+    """
 
     id: str
     video: str
-    span: tuple[float, float] | None
-    iou: float
+    span: tuple[float | None, float | None] | None
+    choice: str | None
+    value: float | None
     failures: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class GroupResult:
-    """The samples of one group of one grouping. `n` are those in the metrics' denominator."""
+    """The samples of one group of one grouping. `n` are those in some metric's denominator."""
 
     grouping: str
     group: str
@@ -57,10 +62,11 @@ class TaskResults:
     """One run's result on one task.
 
     `n_expected` samples were asked, `n_scored` are in the metrics' denominator. `intervals` are
-    95 %, bootstrapped over whole videos. `floors` are blind predictors on the same samples.
+    95 %, bootstrapped over whole videos. `headline` names the metrics of the narrow table,
+    `primary` the one that stands for the whole. `floors` are blind predictors on the same samples.
     `ceiling` is the best that the frames' times allow, None where no frame was shown. `spread`
     has the same answers' metrics under every protocol of the task. `samples` are in the order of
-    the annotation.
+    the annotation. `checkpoint` is empty for answers that come from a file.
     """
 
     task: str
@@ -72,23 +78,21 @@ class TaskResults:
     n_expected: int
     n_scored: int
     subset: Subset
+    primary: str
+    headline: tuple[str, ...]
     metrics: Metrics
-    intervals: Mapping[str, tuple[float, float]]
+    intervals: Mapping[str, tuple[float | None, float | None]]
     failures: Mapping[str, int]
     floors: Mapping[str, Metrics]
     ceiling: Metrics | None
-    spread: Mapping[str, Metrics]
+    spread: tuple[SpreadRow, ...]
     groups: tuple[GroupResult, ...]
     samples: tuple[SampleResult, ...]
     format: int = FORMAT
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain JSON values. Times that are no numbers are written as null."""
-        table = asdict(self)
-        for row in table["samples"]:
-            if row["span"] is not None:
-                row["span"] = [t if np.isfinite(t) else None for t in row["span"]]
-        return table
+        """Return plain JSON values."""
+        return asdict(self)
 
     @property
     def lost(self) -> int:
@@ -110,30 +114,51 @@ def make_results(
 
     `protocols` are those for the spread. The blind constant may need annotations under `root`.
     """
-    card, split, protocol = task.card, spec.split, spec.protocol
     answers = [prediction(records[s.id]) for s in samples if s.id in records]
+    found = answers_results(
+        task, root, spec.split, samples, answers, spec.protocol, protocols, spec.model
+    )
+    quantum = spec.protocol.answer.quantum
+    grids = {s.id: frame_grid(records.get(s.id), quantum) for s in samples}
+    best = None
+    if any(len(grid) for grid in grids.values()):
+        best = plain(ceiling(task.card, spec.split, samples, grids, spec.protocol))
+    return replace(found, checkpoint=spec.checkpoint, subset=subset, ceiling=best)
+
+
+def answers_results(
+    task: Task,
+    root: Path,
+    split: str,
+    samples: Sequence[Sample],
+    answers: Sequence[Prediction],
+    protocol: Protocol,
+    protocols: Iterable[Protocol],
+    model: str,
+) -> TaskResults:
+    """Score answers to the whole of `samples`, wherever they come from; `model` is their name."""
+    card = task.card
     result = score(card, samples, answers, protocol, split)
-    grids = {s.id: frame_grid(records.get(s.id), protocol.answer.quantum) for s in samples}
-    shown = any(len(grid) for grid in grids.values())
+    others = spread(card, samples, answers, protocols, split)
+    floors = task_floors(task, root, split, samples, protocol)
     return TaskResults(
         task=card.name,
         task_version=card.version,
         split=split,
-        model=spec.model,
-        checkpoint=spec.checkpoint,
+        model=model,
+        checkpoint="",
         protocol=protocol.name,
         n_expected=result.n_expected,
         n_scored=result.n_scored,
-        subset=subset,
-        metrics=dict(result.metrics),
-        intervals={name: (low, high) for name, (low, high) in result.intervals().items()},
+        subset=Subset(subset_digest(s.id for s in samples), len(samples), len(samples)),
+        primary=result.table.primary,
+        headline=result.table.narrow,
+        metrics=plain(result.metrics),
+        intervals={n: (finite(low), finite(high)) for n, (low, high) in result.intervals.items()},
         failures={kind.value: count for kind, count in result.failures.items()},
-        floors={f.name: dict(f.metrics) for f in task_floors(task, root, samples, protocol)},
-        ceiling=dict(grid_ceiling(samples, grids, protocol)) if shown else None,
-        spread={
-            each.protocol: dict(each.metrics)
-            for each in spread(card, samples, answers, protocols, split)
-        },
+        floors={floor.name: plain(floor.metrics) for floor in floors},
+        ceiling=None,
+        spread=spread_rows(result, others),
         groups=by_group(result),
         samples=_sample_results(result),
     )
@@ -166,34 +191,41 @@ def frame_grid(record: Record | None, quantum: float = 0.0) -> Floats:
 
 def by_group(result: Score) -> tuple[GroupResult, ...]:
     """Return the metrics of each group of each grouping, in alphabetical order."""
-    found: dict[tuple[str, str], list[int]] = {}
+    found: dict[Group, list[int]] = {}
+    counts = np.any([column.counted for column in result.table.columns.values()], axis=0)
     for row, sample in enumerate(result.samples):
-        if result.counted[row]:
-            for key in sample.groups.items():
-                found.setdefault(key, []).append(row)
+        if counts[row]:
+            for group in sample.groups:
+                found.setdefault(group, []).append(row)
     return tuple(
-        GroupResult(
-            grouping,
-            group,
-            len(rows),
-            {name: float(values[rows].mean() * 100) for name, values in result.values.items()},
-        )
-        for (grouping, group), rows in sorted(found.items())
+        GroupResult(group.grouping, group.name, len(rows), _group_metrics(result.table, rows))
+        for group, rows in sorted(found.items())
     )
 
 
+def _group_metrics(table: Table, rows: list[int]) -> Metrics:
+    """Return each metric over those of the rows that count for it, where any does."""
+    parts = {name: column.of(rows) for name, column in table.columns.items()}
+    return {name: finite(part.percent()) for name, part in parts.items() if part.counted.any()}
+
+
 def _sample_results(result: Score) -> tuple[SampleResult, ...]:
-    rows = zip(result.samples, result.spans, result.ious, result.kinds, strict=True)
+    rows = zip(result.samples, result.readings, result.values, strict=True)
     return tuple(
         SampleResult(
             id=sample.id,
             video=sample.video,
-            span=None if span is None else (span.start, span.end),
-            iou=float(overlap),
-            failures=tuple(kind.value for kind in kinds),
+            span=None if reading.span is None else _pair(reading.span),
+            choice=reading.letters[0] if reading.letters else None,
+            value=finite(float(value)),
+            failures=tuple(kind.value for kind in reading.kinds),
         )
-        for sample, span, overlap, kinds in rows
+        for sample, reading, value in rows
     )
+
+
+def _pair(span: Span) -> tuple[float | None, float | None]:
+    return finite(span.start), finite(span.end)
 
 
 def load_results(table: Mapping[str, Any]) -> TaskResults:
@@ -205,6 +237,9 @@ def load_results(table: Mapping[str, Any]) -> TaskResults:
         subset = Subset(**{**table["subset"], "missing_videos": missing})
         groups = tuple(GroupResult(**row) for row in table["groups"])
         samples = tuple(SampleResult(**row) for row in table["samples"])
-        return TaskResults(**{**table, "subset": subset, "groups": groups, "samples": samples})
+        headline = tuple(table["headline"])
+        rows = tuple(SpreadRow(**{**row, "why": tuple(row["why"])}) for row in table["spread"])
+        parts = {"subset": subset, "groups": groups, "samples": samples, "spread": rows}
+        return TaskResults(**{**table, **parts, "headline": headline})
     except (KeyError, TypeError, ValueError) as exc:
         raise UserError(f"This is not a result of vtg-eval: {exc}") from exc

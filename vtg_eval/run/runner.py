@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import TracebackType
 
 from vtg_eval.engines.base import Engine, Request
 from vtg_eval.progress import Progress
@@ -21,6 +20,7 @@ from vtg_eval.run.places import cache_folder
 from vtg_eval.run.plan import Plan, make_plan
 from vtg_eval.run.results import TaskResults, make_results
 from vtg_eval.run.schedule import Feed, Load
+from vtg_eval.run.subtitling import with_subtitles
 from vtg_eval.types import Sample
 from vtg_eval.video.frame_store import FrameStore
 from vtg_eval.video.frames import Frames
@@ -37,7 +37,7 @@ class Outcome:
 
 
 class Runner:
-    """One checkpoint on any number of tasks; a context manager. The engine is started once."""
+    """One checkpoint on any number of tasks; to be closed. The engine is started once."""
 
     def __init__(self, options: RunOptions, registry: Registry) -> None:
         self.options = options
@@ -45,15 +45,8 @@ class Runner:
         self.model = find_model(options, registry)
         self._room = EngineRoom(registry, self.model, options.engine_options)
 
-    def __enter__(self) -> Runner:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Stop the engine."""
         self._room.close()
 
     def case(self, task: str) -> Case:
@@ -131,7 +124,8 @@ class Runner:
         adapter, protocol = self.model.adapter, case.spec.protocol
 
         def build(sample: Sample, frames: Frames | None) -> Request:
-            return adapter.request(sample, frames, protocol)
+            told = with_subtitles(case.task, case.root, sample, frames, protocol.prompt)
+            return adapter.request(told, frames, protocol)
 
         return Feed(plan.jobs, self._loader(protocol.frames), build)
 
@@ -145,7 +139,7 @@ class Runner:
         def sizer(height: int, width: int, count: int) -> tuple[int, int]:
             return adapter.frame_size(height, width, count, rule)
 
-        return lambda job: store.frames(job.path, rule, sizer)
+        return lambda job: store.frames(job.path, rule, sizer, job.clips)
 
     def _results(self, case: Case, plan: Plan, folder: RunFolder) -> TaskResults:
         return make_results(

@@ -4,43 +4,39 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
 from vtg_eval.answers import Reading, read_answer
-from vtg_eval.errors import UserError
 from vtg_eval.failures import Failure
-from vtg_eval.metrics.grounding import Mask, best_ious, percentages, sample_values, suppress
 from vtg_eval.metrics.iou import Floats
-from vtg_eval.protocol import Protocol
-from vtg_eval.stats import Interval, cluster_bootstrap
+from vtg_eval.protocol import Protocol, ScoreRule
+from vtg_eval.scoring.families import metric_family
+from vtg_eval.scoring.table import Table
+from vtg_eval.stats import RESAMPLES, Interval, intervals, resampled_means
 from vtg_eval.task import Card
 from vtg_eval.types import Prediction, Sample, Span
 
-GROUNDING = "grounding"
+POOLED = 10  # spans of each record, where records for one sample are pooled
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Score:
-    """One task's result under one protocol. Arrays have a row for each sample, in task order.
+    """One task's result under one protocol. `rule` is the protocol's for this task.
 
-    ious: float64 [N], of the span that counts with the target, 0 for failures. counted: bool
-    [N], whether the sample is in the denominator. values: each metric's per-sample values,
-    float64 [N], 0 to 1. spans: the span that counts, None where there is none. kinds: what is
-    wrong with each answer. metrics: percent, unrounded. failures: the whole ledger.
+    `readings` are in the order of `samples`; `metrics` are percent, unrounded unless the
+    protocol rounds; `failures` is the whole ledger.
     """
 
     task: str
     split: str
     protocol: str
+    rule: ScoreRule
     samples: tuple[Sample, ...]
-    ious: Floats
-    counted: Mask
-    values: Mapping[str, Floats]
-    spans: tuple[Span | None, ...]
-    kinds: tuple[tuple[Failure, ...], ...]
+    readings: tuple[Reading, ...]
+    table: Table
     metrics: Mapping[str, float]
     failures: Mapping[Failure, int]
 
@@ -51,31 +47,18 @@ class Score:
 
     @property
     def n_scored(self) -> int:
-        """Number of samples in the metrics' denominator: all of them unless a protocol drops."""
-        return int(self.counted.sum())
+        """Number of samples in any metric's denominator: all of them unless a protocol drops."""
+        return int(np.any([column.counted for column in self.table.columns.values()], axis=0).sum())
 
-    def intervals(self, resamples: int = 10_000, seed: int = 0) -> Mapping[str, Interval]:
-        """Return each metric's 95 % interval in percent, bootstrapped over whole videos."""
-        videos = {sample.video: 0 for sample in self.samples}
-        number = {video: index for index, video in enumerate(videos)}
-        clusters = np.array([number[sample.video] for sample in self.samples])
-        table = np.stack(list(self.values.values()), axis=1)
-        found = cluster_bootstrap(
-            table[self.counted] * 100, clusters[self.counted], resamples=resamples, seed=seed
-        )
-        return dict(zip(self.values, found, strict=True))
+    @property
+    def values(self) -> Floats:
+        """Each sample's part of the primary metric, float64 [N], 0 to 1."""
+        return self.table.columns[self.table.primary].values
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the result as the command line writes it; its keys are a stable interface."""
-        return {
-            "task": self.task,
-            "split": self.split,
-            "protocol": self.protocol,
-            "n_expected": self.n_expected,
-            "n_scored": self.n_scored,
-            "metrics": dict(self.metrics),
-            "failures": {kind.value: count for kind, count in self.failures.items()},
-        }
+    @cached_property
+    def intervals(self) -> Mapping[str, Interval]:
+        """Each metric's 95 % interval in percent, bootstrapped over whole videos."""
+        return bootstrap(self)
 
 
 def score(
@@ -89,112 +72,96 @@ def score(
 
     Raises UserError where the protocol or the metric family does not apply to the task.
     """
-    if card.metric_family != GROUNDING:
-        raise UserError(f"{card.name} needs {card.metric_family} metrics, which are not built in.")
-    rules = protocol.for_task(card.name)
+    rules = protocol.for_task(card.name, card.metric_family, split)
     answers, strays = _by_sample(samples, predictions, rules)
-    readings = [read_answer(sample, answers.get(sample.id), rules) for sample in samples]
-
-    ranked = _ranked_spans(readings, rules)
-    targets, counted = _targets(samples, rules)
-    if rules.score.missing == "drop":
-        counted &= np.array([reading.answered for reading in readings], dtype=np.bool_)
-    ious = best_ious(ranked, targets)
-    for row, (sample, reading) in enumerate(zip(samples, readings, strict=True)):
-        if not sample.target.spans and reading.absent:
-            ious[row] = 1.0
-    values = sample_values(ious, rules.score)
+    readings = tuple(read_answer(sample, answers.get(sample.id), rules) for sample in samples)
+    table = metric_family(card.metric_family)(card, samples, readings, rules)
     return Score(
         task=card.name,
         split=split,
         protocol=protocol.name,
+        rule=rules.score,
         samples=tuple(samples),
-        ious=ious[:, 0],
-        counted=counted,
-        values=values,
-        spans=tuple(reading.span for reading in readings),
-        kinds=tuple(reading.kinds for reading in readings),
-        metrics=percentages(values, counted, rules.score),
+        readings=readings,
+        table=table,
+        metrics=table.metrics(),
         failures=_ledger(readings, strays),
     )
 
 
-def spread(
-    card: Card,
-    samples: Sequence[Sample],
-    predictions: Sequence[Prediction],
-    protocols: Iterable[Protocol],
-    split: str,
-) -> tuple[Score, ...]:
-    """Score one set of answers under every protocol that is defined for the task.
-
-    Protocols whose models answer in another unit than seconds are left out: they would read
-    the same numbers as something else.
-    """
-    apt = [p for p in protocols if not p.only_tasks or card.name in p.only_tasks]
-    apt = [p for p in apt if p.for_task(card.name).answer.unit == "seconds"]
-    return tuple(score(card, samples, predictions, protocol, split) for protocol in apt)
+def bootstrap(result: Score, resamples: int = RESAMPLES, seed: int = 0) -> dict[str, Interval]:
+    """Return each metric's 95 % interval in percent; whole videos are resampled."""
+    number: dict[str, int] = {}
+    clusters = np.array([number.setdefault(s.video, len(number)) for s in result.samples])
+    columns = result.table.columns
+    means = 100 * resampled_means(
+        np.stack([column.values for column in columns.values()], axis=1),
+        clusters,
+        np.stack([column.counted for column in columns.values()], axis=1),
+        resamples=resamples,
+        seed=seed,
+    )
+    found = dict(zip(columns, means.T, strict=True))
+    for name, derived in result.table.derived.items():
+        found[name] = derived.figures(found)
+    names = result.table.names
+    return dict(zip(names, intervals(np.stack([found[n] for n in names], axis=1)), strict=True))
 
 
 def _by_sample(
     samples: Sequence[Sample], predictions: Iterable[Prediction], rules: Protocol
 ) -> tuple[dict[str, Prediction], Counter[Failure]]:
     known = {sample.id for sample in samples}
-    answers: dict[str, Prediction] = {}
+    records: dict[str, list[Prediction]] = {}
     strays: Counter[Failure] = Counter()
     for prediction in predictions:
         if prediction.id not in known:
             strays[Failure.UNKNOWN_ID] += 1
             continue
-        if prediction.id in answers:
+        if prediction.id in records:
             strays[Failure.DUPLICATE] += 1
-            if rules.score.duplicates == "first":
-                continue
-        answers[prediction.id] = prediction
-    return answers, strays
+        records.setdefault(prediction.id, []).append(prediction)
+    match rules.score.duplicates:
+        case "first":
+            return {key: each[0] for key, each in records.items()}, strays
+        case "last":
+            return {key: each[-1] for key, each in records.items()}, strays
+        case "pool":
+            return {key: _pooled([*map(_cut, each)]) for key, each in records.items()}, strays
 
 
-def _ranked_spans(readings: Sequence[Reading], rules: Protocol) -> Floats:
-    """Return [N, R, 2]: each answer's spans in rank order, NaN where there is none."""
-    depth = max(rules.score.ranks)
-    ranked = np.full((len(readings), depth, 2), np.nan)
-    for row, reading in enumerate(readings):
-        spans = np.array(reading.spans, dtype=np.float64).reshape(-1, 2)
-        if rules.score.nms < 1:
-            spans = spans[suppress(spans, rules.score.nms, depth)]
-        ranked[row, : min(depth, len(spans))] = spans[:depth]
-    return ranked
+def _cut(prediction: Prediction) -> Prediction:
+    """Return the prediction with the first ten spans only."""
+    if prediction.spans is None:
+        return prediction
+    scores = None if prediction.scores is None else prediction.scores[:POOLED]
+    return replace(prediction, spans=prediction.spans[:POOLED], scores=scores)
 
 
-def _targets(samples: Sequence[Sample], rules: Protocol) -> tuple[Floats, Mask]:
-    """Return [N, K, 2], NaN where there is no further occurrence, and which samples count."""
-    kept = 1 if rules.score.occurrences == "first" else None
-    spans = [sample.target.spans[:kept] for sample in samples]
-    targets = np.full((len(samples), max(map(len, spans), default=0), 2), np.nan)
-    for row, each in enumerate(spans):
-        if each:
-            targets[row, : len(each)] = each
-    counted = np.ones(len(samples), dtype=np.bool_)
-    if rules.score.truth == "as-is" and rules.answer.unit == "seconds":
-        return targets, counted
-    durations = _durations(samples, rules)
-    if rules.score.truth == "clamp":
-        targets[..., 1] = np.minimum(targets[..., 1], durations[:, None])
-        empty = (targets[..., 0] >= targets[..., 1]).any(axis=1)
-        counted &= ~empty
-    if rules.answer.unit == "percent":
-        targets = targets / durations[:, None, None]
-    return targets, counted
+def _pooled(records: Sequence[Prediction]) -> Prediction:
+    """Return the last record with the spans of all, its own listed first.
 
-
-def _durations(samples: Sequence[Sample], rules: Protocol) -> Floats:
-    missing = next((sample.id for sample in samples if sample.duration is None), None)
-    if missing is not None:
-        raise UserError(
-            f"The protocol {rules.name} needs every video's duration, and {missing} has none: "
-            "add the benchmark's file of durations."
-        )
-    return np.array([sample.duration for sample in samples], dtype=np.float64)
+    Its spans are ranked in the order of the records: scores become ranks, for which the order of
+    the list does not matter.
+    """
+    last = records[-1]
+    if len(records) == 1 or not last.spans or last.scores is None:
+        return last
+    spans: list[Span] = []
+    scores: list[float] = []
+    for record in records:
+        if record.spans and record.scores:
+            spans += record.spans
+            scores += record.scores
+    ranked = sorted(range(len(scores)), key=lambda place: -scores[place])  # stable; NaN as it falls
+    ranks = {place: -float(rank) for rank, place in enumerate(ranked)}
+    own = len(spans) - len(last.spans)
+    order = (*range(own, len(spans)), *range(own))
+    return replace(
+        last,
+        spans=tuple(spans[place] for place in order),
+        scores=tuple(ranks[place] for place in order),
+    )
 
 
 def _ledger(readings: Iterable[Reading], strays: Counter[Failure]) -> dict[Failure, int]:

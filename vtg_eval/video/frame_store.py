@@ -12,7 +12,7 @@ import logging
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,12 +20,13 @@ import numpy as np
 import numpy.typing as npt
 
 from vtg_eval.protocol import FrameRule
+from vtg_eval.types import Span
 from vtg_eval.video.decoder import Decoder
 from vtg_eval.video.entry_file import read_entry, write_entry
 from vtg_eval.video.frames import Frames, VideoInfo
 from vtg_eval.video.probe_cache import ProbeCache
 from vtg_eval.video.resize import RESIZE_RULE
-from vtg_eval.video.sampling import choose
+from vtg_eval.video.sampling import ShownVideo, choose_rows, show
 
 GIB = 1 << 30
 DEFAULT_LIMIT = 20 * GIB
@@ -57,21 +58,35 @@ class FrameStore:
         """Return what is known of the file, remembered while it is unchanged. Raises VideoError."""
         return self._probes.probe(path)
 
-    def frames(self, path: Path, rule: FrameRule, sizer: Sizer) -> Frames:
+    def frames(
+        self, path: Path, rule: FrameRule, sizer: Sizer, clips: Sequence[Span] = ()
+    ) -> Frames:
         """Return the frames that `rule` chooses, from disk where they were decoded before.
 
         sizer: (height, width, number of frames) -> (height, width) in px, as
-        `Adapter.frame_size` has it. Raises VideoError.
+        `Adapter.frame_size` has it. clips: as in `Sample`; with them, `times` and the info's
+        `times` and `duration` are in the shown video's time. Raises VideoError.
         """
-        info = self.probe(path)
-        indices = choose(info, rule)
-        size = sizer(info.height, info.width, len(indices))
-        key = frames_key(info, self.decoder.identity, indices, size)
+        shown = show(self.probe(path), clips)
+        rows = choose_rows(shown.info, rule)
+        size = sizer(shown.info.height, shown.info.width, len(rows))
+        key = frames_key(shown, self.decoder.identity, rows, size)
         entry = self._load(key)
         if entry is None:
-            entry = self.decoder.read(path, indices.tolist(), size)
+            entry = self._decode(path, shown, rows, size)
             self._save(key, *entry)
-        return Frames(*entry, digest=key, decoder=self.decoder.identity, info=info)
+        return Frames(*entry, digest=key, decoder=self.decoder.identity, info=shown.info)
+
+    def _decode(
+        self, path: Path, shown: ShownVideo, rows: npt.NDArray[np.int64], size: tuple[int, int]
+    ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float64]]:
+        indices = shown.indices[rows]
+        order = np.argsort(indices, kind="stable")
+        array, times = self.decoder.read(path, indices[order].tolist(), size)
+        if (indices[1:] < indices[:-1]).any():  # clips that go back in the file
+            back = np.argsort(order)
+            array, times = array[back], times[back]
+        return array, shown.shown_times(rows, times)
 
     def _path(self, key: str) -> Path:
         return self.folder / key[:2] / f"{key}.frames"
@@ -140,15 +155,17 @@ class FrameStore:
 
 
 def frames_key(
-    info: VideoInfo, decoder: str, indices: npt.NDArray[np.int64], size: tuple[int, int]
+    shown: ShownVideo, decoder: str, rows: npt.NDArray[np.int64], size: tuple[int, int]
 ) -> str:
-    """Return the sha256 of everything that changes the decoded frames, hexadecimal."""
-    facts = {
-        "video": info.digest,
+    """Return the sha256 of everything that changes the frames or their times, hexadecimal."""
+    facts: dict[str, object] = {
+        "video": shown.info.digest,
         "decoder": decoder,
-        "indices": indices.tolist(),
-        "times": info.times[indices].tolist(),
+        "indices": shown.indices[rows].tolist(),
+        "times": shown.info.times[rows].tolist(),
         "size": list(size),
         "resize": RESIZE_RULE,
     }
+    if shown.clips:
+        facts["clips"] = shown.clips
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()

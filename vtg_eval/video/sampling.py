@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from vtg_eval.errors import VideoError
 from vtg_eval.protocol import FrameRule
+from vtg_eval.types import Span
 from vtg_eval.video.frames import VideoInfo
 
 # Files store times rounded to their own unit; a frame this close after a target counts as on time.
@@ -17,11 +20,98 @@ TOLERANCE = 1e-6
 PAIR = 2
 
 
-def choose(info: VideoInfo, rule: FrameRule) -> npt.NDArray[np.int64]:
-    """Return indices into `info.times`, ascending, even in number; repeats on short videos.
+@dataclass(frozen=True, slots=True)
+class ShownVideo:
+    """The parts of a file that are shown, one after the other, as one video that starts at 0.
 
-    Raises VideoError where the policy is not defined for so short a video.
+    info: of the shown video: `times` of its N frames and `duration` in its own time (seconds).
+    indices: int64 [N], where those frames are in the file. starts, offsets, lengths: float64 [N],
+    for each frame's clip: its start in the file, in the shown video, and how long it is (seconds).
+    clips: the clips as they are shown, within the file; empty where all of it is.
     """
+
+    info: VideoInfo
+    indices: npt.NDArray[np.int64]
+    starts: npt.NDArray[np.float64]
+    offsets: npt.NDArray[np.float64]
+    lengths: npt.NDArray[np.float64]
+    clips: tuple[Span, ...] = ()
+
+    def shown_times(
+        self, rows: npt.NDArray[np.int64], times: npt.NDArray[np.float64]
+    ) -> npt.NDArray[np.float64]:
+        """Return the shown times of the frames `rows` whose times in the file are `times`.
+
+        A frame from before its clip stands at the clip's start.
+        """
+        if not self.clips:
+            return times
+        within = np.clip(times - self.starts[rows], 0.0, self.lengths[rows])
+        return within + self.offsets[rows]
+
+
+def choose(info: VideoInfo, rule: FrameRule, clips: Sequence[Span] = ()) -> npt.NDArray[np.int64]:
+    """Return indices into `info.times`, even in number; repeats on short videos.
+
+    With `clips` the rule is applied to the video that they make up (see `show`). Ascending as
+    long as the clips are. Raises VideoError where the policy is not defined for so short a video
+    and where no clip lies in it.
+    """
+    shown = show(info, clips)
+    return shown.indices[choose_rows(shown.info, rule)]
+
+
+def show(info: VideoInfo, clips: Sequence[Span]) -> ShownVideo:
+    """Return the video that `clips` (seconds, of the file) make up; all of the file for none.
+
+    Clips are taken in the order given, cut to the file; where they overlap, the frames are shown
+    twice. Empty and reversed ones and those with NaN are left out. A clip has the frames that
+    start in [start, end); where none does, the one on display at its start. (qwen-vl-utils, which
+    shows one clip only, also takes a frame that starts exactly at the end.)
+    Raises VideoError where nothing is left.
+    """
+    if not clips:
+        none = np.empty(0, dtype=np.float64)
+        return ShownVideo(info, np.arange(len(info.times), dtype=np.int64), none, none, none)
+    kept = tuple(cut for clip in clips if (cut := _within(clip, info.duration)) is not None)
+    if not kept:
+        raise VideoError(f"none of the clips to show lies in the video's {info.duration:.3f} s")
+    ranges = [_frames_of(info, clip) for clip in kept]
+    counts = [len(part) for part in ranges]
+    spans = np.array(kept, dtype=np.float64)
+    lengths = spans[:, 1] - spans[:, 0]
+    ends = np.cumsum(lengths)
+    indices = np.concatenate(ranges)
+    shown = ShownVideo(
+        info=info,
+        indices=indices,
+        starts=np.repeat(spans[:, 0], counts),
+        offsets=np.repeat(np.concatenate([[0.0], ends[:-1]]), counts),
+        lengths=np.repeat(lengths, counts),
+        clips=kept,
+    )
+    times = shown.shown_times(np.arange(len(indices)), info.times[indices])
+    return replace(shown, info=replace(info, duration=float(ends[-1]), times=times))
+
+
+def _within(clip: Span, duration: float) -> Span | None:
+    """Return the part of the clip that lies in the file, None where that is nothing."""
+    if math.isnan(clip.start) or math.isnan(clip.end):
+        return None
+    start, end = max(clip.start, 0.0), min(clip.end, duration)
+    return Span(start, end) if start < end else None
+
+
+def _frames_of(info: VideoInfo, clip: Span) -> npt.NDArray[np.int64]:
+    first, stop = np.searchsorted(info.times, np.array(clip) - TOLERANCE)
+    if first == stop:
+        first = max(int(first) - 1, 0)
+        stop = first + 1
+    return np.arange(first, stop, dtype=np.int64)
+
+
+def choose_rows(info: VideoInfo, rule: FrameRule) -> npt.NDArray[np.int64]:
+    """Return which frames of a whole (shown) video the rule takes: ascending, even in number."""
     match rule.policy:
         case "fps":
             return _on_display(info, _fps_targets(info.duration, rule))

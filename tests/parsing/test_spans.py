@@ -1,8 +1,5 @@
-import json
 import math
-import os
 import time
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -10,10 +7,7 @@ from hypothesis import strategies as st
 
 from vtg_eval.errors import UserError
 from vtg_eval.failures import Failure
-from vtg_eval.parsing import SPAN_PARSERS, span_parser, strict
-
-GOLDEN = os.environ.get("VTG_EVAL_GOLDEN")
-needs_golden = pytest.mark.skipif(not GOLDEN, reason="VTG_EVAL_GOLDEN is not set")
+from vtg_eval.parsing.spans import SPAN_PARSERS, span_parser, strict
 
 STRICT_SPANS = [
     ("12.5 - 20.3", (12.5, 20.3)),
@@ -91,13 +85,29 @@ HOSTILE = [
     "does " * 200_000,
     "\ufdfa" * 10**6,
 ]
-SOURCES = {
-    "timelens.extract_time": ("timelens", None),
-    "lmms_charades.extract_time": ("lmms-charades", None),
-    "timechat.format_tvg.extract_time": ("timechat", None),
-    "time_r1.extract_answer(tg)": ("to-or-and", -1),
-    "timezero.parse_timestamp_output": ("to-or-and", -1),
-}
+FENCE = "```json\n{}\n```"
+# text, what CG-Bench's script reads, what VLMEvalKit reads (None: nothing)
+INTERVALS = [
+    (FENCE.format('{"result": [[1, 2.5], [4, 6]]}'), [(1, 2.5), (4, 6)], [(1, 2.5), (4, 6)]),
+    (FENCE.format('{"result": [5, 9]}'), [(5, 9)], [(5, 9)]),
+    (FENCE.format('{"result": [5, 9, 12]}'), None, [(5, 9)]),
+    (FENCE.format('{"result": []}'), [], None),
+    (FENCE.format('{"result": null}') + " 3 4", [], None),
+    (FENCE.format('{"result": "3 4"}'), [(3, 4)], None),
+    (FENCE.format('{"result": [[3, null]]}'), None, None),
+    (FENCE.format('{"result": [["3", "4"]]}'), [(3, 4)], [(3, 4)]),
+    (FENCE.format('{"result": [{"start": 3, "end": 4}]}'), [(3, 4)], [(3, 4)]),
+    (FENCE.format('{"result": [[1, 5, 7]]}'), None, [(1, 5)]),
+    (FENCE.format('{"result": [[1, 9], [2, 3, 7]]}'), [(1, 9), (2, 3)], [(1, 9), (2, 3)]),
+    (FENCE.format('{"result": [[9, 3]]}'), [(9, 3)], [(9, 3)]),
+    ("```json\n[[1, 2]]", [(1, 2)], [(1, 2)]),
+    ("no clue", [], None),
+    ("at 3", None, None),
+    ("1 - 2, 3 - 4 and 5", None, [(1, 2), (3, 4)]),
+    ("1 - 4, 3 - 5", None, [(1, 4), (3, 5)]),
+    ("5 - 4, -3 to 2.", [(5, 4), (-3, 2)], [(5, 4), (-3, 2)]),
+    ("", None, None),
+]
 
 
 @pytest.mark.parametrize(("text", "span"), STRICT_SPANS)
@@ -148,11 +158,26 @@ def test_unknown_parser_names_the_nearest():
         span_parser("timelen")
 
 
-@needs_golden
-@pytest.mark.parametrize("source", SOURCES)
-def test_as_the_official_parsers(source):
-    parser, index = SOURCES[source]
-    for row in json.loads((Path(GOLDEN) / "parsers/time_strings.official.json").read_text()):
-        spans = [list(span) for span in SPAN_PARSERS[parser](row["text"]).spans]
-        found = spans if index is None else (spans[index] if spans else [None, None])
-        assert found == row[source], row["text"]
+@pytest.mark.parametrize(("text", "official", "vlmevalkit"), INTERVALS)
+def test_sets_of_intervals_as_the_two_scripts_read_them(text, official, vlmevalkit):
+    for name, wanted in (("cg-bench", official), ("vlmevalkit-cg-bench", vlmevalkit)):
+        found = SPAN_PARSERS[name](text)
+        if wanted is None:
+            assert found.failure is Failure.UNPARSED
+        else:
+            assert (list(found.spans), found.absent) == (wanted, not wanted)
+
+
+@pytest.mark.parametrize(
+    ("text", "fractions"),
+    [
+        (FENCE.format('{"result": [[0.1, 0.5], [-1, 1]]}'), True),
+        (FENCE.format('{"result": [[0.1, 0.5, 9]]}'), True),
+        (FENCE.format('{"result": [[0.1, 0.5], [1, 2]]}'), False),
+        ("0.1 - 0.5", False),
+    ],
+)
+def test_only_a_fenced_result_of_times_up_to_1_is_in_fractions(text, fractions):
+    found = SPAN_PARSERS["vlmevalkit-cg-bench"](text)
+    assert (found.fractions, found.spans[0]) == (fractions, (0.1, 0.5))
+    assert not SPAN_PARSERS["cg-bench"](text).fractions

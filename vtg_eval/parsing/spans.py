@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from vtg_eval.errors import UserError
 from vtg_eval.failures import Failure
 from vtg_eval.names import nearest
-from vtg_eval.strict_answer import ABSENCE, REFUSAL, final_answer, spans_in
+from vtg_eval.parsing.clue_intervals import Intervals, cg_bench_intervals, vlmevalkit_intervals
+from vtg_eval.parsing.strict_answer import ABSENCE, REFUSAL, final_answer, spans_in
 from vtg_eval.types import Span
 
 
@@ -22,12 +23,14 @@ from vtg_eval.types import Span
 class Parse:
     """What an answer says: spans in the text's order, or that the event never happens, or why not.
 
-    `absent` is an explicit statement, never a guess from silence.
+    `absent` is an explicit statement, never a guess from silence. `fractions`: the times are
+    fractions of the video's length, where the parser's rule tells them from seconds.
     """
 
     spans: tuple[Span, ...] = ()
     absent: bool = False
     failure: Failure | None = None
+    fractions: bool = False
 
 
 Parser = Callable[[str], Parse]
@@ -111,6 +114,19 @@ def lmms_charades(text: str) -> Parse:
     return _ordered(spans or _in_first(SUFFIXED_RANGE, sentences, float))
 
 
+def cg_bench(text: str) -> Parse:
+    """All intervals, as CG-Bench's own script; the empty set is a statement of absence.
+
+    What it does not save is unparsed. See `vtg_eval.parsing.clue_intervals`.
+    """
+    return _set(cg_bench_intervals(text))
+
+
+def vlmevalkit_cg_bench(text: str) -> Parse:
+    """All intervals, as VLMEvalKit reads CG-Bench's; what it leaves out is unparsed."""
+    return _set(vlmevalkit_intervals(text))
+
+
 SPAN_PARSERS: Mapping[str, Parser] = {
     "strict": strict,
     "timelens": timelens,
@@ -118,6 +134,8 @@ SPAN_PARSERS: Mapping[str, Parser] = {
     "two-digits": two_digits,
     "timechat": timechat,
     "lmms-charades": lmms_charades,
+    "cg-bench": cg_bench,
+    "vlmevalkit-cg-bench": vlmevalkit_cg_bench,
 }
 
 
@@ -131,6 +149,12 @@ def span_parser(name: str) -> Parser:
 def _found(spans: Iterable[Span]) -> Parse:
     kept = tuple(spans)
     return Parse(kept) if kept else Parse(failure=Failure.UNPARSED)
+
+
+def _set(found: Intervals | None) -> Parse:
+    if found is None:
+        return Parse(failure=Failure.UNPARSED)
+    return Parse(found.spans, absent=not found.spans, fractions=found.fractions)
 
 
 def _ordered(spans: list[Span]) -> Parse:

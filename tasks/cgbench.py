@@ -1,0 +1,87 @@
+"""CG-Bench: questions on long videos, asked on the whole video, on its clues, and for the clues."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from types import MappingProxyType
+
+from vtg_eval.questions import right_letter
+from vtg_eval.records import Record, read_list
+from vtg_eval.subtitles import Cue, read_subtitles
+from vtg_eval.task import Task, found_video, load_card
+from vtg_eval.types import Asks, Group, Sample, Span, Target
+
+ANNOTATION = MappingProxyType({"mini": "cgbench_mini.json", "full": "cgbench.json"})
+BOUNDS = (10, 20, 30, 40, 50, 60)  # minutes; each belongs to the group that it ends
+LENGTHS = ("0 ~ 10", "10 ~ 20", "20 ~ 30", "30 ~ 40", "40 ~ 50", "50 ~ 60", "60+")
+
+
+class CGBench(Task):
+    """Three samples for each record; their ids share all but what follows the slash."""
+
+    card = load_card(Path(__file__).with_suffix(".toml"))
+
+    def samples(self, root: Path, split: str) -> Sequence[Sample]:
+        """Return <qid>/long_acc, <qid>/clue_acc and <qid>/miou of each record, in file order."""
+        records = read_list(self.file(root, ANNOTATION[split]))
+        return [sample for record in records for sample in _samples(record)]
+
+    def video_path(self, root: Path, video: str) -> Path:
+        """Return the first usual place that holds the video, else the first of them."""
+        return found_video(self.folder(root), root, video, ("videos", "cg_videos_720p"))
+
+    def subtitles(self, root: Path, sample: Sample) -> Sequence[Cue]:
+        """Return the cues of cg_subtitles/<video>.srt, in the shown video's time."""
+        path = found_video(self.folder(root), root, sample.video, ("cg_subtitles",), (".srt",))
+        cues = read_subtitles(path) if path.is_file() else ()
+        return tuple(_shown(cues, sample.clips)) if sample.clips else cues
+
+
+def _samples(record: Record) -> list[Sample]:
+    name, video, query = record.text("qid"), record.text("video_uid"), record.text("question")
+    options, clues = record.texts("choices"), record.spans("clue_intervals")
+    duration, letter = record.seconds("duration"), right_letter(record, "right_answer", options)
+    groups = (
+        Group("duration", LENGTHS[bisect_left(BOUNDS, duration / 60)]),
+        Group("domain", record.text("domain")),
+        Group("sub_category", record.text("sub_category")),
+    )
+
+    def sample(
+        kind: str, target: Target, asks: Asks, length: float, clips: tuple[Span, ...] = ()
+    ) -> Sample:
+        return Sample(
+            id=f"{name}/{kind}",
+            video=video,
+            query=query.strip(),
+            target=target,
+            duration=length,
+            options=options,
+            groups=(Group("kind", kind), *groups),
+            clips=clips,
+            asks=asks,
+        )
+
+    shown = sum(end - start for start, end in clues)
+    return [
+        sample("long_acc", Target(choice=letter), Asks.CHOICE, duration),
+        sample("clue_acc", Target(choice=letter), Asks.CHOICE, shown, clues),
+        sample("miou", Target(spans=clues), Asks.SPANS, duration),
+    ]
+
+
+def _shown(cues: Iterable[Cue], clips: Iterable[Span]) -> Iterator[Cue]:
+    """Yield what of the cues falls into each clip, in the time of the clips one after the other."""
+    cues = tuple(cues)
+    offset = 0.0
+    for clip in clips:
+        for cue in cues:
+            start, end = max(cue.start, clip.start), min(cue.end, clip.end)
+            if start < end:
+                yield Cue(start - clip.start + offset, end - clip.start + offset, cue.text)
+        offset += clip.end - clip.start
+
+
+TASK = CGBench()

@@ -1,0 +1,96 @@
+"""NExT-GQA: multiple-choice questions, each with the moments that show the answer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+
+from vtg_eval.errors import DataError
+from vtg_eval.questions import letter_of_text
+from vtg_eval.records import Record, read_csv, read_table
+from vtg_eval.task import Task, found_video, load_card
+from vtg_eval.types import Asks, Group, Sample, Target
+
+OPTIONS = ("a0", "a1", "a2", "a3", "a4")
+FOLDERS = ("videos", "NExTVideo")
+PATHS = "map_vid_vidorID.json"
+# what eval_next.py reports for each type of question
+CLASSES: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "CW": ("Why", "Acc_C"),
+        "CH": ("How", "Acc_C"),
+        "TN": ("Bef&Aft", "Acc_T"),
+        "TP": ("Bef&Aft", "Acc_T"),
+        "TC": ("When", "Acc_T"),
+    }
+)
+
+
+class NextGQA(Task):
+    """The questions of gsub_<split>.json, in its order, with their texts from <split>.csv."""
+
+    card = load_card(Path(__file__).with_suffix(".toml"))
+
+    def samples(self, root: Path, split: str) -> Sequence[Sample]:
+        """Return one sample for each question that has a location."""
+        rows = {
+            f"{row.text('video_id')}_{row.text('qid')}": row
+            for row in read_csv(self.file(root, f"{split}.csv"))
+        }
+        videos = read_table(self.file(root, f"gsub_{split}.json"))
+        return [s for video, record in videos.items() for s in _samples(video, record, rows)]
+
+    def video_path(self, root: Path, video: str) -> Path:
+        """Return <folder of VidOR>/<video>.mp4 or <video>.mp4 in the first usual place."""
+        flat = found_video(self.folder(root), root, video, FOLDERS)
+        if flat.is_file() or not (self.folder(root) / PATHS).is_file():
+            return flat
+        place = vidor_paths(self.folder(root) / PATHS).text(video)
+        return found_video(self.folder(root), root, place, FOLDERS)
+
+
+@cache
+def vidor_paths(path: Path) -> Record:
+    """Return the file's record: under each video its path, such as "0101/2909445186"."""
+    try:
+        table = json.loads(path.read_bytes())
+    except ValueError as exc:
+        raise DataError(f"{path} is not JSON: {exc}") from exc
+    if not isinstance(table, dict):
+        raise DataError(f"{path} is not a JSON object.")
+    return Record(str(path), table)
+
+
+def _samples(video: str, record: Record, rows: Mapping[str, Record]) -> Iterator[Sample]:
+    location = record.table.get("location")
+    if not isinstance(location, dict):
+        raise DataError(f'{record.where}: "location" must be an object.')
+    places = Record(f"{record.where}, location", location)
+    for number in location:
+        name = f"{video}_{number}"
+        if name not in rows:
+            raise DataError(f"{record.where}: the table of questions has no {name}.")
+        row = rows[name]
+        kind = row.text("type")
+        if kind not in CLASSES:
+            raise DataError(f'{row.where}: "type" is {kind!r}, not one of {", ".join(CLASSES)}.')
+        options = tuple(row.text(key) for key in OPTIONS)
+        yield Sample(
+            id=name,
+            video=video,
+            query=row.text("question").strip(),
+            target=Target(places.spans(number), letter_of_text(row, "answer", options)),
+            duration=record.seconds("duration"),
+            options=options,
+            groups=(
+                Group("question type", kind),
+                *(Group("question class", name) for name in CLASSES[kind]),
+            ),
+            asks=Asks.BOTH,
+        )
+
+
+TASK = NextGQA()

@@ -1,0 +1,129 @@
+"""Every number of both official scripts on CG-Bench, as a user gets it by `vtg-eval score`."""
+
+import json
+import os
+import re
+from pathlib import Path
+
+import pytest
+from vtg_eval.tasks.cgbench import TASK
+
+from vtg_eval.cli import main
+from vtg_eval.registry import Registry
+from vtg_eval.run.score import score
+from vtg_eval.types import Group, Prediction, Sample, Span, Target
+
+BENCHMARKS, GOLDEN = os.environ.get("VTG_EVAL_BENCHMARKS"), os.environ.get("VTG_EVAL_GOLDEN")
+pytestmark = pytest.mark.skipif(
+    not (BENCHMARKS and GOLDEN), reason="VTG_EVAL_BENCHMARKS or VTG_EVAL_GOLDEN is not set"
+)
+FOLDER = Path(GOLDEN or ".") / "cgbench"
+CASES = sorted(path.name.removesuffix(".preds.jsonl") for path in FOLDER.glob("*.preds.jsonl"))
+THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5)
+NAMES = {
+    "long_acc": "long-acc",
+    "clue_acc": "clue-acc",
+    "miou": "mIoU",
+    "CRR": "CRR",
+    "acc@iou": "acc@IoU",
+    "rec@iou": "rec@IoU",
+}
+
+
+@pytest.fixture(scope="module", params=CASES)
+def case(request, tmp_path_factory):
+    """The official results, and what `vtg-eval score` makes of the same answers."""
+    folder = tmp_path_factory.mktemp("cgbench")
+    rows = map(json.loads, (FOLDER / f"{request.param}.preds.jsonl").read_text().splitlines())
+    answers = [{"id": f"{r['qid']}/{r['task_mode']}", "text": r["prediction"]} for r in rows]
+    (folder / "p.jsonl").write_text("".join(json.dumps(answer) + "\n" for answer in answers))
+    found = {}
+    for protocol in ("cg-bench@1", "vlmevalkit-cg-bench@1"):
+        out = folder / "out.json"
+        words = ["score", "--task", "cgbench", "--data-root", BENCHMARKS, "--protocol", protocol]
+        assert main([*words, "--predictions", str(folder / "p.jsonl"), "--json", str(out)]) == 0
+        found[protocol] = json.loads(out.read_text())
+    return json.loads((FOLDER / f"{request.param}.official.json").read_text()), found
+
+
+def test_vlmevalkit_overall(case):
+    official, found = case
+    wanted = {NAMES[key]: part["overall"] for key, part in official["vlmevalkit"]["rating"].items()}
+    metrics = found["vlmevalkit-cg-bench@1"]["metrics"]
+    assert {key: round(metrics[key] / 100, 4) for key in wanted} == wanted
+    assert all(metrics[key] == round(metrics[key], 2) for key in wanted)
+    left_out = official["vlmevalkit"]["n_minus1"]
+    assert found["vlmevalkit-cg-bench@1"]["n_scored"] == 9000 - left_out
+
+
+@pytest.mark.parametrize("grouping", ["duration", "domain", "sub_category"])
+def test_vlmevalkit_groups(case, grouping):
+    official, found = case
+    rating = official["vlmevalkit"]["rating"]
+    groups = {
+        row["group"]: in_fractions(row["metrics"])
+        for row in found["vlmevalkit-cg-bench@1"]["groups"]
+        if row["grouping"] == grouping
+    }
+    assert groups.keys() == rating["miou"][grouping].keys()
+    for group, figures in groups.items():
+        assert figures == {key: rating[key][grouping][group] for key in NAMES}, group
+
+
+def in_fractions(metrics):
+    """One group's figures rounded as VLMEvalKit rounds them, from the unrounded percentages."""
+    whole, clue = metrics["long-acc"], metrics["clue-acc"]
+    means = {
+        key: round(sum(round(metrics[f"{part}@{t}"] / 100, 4) for t in THRESHOLDS) / 5, 4)
+        for key, part in (("rec@iou", "rec"), ("acc@iou", "acc"))
+    }
+    return means | {
+        "long_acc": round(whole / 100, 4),
+        "clue_acc": round(clue / 100, 4),
+        "miou": round(metrics["mIoU"] / 100, 4),
+        "CRR": round(min(whole, clue) / clue, 4),
+    }
+
+
+def printed(official, key):
+    """The totals and figures of one block of stat_with_key.py's output."""
+    text = official["official_repo"]["stat_with_key_stdout"]
+    block = re.search(rf"Result Key: {re.escape(key)}\S*\n(.*)\n", text)[1]
+    return {name: float(value) for name, value in re.findall(r"(\S+): ([\d.]+)", block)}
+
+
+def test_the_repository_s_means(case):
+    official, found = case
+    metrics = found["cg-bench@1"]["metrics"]
+    for key in ("long_acc", "clue_acc", "rec@iou", "acc@iou"):
+        assert metrics[NAMES[key]] == printed(official, key)["Accuracy"] * 100, key
+    # its sum runs in the order in which the file system lists 3,000 files
+    assert metrics["mIoU"] == pytest.approx(printed(official, "miou")["Accuracy"] * 100, rel=1e-14)
+
+
+def test_the_repository_s_counts(case):
+    official, found = case
+    result = found["cg-bench@1"]
+    totals = {key: printed(official, key)["Total"] for key in ("long_acc", "clue_acc", "miou")}
+    groups = {row["group"]: row["n"] for row in result["groups"] if row["grouping"] == "kind"}
+    assert groups == totals
+    assert result["n_scored"] == sum(totals.values())
+    for kind in ("long_acc", "clue_acc"):
+        hits = result["metrics"][NAMES[kind]] * totals[kind] / 100
+        assert round(hits, 6) == printed(official, kind)["Result"]
+    for key, part, prefix in (("rec@iou", "rec", "iou_th"), ("acc@iou", "acc", "th")):
+        counts = printed(official, key)
+        for t in THRESHOLDS:
+            share = counts[f"{prefix}_{t}"] / counts["Total"] * 100
+            assert result["metrics"][f"{part}@{t}"] == share
+
+
+def test_micro_cases():
+    protocol = Registry.discover().protocol("cg-bench@1")
+    cases = json.loads((FOLDER / "interval_iou_cases.official.json").read_text())
+    for case in cases:
+        target = Target(tuple(Span(*pair) for pair in case["gt"]))
+        sample = Sample("1/miou", "v", "q", target, 100.0, groups=(Group("kind", "miou"),))
+        answer = Prediction("1/miou", spans=tuple(Span(*pair) for pair in case["pred"]))
+        metrics = score(TASK.card, [sample], [answer], protocol, "mini").metrics
+        assert metrics["mIoU"] == case["iou"] * 100, case

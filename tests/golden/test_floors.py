@@ -1,0 +1,65 @@
+"""The blind floors of Charades-STA and ActivityNet Captions, against an earlier survey's figures.
+
+The survey rounded twice (27.849 to 27.85 to 27.9), and so does this comparison.
+"""
+
+import os
+from dataclasses import replace
+from decimal import ROUND_HALF_UP, Decimal
+from pathlib import Path
+
+import pytest
+
+from vtg_eval.floors import floors
+from vtg_eval.registry import Registry
+from vtg_eval.report.floors_page import floors_page
+
+BENCHMARKS = os.environ.get("VTG_EVAL_BENCHMARKS")
+pytestmark = pytest.mark.skipif(not BENCHMARKS, reason="VTG_EVAL_BENCHMARKS is not set")
+
+# R1@0.3, R1@0.5, R1@0.7, mIoU
+CHARADES = {
+    "whole video": (34.3, 0.4, 0.0, 27.0),
+    "random": (27.9, 11.1, 3.1, 18.1),
+    "constant [0, 0.45]": (48.8, 27.7, 11.9, 30.6),
+}
+ACTIVITYNET = {
+    "whole video": (48.0, 21.2, 12.4, 34.6),
+    "random": (26.9, 13.8, 4.8, 18.5),
+    "constant [0.3, 0.95]": (48.2, 29.1, 7.3, 30.2),
+}
+
+
+def rounded(value: float) -> float:
+    once = Decimal(repr(value)).quantize(Decimal("0.01"), ROUND_HALF_UP)
+    return float(once.quantize(Decimal("0.1"), ROUND_HALF_UP))
+
+
+@pytest.mark.parametrize(
+    ("name", "published"), [("charades_sta", CHARADES), ("activitynet_captions", ACTIVITYNET)]
+)
+def test_floors_give_the_published_figures(name, published):
+    registry = Registry.discover()
+    task = registry.task(name)
+    split = task.card.default_split
+    samples = task.samples(Path(BENCHMARKS), split)
+    found = floors(task.card, split, samples, registry.protocol("strict@1"))
+    shown = {f.name: tuple(rounded(value) for value in f.metrics.values()) for f in found}
+    assert shown == published
+
+
+def test_the_constant_with_the_best_recall_at_a_half():
+    registry = Registry.discover()
+    task = registry.task("charades_sta")
+    samples = task.samples(Path(BENCHMARKS), "test")
+    card = replace(task.card, constant_span=None)
+    *_, found = floors(card, "test", samples, registry.protocol("strict@1"), (0.0, 0.3))
+    assert found.name == "constant [0, 0.3]"
+    assert [rounded(value) for value in found.metrics.values()] == [40.3, 30.7, 15.2, 28.1]
+
+
+def test_the_page_of_floors_is_current():
+    page = Path(__file__).parents[2] / "docs" / "floors.md"
+    assert page.read_text() == floors_page(Registry.discover(), Path(BENCHMARKS)), (
+        "run `python -m vtg_eval.report.floors_page docs/floors.md DATA_ROOT`"
+    )

@@ -1,0 +1,245 @@
+"""Every answer of the official tables, read as each official parser reads it."""
+
+import json
+import os
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from vtg_eval.failures import Failure
+from vtg_eval.metrics.interval_sets import set_iou
+from vtg_eval.parsing.choices import CHOICE_PARSERS
+from vtg_eval.parsing.spans import SPAN_PARSERS
+from vtg_eval.types import Span
+
+BENCHMARKS, GOLDEN = os.environ.get("VTG_EVAL_BENCHMARKS"), os.environ.get("VTG_EVAL_GOLDEN")
+pytestmark = pytest.mark.skipif(not GOLDEN, reason="VTG_EVAL_GOLDEN is not set")
+needs_benchmarks = pytest.mark.skipif(not BENCHMARKS, reason="VTG_EVAL_BENCHMARKS is not set")
+
+OPTIONS = ("a dog", "the red car.", "a cat", "a man")
+LETTERS = {
+    "videomme_official.extract_characters_regex": "video-mme",
+    "vlmevalkit_videomme.extract_characters_regex": "vlmevalkit-video-mme",
+    "lmms_extract_mcq_answer(ABCD)": "lmms-mcq",
+    "lmms_extract_mcq_answer(A-H)": "lmms-mcq-8",
+    "lvbench.polish_answer": "lvbench",
+    "lmms_timescope.extract": "lmms-timescope",
+}
+IS_B = {
+    "mlvu.check_ans(gt=(B) the red car)": "mlvu",
+    "mvbench.check_ans(gt=(B) the red car.)": "mvbench",
+    "lmms_mvbench.mcq_acc(answer=B)": "lmms-mvbench",
+    "vlmevalkit_cgbench.post_process(long_acc,gt=B)": "vlmevalkit-cg-bench",
+}
+SPANS = {
+    "timelens.extract_time": "timelens",
+    "lmms_timelens.extract_time": "timelens",
+    "lmms_charades.extract_time": "lmms-charades",
+    "timechat.format_tvg.extract_time": "timechat",
+}
+LAST_SPAN = {
+    "time_r1.extract_answer(tg)": "to-or-and",
+    "timezero.parse_timestamp_output": "to-or-and",
+}
+SET_COLUMN = "vlmevalkit_cgbench.post_process(miou,gt=[[10,20]],duration=100)"
+
+
+def read(name, text, options=OPTIONS):
+    return CHOICE_PARSERS[name](text, tuple(options))
+
+
+def letter(name, text):
+    return "".join(read(name, text).letters)
+
+
+def golden(path):
+    return (Path(GOLDEN) / path).read_text()
+
+
+def files(pattern):
+    """All files of that kind, so that further golden results are checked as well."""
+    return sorted(Path(GOLDEN).glob(pattern))
+
+
+def rows(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def official(path):
+    """What the scripts made of a file of predictions."""
+    return json.loads(path.with_name(f"{path.name.split('.')[0]}.official.json").read_text())
+
+
+def table(name):
+    return json.loads(golden(f"parsers/{name}_strings.official.json"))
+
+
+@pytest.mark.parametrize("column", LETTERS)
+def test_letters_of_the_table(column):
+    for row in table("mcq"):
+        assert letter(LETTERS[column], row["text"]) == row[column], row["text"]
+
+
+@pytest.mark.parametrize("column", IS_B)
+def test_right_and_wrong_of_the_table(column):
+    for row in table("mcq"):
+        found = read(IS_B[column], row["text"])
+        # VLMEvalKit: -1 for what it could not read
+        given = -1 if found.failure and row[column] == -1 else "B" in found.letters
+        assert given == row[column], row["text"]
+
+
+def test_time_r1_indices_of_the_table():
+    for row in table("mcq"):
+        index = row["time_r1.extract_answer(mcq)"]
+        wanted = "" if index is None else chr(ord("A") + index)
+        assert letter("time-r1", row["text"]) == wanted, row["text"]
+
+
+def test_no_column_of_the_tables_is_left_out():
+    choices = {*LETTERS, *IS_B, "time_r1.extract_answer(mcq)", "text"}
+    assert {key for row in table("mcq") for key in row} == choices
+    spans = {*SPANS, *LAST_SPAN, SET_COLUMN, "text"}
+    assert {key for row in table("time") for key in row} == spans
+
+
+@pytest.mark.parametrize("column", {**SPANS, **LAST_SPAN})
+def test_spans_of_the_table(column):
+    for row in table("time"):
+        spans = [
+            list(span) for span in SPAN_PARSERS[{**SPANS, **LAST_SPAN}[column]](row["text"]).spans
+        ]
+        if column in LAST_SPAN:
+            spans = spans[-1] if spans else [None, None]
+        assert spans == row[column], row["text"]
+
+
+def test_set_iou_of_the_table():
+    for row in table("time"):
+        found = interval_iou("vlmevalkit-cg-bench", row["text"], [[10, 20]], 100)
+        assert (-1 if found is None else found) == row[SET_COLUMN], row["text"]
+
+
+def interval_iou(name, text, truth, duration):
+    """IoU of the sets, None where the script leaves the answer out."""
+    parse = SPAN_PARSERS[name](text or "")
+    if parse.failure:
+        return None
+    spans = parse.spans
+    if parse.fractions:
+        spans = [Span(start * duration, end * duration) for start, end in spans]
+    return float(set_iou([spans], [truth], strict=False)[0])
+
+
+def test_video_mme_answers():
+    names = {"official": "video-mme", "vlmevalkit": "vlmevalkit-video-mme", "lmms_eval": "lmms-mcq"}
+    for path in files("videomme/*.preds.json"):
+        for video in json.loads(path.read_text()):
+            for question in video["questions"]:
+                found = {key: letter(name, question["response"]) for key, name in names.items()}
+                assert found == question["_extracted"], question["response"]
+
+
+def test_lvbench_answers():
+    for path in files("lvbench/*.raw_text.json"):
+        answers = json.loads(path.with_name(path.name.replace("raw_text", "answers")).read_text())
+        texts = json.loads(path.read_text())
+        assert {uid: letter("lvbench", texts[uid]) for uid in answers} == answers
+
+
+def test_mlvu_answers():
+    for path in files("mlvu/*.preds.jsonl"):
+        right = Counter()
+        for row in rows(path):
+            own = row["gt_letter"] in read("mlvu", row["text"]).letters
+            lmms = letter("lmms-mcq", row["text"])
+            right[row["task"]] += own
+            assert own == row["official_check_ans"], row["text"]
+            assert lmms == row["lmms_extracted"], row["text"]
+            assert (lmms == row["gt_letter"]) == row["lmms_correct"]
+        counts = official(path)["official_choice_bench"]["acc_dict"]
+        assert right == {task: count for task, (count, _) in counts.items()}
+
+
+@needs_benchmarks
+def test_tempcompass_ratings():
+    kinds = {
+        "multi-choice": "tempcompass-choice",
+        "yes_no": "tempcompass-yes-no",
+        "caption_matching": "tempcompass-caption",
+    }
+    meta = json.loads((Path(BENCHMARKS) / "tempcompass/meta_info.json").read_text())
+    for path in files("tempcompass/*.preds.json"):
+        parser = kinds[path.name.rsplit("_seed", 1)[0]]
+        right, fine, count, matched = Counter(), Counter(), Counter(), 0
+        for video, aspects in json.loads(path.read_text()).items():
+            for aspect, questions in aspects.items():
+                kind = "order" if aspect == "order" else meta[video]["eval_dim"][aspect]["type"]
+                for question in questions:
+                    options, target = tempcompass_options(parser, question)
+                    found = read(parser, question["prediction"] or "", options)
+                    right[aspect] += target in found.letters
+                    fine[kind] += target in found.letters
+                    count.update({aspect, kind})
+                    count["all"] += 1
+                    matched += not found.failure
+        avg = {"avg": round(right.total() * 100 / count["all"], 1)}
+        wanted = official(path)["stdout"]
+        for line in (percent(right, count) | avg, percent(fine, count)):
+            assert all(f"{key!r}: {value}" in wanted for key, value in line.items())
+        assert f"Match Success Rate={round(matched / count['all'] * 100, 1)}" in wanted
+
+
+def percent(right, count):
+    return {key: round(right[key] * 100 / count[key], 1) for key in right}
+
+
+def tempcompass_options(parser, question):
+    """The options as the parser wants them, and the right one's letter."""
+    lines, answer = question["question"].split("\n")[1:], question["answer"]
+    if parser == "tempcompass-choice":
+        return [re.sub(r"^\s*[A-D]\.\s*", "", line) for line in lines], answer[0]
+    lines = lines if parser == "tempcompass-caption" else ["yes", "no"]
+    return lines, "ABCDEFGH"[lines.index(answer)]
+
+
+@needs_benchmarks
+def test_cg_bench_answers():
+    questions = json.loads((Path(BENCHMARKS) / "cgbench/cgbench_mini.json").read_text())
+    by_id = {question["qid"]: question for question in questions}
+    for path in files("cgbench/*.preds.jsonl"):
+        scores = {"cg-bench": {}, "vlmevalkit-cg-bench": {}}
+        for row in rows(path):
+            for name, found in scores.items():
+                score = cg_bench_score(name, by_id[row["qid"]], row)
+                if score is not None:
+                    found.setdefault(row["task_mode"], []).append(score)
+        check_cg_bench(scores, official(path))
+
+
+def cg_bench_score(name, question, row):
+    if row["task_mode"] == "miou":
+        truth, duration = question["clue_intervals"], question["duration"]
+        return interval_iou(name, row["prediction"], truth, duration)
+    found = read(name, row["prediction"] or "", question["choices"])
+    if found.failure is Failure.UNPARSED:
+        return None
+    return float(question["right_answer"] in found.letters)
+
+
+def check_cg_bench(scores, wanted):
+    kit = wanted["vlmevalkit"]["rating"]
+    for task, values in scores["vlmevalkit-cg-bench"].items():
+        assert round(sum(values) / len(values), 4) == kit[task]["overall"]
+    printed = wanted["official_repo"]["stat_with_key_stdout"]
+    for task, values in scores["cg-bench"].items():
+        total, result = re.search(
+            rf"{task}_gpt\S*\nTotal: (\d+), Result: ([\d.]+)", printed
+        ).groups()
+        assert len(values) == int(total)
+        assert sum(values) == pytest.approx(float(result), rel=1e-12)
+    ious = scores["cg-bench"]["miou"]
+    for threshold in (0.1, 0.2, 0.3, 0.4, 0.5):
+        assert f"iou_th_{threshold}: {sum(iou >= threshold for iou in ious)}," in printed

@@ -1,0 +1,235 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vtg_eval.metrics.moment_map import (
+    LENGTH_RANGES,
+    THRESHOLDS,
+    average_precisions,
+    first_ious,
+    length_range,
+    sums_of_selected,
+)
+
+NAN, INF = np.nan, np.inf
+seconds = st.integers(0, 30).map(float)
+proper = st.tuples(seconds, st.integers(1, 12).map(float)).map(lambda s: (s[0], s[0] + s[1]))
+time = st.one_of(seconds, st.sampled_from([NAN, INF, -INF]))
+messy = st.one_of(proper, proper.map(lambda s: s[::-1]), st.tuples(time, time))
+score = st.sampled_from([0.1, 0.2, 0.5, NAN, INF, -INF])
+query = st.tuples(
+    st.lists(st.tuples(messy, score), min_size=1, max_size=14),
+    st.lists(proper, min_size=0, max_size=6),
+)
+modes = st.sampled_from(["zero", "official"])
+
+
+def arrays(queries):
+    spans = [np.array([span for span, _ in spans], dtype=float) for spans, _ in queries]
+    scores = [np.array([score for _, score in spans], dtype=float) for spans, _ in queries]
+    return spans, scores, [np.array(each, dtype=float).reshape(-1, 2) for _, each in queries]
+
+
+def one(spans, targets, scores=None, thresholds=(0.5,), non_finite="zero", **more):
+    """The average precision of a single query at one threshold."""
+    spans, targets = (np.array(each, dtype=float).reshape(-1, 2) for each in (spans, targets))
+    scores = np.array(range(len(spans), 0, -1) if scores is None else scores, dtype=float)
+    found = average_precisions(
+        [spans], [scores], [targets], thresholds, non_finite=non_finite, **more
+    )
+    return float(found[0, 0])
+
+
+def first(spans, targets, non_finite="zero"):
+    spans, targets = (np.array(each, dtype=float).reshape(-1, 2) for each in (spans, targets))
+    return float(first_ious([spans], [targets], non_finite=non_finite)[0])
+
+
+def official_by_loops(spans, targets, threshold):
+    """One query at one threshold, as the evaluator goes through it, span by span."""
+    free, hits = [True] * len(targets), []
+    for (start, end), _ in sorted(spans[:10], key=lambda each: -each[1]):
+        shared = np.clip(np.minimum(end, targets[:, 1]) - np.maximum(start, targets[:, 0]), 0, None)
+        overlaps = shared / ((end - start) + (targets[:, 1] - targets[:, 0]) - shared)
+        taken = None
+        for target in overlaps.argsort()[::-1].tolist():
+            if overlaps[target] < threshold:
+                break
+            if free[target]:
+                free[target], taken = False, target
+                break
+        hits.append(taken is not None)
+    precision = [sum(hits[: n + 1]) / (n + 1) for n in range(len(hits))]
+    return sum(max(precision[n:]) for n in range(len(hits)) if hits[n]) / len(targets)
+
+
+@given(st.lists(query, min_size=1, max_size=6))
+def test_official_agrees_with_the_evaluators_loops_on_messy_input(queries):
+    spans, scores, targets = arrays(queries)
+    found = average_precisions(spans, scores, targets, non_finite="official")
+    for row, (pairs, _) in enumerate(queries):
+        for column, threshold in enumerate(THRESHOLDS):
+            with np.errstate(all="ignore"):
+                expected = (
+                    official_by_loops(pairs, targets[row], threshold) if len(targets[row]) else NAN
+                )
+            assert found[row, column] == pytest.approx(expected, abs=1e-12, nan_ok=True)
+
+
+@given(st.lists(query, min_size=1, max_size=6), modes, st.randoms())
+def test_the_order_of_queries_does_not_matter(queries, mode, random):
+    order = list(range(len(queries)))
+    random.shuffle(order)
+    spans, scores, targets = arrays(queries)
+    mixed = arrays([queries[row] for row in order])
+    found = average_precisions(spans, scores, targets, non_finite=mode)
+    np.testing.assert_array_equal(found[order], average_precisions(*mixed, non_finite=mode))
+    ious = first_ious(spans, targets, non_finite=mode)
+    np.testing.assert_array_equal(ious[order], first_ious(mixed[0], mixed[2], non_finite=mode))
+
+
+@given(st.lists(query, min_size=1, max_size=6), modes)
+def test_values_lie_within_0_and_1_and_only_queries_without_targets_are_nan(queries, mode):
+    spans, scores, targets = arrays(queries)
+    asked = np.array([len(each) > 0 for each in targets])
+    found = average_precisions(spans, scores, targets, non_finite=mode)
+    assert np.isnan(found[~asked]).all()
+    assert ((found[asked] >= 0) & (found[asked] <= 1 + 1e-12)).all()
+    ious = first_ious(spans, targets, non_finite=mode)
+    assert np.isnan(ious[~asked]).all()
+    assert ((ious[asked] >= 0) & (ious[asked] <= 1)).all()
+
+
+@given(st.lists(proper, min_size=1, max_size=10, unique=True), modes, st.randoms())
+def test_a_perfect_prediction_gives_1(targets, mode, random):
+    spans = random.sample(targets, len(targets))
+    assert one(spans, targets, thresholds=THRESHOLDS, non_finite=mode) == pytest.approx(1.0)
+    assert first(spans, targets, mode) == 1.0
+
+
+@given(query)
+def test_unusable_spans_are_worth_no_more_than_spans_elsewhere(query):
+    spans, scores, targets = arrays([query])
+    usable = np.isfinite(spans[0]).all(axis=1) & (spans[0][:, 0] < spans[0][:, 1])
+    moved = [np.where(usable[:, None], spans[0], (900.0, 901.0))]
+    np.testing.assert_array_equal(
+        average_precisions(spans, scores, targets, non_finite="zero"),
+        average_precisions(moved, scores, targets, non_finite="zero"),
+    )
+
+
+def test_precision_is_interpolated_over_recall():
+    targets = [(0, 10), (20, 30)]
+    assert one([(0, 10), (50, 60), (20, 30)], targets) == pytest.approx((1 + 2 / 3) / 2)
+    assert one([(50, 60), (0, 10), (20, 30)], targets) == pytest.approx(2 / 3)
+    assert one([(0, 10)], targets) == 0.5
+    assert one([(50, 60)], targets) == 0.0
+
+
+def test_scores_rank_and_ties_keep_the_order_of_the_list():
+    spans = [(50, 60), (0, 10)]
+    assert one(spans, [(0, 10)], scores=[0.1, 0.9]) == 1.0
+    assert one(spans, [(0, 10)], scores=[0.5, 0.5]) == 0.5
+
+
+def test_only_the_first_ten_spans_of_the_list_count_whatever_their_score():
+    spans = [(50 + n, 60 + n) for n in range(10)] + [(0, 10)]
+    assert one(spans, [(0, 10)], scores=[0.1] * 10 + [0.9]) == 0.0
+    assert one(spans, [(0, 10)], scores=[0.1] * 10 + [0.9], limit=11) == 1.0
+
+
+def test_a_target_is_found_once():
+    assert one([(0, 10), (0, 10)], [(0, 10), (20, 30)]) == 0.5
+
+
+def test_a_span_takes_the_next_free_target_that_it_fits():
+    overlapping = [(0, 10), (0, 11)]
+    assert one([(0, 10), (0, 10)], overlapping) == 1.0
+    assert one([(0, 10), (0, 10)], overlapping, thresholds=(0.95,)) == 0.5
+
+
+def test_the_threshold_itself_is_reached():
+    assert one([(0, 10)], [(0, 5)]) == 1.0
+
+
+def test_a_query_without_targets_is_nan_and_others_are_not():
+    spans = [np.array([[0.0, 5.0]])] * 2
+    targets = [np.empty((0, 2)), np.array([[0.0, 5.0]])]
+    found = average_precisions(spans, [np.ones(1)] * 2, targets, (0.5,), non_finite="official")
+    np.testing.assert_array_equal(found, [[NAN], [1.0]])
+    ious = first_ious(spans, targets, non_finite="official")
+    np.testing.assert_array_equal(ious, [NAN, 1.0])
+
+
+@pytest.mark.parametrize("span", [(NAN, NAN), (0, NAN), (10, 0), (0, INF), (-INF, INF), (5, 5)])
+def test_unusable_spans_never_hit_under_the_strict_rule(span):
+    assert one([span], [(0, 10)]) == 0.0
+    assert first([span], [(0, 10)]) == 0.0
+    assert one([span, (0, 10)], [(0, 10)]) == 0.5
+
+
+@pytest.mark.parametrize(
+    ("span", "expected"), [((NAN, 0), 1.0), ((10, 0), 1.0), ((0, INF), 0.0), ((5, 5), 0.0)]
+)
+def test_a_nan_iou_hits_in_the_official_ap_and_misses_in_the_official_first_iou(span, expected):
+    assert one([span], [(0, 10)], thresholds=(0.95,), non_finite="official") == expected
+    assert first([span], [(0, 10)], "official") == 0.0
+
+
+def test_non_finite_scores_rank_last_under_the_strict_rule():
+    spans, targets = [(50, 60), (0, 10)], [(0, 10)]
+    for bad in (NAN, INF, -INF):
+        assert one(spans, targets, scores=[bad, 0.1]) == 1.0
+
+
+def test_no_spans_score_0_or_stop_as_the_evaluator_does():
+    assert one([], [(0, 10)]) == 0.0
+    assert first([], [(0, 10)]) == 0.0
+    with pytest.raises(ValueError, match=r"query 0 .* no spans"):
+        one([], [(0, 10)], non_finite="official")
+    with pytest.raises(ValueError, match=r"query 0 .* no spans"):
+        first([], [(0, 10)], "official")
+
+
+def test_each_span_needs_a_score_and_each_query_targets():
+    span = np.array([[0.0, 10.0]])
+    with pytest.raises(ValueError, match="one score for each"):
+        average_precisions([span], [np.empty(0)], [span], non_finite="zero")
+    with pytest.raises(ValueError, match="1 queries have spans, but 2"):
+        first_ious([span], [span, span], non_finite="zero")
+
+
+def test_the_first_span_of_the_list_meets_its_best_target():
+    assert first([(0, 10), (20, 30)], [(20, 30), (0, 5)]) == 0.5
+
+
+def test_no_queries_give_no_values():
+    assert average_precisions([], [], [], non_finite="official").shape == (0, 10)
+    assert first_ious([], [], non_finite="zero").shape == (0,)
+    assert length_range([], 0, 10) == []
+
+
+def test_length_ranges_exclude_the_low_end_and_include_the_high_end():
+    targets = [np.array([[0.0, 10.0], [20.0, 32.0]]), np.array([[0.0, 30.0], [40.0, 150.0]])]
+
+    def kept(name):
+        return [each.tolist() for each in length_range(targets, *LENGTH_RANGES[name])]
+
+    assert kept("short") == [[[0, 10]], []]
+    assert kept("middle") == [[[20, 32]], [[0, 30]]]
+    assert kept("long") == [[], [[40, 150]]]
+    assert kept("full") == [each.tolist() for each in targets]
+
+
+def test_full_keeps_targets_of_any_length():
+    odd = [np.array([[0.0, 151.0], [5.0, 5.0], [9.0, 2.0]])]
+    assert length_range(odd, *LENGTH_RANGES["full"])[0].shape == (3, 2)
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_sums_are_those_of_the_selected_values_alone_to_the_last_bit(seed):
+    random = np.random.default_rng(seed)
+    values, selected = random.random((20, 30)), random.random((20, 30)) < random.random((20, 1))
+    expected = [row[mask].sum() for row, mask in zip(values, selected, strict=True)]
+    assert sums_of_selected(values, selected).tolist() == expected

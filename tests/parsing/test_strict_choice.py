@@ -1,0 +1,175 @@
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vtg_eval.failures import Failure
+from vtg_eval.parsing.strict_choice import strict
+
+OPTIONS = ("the blue car", "the red car", "A man runs", "Yes")
+NAMES_B = [
+    "B",
+    "b",
+    " (B) ",
+    "**B**",
+    "B.",
+    "B)",
+    "B ,",
+    "Option B",
+    "Option: B",
+    "Answer: B",
+    "**Answer:** B",
+    "Best Option: (B)",
+    "The answer is 'B'",
+    "The answer is **B**.",
+    "The correct option is (B) because it is red.",
+    "The answer is option (B).",
+    "As seen in the video, the correct option is B",
+    "I choose option B because A does not appear",
+    "B is the correct answer, not A",
+    "Option A is wrong. Option B is right.",
+    "答案是B",
+    "Final answer: $\\boxed{B}$",
+    '```json\n{"result": "B"}\n```',
+    '{"answer": "B"}',
+    "B) the red car",
+    "B. The red car.",
+    "B the red car",
+    "B\n\nExplanation: A is not shown.",
+    "(B) The red car\nBecause (A) is wrong",
+    "The man is there.\n\n**B**",
+    "Dog (B)",
+    "I think that it is **B**.",
+    "The red  car",
+    "the red car.",
+    '"The red car."',
+    "The answer is the red car.",
+    "<answer>B</answer>",
+    "<think>A or C</think>\nB",
+    "The answer is A. <answer>B</answer>",
+    "Ｂ",
+]
+AMBIGUOUS = [
+    "A or B",
+    "A, B",
+    "A/B",
+    "(A) and (B)",
+    "B. A. C.",
+    "The answer is A or B.",
+    "The answer is B, or the answer is C",
+    "B. the blue car",
+    "The answer is B: the blue car",
+    "It is (A). No, (B).",
+    "A\nB",
+]
+UNPARSED = [
+    "",
+    "   ",
+    "2",
+    "CAR",
+    "a dog",
+    "A dog",
+    "The answer is a dog",
+    "The answer is A dog",
+    "Because of the red car",
+    "B-roll is shown",
+    "None of the above",
+    "(F)",
+    "Answer: E",
+    "It's B, I guess",
+    "Therefore, the answer is C? No, B.",
+    "The answer is not A",
+    "Yes, he does",
+]
+HOSTILE = [
+    "A" * 10**5,
+    "A " * 50_000,
+    "A, " * 33_000,
+    "answer is B " * 8_000,
+    "option: B, " * 9_000,
+    "answer" + " " * 10**5,
+    "(" * 10**5,
+    "*" * 10**5,
+    "answer:" + "*" * 10**5 + "?",
+    "answer:*" * 12_000,
+    "(A" * 50_000,
+    "B is " * 20_000,
+    "the " * 25_000,
+    "the red car " * 8_000,
+    "B\n" * 50_000,
+    "\ufdfa" * 10**5,
+]
+
+
+@pytest.mark.parametrize("text", NAMES_B)
+def test_one_option_named(text):
+    found = strict(text, OPTIONS)
+    assert (found.letters, found.failure) == (("B",), None)
+
+
+@pytest.mark.parametrize("text", AMBIGUOUS)
+def test_two_options_named_are_no_choice(text):
+    found = strict(text, OPTIONS)
+    assert (found.letters, found.failure) == ((), Failure.AMBIGUOUS)
+
+
+@pytest.mark.parametrize("text", UNPARSED)
+def test_nothing_is_guessed(text):
+    found = strict(text, OPTIONS)
+    assert (found.letters, found.failure) == ((), Failure.UNPARSED)
+
+
+@pytest.mark.parametrize("text", ["A man runs", "The answer is A man runs", "C. A man runs."])
+def test_an_option_that_begins_with_an_article_is_not_the_letter(text):
+    assert strict(text, OPTIONS).letters == ("C",)
+
+
+def test_letter_and_its_text_without_a_mark_even_for_an_article():
+    assert strict("A the blue car", OPTIONS).letters == ("A",)
+
+
+def test_refusal_and_broken_off_thoughts():
+    assert strict("I cannot tell.", OPTIONS).failure is Failure.REFUSED
+    assert strict("<think>B", OPTIONS).failure is Failure.TRUNCATED
+
+
+def test_a_choice_after_an_apology_counts():
+    assert strict("Sorry, the video is blurred. Answer: B", OPTIONS).letters == ("B",)
+
+
+def test_text_that_two_options_share_is_ambiguous_and_empty_options_name_nothing():
+    assert strict("a dog", ("a dog", "a cat", "A dog.")).failure is Failure.AMBIGUOUS
+    assert strict("", ("", "", "")).failure is Failure.UNPARSED
+
+
+def test_letters_beyond_the_options_take_nothing_from_a_letter_among_them():
+    assert strict("I, for one, say: the answer is B", OPTIONS).letters == ("B",)
+    assert strict("E", (*OPTIONS, "a dog")).letters == ("E",)
+
+
+@given(
+    st.text(alphabet=st.sampled_from("ABCEabc ()*.,:\n'isoranweptu?/B答案是"), max_size=60)
+    | st.text(max_size=100),
+    st.lists(st.text(max_size=8), max_size=30),
+    st.text(alphabet=" \n\t", max_size=3),
+)
+def test_any_text_gives_a_letter_of_the_options_or_a_failure(text, options, space):
+    found = strict(text, tuple(options))
+    assert bool(found.letters) != (found.failure is not None)
+    assert len(found.letters) <= 1
+    assert all(ord(letter) - ord("A") in range(len(options)) for letter in found.letters)
+    assert strict(space + text + space, tuple(options)) == found
+
+
+@given(st.integers(0, 3), st.sampled_from(["{}", "({})", "**{}**", "Answer: {}", "{}. {text}"]))
+def test_what_was_written_is_read(index, form):
+    letter = "ABCD"[index]
+    assert strict(form.format(letter, text=OPTIONS[index]), OPTIONS).letters == (letter,)
+
+
+def test_long_answers_take_a_second_at_most():
+    for text in HOSTILE:
+        began = time.process_time()
+        strict(text, OPTIONS)
+        assert time.process_time() - began < 5, text[:10]  # a quadratic rule takes far longer

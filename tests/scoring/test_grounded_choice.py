@@ -1,0 +1,131 @@
+"""NExT-GQA's metrics: the worth of single answers, the denominators, and what never helps."""
+
+import math
+from dataclasses import replace
+
+import pytest
+from grounding_case import CARD as TINY
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vtg_eval.protocol import Protocol
+from vtg_eval.registry import Registry
+from vtg_eval.run.score import score
+from vtg_eval.types import Asks, Group, Prediction, Sample, Span, Target
+
+NAN = math.nan
+CARD = replace(TINY, metric_family="grounded choice", report_by="class")
+REGISTRY = Registry.discover()
+STRICT, OFFICIAL = REGISTRY.protocol("strict@1"), REGISTRY.protocol("next-gqa@1")
+
+
+def sample(name, *segments, group="Why"):
+    target = Target(tuple(Span(*segment) for segment in segments), "B")
+    return Sample(
+        name, name[0], "q", target, 20.0, ("x", "y", "z"), (Group("class", group),), asks=Asks.BOTH
+    )
+
+
+SAMPLES = (
+    sample("a/0", (0, 10)),
+    sample("a/1", (0, 4), (10, 20), group="How"),
+    sample("b/0", (5, 6)),
+)
+
+
+def answer(name, span=None, choice="B"):
+    return Prediction(name, spans=None if span is None else (Span(*span),), choice=choice)
+
+
+def run(answers, protocol: Protocol = OFFICIAL, samples=SAMPLES):
+    return score(CARD, samples, answers, protocol, "test")
+
+
+def one(span, protocol=OFFICIAL, choice="B"):
+    return run([answer("a/0", span, choice)], protocol, SAMPLES[:1]).metrics
+
+
+@pytest.mark.parametrize(
+    ("span", "iou", "iop"),
+    [
+        ((0, 10), 1, 1),
+        ((0, 20), 0.5, 0.5),
+        ((5, 5), 0, 1),
+        ((10, 10), 0, 1),
+        ((15, 15), 0, 0),
+        ((10, 0), 0, 0),
+        ((12, 20), 0, 0),
+        ((-10, 10), 0.5, 0.5),
+        ((5, 30), 5 / 30, 0.2),
+        ((0, NAN), 1, 0),
+        ((NAN, NAN), 1, 0),
+    ],
+)
+def test_what_the_official_rule_gives_one_span(span, iou, iop):
+    found = one(span)
+    assert (found["mIoU"], found["mIoP"]) == pytest.approx((iou * 100, iop * 100))
+    assert found["Acc@GQA"] == (100 if iop >= 0.5 else 0)
+
+
+@pytest.mark.parametrize("span", [(0, NAN), (NAN, NAN), (0, math.inf), (-math.inf, 10)])
+def test_under_strict_a_time_that_is_not_finite_never_hits(span):
+    found = one(span, STRICT)
+    assert (found["mIoU"], found["mIoP"], found["Acc@GQA"]) == (0, 0, 0)
+    assert found["Acc@QA"] == 100
+
+
+def test_a_grounded_answer_needs_the_right_option_as_well():
+    found = one((0, 10), choice="A")
+    assert (found["Acc@GQA"], found["Acc@QA"], found["IoP@0.5"]) == (0, 0, 100)
+
+
+def test_each_measure_takes_its_own_best_segment():
+    found = run([answer("a/1", (0, 12))], samples=SAMPLES[1:2]).metrics
+    assert (found["mIoU"], found["mIoP"]) == pytest.approx((100 / 3, 100 / 3))
+
+
+def test_a_missing_span_leaves_the_grounding_but_not_the_accuracy():
+    found = run([answer("a/0", (0, 10)), answer("a/1"), answer("b/0", (9, 10), "A")])
+    assert found.metrics["Acc@QA"] == 2 * 100 / 3
+    assert found.metrics["mIoU"] == found.metrics["Acc@GQA"] == 50
+    strict = run([answer("a/0", (0, 10)), answer("a/1"), answer("b/0", (9, 10), "A")], STRICT)
+    assert strict.metrics["mIoU"] == pytest.approx(100 / 3)
+
+
+def test_a_missing_question_is_wrong_where_the_official_script_stops():
+    found = run([answer("a/0", (0, 10))])
+    assert (found.metrics["Acc@QA"], found.metrics["Acc@GQA"]) == (100 / 3, 100)
+    assert found.n_scored == found.n_expected == 3
+
+
+def test_the_card_s_groups_are_accuracies_of_their_own():
+    found = run([answer("a/0", (0, 1)), answer("a/1", (0, 1), "C"), answer("b/0", (0, 1), "A")])
+    assert (found.metrics["Why"], found.metrics["How"]) == (50, 0)
+    assert "Why" not in found.table.headline
+
+
+def test_text_is_read_for_both():
+    found = run([Prediction("a/0", text="B, 0 - 10")], STRICT, SAMPLES[:1]).metrics
+    assert (found["Acc@GQA"], found["IoU@0.5"]) == (100, 100)
+
+
+names = st.sampled_from([s.id for s in SAMPLES])
+spans = st.tuples(st.floats(-5, 25), st.floats(-5, 25))
+answers = st.lists(
+    st.builds(answer, names, st.none() | spans, st.sampled_from("ABCD")),
+    unique_by=lambda prediction: prediction.id,
+)
+
+
+@given(answers, names, st.sampled_from([(21.0, 25.0), (3.0, 1.0), (NAN, NAN), (30.0, 30.0)]))
+def test_a_further_wrong_answer_never_raises_a_strict_score(given_, name, span):
+    before = run(given_, STRICT).metrics
+    after = run([*given_, answer(name, span, "C")], STRICT).metrics
+    assert all(after[key] <= before[key] for key in before)
+
+
+@given(answers, st.randoms(use_true_random=False))
+@pytest.mark.parametrize("protocol", [STRICT, OFFICIAL], ids=lambda p: p.name)
+def test_the_order_of_the_answers_does_not_matter(protocol, given_, random):
+    shuffled = random.sample(given_, len(given_))
+    assert run(given_, protocol).metrics == run(shuffled, protocol).metrics

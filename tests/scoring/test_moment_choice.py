@@ -1,0 +1,133 @@
+"""ReXTime's metrics: single answers, what is rounded, and what never helps."""
+
+import math
+from dataclasses import replace
+
+import pytest
+from grounding_case import CARD as TINY
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vtg_eval.registry import Registry
+from vtg_eval.run.score import score
+from vtg_eval.types import Asks, Prediction, Sample, Span, Target
+
+NAN = math.nan
+CARD = replace(TINY, metric_family="moment choice")
+REGISTRY = Registry.discover()
+STRICT, OFFICIAL = REGISTRY.protocol("strict@1"), REGISTRY.protocol("rextime@1")
+
+
+def sample(name, span, options=("w", "x", "y", "z")):
+    target = Target((Span(*span),), "B")
+    return Sample(name, name[0], "q", target, 20.0, options, asks=Asks.BOTH)
+
+
+SAMPLES = (sample("a/0", (0, 10)), sample("a/1", (5, 20)), sample("b/0", (1, 1)))
+
+
+def answer(name, *spans, choice="B"):
+    return Prediction(name, spans=tuple(Span(*span) for span in spans) or None, choice=choice)
+
+
+def run(answers, protocol=OFFICIAL, samples=SAMPLES):
+    return score(CARD, samples, answers, protocol, "val")
+
+
+def one(span, protocol=OFFICIAL, choice="B", options=("w", "x", "y", "z")):
+    found = run([answer("a/0", span, choice=choice)], protocol, [sample("a/0", (0, 10), options)])
+    return found
+
+
+@pytest.mark.parametrize(
+    ("span", "iou"),
+    [
+        ((0, 10), 100),
+        ((0, 20), 50),
+        ((10, 0), 0),
+        ((5, 5), 0),
+        ((0, 15), 66.67),
+        ((-10, 10), 50),
+        ((0, math.inf), 0),
+        ((-math.inf, math.inf), 0),
+    ],
+)
+def test_what_the_official_rule_gives_one_span(span, iou):
+    found = one(span).metrics
+    assert found["mIoU"] == iou
+    assert found["VQA,mIoU@0.5"] == (100 if iou >= 50 else 0)
+
+
+@pytest.mark.parametrize("span", [(NAN, 10), (0, NAN), (NAN, NAN)])
+def test_nan_spreads_in_the_official_mean_but_hits_nothing(span):
+    found = one(span).metrics
+    assert math.isnan(found.pop("mIoU"))
+    assert {key for key, value in found.items() if value} == {"VQA"}
+    assert one(span, STRICT).metrics["mIoU"] == 0
+
+
+def test_only_the_first_span_counts_and_missing_ones_are_zero():
+    found = run([answer("a/0", (12, 13), (0, 10))]).metrics
+    assert (found["mIoU"], found["VQA"]) == (0, 1 / 3 * 100)
+
+
+def test_percentages_of_moments_are_rounded_and_those_with_options_are_not():
+    found = run([answer("a/0", (0, 10)), answer("a/1", (0, 1), choice="C")]).metrics
+    assert (found["R1@0.5"], found["mIoU"]) == (33.33, 33.33)
+    assert found["VQA"] == found["VQA,mIoU@0.3"] == 1 / 3 * 100
+
+
+def test_an_empty_truth_fits_nothing():
+    assert run([answer("b/0", (1, 1))], samples=SAMPLES[2:]).metrics["mIoU"] == 0
+
+
+@pytest.mark.parametrize("choice", [None, "", "A", "a", "b", "AB"])
+def test_what_is_not_the_right_letter_is_wrong(choice):
+    assert one((0, 10), choice=choice).metrics["VQA"] == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "choice", "failures"),
+    [
+        ((), "B", {}),
+        ((), "Z", {}),
+        ((), "", {"malformed": 1}),
+        ((), "b", {"malformed": 1}),
+        ((), "AB", {"malformed": 1}),
+        (("w", "x"), "B", {}),
+        (("w", "x"), "C", {"malformed": 1}),
+        (("w", "x"), "", {"malformed": 1}),
+        (("w", "x"), "AB", {"malformed": 1}),
+    ],
+)
+def test_a_ready_letter_counts_also_where_the_options_are_not_known(options, choice, failures):
+    found = one((0, 9), STRICT, choice, options)
+    assert found.failures == failures
+    assert found.metrics["VQA"] == (100 if choice == "B" else 0)
+
+
+names = st.sampled_from([s.id for s in SAMPLES])
+times = st.floats(-5, 25)
+answers = st.lists(
+    st.builds(
+        lambda name, span, choice: answer(name, span, choice=choice),
+        names,
+        st.tuples(times, times),
+        st.sampled_from("ABCD"),
+    ),
+    unique_by=lambda prediction: prediction.id,
+)
+
+
+@given(answers, names, st.sampled_from([(21.0, 25.0), (3.0, 1.0), (NAN, NAN), (30.0, 30.0)]))
+def test_a_further_wrong_answer_never_raises_a_strict_score(given_, name, span):
+    before = run(given_, STRICT).metrics
+    after = run([*given_, answer(name, span, choice="C")], STRICT).metrics
+    assert all(after[key] <= before[key] for key in before)
+
+
+@given(answers, st.randoms(use_true_random=False))
+@pytest.mark.parametrize("protocol", [STRICT, OFFICIAL], ids=lambda p: p.name)
+def test_the_order_of_the_answers_does_not_matter(protocol, given_, random):
+    shuffled = random.sample(given_, len(given_))
+    assert run(given_, protocol).metrics == run(shuffled, protocol).metrics

@@ -1,0 +1,124 @@
+"""What every built-in task's card must say, and whether the real files agree with it."""
+
+import hashlib
+import os
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from vtg_eval.registry import Registry
+from vtg_eval.scoring.families import FAMILIES
+from vtg_eval.types import Asks
+
+BENCHMARKS = os.environ.get("VTG_EVAL_BENCHMARKS")
+needs_data = pytest.mark.skipif(not BENCHMARKS, reason="VTG_EVAL_BENCHMARKS is not set")
+
+REGISTRY = Registry.discover()
+TASKS = [
+    name for name, entry in REGISTRY.tasks.items() if entry.target.startswith("vtg_eval.tasks.")
+]
+every_task = pytest.mark.parametrize("name", TASKS)
+COMMIT = re.compile(r"https://[^\s]*/[0-9a-f]{40}/[^\s]+")
+
+
+def splits() -> list[tuple[str, str]]:
+    """Name each task's splits, read beside the tasks: no module is imported to list the tests."""
+    folder = Path(__file__).parents[2] / "tasks"
+    cards = {name: folder / f"{name}.toml" for name in TASKS}
+    return [
+        (name, row["name"])
+        for name, path in cards.items()
+        if path.is_file()
+        for row in tomllib.loads(path.read_text(encoding="utf-8"))["splits"]
+    ]
+
+
+def there(task, split: str) -> bool:
+    """Tell whether all annotation files that the split needs are there."""
+    needed = [f for f in task.card.files if not f.needed_for or split in f.needed_for]
+    folder = task.folder(Path(BENCHMARKS))
+    return bool(needed) and all((folder / source.path).is_file() for source in needed)
+
+
+@every_task
+def test_a_card_loads_and_says_what_it_must(name):
+    card = REGISTRY.task(name).card
+    assert card.name == name
+    assert re.fullmatch(r"[1-9][0-9]*-[A-Z]", card.version)
+    texts = (card.title, card.paper, card.home, card.licence, card.sample_ids, card.videos)
+    assert all(texts)
+    assert all(card.gotchas)
+
+
+@every_task
+def test_its_metrics_and_its_protocol_exist(name):
+    card = REGISTRY.task(name).card
+    assert card.metric_family in FAMILIES
+    protocol = REGISTRY.protocol(card.default_protocol)
+    assert protocol.covers(name, card.metric_family)
+    assert REGISTRY.protocol("strict@1").covers(name, card.metric_family)
+
+
+@every_task
+def test_its_splits_have_counts_and_names_of_their_own(name):
+    card = REGISTRY.task(name).card
+    names = [facts.name for facts in card.splits]
+    assert card.default_split in names
+    assert len(set(names)) == len(names)
+    for facts in card.splits:
+        # 0 videos: not known, of a split that could not be had
+        assert 0 <= facts.videos <= facts.queries > 0, facts
+
+
+@every_task
+def test_its_files_say_where_they_come_from(name):
+    card = REGISTRY.task(name).card
+    known = {facts.name for facts in card.splits}
+    paths = [source.path for source in card.files]
+    assert len(set(paths)) == len(paths)
+    for source in card.files:
+        assert source.home, source.path
+        assert re.fullmatch(r"([0-9a-f]{64})?", source.sha256), source.path
+        assert set(source.needed_for) <= known, source.path
+        assert not Path(source.path).is_absolute() and ".." not in Path(source.path).parts
+        if source.fetch is not None:
+            assert COMMIT.fullmatch(source.fetch), f"{source.path}: no commit in {source.fetch}"
+            assert source.sha256, f"{source.path}: what is fetched must be checked"
+
+
+@needs_data
+@every_task
+def test_the_real_files_have_the_cards_digests(name):
+    task = REGISTRY.task(name)
+    for source in task.card.files:
+        path = task.folder(Path(BENCHMARKS)) / source.path
+        if path.is_file() and source.sha256:
+            assert hashlib.sha256(path.read_bytes()).hexdigest() == source.sha256, source.path
+
+
+@needs_data
+@pytest.mark.parametrize(("name", "split"), splits())
+def test_the_real_files_hold_what_the_card_says(name, split):
+    task = REGISTRY.task(name)
+    if not there(task, split):
+        pytest.skip(f"the files of {name}, {split} are not there")
+    samples = task.samples(Path(BENCHMARKS), split)
+    facts = next(facts for facts in task.card.splits if facts.name == split)
+    assert len(samples) == len({s.id for s in samples}) == facts.queries
+    assert len({s.video for s in samples}) == facts.videos
+    if task.card.report_by:
+        assert all(s.group(task.card.report_by) for s in samples)
+
+
+@needs_data
+@pytest.mark.parametrize(("name", "split"), splits())
+def test_the_right_option_is_one_of_the_options_or_the_card_names_the_sample(name, split):
+    task = REGISTRY.task(name)
+    if not there(task, split):
+        pytest.skip(f"the files of {name}, {split} are not there")
+    samples = [s for s in task.samples(Path(BENCHMARKS), split) if s.asks is not Asks.SPANS]
+    strange = [s.id for s in samples if s.target.choice not in tuple(s.letters)]
+    said = " ".join(task.card.gotchas)
+    assert not [sample for sample in strange if sample not in said]

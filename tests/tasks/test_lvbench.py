@@ -1,0 +1,127 @@
+import json
+import os
+from pathlib import Path
+
+import pytest
+from vtg_eval.tasks.lvbench import TASK
+
+from vtg_eval.errors import DataError, UserError
+from vtg_eval.question import question
+from vtg_eval.registry import Registry
+from vtg_eval.run.score import score
+from vtg_eval.types import Asks, Group, Prediction
+
+BENCHMARKS = os.environ.get("VTG_EVAL_BENCHMARKS")
+needs_data = pytest.mark.skipif(not BENCHMARKS, reason="VTG_EVAL_BENCHMARKS is not set")
+PROTOCOLS = Registry.discover().protocols
+TEXT = "What year? \n(A) 1636\n(B) two\nlines (C)\n(C) (A) 1363\n(D) 1633"
+KINDS = ["summarization", "reasoning", "summarization"]
+
+
+def row(uid, answer="D", **more):
+    return {
+        "uid": uid,
+        "question": TEXT,
+        "answer": answer,
+        "question_type": ["reasoning"],
+        "time_reference": "00:15-00:19",
+        **more,
+    }
+
+
+VIDEOS = [
+    {"key": "aXb", "type": "cartoon", "qa": [row("55"), row(7, question_type=KINDS)]},
+    {"key": "cYd", "type": "live", "video_info": {}, "qa": [row("8", "B")]},
+]
+
+
+@pytest.fixture
+def root(tmp_path):
+    lines = "".join(json.dumps(video) + "\n" for video in VIDEOS)
+    (tmp_path / "video_info.meta.jsonl").write_text(lines)
+    return tmp_path
+
+
+def test_questions_become_samples_with_their_options_apart(root):
+    first, second, third = TASK.samples(root, "test")
+    assert [s.id for s in (first, second, third)] == ["55", "7", "8"]
+    assert (first.video, first.query, first.target.choice) == ("aXb", "What year? ", "D")
+    assert first.options == ("1636", "two\nlines (C)", "(A) 1363", "1633")
+    assert (first.asks, first.target.spans) == (Asks.CHOICE, ()), "time_reference is no truth"
+    assert first.groups == (Group("question type", "reasoning"), Group("video type", "cartoon"))
+    kinds = [g.name for g in second.groups if g.grouping == "question type"]
+    assert kinds == ["summarization", "reasoning"]
+    assert third.target.choice == "B"
+
+
+def test_the_original_text_is_shown_where_a_protocol_says_so(root):
+    sample = TASK.samples(root, "test")[0]
+    assert question(sample, PROTOCOLS["lvbench@1"].prompt) == TEXT
+    prompt = PROTOCOLS["lmms-eval@0.7"].with_overrides("lvbench").prompt
+    assert question(sample, prompt) == TEXT + "\nAnswer the question with the option letter"
+
+
+def test_a_question_counts_in_each_of_its_types_and_once_in_all(root):
+    samples = TASK.samples(root, "test")
+    answers = [Prediction("55", text="(A)"), Prediction("7", text="D")]
+    found = score(TASK.card, samples, answers, PROTOCOLS["lvbench@1"], "test")
+    assert found.metrics == {"accuracy": 50.0, "reasoning": 50.0, "summarization": 100.0}
+    assert found.n_scored == 2, "the one without an answer is left out"
+    strict = score(TASK.card, samples, answers, PROTOCOLS["strict@1"], "test")
+    assert strict.metrics["accuracy"] == 100 / 3
+
+
+def test_clean_answers_are_found_among_the_candidates(tmp_path):
+    record = {
+        "video": "00000000",
+        "type": "tv",
+        "question": "Who?",
+        "candidates": ["(A) he", "(B) she", "(C) (B) she", "D"],
+        "answer": "(C) (B) she",
+        "question_type": ["reasoning"],
+        "time_reference": "None-None",
+    }
+    (tmp_path / "lvbench_clean.json").write_text(json.dumps([record, {**record, "answer": "x"}]))
+    first, second = TASK.samples(tmp_path, "clean")
+    assert (first.id, first.video, first.target.choice) == ("0", "00000000", "C")
+    assert first.options == ("he", "she", "(B) she", "D")
+    assert (second.id, second.target.choice) == ("1", None)
+
+
+@pytest.mark.parametrize("key", ["uid", "question", "answer", "question_type"])
+def test_a_malformed_question_is_named(root, key):
+    video = {"key": "z", "qa": [row("1"), {**row("2"), key: None}]}
+    with (root / "video_info.meta.jsonl").open("a") as file:
+        file.write(json.dumps(video))
+    with pytest.raises(DataError, match=rf'line 3, qa\[1\]: "{key}"'):
+        TASK.samples(root, "test")
+
+
+def test_a_missing_annotation_says_where_it_comes_from(tmp_path):
+    with pytest.raises(UserError, match="zai-org/LVBench"):
+        TASK.samples(tmp_path, "test")
+    with pytest.raises(UserError, match="VideoChat-Flash"):
+        TASK.samples(tmp_path, "clean")
+
+
+def test_video_folders(root):
+    assert TASK.video_path(root, "aXb") == root / "videos/aXb.mp4"
+    there = root / "all_videos/aXb.webm"
+    there.parent.mkdir()
+    there.touch()
+    assert TASK.video_path(root, "aXb") == there
+
+
+@needs_data
+def test_the_card_holds():
+    facts = next(facts for facts in TASK.card.splits if facts.name == "clean")
+    samples = TASK.samples(Path(BENCHMARKS), "clean")
+    assert len(samples) == facts.queries
+    assert len({s.video for s in samples}) == facts.videos
+    assert all(s.target.choice and len(s.options) == 4 for s in samples)
+    kinds = [g.name for s in samples for g in s.groups if g.grouping == "question type"]
+    counts = {kind: kinds.count(kind) for kind in kinds}
+    assert counts == {
+        **{"entity recognition": 664, "event understanding": 633, "temporal grounding": 216},
+        **{"key information retrieval": 288, "reasoning": 200, "summarization": 58},
+    }

@@ -1,0 +1,133 @@
+import json
+import os
+from pathlib import Path
+
+import pytest
+from vtg_eval.tasks.rextime import TASK
+
+from vtg_eval.errors import DataError, UserError
+from vtg_eval.types import Asks, Span
+
+BENCHMARKS = os.environ.get("VTG_EVAL_BENCHMARKS")
+needs_data = pytest.mark.skipif(not BENCHMARKS, reason="VTG_EVAL_BENCHMARKS is not set")
+
+TRUTH = [
+    {
+        "qid": "anet_val1",
+        "query": "Why? ",
+        "duration": 100.5,
+        "vid": "v_a",
+        "relevant_windows": [[5, 120]],
+        "ans": "A",
+    },
+    {
+        "qid": "qvh_val2",
+        "query": "When?",
+        "duration": 150,
+        "vid": "b_0.0_150.0",
+        "relevant_windows": [[1, 1]],
+        "ans": "D",
+    },
+]
+RELEASED = {
+    "qid": "anet_val1",
+    "question": "Why?",
+    "options": ["he runs", "he sits", "he eats", "he jumps"],
+    "answer": "From <s0> to <e0>, he runs",
+    "span": [5, 120],
+    "ans": "A",
+    "duration": 100.5,
+    "vid": "v_a",
+    "source": "ActivityNet_val_2",
+    "category": "means_end",
+}
+
+
+def write(root, rows=TRUTH):
+    lines = "".join(json.dumps(row) + "\n" for row in rows)
+    (root / "rextime_val.jsonl").write_text(lines)
+
+
+def test_the_truth_alone_makes_samples_without_options(tmp_path):
+    write(tmp_path)
+    first, second = TASK.samples(tmp_path, "val")
+    assert (first.id, first.video, first.query) == ("anet_val1", "v_a", "Why?")
+    assert (first.options, first.target.choice) == ((), "A")
+    assert first.target.spans == (Span(5, 120),), "not clamped"
+    assert second.target.spans == (Span(1, 1),)
+    assert {s.asks for s in (first, second)} == {Asks.BOTH}
+    assert dict(second.groups) == {
+        "source": "qvh",
+        "moment length": "under 10 s",
+        "video length": "60 to 180 s",
+    }
+
+
+def test_the_released_file_brings_the_options_and_the_same_truth(tmp_path):
+    write(tmp_path)
+    plain = TASK.samples(tmp_path, "val")[0]
+    (tmp_path / "rextime_val.json").write_text(json.dumps([RELEASED]))
+    (sample,) = TASK.samples(tmp_path, "val")
+    assert sample.options == tuple(RELEASED["options"])
+    assert dict(sample.groups)["category"] == "means_end"
+    for name in ("id", "video", "query", "target", "duration", "asks"):
+        assert getattr(sample, name) == getattr(plain, name)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"ans": "AB"},
+        {"ans": ""},
+        {"ans": "a"},
+        {"ans": None},
+        {"duration": "long"},
+        {"relevant_windows": [[1, 2, 3]]},
+        {"vid": ["x"]},
+    ],
+)
+def test_a_broken_record_is_named(tmp_path, change):
+    write(tmp_path, [TRUTH[0], {**TRUTH[1], **change}])
+    with pytest.raises(DataError, match=rf'rextime_val\.jsonl, line 2: "{next(iter(change))}"'):
+        TASK.samples(tmp_path, "val")
+
+
+@pytest.mark.parametrize("change", [{"ans": "E"}, {"options": "A"}, {"span": [1]}])
+def test_a_broken_released_record_is_named(tmp_path, change):
+    (tmp_path / "rextime_val.json").write_text(json.dumps([{**RELEASED, **change}]))
+    with pytest.raises(DataError, match=rf'rextime_val\.json, item 0: "{next(iter(change))}"'):
+        TASK.samples(tmp_path, "val")
+
+
+def test_a_missing_key_is_named(tmp_path):
+    write(tmp_path, [{key: value for key, value in TRUTH[0].items() if key != "qid"}])
+    with pytest.raises(DataError, match='line 1 has no "qid"'):
+        TASK.samples(tmp_path, "val")
+
+
+def test_a_missing_file_says_where_it_comes_from(tmp_path):
+    with pytest.raises(UserError, match="ReXTime/ReXTime"):
+        TASK.samples(tmp_path, "val")
+
+
+def test_videos_of_both_sources_are_found(tmp_path):
+    assert TASK.video_path(tmp_path, "v_a") == tmp_path / "videos/v_a.mp4"
+    there = tmp_path / "Anet_videos_15fps_short256/v_a.mp4"
+    there.parent.mkdir()
+    there.touch()
+    assert TASK.video_path(tmp_path, "v_a") == there
+
+
+@needs_data
+def test_the_card_holds():
+    (facts,) = TASK.card.splits
+    samples = TASK.samples(Path(BENCHMARKS), facts.name)
+    assert len(samples) == len({s.id for s in samples}) == facts.queries
+    assert len({s.video for s in samples}) == facts.videos
+    spans = [(s.id, s.target.spans[0], s.duration) for s in samples]
+    assert {name for name, span, _ in spans if span.start >= span.end} == {
+        "anet_val867",
+        "anet_val889",
+    }
+    assert sum(span.end > duration for _, span, duration in spans) == 4
+    assert sum(s.group("source") == "qvh" for s in samples) == 180

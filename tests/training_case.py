@@ -1,0 +1,126 @@
+"""Tiny trainings: a checkpoint, three clock videos, five samples, and processes to kill."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from vtg_eval.training.batches import Example
+from vtg_eval.training.recipe import DataRule, ModelRule, Recipe, RewardRule, RlRule, SftRule
+
+from tests.tiny_checkpoints import tiny_qwen2_5_vl, tiny_qwen3_vl
+from tests.video_files import write_clock
+from vtg_eval.types import Sample, Span, Target
+
+FAMILIES: dict[str, Callable[[Path], Path]] = {
+    "qwen2_5_vl": tiny_qwen2_5_vl,
+    "qwen3_vl": tiny_qwen3_vl,
+}
+QUERIES = ("it", "the red square moves", "été — 夏", "A man opens the door, then\nleaves.", "then")
+SFT = SftRule(steps=6, batch=2, device_batch=2, learning_rate=1e-3, save_steps=3)
+RL = RlRule(
+    steps=6, prompts=2, group=4, device_batch=8, max_new_tokens=10, learning_rate=1e-3,
+    beta=0.04, entropy=1e-3, save_steps=3,
+)  # fmt: skip
+REWARDS = RewardRule(tiou=0.9, parse_penalty=0.5)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A start checkpoint and samples."""
+
+    family: str
+    start: Path
+    examples: tuple[Example, ...]
+
+    def recipe(self, sft: SftRule = SFT, rl: RlRule = RL, **model: Any) -> Recipe:
+        rule = ModelRule(str(self.start), **{"dtype": "float32", "freeze_vision": False, **model})
+        return Recipe("tiny", "", "", rule, DataRule(()), sft=sft, rl=rl, rewards=REWARDS)
+
+
+def make_case(family: str, folder: Path) -> Case:
+    """Write the checkpoint and the videos, long enough for time to outrun height and width."""
+    start = FAMILIES[family](folder / "start")
+    videos = [
+        write_clock(folder / f"{n}.mp4", frames=36 + 6 * n, rate=6, height=56, width=64)
+        for n in range(3)
+    ]
+    examples = [
+        Example(
+            Sample(
+                f"s{n}", f"v{n % 3}", query, Target((Span(n / 4, n / 4 + 1),)),
+                duration=6.0 + n % 3,
+            ),
+            videos[n % 3],
+            f"{n / 4:.1f} - {n / 4 + 1:.1f}",
+        )
+        for n, query in enumerate(QUERIES)
+    ]  # fmt: skip
+    return Case(family, start, tuple(examples))
+
+
+def lines(out: Path) -> list[dict[str, Any]]:
+    """Return a training's log."""
+    log = out / "log.jsonl"
+    return [json.loads(line) for line in log.read_text().splitlines()] if log.is_file() else []
+
+
+def train(stage: str, recipe: Recipe, examples: Sequence[Example], out: Path) -> Path:
+    """Train one stage here, with one thread, so that sums are the same everywhere."""
+    from vtg_eval.training.rl import run_rl
+    from vtg_eval.training.sft import run_sft
+
+    torch.set_num_threads(1)
+    return {"sft": run_sft, "rl": run_rl}[stage](recipe, examples, out)
+
+
+def elsewhere() -> Any:
+    """Return a context for processes that have the libraries loaded, and no threads yet."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["vtg_eval.training.sft", "vtg_eval.training.rl"])
+    return context
+
+
+def spread(
+    rank: int, processes: int, port: int, stage: str, recipe: Recipe,
+    examples: Sequence[Example], out: Path,
+) -> None:  # fmt: skip
+    """Be one of several processes that train together, as accelerate would start it."""
+    os.environ |= {
+        "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(processes),
+        "LOCAL_WORLD_SIZE": str(processes), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port),
+        "ACCELERATE_USE_CPU": "true",
+    }  # fmt: skip
+    train(stage, recipe, examples, out)
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def with_rule(recipe: Recipe, stage: str, **values: Any) -> Recipe:
+    """Return the recipe with values of one stage's rule replaced."""
+    return replace(recipe, **{stage: replace(getattr(recipe, stage), **values)})
+
+
+def killed_at(step: int, stage: str, recipe: Recipe, case: Case, out: Path) -> None:
+    """Train in a process of its own and kill it once `step` steps are logged."""
+    process = elsewhere().Process(target=train, args=(stage, recipe, case.examples, out))
+    process.start()
+    while len(lines(out)) < step:
+        assert process.is_alive()
+        time.sleep(0.01)
+    process.kill()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL

@@ -1,0 +1,275 @@
+"""Unpacking archives from the network: nothing lands outside the folder, nothing fills the disk."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+import os
+import shutil
+import stat
+import struct
+import tarfile
+import zipfile
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path, PureWindowsPath
+from typing import IO, Any, NamedTuple, Self
+
+from vtg_eval.errors import UserError
+
+CHUNK = 1 << 20
+# Text shrinks by 10 to 50, video not at all; a bomb by 1000 and more.
+MOST_RATIO = 200
+# Below this many bytes a high ratio does no harm.
+MODEST = 256 << 20
+MOST_FILES = 500_000
+# Long names have a header of their own; longer than this (bytes) is an attack on memory.
+LONGEST_HEADER = 1 << 16
+HEADER_TYPES = frozenset(
+    (
+        tarfile.XHDTYPE,
+        tarfile.XGLTYPE,
+        tarfile.SOLARIS_XHDTYPE,
+        tarfile.GNUTYPE_LONGNAME,
+        tarfile.GNUTYPE_LONGLINK,
+    )
+)
+
+ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06")
+ZSTD_START = b"\x28\xb5\x2f\xfd"
+OPENERS: Mapping[bytes, Callable[[Path], Any]] = {
+    b"\x1f\x8b": gzip.open,
+    b"BZh": bz2.open,
+    b"\xfd7zXZ": lzma.open,
+}
+
+# What the standard library raises on damaged archives, besides OSError without a number.
+DAMAGED = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    EOFError,
+    ValueError,
+    IndexError,
+    OverflowError,
+    RuntimeError,
+)
+
+
+class Entry(NamedTuple):
+    """A file in an archive: its name, its size in bytes, and what forbids it ("" if nothing)."""
+
+    name: str
+    size: int
+    fault: str
+    open: Callable[[], IO[bytes]]
+
+
+def unpack(archive: Path, folder: Path) -> list[Path]:
+    """Unpack a zip or tar (also gzip, bzip2, xz) below `folder`; return the files it holds.
+
+    Files that are there with the right size are left alone, so an interrupted call goes on; each
+    file is in place only once it is whole. The whole list is checked before anything is written.
+    Raises UserError that names the member: a path out of the folder, a link, a device, an
+    encrypted or damaged file, more than fits on the disk or than an honest archive holds.
+    """
+    with _explained(archive):
+        wanted = _wanted(archive, folder)
+        missing = {path: size for path, size in wanted.items() if not _is_there(path, size)}
+        _require_room(archive, missing)
+        if missing:
+            with _opened(archive) as entries:
+                for entry in entries:
+                    target = _target(archive, folder, entry)
+                    if not _is_there(target, entry.size):
+                        _write(archive, entry, target)
+    return list(wanted)
+
+
+def _wanted(archive: Path, folder: Path) -> dict[Path, int]:
+    """Return where each file belongs and its size, in the archive's order."""
+    limit = max(MOST_RATIO * archive.stat().st_size, MODEST)
+    wanted: dict[Path, int] = {}
+    total = 0
+    with _opened(archive) as entries:
+        for number, entry in enumerate(entries, 1):
+            wanted[_target(archive, folder, entry)] = entry.size
+            total += entry.size
+            if total > limit or number > MOST_FILES:
+                raise _refusal(
+                    archive, entry.name, "makes it hold far more than its size allows (a bomb)"
+                )
+    if not wanted:
+        raise UserError(f"{archive.name} holds no files; fetch it again")
+    return wanted
+
+
+def _target(archive: Path, folder: Path, entry: Entry) -> Path:
+    """Return where a file belongs; raises UserError where it may not be written."""
+    plain = entry.name.replace("\\", "/")
+    parts = [part for part in plain.split("/") if part not in ("", ".")]
+    fault = entry.fault
+    if plain.startswith("/") or PureWindowsPath(plain).drive or ".." in parts or not parts:
+        fault = "points out of the folder"
+    elif any(ord(char) < 32 or ord(char) == 127 for char in plain):
+        fault = "has control characters in its name"
+    elif entry.size < 0:
+        fault = "has a negative size"
+    target = folder.joinpath(*parts)
+    if not fault and target.absolute() == archive.absolute():
+        fault = "would replace the archive"
+    if fault:
+        raise _refusal(archive, entry.name, fault)
+    return target
+
+
+def _refusal(archive: Path, name: str, fault: str) -> UserError:
+    return UserError(
+        f"{archive.name} is refused: its member {name[:200]!r} {fault}. "
+        "Unpack by hand what you trust in it."
+    )
+
+
+def _is_there(path: Path, size: int) -> bool:
+    return path.is_file() and path.stat().st_size == size
+
+
+def _require_room(archive: Path, missing: Mapping[Path, int]) -> None:
+    """Raise UserError where a disk has less room than the missing files take."""
+    needed: Counter[int] = Counter()
+    disks: dict[int, Path] = {}
+    for path, size in missing.items():
+        place = next(folder for folder in path.absolute().parents if folder.is_dir())
+        device = place.stat().st_dev
+        disks[device] = place
+        needed[device] += size
+    for device, place in disks.items():
+        free = shutil.disk_usage(place).free
+        if needed[device] > free:
+            raise UserError(
+                f"{archive.name} unpacks to {needed[device] / 1e9:.1f} GB more, but {place} has "
+                f"{free / 1e9:.1f} GB left. Make room and run this again."
+            )
+
+
+def _write(archive: Path, entry: Entry, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    fresh = target.with_name(f".unpacking-{os.getpid()}")
+    try:
+        with entry.open() as source, fresh.open("wb") as file:
+            left = entry.size
+            while left > 0 and (chunk := source.read(min(CHUNK, left))):
+                file.write(chunk)
+                left -= len(chunk)
+            if left or source.read(1):  # the last read also checks a zip member's sum
+                raise ValueError("other size than listed")
+        fresh.replace(target)
+    except DAMAGED as exc:
+        raise UserError(
+            f"{archive.name} is damaged at {entry.name[:200]!r} ({exc}); fetch it again"
+        ) from exc
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+@contextmanager
+def _explained(archive: Path) -> Iterator[None]:
+    """Turn what goes wrong into UserError."""
+    try:
+        yield
+    except DAMAGED as exc:
+        raise UserError(
+            f"{archive.name} is damaged or not a zip or tar archive ({exc}); fetch it again"
+        ) from exc
+    except OSError as exc:
+        if exc.errno is None:  # gzip and bzip2 say so of damaged data
+            raise UserError(f"{archive.name} is damaged ({exc}); fetch it again") from exc
+        where = exc.filename2 or exc.filename or archive
+        raise UserError(f"{archive.name} cannot be unpacked: {where}: {exc.strerror}") from exc
+
+
+@contextmanager
+def _opened(archive: Path) -> Iterator[Iterator[Entry]]:
+    """Give the archive's files one after the other; what it is shows in its first bytes."""
+    with archive.open("rb") as file:
+        start = file.read(6)
+    if start.startswith(ZIP_STARTS):
+        with zipfile.ZipFile(archive) as members:
+            yield _zip_entries(members)
+        return
+    if start.startswith(ZSTD_START):
+        raise UserError(
+            f"{archive.name} is compressed with zstd, which is not supported; unpack it by hand: "
+            f"tar --zstd -xf {archive.name}"
+        )
+    opener = next((OPENERS[magic] for magic in OPENERS if start.startswith(magic)), None)
+    with (
+        archive.open("rb") if opener is None else opener(archive) as file,
+        tarfile.TarFile(fileobj=_Whole(file), tarinfo=_Header) as members,  # type: ignore[arg-type]
+    ):
+        yield _tar_entries(members)
+
+
+def _zip_entries(members: zipfile.ZipFile) -> Iterator[Entry]:
+    for info in members.infolist():
+        kind = stat.S_IFMT(info.external_attr >> 16)
+        if info.is_dir() and kind in (0, stat.S_IFDIR):
+            continue
+        fault = "is a link or a device" if kind not in (0, stat.S_IFREG) else ""
+        if info.flag_bits & 1:
+            fault = "is encrypted"
+        yield Entry(info.filename, info.file_size, fault, partial(members.open, info))
+
+
+def _tar_entries(members: tarfile.TarFile) -> Iterator[Entry]:
+    while (info := members.next()) is not None:
+        members.members.clear()  # type: ignore[attr-defined] # it would keep them all
+        if not info.isdir():
+            fault = "" if info.isreg() else "is a link or a device"
+            yield Entry(info.name, info.size, fault, partial(_tar_file, members, info))
+
+
+def _tar_file(members: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
+    file = members.extractfile(info)
+    if file is None:
+        raise ValueError("not a file")
+    return file
+
+
+class _Whole:
+    """A file that must not end before the archive's own end mark: tarfile takes that as an end."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+        self.seek = file.seek
+        self.tell = file.tell
+
+    def read(self, size: int) -> bytes:
+        """Read up to `size` bytes; raises EOFError where there are none."""
+        found: bytes = self._file.read(size)
+        if size and not found:
+            raise EOFError("it ends too early")
+        return found
+
+
+class _Header(tarfile.TarInfo):
+    """A tar header; tarfile takes a damaged one for the end of the archive, this does not."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        """Read a header; raises ValueError for a damaged or malicious one."""
+        try:
+            header = super().frombuf(buf, encoding, errors)
+        except tarfile.EOFHeaderError:  # type: ignore[attr-defined] # public, not in the stubs
+            raise
+        except tarfile.HeaderError as exc:
+            raise ValueError(f"bad header: {exc}") from exc
+        if header.size < 0 or (header.type in HEADER_TYPES and header.size > LONGEST_HEADER):
+            raise ValueError("bad header: impossible size")
+        return header

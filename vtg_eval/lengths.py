@@ -1,0 +1,36 @@
+"""Groups by length: of the moment that is sought, and of the video."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from vtg_eval.types import Group, Span
+
+MOMENT, VIDEO = "moment length", "video length"
+
+
+def length_groups(
+    spans: Sequence[Span],
+    duration: float | None,
+    moments: tuple[float, float],
+    videos: tuple[float, float],
+) -> tuple[Group, ...]:
+    """Return a sample's groups by length; `moments` and `videos` are bounds in seconds.
+
+    The first occurrence's length counts; a sample without one or without a duration has no
+    group in that grouping.
+    """
+    groups = []
+    if spans:
+        groups.append(Group(MOMENT, length_bin(spans[0].end - spans[0].start, moments)))
+    if duration is not None:
+        groups.append(Group(VIDEO, length_bin(duration, videos)))
+    return tuple(groups)
+
+
+def length_bin(seconds: float, bounds: tuple[float, float]) -> str:
+    """Return the name of the bin: below the first bound, between them, from the second on."""
+    low, high = bounds
+    if seconds < low:
+        return f"under {low:g} s"
+    return f"{low:g} to {high:g} s" if seconds < high else f"{high:g} s and more"

@@ -1,0 +1,73 @@
+"""The page of blind floors, docs/floors.md: what every task gives to a guess.
+
+Run `python -m vtg_eval.report.floors_page docs/floors.md DATA_ROOT`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from vtg_eval.errors import UserError
+from vtg_eval.floors import task_floors
+from vtg_eval.jsonable import plain
+from vtg_eval.registry import Registry
+from vtg_eval.report.tables import metrics_table
+from vtg_eval.task import Task
+from vtg_eval.types import Sample
+
+HEAD = """# Blind floors
+
+What predictors get that never see a video, under each task's default protocol and in percent. A
+score that does not beat these says nothing about a model. They stand beside every score that
+`vtg-eval` prints; this page is generated from the annotations
+(`python -m vtg_eval.report.floors_page docs/floors.md DATA_ROOT`) for every split that was there.
+
+- **whole video**: from 0 to the end. **random**: two uniform times, sorted; one draw of Python's
+  generator with seed 0, in the order of the annotation. **constant**: the same fractions of the
+  duration everywhere, those with the best mIoU on the train split (or on the val split, where
+  there is no train split), or those that the task's card names with their source; left out where
+  that is the whole video.
+- **majority letter**: the letter that is right most often in these very samples. **longest
+  option**: the option of most characters.
+"""
+
+
+def floors_page(registry: Registry, root: Path) -> str:
+    """Return the page, over all splits of all tasks whose annotations lie under `root`."""
+    parts = [HEAD]
+    for name in sorted(registry.tasks):
+        task: Task = registry.task(name)
+        for facts in task.card.splits:
+            try:
+                samples = task.samples(root, facts.name)
+            except UserError:  # not there
+                continue
+            parts.extend(_section(registry, task, root, facts.name, samples))
+    return "\n".join(parts)
+
+
+def _section(
+    registry: Registry, task: Task, root: Path, split: str, samples: Sequence[Sample]
+) -> Iterator[str]:
+    protocol = registry.protocol_for(task.card, split=split)
+    found = task_floors(task, root, split, samples, protocol)
+    if not found:
+        yield f"## {task.card.name}, {split}\n\nNo floor: a duration or the truth is not known.\n"
+        return
+    videos = len({sample.video for sample in samples})
+    yield f"## {task.card.name}, {split}\n"
+    yield f"{len(samples):,} samples on {videos:,} videos, {protocol.name}\n"
+    rows = {floor.name: plain(floor.metrics) for floor in found}
+    yield metrics_table("floor", found[0].headline, rows) + "\n"
+
+
+def main() -> None:
+    """Write the page to the first argument, from the data root that is the second."""
+    page, root = map(Path, sys.argv[1:3])
+    page.write_text(floors_page(Registry.discover(), root), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,51 @@
+"""Multiple choice: accuracy over all questions, by group, and the plain mean over groups."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from vtg_eval.answers import Reading
+from vtg_eval.protocol import Protocol
+from vtg_eval.scoring.table import Column, Derived, Mask, Table, in_denominator
+from vtg_eval.task import Card
+from vtg_eval.types import Sample
+
+ACCURACY = "accuracy"
+
+
+def choice(
+    card: Card, samples: Sequence[Sample], readings: Sequence[Reading], protocol: Protocol
+) -> Table:
+    """Score the named option; a card's `report_by` adds each group's accuracy, `average` a mean."""
+    rule = protocol.score
+    counted = in_denominator(readings, rule)
+    hits = right_choices(samples, readings).astype(np.float64)
+    columns = {ACCURACY: Column(hits, counted, rule.arithmetic, rule.decimals)}
+    groups = group_masks(samples, card.report_by) if card.report_by else {}
+    for name, mask in groups.items():
+        columns[name] = Column(hits, counted & mask, rule.arithmetic, rule.decimals)
+    derived = {card.average: Derived(tuple(groups), decimals=rule.decimals)} if card.average else {}
+    headline = tuple(derived) + tuple(columns) if len(columns) <= 8 else (*derived, ACCURACY)
+    return Table(columns, ACCURACY, derived, order=(*derived, *columns), headline=headline)
+
+
+def right_choices(samples: Sequence[Sample], readings: Sequence[Reading]) -> Mask:
+    """Return bool [N]: whether the answer names the right option."""
+    pairs = zip(samples, readings, strict=True)
+    return np.array([s.target.choice in r.letters for s, r in pairs], dtype=np.bool_)
+
+
+def group_masks(samples: Sequence[Sample], grouping: str) -> dict[str, Mask]:
+    """Return each group's members, bool [N], groups in the order of their first sample."""
+    rows: dict[str, list[int]] = {}
+    for row, sample in enumerate(samples):
+        for group in sample.groups:
+            if group.grouping == grouping:
+                rows.setdefault(group.name, []).append(row)
+    masks = {}
+    for name, members in rows.items():
+        masks[name] = np.zeros(len(samples), dtype=np.bool_)
+        masks[name][members] = True
+    return masks

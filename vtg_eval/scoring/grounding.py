@@ -1,0 +1,155 @@
+"""Moment localisation: recalls at IoU thresholds and mIoU of ranked spans."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from vtg_eval.answers import Reading
+from vtg_eval.errors import UserError
+from vtg_eval.metrics.grounding import (
+    MEAN_IOU,
+    best_ious,
+    by_score,
+    discounts,
+    recall_name,
+    sample_values,
+    suppress_all,
+    threshold_ious,
+)
+from vtg_eval.metrics.iou import Floats
+from vtg_eval.protocol import Protocol, ScoreRule
+from vtg_eval.question import written
+from vtg_eval.scoring.table import Arithmetic, Column, Derived, Mask, Table, in_denominator
+from vtg_eval.task import Card
+from vtg_eval.types import Sample, Span
+
+
+def grounding(
+    card: Card, samples: Sequence[Sample], readings: Sequence[Reading], protocol: Protocol
+) -> Table:
+    """Score the span that counts (and where the rule asks for it, those ranked after it).
+
+    Raises UserError where the rule needs durations that the annotation does not have.
+    """
+    rule = protocol.score
+    readings, kept = merged_repeats(samples, readings, protocol)
+    targets, usable = target_spans(samples, protocol)
+    spans, given = ranked_spans(readings, rule)
+    if rule.nms_below >= 0:
+        ious = threshold_ious(spans, targets, rule, given, rule.nms_below, rule.non_finite)
+    else:
+        ious = best_ious(spans, targets, rule.non_finite, given)
+    absent = _rightly_absent(samples, readings)
+    ious[..., absent, 0] = 1.0
+    worth = None
+    if rule.discounted:
+        worth = discounts(spans, targets, known_durations(samples, protocol))
+        worth[absent, 0] = 1.0
+    values = sample_values(ious, rule, worth)
+    counted = in_denominator(readings, rule) & usable & kept
+    if rule.undefined == "drop":
+        counted &= ~np.isnan(values[MEAN_IOU])
+    columns = {
+        name: Column(each, counted, _arithmetic(name, rule), rule.decimals)
+        for name, each in values.items()
+    }
+    recalls = [recall_name(rank, t) for rank in rule.ranks for t in rule.thresholds]
+    derived = {"avg": Derived((MEAN_IOU, *recalls))} if rule.average else {}
+    return Table(columns, MEAN_IOU, derived)
+
+
+def _arithmetic(metric: str, rule: ScoreRule) -> Arithmetic:
+    """Return the order of arithmetic: only mIoU is ever numpy's mean, recalls are counts."""
+    recall = rule.arithmetic == "mean*100" and metric != MEAN_IOU
+    return "sum/n*100" if recall else rule.arithmetic
+
+
+def merged_repeats(
+    samples: Sequence[Sample], readings: Sequence[Reading], protocol: Protocol
+) -> tuple[Sequence[Reading], Mask]:
+    """Return the readings, and bool [N], which samples stand for themselves.
+
+    Where the rule counts repeats once, of several samples with the same video, question (as the
+    prompt asks it) and target the first that was answered stands for all, with the reading of the
+    last that was. So it is in a dictionary with such keys that is filled line by line, as in
+    TencentARC/TimeLens at 5d90c067 (evaluation/compute_metrics.py).
+    """
+    if protocol.score.repeats == "each":
+        return readings, np.ones(len(samples), dtype=np.bool_)
+    merged = list(readings)
+    first: dict[tuple[str, str, tuple[Span, ...]], int] = {}
+    for row, (sample, reading) in enumerate(zip(samples, readings, strict=True)):
+        key = (sample.video, written(sample.query, protocol.prompt), sample.target.spans)
+        if not merged[first.setdefault(key, row)].answered:
+            first[key] = row
+        if reading.answered:
+            merged[first[key]] = reading
+    return merged, np.isin(np.arange(len(samples)), list(first.values()))
+
+
+def _rightly_absent(samples: Sequence[Sample], readings: Sequence[Reading]) -> Mask:
+    """Return bool [N]: the event never happens, and the answer says so."""
+    pairs = zip(samples, readings, strict=True)
+    return np.array([not s.target.spans and r.absent for s, r in pairs], dtype=np.bool_)
+
+
+def ranked_spans(readings: Sequence[Reading], rule: ScoreRule) -> tuple[Floats, Mask]:
+    """Return [N, R, 2], each answer's spans in rank order, and [N, R], which of them exist."""
+    depth = max(rule.ranks)
+    every = rule.nms >= 0 or rule.nms_below >= 0 or rule.order == "score"
+    width = max((len(r.spans) for r in readings), default=0) if every else depth
+    spans = padded([reading.spans[:width] for reading in readings], max(width, depth))
+    counts = np.array([len(reading.spans) for reading in readings])
+    given = np.arange(spans.shape[1]) < counts[:, None]
+    if rule.order == "score":
+        scores = padded([[(s, s) for s in _scores(r)] for r in readings], spans.shape[1])
+        spans, given = by_score(spans, scores[..., 0], given)
+    if rule.nms >= 0:
+        spans, given = suppress_all(spans, given, rule.nms, depth)
+    return spans, given
+
+
+def _scores(reading: Reading) -> Sequence[float]:
+    """Return one score for each span; spans without scores are ranked as listed."""
+    return range(0, -len(reading.spans), -1) if reading.scores is None else reading.scores
+
+
+def target_spans(samples: Sequence[Sample], protocol: Protocol) -> tuple[Floats, Mask]:
+    """Return [N, K, 2], NaN where there is no further occurrence, and which samples count."""
+    rule = protocol.score
+    kept = 1 if rule.occurrences == "first" else None
+    targets = padded([sample.target.spans[:kept] for sample in samples])
+    counted = np.ones(len(samples), dtype=np.bool_)
+    if rule.truth == "as-is" and protocol.answer.unit == "seconds":
+        return targets, counted
+    durations = known_durations(samples, protocol)
+    if rule.truth == "clamp":
+        targets[..., 0] = np.maximum(targets[..., 0], 0.0)
+        targets[..., 1] = np.minimum(targets[..., 1], durations[:, None])
+        empty = (targets[..., 0] >= targets[..., 1]).any(axis=1)
+        counted &= ~empty
+    if protocol.answer.unit == "percent":
+        targets = targets / durations[:, None, None]
+    return targets, counted
+
+
+def padded(spans: Sequence[Sequence[tuple[float, float]]], width: int = 0) -> Floats:
+    """Return spans as [N, K, 2], K at least `width`; NaN where a row has fewer than K."""
+    table = np.full((len(spans), max([width, *map(len, spans)]), 2), np.nan)
+    for row, each in enumerate(spans):
+        if each:
+            table[row, : len(each)] = each
+    return table
+
+
+def known_durations(samples: Sequence[Sample], protocol: Protocol) -> Floats:
+    """Return durations [N] in seconds; raises UserError where one is not known."""
+    missing = next((sample.id for sample in samples if sample.duration is None), None)
+    if missing is not None:
+        raise UserError(
+            f"The protocol {protocol.name} needs every video's duration, and {missing} has none: "
+            "add the benchmark's file of durations."
+        )
+    return np.array([sample.duration for sample in samples], dtype=np.float64)

@@ -1,0 +1,135 @@
+"""QVHighlights: moment retrieval (mAP, R1) and highlight detection (mAP, Hit@1)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from vtg_eval.answers import Reading
+from vtg_eval.metrics.highlight import LEVELS, highlight_values, official_stops
+from vtg_eval.metrics.iou import Floats
+from vtg_eval.metrics.moment_map import (
+    LENGTH_RANGES,
+    MAX_SPANS,
+    THRESHOLDS,
+    average_precisions,
+    first_ious,
+    length_range,
+)
+from vtg_eval.protocol import Protocol, ScoreRule
+from vtg_eval.scoring.table import Column, Mask, Table, in_denominator
+from vtg_eval.task import Card
+from vtg_eval.types import Sample
+
+NOWHERE = np.array([[-1.0, -1.0]])  # a span without length fits nothing
+NO_SALIENCY = np.zeros(1)
+PRIMARY = "MR-full-R1@0.5"
+HEADLINE = (
+    *("MR-full-mAP", "MR-full-mAP@0.5", "MR-full-mAP@0.75", PRIMARY, "MR-full-R1@0.7"),
+    *(f"MR-{name}-mAP" for name in ("short", "middle", "long")),
+)
+
+
+def highlights(
+    card: Card, samples: Sequence[Sample], readings: Sequence[Reading], protocol: Protocol
+) -> Table:
+    """Score spans with their scores, and saliency where any answer has some.
+
+    The moments' metrics stand for all moments ("full") and for those of each range of lengths;
+    queries without a moment in the range are not in its denominator.
+    """
+    rule = protocol.score
+    counted = in_denominator(readings, rule)
+    ranked = _ranked(readings, rule)
+    targets = [np.array(s.target.spans, dtype=np.float64).reshape(-1, 2) for s in samples]
+    columns: dict[str, Column] = {}
+    for name, (low, high) in LENGTH_RANGES.items():
+        columns |= _moments(name, length_range(targets, low, high), ranked, counted, rule)
+    saliency = {}
+    if any(reading.saliency is not None for reading in readings):
+        saliency = _saliency(samples, readings, counted, rule)
+    headline = (*HEADLINE, *saliency)
+    rest = (name for name in columns if name not in headline)
+    return Table(columns | saliency, PRIMARY, order=(*headline, *rest), headline=headline)
+
+
+class _Ranked(NamedTuple):
+    """Each answer's spans [M, 2] as listed, their scores [M], and how many of them count."""
+
+    spans: list[Floats]
+    scores: list[Floats]
+    limit: int
+
+
+def _ranked(readings: Sequence[Reading], rule: ScoreRule) -> _Ranked:
+    """Return the spans; without scores they are ranked as listed."""
+    spans, scores = [], []
+    for reading in readings:
+        # only scored spans are pooled, so that those without scores have one record's limit
+        listed = reading.spans if reading.scores is not None else reading.spans[:MAX_SPANS]
+        spans.append(np.array(listed, dtype=np.float64) if listed else NOWHERE)
+        given = reading.scores if listed else None
+        ranks = -np.arange(len(spans[-1]), dtype=np.float64)
+        scores.append(ranks if given is None else np.array(given, dtype=np.float64))
+    pooled = rule.duplicates == "pool"  # with ten spans of each record
+    return _Ranked(spans, scores, max(map(len, spans), default=0) if pooled else MAX_SPANS)
+
+
+def _moments(
+    name: str, targets: list[Floats], ranked: _Ranked, counted: Mask, rule: ScoreRule
+) -> dict[str, Column]:
+    """Return mAP and R1 at each threshold, and mAP's mean, for targets of one range of lengths."""
+    spans, scores, limit = ranked
+    mode = _mode(rule)
+    precisions = average_precisions(
+        spans, scores, targets, THRESHOLDS, non_finite=mode, limit=limit
+    )
+    ious = first_ious(spans, targets, non_finite=mode)
+    present = counted & np.array([len(each) > 0 for each in targets], dtype=np.bool_)
+    columns = {f"MR-{name}-mAP": _column(precisions.mean(axis=1), present, rule)}
+    for threshold, values in zip(THRESHOLDS, precisions.T, strict=True):
+        columns[f"MR-{name}-mAP@{threshold:g}"] = _column(values, present, rule)
+    for threshold in THRESHOLDS:
+        hits = (ious >= threshold).astype(np.float64)
+        columns[f"MR-{name}-R1@{threshold:g}"] = _column(hits, present, rule)
+    return columns
+
+
+def _saliency(
+    samples: Sequence[Sample], readings: Sequence[Reading], counted: Mask, rule: ScoreRule
+) -> dict[str, Column]:
+    """Return mAP and Hit1 at each level; an answer with saliency that cannot be scored has 0."""
+    lists = [np.array(reading.saliency or (), dtype=np.float64) for reading in readings]
+    truth = [np.array(s.target.saliency or ((0, 0, 0),), dtype=np.int64) for s in samples]
+    usable = _usable(lists, truth, rule)
+    predicted = [each if good else NO_SALIENCY for each, good in zip(lists, usable, strict=True)]
+    precisions, hits = highlight_values(predicted, truth, non_finite=_mode(rule))
+    columns = {}
+    for level, name in enumerate(LEVELS):
+        for metric, values in (("mAP", precisions[:, level]), ("Hit1", hits[:, level])):
+            column = _column(np.where(usable, values, 0.0), counted, rule)
+            columns[f"HL-min-{name}-{metric}"] = column
+    return columns
+
+
+def _usable(
+    lists: Sequence[Floats], truth: Sequence[npt.NDArray[np.int64]], rule: ScoreRule
+) -> Mask:
+    """Return bool [N]: the saliency has numbers and, but where the source takes NaN, no others."""
+    usable = np.array([len(each) > 0 and np.isfinite(each).all() for each in lists], dtype=np.bool_)
+    if _mode(rule) == "official":
+        rows = np.flatnonzero(~usable)
+        stops = official_stops([lists[row] for row in rows], [truth[row] for row in rows])
+        usable[rows] = ~stops
+    return usable
+
+
+def _column(values: Floats, counted: Mask, rule: ScoreRule) -> Column:
+    return Column(np.where(counted, values, 0.0), counted, rule.arithmetic, rule.decimals)
+
+
+def _mode(rule: ScoreRule) -> Literal["zero", "official"]:
+    return "zero" if rule.non_finite == "zero" else "official"

@@ -1,0 +1,144 @@
+"""The table that every metric family fills: per-sample values, and figures made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from vtg_eval.answers import Reading
+from vtg_eval.failures import Failure
+from vtg_eval.metrics.iou import Floats
+from vtg_eval.protocol import Protocol, ScoreRule
+from vtg_eval.task import Card
+from vtg_eval.types import Sample
+
+Mask = npt.NDArray[np.bool_]
+Arithmetic = Literal["sum*100/n", "sum/n*100", "mean*100"]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One metric's part of each sample. values: float64 [N], 0 to 1 (NaN only where a protocol's
+    source has it). counted: bool [N], whether the sample is in the metric's denominator.
+
+    arithmetic: in which order the mean is taken. decimals: how the percentage is rounded (-1: not
+    at all), as `f"{value:.2f}"` writes it for 2.
+    """
+
+    values: Floats
+    counted: Mask
+    arithmetic: Arithmetic = "sum*100/n"
+    decimals: int = -1
+
+    def of(self, rows: Sequence[int]) -> Column:
+        """Return the column of some samples only, its figure unrounded."""
+        return replace(self, values=self.values[rows], counted=self.counted[rows], decimals=-1)
+
+    def percent(self) -> float:
+        """Return the mean over the counted samples in percent; 0 where none counts."""
+        values = self.values[self.counted]
+        return (
+            rounded(_mean_percent(values, self.arithmetic), self.decimals) if len(values) else 0.0
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """A metric that follows from the figures of others.
+
+    rule: "mean", their plain mean; "least ratio", the smaller of the two over the second
+    (CG-Bench's recovery rate). decimals: as in `Column`.
+    """
+
+    of: tuple[str, ...]
+    rule: Literal["mean", "least ratio"] = "mean"
+    decimals: int = -1
+
+    def figure(self, figures: Mapping[str, float]) -> float:
+        """Return the metric in percent, from others in percent."""
+        parts = [figures[name] for name in self.of]
+        if self.rule == "mean":
+            return rounded(total(np.array(parts)) / len(parts), self.decimals)
+        first, second = parts
+        return rounded(min(first, second) / second * 100, self.decimals) if second else 0.0
+
+    def figures(self, means: Mapping[str, Floats]) -> Floats:
+        """Return the metric for each of many resamples, [R], in percent."""
+        parts = np.stack([means[name] for name in self.of])
+        if self.rule == "mean":
+            return np.asarray(parts.mean(axis=0))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            ratio = np.minimum(parts[0], parts[1]) / parts[1] * 100
+        return np.where(parts[1] > 0, ratio, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """All metrics of a score.
+
+    primary: the metric that stands for the whole, a column. order: the names of all metrics in
+    the order of the report (empty: columns, then derived). headline: those for the narrow table
+    (empty: all).
+    """
+
+    columns: Mapping[str, Column]
+    primary: str
+    derived: Mapping[str, Derived] = field(default_factory=dict)
+    order: tuple[str, ...] = ()
+    headline: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All metrics in the order of the report."""
+        return self.order or (*self.columns, *self.derived)
+
+    @property
+    def narrow(self) -> tuple[str, ...]:
+        """The metrics of the narrow table."""
+        return self.headline or self.names
+
+    def metrics(self) -> dict[str, float]:
+        """Return each metric in percent, in the order of the report."""
+        found = {name: column.percent() for name, column in self.columns.items()}
+        for name, derived in self.derived.items():
+            found[name] = derived.figure(found)
+        return {name: found[name] for name in self.names}
+
+
+Family = Callable[[Card, Sequence[Sample], Sequence[Reading], Protocol], Table]
+"""A metric family: samples and what was read in their answers, in the same order, to a table."""
+
+
+def in_denominator(readings: Sequence[Reading], rule: ScoreRule) -> Mask:
+    """Return which samples count, bool [N], by the rule's word on missing and unparsed answers."""
+    counted = np.ones(len(readings), dtype=np.bool_)
+    for row, reading in enumerate(readings):
+        if rule.missing == "drop" and not reading.answered:
+            counted[row] = False
+        if rule.unparsed == "drop" and Failure.UNPARSED in reading.kinds:
+            counted[row] = False
+    return counted
+
+
+def rounded(value: float, decimals: int) -> float:
+    """Return the value as `f"{value:.2f}"` writes it (for 2 decimals); -1: as it is."""
+    return value if decimals < 0 else float(f"{value:.{decimals}f}")
+
+
+def total(values: Floats) -> float:
+    """Return the plain left-to-right sum, whatever the Python version's `sum` does."""
+    return float(np.add.accumulate(values)[-1])
+
+
+def _mean_percent(values: Floats, arithmetic: Arithmetic) -> float:
+    match arithmetic:
+        case "sum*100/n":
+            return total(values) * 100 / len(values)
+        case "sum/n*100":
+            return total(values) / len(values) * 100
+        case "mean*100":
+            return float(np.mean(values)) * 100
