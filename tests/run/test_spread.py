@@ -53,3 +53,8 @@ def test_comparator_parser_and_nan_are_reasons():
 def test_a_figure_that_is_no_number_differs():
     (row,) = rows([spans("a/0", (math.nan, 5))], protocol(non_finite="spread"))
     assert (row.differs, row.metrics["mIoU"]) == (True, None)
+
+
+def test_a_never_that_is_not_understood_is_read_otherwise():
+    (row,) = rows([Prediction("b/0", text="never")], protocol(AnswerRule(parser="timelens")))
+    assert (row.differs, row.why) == (True, ("read otherwise: 1 answers",))

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import TypeVar
 
 from tqdm import tqdm
 
 from vtg_eval.errors import VideoError
 from vtg_eval.subset import subset_digest
 from vtg_eval.task import SplitFacts, Task
-from vtg_eval.types import Sample, Span
+from vtg_eval.types import Asks, Sample, Span
 from vtg_eval.video.frames import VideoInfo
+
+Key = TypeVar("Key", bound=Hashable)
 
 # Seconds by which times may differ before it is called a fault of the data.
 SLACK = 1.0
+# A product of rounded fractions and durations is off by less than this (seconds).
+NOISE = 1e-3
 
 # What is known of one video file; raises VideoError where it cannot be read.
 Probe = Callable[[Path], VideoInfo]
@@ -117,8 +121,9 @@ def _probe_all(
 def _annotation_findings(samples: Sequence[Sample]) -> Iterator[Finding]:
     spans = [(sample, span) for sample in samples for span in sample.target.spans]
     yield Finding("duplicate sample ids", _repeated(s.id for s in samples), serious=True)
-    pairs = ((f"{s.video}: {s.query}") for s in samples)
-    yield Finding("duplicate (video, query)", _repeated(pairs), serious=False)
+    asked = _repeated((s.video, s.query, s.asks, s.clips) for s in samples)
+    pairs = tuple(f"{video}: {query}" for video, query, *_ in asked)
+    yield Finding("duplicate (video, query)", pairs, serious=False)
     empty = tuple(s.id for s, span in spans if not span.start < span.end)
     yield Finding("truth empty or reversed", empty, serious=False)
     negative = tuple(
@@ -129,7 +134,7 @@ def _annotation_findings(samples: Sequence[Sample]) -> Iterator[Finding]:
     yield Finding("truth spans that overlap or touch", joined, serious=False)
     lengths = {s.id: s.duration for s in samples if s.duration is not None}
     yield from _beyond("annotated", spans, lengths)
-    yield from _option_findings([s for s in samples if s.options])
+    yield from _option_findings([s for s in samples if s.options and s.asks is not Asks.SPANS])
 
 
 def _meet(spans: Sequence[Span]) -> bool:
@@ -175,18 +180,18 @@ def _beyond(
     whose: str, spans: Sequence[tuple[Sample, Span]], lengths: Mapping[str, float]
 ) -> Iterator[Finding]:
     over = [(s.id, span.end - lengths[s.id]) for s, span in spans if s.id in lengths]
-    beyond = tuple(name for name, seconds in over if seconds > 0)
+    beyond = tuple(name for name, seconds in over if seconds > NOISE)
     far = tuple(name for name, seconds in over if seconds > SLACK)
     yield Finding(f"truth beyond the {whose} end", beyond, serious=False)
     yield Finding(f"truth beyond the {whose} end by over 1 s", far, serious=False)
 
 
-def _repeated(names: Iterator[str]) -> tuple[str, ...]:
-    """Return each name that occurs before, once for every further time."""
-    seen: Counter[str] = Counter()
+def _repeated(keys: Iterable[Key]) -> tuple[Key, ...]:
+    """Return each key that occurs before, once for every further time."""
+    seen: set[Key] = set()
     again = []
-    for name in names:
-        if seen[name]:
-            again.append(name)
-        seen[name] += 1
+    for key in keys:
+        if key in seen:
+            again.append(key)
+        seen.add(key)
     return tuple(again)

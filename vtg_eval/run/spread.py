@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from vtg_eval.answers import Reading
 from vtg_eval.failures import Failure
 from vtg_eval.jsonable import Metrics, plain
 from vtg_eval.protocol import Protocol
@@ -72,7 +73,7 @@ def _reasons(own: Score, other: Score) -> Iterable[str]:
     if dropped:
         yield f"{abs(dropped)} {'fewer' if dropped > 0 else 'more'} in the denominator"
     pairs = list(zip(own.readings, other.readings, strict=True))
-    moved = sum(a.spans != b.spans or a.letters != b.letters for a, b in pairs)
+    moved = sum(_said(a) != _said(b) for a, b in pairs)
     if moved:
         yield f"read otherwise: {moved} answers"
     for name, rule in _differences(own, other):
@@ -80,6 +81,10 @@ def _reasons(own: Score, other: Score) -> Iterable[str]:
     bad = sum(Failure.NON_FINITE in reading.kinds for reading in other.readings)
     if bad and own.rule.non_finite != other.rule.non_finite:
         yield f"may hit without being numbers: {bad} answers"
+
+
+def _said(reading: Reading) -> tuple[object, ...]:
+    return reading.spans, reading.letters, reading.absent
 
 
 def _differences(own: Score, other: Score) -> Iterable[tuple[str, str]]:

@@ -1,0 +1,42 @@
+"""The defects of the real annotation files, as surveys of them count them."""
+
+import json
+import os
+
+import pytest
+
+from vtg_eval.cli import main
+
+BENCHMARKS = os.environ.get("VTG_EVAL_BENCHMARKS")
+pytestmark = pytest.mark.skipif(not BENCHMARKS, reason="VTG_EVAL_BENCHMARKS is not set")
+
+BEYOND, FAR = "truth beyond the annotated end", "truth beyond the annotated end by over 1 s"
+EMPTY, REPEATED = "truth empty or reversed", "duplicate (video, query)"
+HOPELESS, TWICE = "no right option", "the right option stands there twice"
+
+
+@pytest.mark.parametrize(
+    ("task", "split", "defects"),
+    [
+        ("charades_sta", "test", {BEYOND: 562, FAR: 228, EMPTY: 0, REPEATED: 0}),
+        ("charades_sta", "train", {EMPTY: 4}),
+        ("activitynet_captions", "val_1", {BEYOND: 5, FAR: 0, EMPTY: 0, REPEATED: 2}),
+        ("activitynet_captions", "val_2", {BEYOND: 1, FAR: 0, EMPTY: 0, REPEATED: 0}),
+        ("activitynet_cd", "test_ood", {EMPTY: 4}),
+        ("charades_cd", "test_ood", {BEYOND: 348}),
+        ("tvgbench", "test", {BEYOND: 27, EMPTY: 11, REPEATED: 1}),
+        ("tacos", "test", {BEYOND: 5}),
+        ("cgbench", "mini", {BEYOND: 0, EMPTY: 0, "truth spans that overlap or touch": 35}),
+        ("mlvu", "dev", {HOPELESS: 2, TWICE: 6, "empty options": 4}),
+        ("mvbench", "test", {"one option only": 5, HOPELESS: 0}),
+        ("rextime", "val", {BEYOND: 4, EMPTY: 2}),
+        ("nextgqa", "test", {BEYOND: 0, EMPTY: 0, TWICE: 1}),
+        ("nextgqa", "val", {BEYOND: 3, FAR: 0}),
+        ("qvhighlights", "val", {BEYOND: 0, "truth spans that overlap or touch": 0}),
+    ],
+)
+def test_the_check_counts_what_is_known(task, split, defects, capsys):
+    words = ["data", "check", task, "--data-root", BENCHMARKS, "--split", split, "--json", "-"]
+    assert main(words) == 1  # the videos are missing
+    found = {row["name"]: row["count"] for row in json.loads(capsys.readouterr().out)["findings"]}
+    assert {name: found.get(name, 0) for name in defects} == defects
