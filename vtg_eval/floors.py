@@ -44,24 +44,27 @@ def floors(
     spans are asked for, for then the predictors are not defined on the same samples.
     """
     asked = {sample.asks for sample in samples}
+    texts = any(sample.options for sample in samples)
     unknown = any(s.duration is None for s in samples if s.asks is not Asks.CHOICE)
     if not samples or unknown:
         return ()
     found = []
-    for blind in _predictors(asked, card.constant_span or fitted):
+    for blind in _predictors(asked, texts, card.constant_span or fitted):
         result = score(card, samples, blind.predictions(samples), protocol, split)
         found.append(Floor(blind.name, result.metrics, result.table.narrow))
     return tuple(found)
 
 
-def _predictors(asked: set[Asks], fitted: Fractions | None) -> list[Blind]:
+def _predictors(asked: set[Asks], texts: bool, fitted: Fractions | None) -> list[Blind]:
+    """texts: whether the options' texts are known, so that one of them is the longest."""
     whole = constant((0.0, 1.0))
+    letters, name = (longest, "longest option") if texts else (majority, "majority letter")
     if asked == {Asks.CHOICE}:
         return [Blind("majority letter", whole, majority), Blind("longest option", whole, longest)]
     both = asked != {Asks.SPANS}
     found = [
         Blind("whole video" + ", majority letter" * both, whole, majority),
-        Blind("random" + ", longest option" * both, drawn, longest),
+        Blind("random" + f", {name}" * both, drawn, letters),
     ]
     if fitted and fitted != (0.0, 1.0):  # else it is the whole video
         name = f"constant [{fitted[0]:g}, {fitted[1]:g}]"

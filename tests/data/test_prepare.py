@@ -287,7 +287,7 @@ def test_garbage_instead_of_an_answer_is_an_error_of_the_network(
 
 
 def states(tmp_path: Path, *files: SourceFile) -> list[FileState]:
-    return prepare_files(SmallTask([sample("a/0", (0, 1))], files), tmp_path, quiet)
+    return prepare_files(SmallTask([sample("a/0", (0, 1))], files), tmp_path, quiet, videos=True)
 
 
 def source(server: Server, **changes: Any) -> SourceFile:
@@ -368,3 +368,10 @@ def test_a_malicious_archive_is_kept_and_named(server: Server, tmp_path: Path) -
 def test_a_card_cannot_write_outside_the_folder(server: Server, tmp_path: Path, path: str) -> None:
     with pytest.raises(UserError, match="outside"):
         states(tmp_path, source(server, path=path))
+
+
+def test_videos_are_fetched_only_where_they_are_asked_for(server: Server, tmp_path: Path) -> None:
+    task = SmallTask([sample("a/0", (0, 1))], (source(server, path="all.zip", unpack=True),))
+    (state,) = prepare_files(task, tmp_path, quiet)
+    assert (state.present, state.path.exists(), server.asked) == (False, False, [])
+    assert "--videos fetches and unpacks them" in state.problem

@@ -83,7 +83,9 @@ def test_its_files_say_where_they_come_from(name):
         assert re.fullmatch(r"([0-9a-f]{64})?", source.sha256), source.path
         assert set(source.needed_for) <= known, source.path
         assert not Path(source.path).is_absolute() and ".." not in Path(source.path).parts
-        if source.fetch is not None:
+        if source.unpack:  # videos: no home of theirs tells a version or a digest
+            assert source.fetch is None or source.fetch.startswith("https://")
+        elif source.fetch is not None:
             assert COMMIT.fullmatch(source.fetch), f"{source.path}: no commit in {source.fetch}"
             assert source.sha256, f"{source.path}: what is fetched must be checked"
 

@@ -51,6 +51,9 @@ class DataCommand(Command):
                 help="the task's folder or the folder above it (default: as for run)",
             )
             action.add_argument("--split", help="default: the task's own default split")
+        prepare.add_argument(
+            "--videos", action="store_true", help="fetch archives of videos, too (many gigabytes)"
+        )
         check.add_argument(
             "--json", metavar="OUT", help="write all findings; - for standard output"
         )
@@ -60,12 +63,13 @@ class DataCommand(Command):
         """Do the action."""
         task = registry.task(args.task)
         if args.action == "prepare":
-            return _prepare(task, args.data_root or data_root(task, None), args.split)
+            root = args.data_root or data_root(task, None)
+            return _prepare(task, root, args.split, args.videos)
         return _check(task, args, registry.decoder("pyav")())
 
 
-def _prepare(task: Task, root: Path, split: str | None) -> int:
-    states = prepare_files(task, root, _show_progress)
+def _prepare(task: Task, root: Path, split: str | None, videos: bool) -> int:
+    states = prepare_files(task, root, _show_progress, videos)
     for state in states:
         print(_file_line(state))
     try:
@@ -74,13 +78,13 @@ def _prepare(task: Task, root: Path, split: str | None) -> int:
     except UserError as exc:
         print(f"samples: {exc}")
         return 1
-    videos = sorted({sample.video for sample in samples})
-    missing = [video for video in videos if not task.video_path(root, video).is_file()]
-    print(f"videos: {len(videos) - len(missing)} of {len(videos)} are there")
+    names = sorted({sample.video for sample in samples})
+    missing = [name for name in names if not task.video_path(root, name).is_file()]
+    print(f"videos: {len(names) - len(missing)} of {len(names)} are there")
     if missing:
         print(f"  they belong in {task.video_path(root, missing[0]).parent}, {task.card.videos}")
         print(f"  they come from {task.card.home}; missing: {_listed(missing)}")
-    needed = [state for state in states if not state.present and _needed(state, split)]
+    needed = [s for s in states if not s.present and not s.source.unpack and _needed(s, split)]
     return 1 if missing or needed else 0
 
 

@@ -44,22 +44,28 @@ class FileState:
     problem: str = ""
 
 
-def prepare_files(task: Task, root: Path, progress: Progress) -> list[FileState]:
+def prepare_files(
+    task: Task, root: Path, progress: Progress, videos: bool = False
+) -> list[FileState]:
     """Fetch what is missing and may be fetched, unpack archives; return every file's state.
 
-    A file that is there is left alone, also when its digest differs from the card's: the state
+    Archives, which hold videos, are fetched only where `videos` asks for them. A file that is there is left alone, also when its digest differs from the card's: the state
     says so. Archives are unpacked beside themselves, once their digest is right or where the card
     does not know it. Raises UserError for a card that names files outside the task's folder.
     """
     folder = task.folder(root)
     return [
-        _file_state(source, folder / _inside(source.path), progress) for source in task.card.files
+        _file_state(source, folder / _inside(source.path), progress, videos)
+        for source in task.card.files
     ]
 
 
-def _file_state(source: SourceFile, path: Path, progress: Progress) -> FileState:
+def _file_state(source: SourceFile, path: Path, progress: Progress, videos: bool) -> FileState:
     if not path.is_file() and source.fetch is None:
         return FileState(source, path, present=False, problem=_by_hand(source, path))
+    if not path.is_file() and source.unpack and not videos:
+        problem = f"videos; --videos fetches and unpacks them, or {_by_hand(source, path)}"
+        return FileState(source, path, present=False, problem=problem)
     try:
         found = (
             fetch(source.fetch, path, source.sha256, progress)

@@ -99,6 +99,12 @@ def make_case(options: RunOptions, model: Model, name: str, registry: Registry) 
     samples = tuple(task.samples(root, split))
     if model.adapter.needs_frames and not all(wording(a, protocol.prompt) for a in _asked(samples)):
         raise UserError(f"{protocol.name} scores answers but says no prompt; ask under another.")
+    optionless = any(s.asks is not Asks.SPANS and not s.options for s in samples)
+    if model.adapter.needs_frames and optionless:
+        raise UserError(
+            f"The annotations of {name} have no options to show to a model; they can score "
+            f"answers only. `vtg-eval tasks {name}` says which file has them."
+        )
     engine = options.engine_options
     spec = RunSpec(
         model=model.name,
