@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
@@ -68,11 +68,14 @@ class SynthVtg(Task):
         """
         return self.folder(root) / f"videos-{_recipe()}" / f"{video}.mp4"
 
-    def prepare(self, root: Path, split: str | None = None) -> None:
-        """Write the split's missing videos (a few seconds)."""
+    def prepare(
+        self, root: Path, split: str | None = None, videos: Collection[str] | None = None
+    ) -> None:
+        """Write the split's missing videos (a quarter of a second each)."""
         name = self.card.split(split)
-        wanted = [(self.video_path(root, _video(name, s)), s) for s in self.scenes(name)]
-        missing = [(path, scene) for path, scene in wanted if not path.is_file()]
+        named = [(_video(name, scene), scene) for scene in self.scenes(name)]
+        wanted = [pair for pair in named if videos is None or pair[0] in videos]
+        missing = [(p, s) for v, s in wanted if not (p := self.video_path(root, v)).is_file()]
         for path, scene in tqdm(missing, desc="writing videos", disable=None, leave=False):
             write_video(scene, path)
 

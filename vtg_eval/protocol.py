@@ -9,6 +9,7 @@ Prompts stand in these files to the letter of their source.
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -69,10 +70,21 @@ class PromptRule:
 
 @dataclass(frozen=True, slots=True)
 class GenerationRule:
-    """How the model answers. decoding: "greedy", or "checkpoint": its own generation_config."""
+    """How the model answers.
+
+    decoding: "greedy"; "checkpoint": its own generation_config; "sample": drawn at `temperature`
+    from all tokens, each sample by a seed of its own.
+    """
 
     max_new_tokens: int = 256
-    decoding: Literal["greedy", "checkpoint"] = "greedy"
+    decoding: Literal["greedy", "checkpoint", "sample"] = "greedy"
+    temperature: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.temperature < math.inf:
+            raise UserError(
+                f"generation.temperature is {self.temperature}; it must be above 0, and finite"
+            )
 
 
 @dataclass(frozen=True, slots=True)

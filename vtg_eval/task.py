@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -120,8 +120,13 @@ class Task(ABC):
         """
         return ()
 
-    def prepare(self, root: Path, split: str | None = None) -> None:  # noqa: B027 - may be a no-op
-        """Make a split's files without a network (generated benchmarks); a no-op elsewhere."""
+    def prepare(  # noqa: B027 - may be a no-op
+        self, root: Path, split: str | None = None, videos: Collection[str] | None = None
+    ) -> None:
+        """Make a split's files without a network (generated benchmarks); a no-op elsewhere.
+
+        videos: ids of those that are needed (None: all of the split).
+        """
 
     def folder(self, root: Path) -> Path:
         """Return the task's own folder: `root`/<task name> where that exists, else `root`."""

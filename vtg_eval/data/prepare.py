@@ -49,9 +49,10 @@ def prepare_files(
 ) -> list[FileState]:
     """Fetch what is missing and may be fetched, unpack archives; return every file's state.
 
-    Archives, which hold videos, are fetched only where `videos` asks for them. A file that is there is left alone, also when its digest differs from the card's: the state
-    says so. Archives are unpacked beside themselves, once their digest is right or where the card
-    does not know it. Raises UserError for a card that names files outside the task's folder.
+    Archives, which hold videos, are fetched only where `videos` asks for them. A file that is
+    there is left alone, also when its digest differs from the card's: the state says so. Archives
+    are unpacked beside themselves, once their digest is right or where the card does not know it.
+    Raises UserError for a card that names files outside the task's folder.
     """
     folder = task.folder(root)
     return [

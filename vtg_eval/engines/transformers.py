@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ try:
     import torch
     import transformers
 
+    from vtg_eval.engines.drawing import Drawing
     from vtg_eval.engines.model_inputs import InputBuilder, ModelInput
     from vtg_eval.engines.positions import mend_positions
 except ImportError as exc:
@@ -26,8 +28,8 @@ class TransformersEngine(Engine):
     """Any architecture that transformers' image-text-to-text models know.
 
     Greedy answers do not depend on the batch (up to the rounding of the dtype; float32 on a
-    CPU). Where the checkpoint's own settings sample, each sample has its own seed and is
-    answered alone.
+    CPU), and neither do those drawn at a temperature. Where the checkpoint's own settings sample,
+    each sample has its own seed and is answered alone.
     """
 
     def __init__(self, checkpoint: Path, rule: GenerationRule, options: EngineOptions) -> None:
@@ -53,6 +55,7 @@ class TransformersEngine(Engine):
         settings = generation_settings(checkpoint)
         self._stops = stop_ids(settings, self._tokenizer.eos_token_id)
         self._pad = self._tokenizer.pad_token_id or 0
+        self._asked = rule
         self._rule = self._generation(rule, settings)
         # `generate` fills what a config leaves open from the model's own: leave it nothing
         self._model.generation_config = self._rule
@@ -82,7 +85,7 @@ class TransformersEngine(Engine):
             "device": torch.cuda.get_device_name() if self._device == "cuda" else "cpu",
             "seed": self._options.seed,
             "batch_size": self._options.batch_size,
-            "generation": self._rule.to_diff_dict(),
+            "generation": {**asdict(self._asked), **self._rule.to_diff_dict()},
             **self._options.extra,
         }
 
@@ -94,11 +97,19 @@ class TransformersEngine(Engine):
 
     def _answer(self, ready: list[tuple[Request, ModelInput]]) -> Iterator[Completion]:
         inputs = self._builder.collate([item for _, item in ready], self._pad).to(self._device)
+        seeds = [sample_seed(self._options.seed, request.sample_id) for request, _ in ready]
+        drawing = []
         if self._rule.do_sample:
-            torch.manual_seed(sample_seed(self._options.seed, ready[0][0].sample_id))
+            torch.manual_seed(seeds[0])
+        elif self._asked.decoding == "sample":
+            drawing.append(Drawing(seeds, self._asked.temperature))
         try:
             with torch.inference_mode():
-                rows = self._model.generate(**inputs, generation_config=self._rule)
+                rows = self._model.generate(
+                    **inputs,
+                    generation_config=self._rule,
+                    logits_processor=transformers.LogitsProcessorList(drawing),
+                )
         except torch.OutOfMemoryError as exc:
             raise UserError(
                 "The GPU is out of memory; run again with a smaller --batch-size."

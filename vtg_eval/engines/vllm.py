@@ -225,9 +225,11 @@ def _declared_length(checkpoint: Path) -> int:
 
 
 def _sampling(rule: GenerationRule, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the sampling parameters: greedy, or what the checkpoint's own settings say."""
+    """Return the sampling parameters: the rule's, or what the checkpoint's own settings say."""
     if rule.decoding == "greedy":
         return {"temperature": 0.0}
+    if rule.decoding == "sample":
+        return {"temperature": rule.temperature}
     own = {k: settings[k] for k in ("top_p", "top_k", "repetition_penalty") if k in settings}
     return {
         **own,
