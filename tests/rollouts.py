@@ -1,0 +1,54 @@
+"""A plug-in for tests of difficulty: an engine whose answers depend on the rollout's id alone."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from vtg_eval.engines.base import Completion, Engine, EngineOptions, Request, failed
+from vtg_eval.hookspecs import Entry, hookimpl
+from vtg_eval.protocol import GenerationRule
+
+
+class RolloutEngine(Engine):
+    """To be set by a test: `stop_after` (answers, then it breaks), `refuse` (ids that fail)."""
+
+    asked: list[str]
+    rules: list[GenerationRule]
+    stop_after: int | None
+    refuse: frozenset[str]
+
+    @classmethod
+    def reset(cls, stop_after: int | None = None, refuse: Iterable[str] = ()) -> None:
+        cls.asked, cls.rules = [], []
+        cls.stop_after, cls.refuse = stop_after, frozenset(refuse)
+
+    def __init__(self, checkpoint: Path, rule: GenerationRule, options: EngineOptions) -> None:
+        self.rules.append(rule)
+
+    def generate(self, requests: Iterable[Request]) -> Iterator[Completion]:
+        for request in requests:
+            if self.stop_after is not None and len(self.asked) >= self.stop_after:
+                raise RuntimeError("out of order")
+            self.asked.append(request.sample_id)
+            if request.sample_id in self.refuse:
+                yield failed(request, "no memory")
+            else:
+                yield Completion(request.sample_id, answer(request.sample_id), 7, 3, "stop")
+
+    def describe(self) -> Mapping[str, Any]:
+        return {"engine": "rollouts"}
+
+
+def answer(name: str) -> str:
+    """Return a span in the first seconds, and now and then no answer at all."""
+    digest = hashlib.sha256(name.encode()).digest()
+    start = digest[0] / 256
+    return "no idea" if digest[2] < 64 else f"{start:.2f} - {start + digest[1] / 128:.2f}"
+
+
+@hookimpl
+def vtg_engines() -> Sequence[Entry]:
+    return (Entry("rollouts", "tests.rollouts:RolloutEngine", "for tests"),)

@@ -1,0 +1,29 @@
+"""Tiny cases shared by the tests of trainings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+
+@pytest.fixture(scope="session", params=["qwen2_5_vl", "qwen3_vl"])
+def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> object:
+    from tests.training_case import make_case
+
+    return make_case(request.param, tmp_path_factory.mktemp(request.param))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VTG_EVAL_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="session")
+def one(tmp_path_factory: pytest.TempPathFactory) -> object:
+    """One family only, where both would show the same."""
+    from tests.training_case import make_case
+
+    return make_case("qwen2_5_vl", tmp_path_factory.mktemp("one"))

@@ -1,0 +1,272 @@
+"""The command line of training: one line for a mistake, nothing heavy to plan, data to the end."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from vtg_eval.training import cli
+from vtg_eval.training.sample import TrainingSample, load_samples, write_samples
+
+from tests.video_files import write_clock
+from vtg_eval.types import Span
+
+HEAVY = ("torch", "transformers", "trl", "datasets", "peft", "pyarrow")
+RECIPE = """
+name = "tiny"
+summary = "a test"
+source = "this test"
+
+[model]
+checkpoint = "nano"
+dtype = "float32"
+
+[data]
+train = ["data.jsonl"]
+videos = "videos"
+missing_share = {missing}
+leaks = "{leaks}"
+
+[curation]
+moment_seconds = [0.5, 60]
+
+[sft]
+steps = 2
+batch = 2
+device_batch = 2
+
+[rewards]
+tiou = 1.0
+wasserstein = 1.0
+
+[rl]
+steps = 1
+prompts = 2
+group = 2
+device_batch = 4
+max_new_tokens = 4
+"""
+THOUGHT = "<think>it starts early</think> <time>[0.5, 1.5]</time>"
+
+
+def sample(name: str, video: str = "a.mp4", **more: object) -> TrainingSample:
+    values = {"query": f"query {name}", "spans": (Span(0.5, 1.5),), "duration": 2.0} | more
+    return TrainingSample(id=name, video=video, source="test", **values)  # type: ignore[arg-type]
+
+
+SAMPLES = [
+    sample("one"),
+    sample("two", "b.mp4", spans=(Span(1, 2),)),
+    sample("short", spans=(Span(1, 1.1),)),
+    sample("lost", "lost.mp4"),
+]
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with data, two of three videos and a recipe."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("VTG_EVAL_DATA", str(tmp_path))
+    monkeypatch.setenv("VTG_EVAL_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "videos").mkdir()
+    for name in ("a.mp4", "b.mp4"):
+        write_clock(tmp_path / "videos" / name, frames=24, rate=12, height=64, width=64)
+    write_samples(tmp_path / "data.jsonl", SAMPLES)
+    recipe(tmp_path)
+    return tmp_path
+
+
+def recipe(folder: Path, missing: float = 0.5, leaks: str = "refuse", more: str = "") -> None:
+    text = RECIPE.format(missing=missing, leaks=leaks) + more
+    (folder / "r.toml").write_text(text, encoding="utf-8")
+
+
+def run(*words: str) -> int:
+    return cli.main(list(words))
+
+
+@pytest.mark.parametrize("words", [["--help"], ["plan", "tvg-r1-7b"], ["plan", "nano-smoke"]])
+def test_help_and_plans_import_nothing_heavy(words: list[str]) -> None:
+    code = (
+        "import sys; from vtg_eval.training.cli import main\n"
+        f"try: main({words!r})\nexcept SystemExit: pass\n"
+        f"print('loaded', sorted(set({HEAVY!r}) & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "loaded []"
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["plan", "timelens-7"], 'There is no recipe "timelens-7"'),
+        (["plan", "best", "--launch", "fsdp"], 'Did you mean "fsdp2"'),
+        (["sft", "r.toml"], "run vtg-train curate first"),
+        (["rl", "r.toml"], "run vtg-train curate first"),
+        (["export", "r.toml", "--to", "verl", "--out", "x"], "run vtg-train curate first"),
+        (["sft", "timelens-7b"], "has no [sft]"),
+    ],
+)
+def test_a_mistake_is_one_line_and_status_2(
+    place: Path, capsys: pytest.CaptureFixture[str], words: list[str], says: str
+) -> None:
+    assert run(*words) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and err.startswith("vtg-train: ") and err.count("\n") == 1
+    assert says in err
+
+
+@pytest.mark.parametrize("words", [[], ["plan", "best", "--devices", "0"], ["polish", "best"]])
+def test_a_command_line_that_is_none_is_status_2(words: list[str]) -> None:
+    with pytest.raises(SystemExit) as error:
+        run(*words)
+    assert error.value.code == 2
+
+
+def test_a_plan_is_json_where_asked(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("plan", "best", "--machines", "2", "--json") == 0
+    table = json.loads(capsys.readouterr().out)
+    assert (table["devices"], table["machines"], table["launch"]) == (16, 2, "fsdp2")
+    assert all(stage["gib"] > 1 for stage in table["stages"])
+
+
+def test_curation_says_what_it_left_out(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("curate", "r.toml", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["read"], found["kept"], found["cold_start"]) == (4, 2, 2)
+    assert "lost.mp4" in found["report"] and "1 of 4 samples" in found["report"]
+    kept = load_samples([place / "runs/tiny/data.jsonl"])
+    assert [s.id for s in kept] == ["one", "two"]
+    assert (place / "runs/tiny/data.md").read_text() == found["report"]
+
+
+def test_curation_again_gives_what_is_there_and_other_data_is_refused(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("curate", "r.toml") == 0
+    first, before = capsys.readouterr().out, (place / "runs/tiny/data.jsonl").stat().st_mtime_ns
+    assert run("curate", "r.toml") == 0
+    assert capsys.readouterr().out == first
+    assert (place / "runs/tiny/data.jsonl").stat().st_mtime_ns == before
+    recipe(place, missing=0.6)
+    assert run("curate", "r.toml") == 2
+    assert "data of another recipe" in capsys.readouterr().err
+    assert (place / "runs/tiny/data.jsonl").stat().st_mtime_ns == before
+
+
+def test_an_interrupted_curation_is_done_again(place: Path) -> None:
+    assert run("curate", "r.toml") == 0
+    work = place / "runs/tiny"
+    claim = json.loads((work / "data.json").read_text())
+    del claim["counts"]
+    (work / "data.json").write_text(json.dumps(claim))
+    (work / "cold-start.jsonl").unlink()
+    assert run("curate", "r.toml") == 0
+    assert len(load_samples([work / "cold-start.jsonl"])) == 2
+
+
+def test_a_file_of_the_users_is_not_overwritten(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = place / "mine" / "data.jsonl"
+    own.parent.mkdir()
+    own.write_text("mine")
+    assert run("curate", "r.toml", "--out", "mine") == 2
+    assert "is there already" in capsys.readouterr().err
+    assert own.read_text() == "mine"
+    assert run("curate", "r.toml", "--out", "mine") == 2
+    assert own.read_text() == "mine"
+
+
+def test_too_many_missing_videos_stop_it(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recipe(place, missing=0.1)
+    assert run("curate", "r.toml") == 2
+    err = capsys.readouterr().err
+    assert "The videos of 1 of 4 samples are missing" in err and "lost.mp4" in err
+
+
+def test_a_leak_is_refused_until_the_recipe_says_what_to_do(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (place / "data.jsonl").unlink()
+    write_clock(place / "videos" / "test-00.mp4", frames=24, rate=12, height=64, width=64)
+    write_samples(place / "data.jsonl", [*SAMPLES, sample("leak", "test-00.mp4")])
+    assert run("curate", "r.toml") == 2
+    assert "synth_vtg test" in capsys.readouterr().err
+    recipe(place, leaks="drop")
+    assert run("curate", "r.toml") == 0
+    assert "leak" not in {s.id for s in load_samples([place / "runs/tiny/data.jsonl"])}
+
+
+def test_reasoning_filters_are_for_the_cold_start_only(place: Path) -> None:
+    (place / "data.jsonl").unlink()
+    write_samples(place / "data.jsonl", [*SAMPLES, sample("thought", reasoning=THOUGHT)])
+    text = (place / "r.toml").read_text()
+    (place / "r.toml").write_text(text.replace("[curation]", '[curation]\nformat = "think-time"'))
+    assert run("curate", "r.toml") == 0
+    assert len(load_samples([place / "runs/tiny/data.jsonl"])) == 3
+    assert [s.id for s in load_samples([place / "runs/tiny/cold-start.jsonl"])] == ["thought"]
+
+
+def test_export_writes_what_was_curated(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("curate", "r.toml") == 0
+    capsys.readouterr()
+    assert run("export", "r.toml", "--to", "ms-swift", "--out", "swift", "--json") == 0
+    assert json.loads(capsys.readouterr().out) == {"swift/sft.jsonl": 2, "swift/rl.jsonl": 2}
+    row = json.loads((place / "swift/sft.jsonl").read_text().splitlines()[0])
+    assert row["videos"] == [str(place / "videos" / "a.mp4")]
+    assert row["messages"][-1]["content"] == "0.5 - 1.5"
+
+
+def test_an_interruption_is_status_130_and_says_how_to_go_on(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "find_recipe", interrupt)
+    assert run("plan", "best") == 130
+    assert "run the same command again to resume" in capsys.readouterr().err
+
+
+def test_ctrl_c_while_it_works_is_status_130(place: Path) -> None:
+    code = (
+        "import sys, time\n"
+        "from vtg_eval.training import cli\n"
+        "cli.run_curation = lambda *_: (print('working', flush=True), time.sleep(60))\n"
+        "sys.exit(cli.main(['curate', 'r.toml']))"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None and process.stdout.readline() == "working\n"
+    time.sleep(0.1)
+    os.kill(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert (process.returncode, err.count("\n")) == (130, 1)
+
+
+@pytest.mark.engine
+@pytest.mark.xdist_group("training")
+def test_curation_fine_tuning_and_rl_follow_on_one_another(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("trl", reason="needs the extra train")
+    assert run("curate", "r.toml") == 0
+    assert run("rl", "r.toml") == 2  # first the cold start
+    assert "run vtg-train sft first" in capsys.readouterr().err
+    assert run("sft", "r.toml") == 0
+    assert run("rl", "r.toml") == 0
+    last = capsys.readouterr().out.splitlines()[-2:]
+    assert last[0] == "runs/tiny/rl/checkpoint"
+    assert last[1].startswith("Score it: vtg-eval --model runs/tiny/rl/checkpoint")
+    facts = json.loads((place / "runs/tiny/rl/training.json").read_text())
+    assert facts["stage"] == "rl"
+    assert (place / "runs/tiny/rl/checkpoint/model.safetensors").is_file()
+    assert run("plan", "r.toml") == 0

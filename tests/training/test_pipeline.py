@@ -1,0 +1,225 @@
+"""The whole recipe: every stage once, killed and resumed, another recipe refused."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from vtg_eval.training import cli
+from vtg_eval.training.claim import held
+from vtg_eval.training.pipeline import run_recipe, steps
+from vtg_eval.training.planning import Plan, StagePlan
+from vtg_eval.training.recipe import CurationRule, DataRule, ModelRule, Recipe, SftRule, load_recipe
+from vtg_eval.training.sample import TrainingSample, load_samples, write_samples
+from vtg_eval.training.shipped import find_recipe
+from vtg_eval.training.stages import Work
+
+from tests.video_files import write_clock
+from vtg_eval.errors import UserError
+from vtg_eval.registry import Registry
+from vtg_eval.types import Span
+
+REGISTRY = Registry.discover()
+PLAN = Plan("tiny", "nano", 0, "single", 1, 1, 0, 0, ())
+STAGES = ["curate", "sft", "difficulty", "rl", "evaluation"]
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Work:
+    """A recipe that has data only."""
+    (tmp_path / "videos").mkdir()
+    write_clock(tmp_path / "videos" / "a.mp4", frames=24, rate=12, height=64, width=64)
+    spans = (Span(0.5, 1.5),)
+    samples = [TrainingSample(f"{n}", "a.mp4", f"query {n}", spans, "test") for n in range(3)]
+    write_samples(tmp_path / "data.jsonl", samples)
+    data = DataRule((str(tmp_path / "data.jsonl"),), videos=str(tmp_path / "videos"))
+    return Work(Recipe("tiny", "a test", "none", ModelRule("nano"), data), tmp_path / "out")
+
+
+def test_a_stage_that_is_done_is_not_done_again(
+    work: Work, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = run_recipe(work, PLAN, REGISTRY)
+    assert "0 of 3 samples" in report.read_text()
+    first = work.data.stat().st_mtime_ns
+    assert run_recipe(work, PLAN, REGISTRY) == report
+    assert work.data.stat().st_mtime_ns == first
+    assert "curate: done before" in capsys.readouterr().err
+
+
+def test_another_recipe_is_refused_with_what_differs_before_anything_is_done(work: Work) -> None:
+    run_recipe(work, PLAN, REGISTRY)
+    before = {path: path.read_bytes() for path in work.folder.iterdir()}
+    other = replace(work.recipe, curation=CurationRule(duplicates=False))
+    with pytest.raises(UserError, match=r"curation\.duplicates \(there true, now false\)"):
+        run_recipe(work._replace(recipe=other), PLAN, REGISTRY)
+    assert {path: path.read_bytes() for path in work.folder.iterdir()} == before
+
+
+def test_a_recipe_may_be_mended_until_a_stage_is_done_with_it(work: Work) -> None:
+    (Path(work.recipe.data.videos) / "a.mp4").unlink()
+    with pytest.raises(UserError, match="raise missing_share"):
+        run_recipe(work, PLAN, REGISTRY)
+    (Path(work.recipe.data.videos) / "a.mp4").write_bytes(b"here again")
+    mended = replace(work.recipe, data=replace(work.recipe.data, missing_share=0.5))
+    run_recipe(work._replace(recipe=mended), PLAN, REGISTRY)
+
+
+def test_two_processes_do_not_work_in_one_folder(work: Work) -> None:
+    with held(work.folder), pytest.raises(UserError, match="Another process is at work"):
+        run_recipe(work, PLAN, REGISTRY)
+
+
+def test_a_report_of_the_users_is_not_overwritten(work: Work) -> None:
+    work.folder.mkdir()
+    (work.folder / "report.md").write_text("mine")
+    with pytest.raises(UserError, match=r"report\.md is there already"):
+        run_recipe(work, PLAN, REGISTRY)
+    assert (work.folder / "report.md").read_text() == "mine"
+
+
+def test_a_file_that_is_no_record_of_stages_is_named(work: Work) -> None:
+    work.folder.mkdir()
+    (work.folder / "run.json").write_text("[")
+    with pytest.raises(UserError, match=r"run\.json cannot be read"):
+        run_recipe(work, PLAN, REGISTRY)
+
+
+def test_several_machines_are_not_started_from_one(work: Work) -> None:
+    with pytest.raises(UserError, match="vtg-train plan"):
+        run_recipe(work, replace(PLAN, machines=2), REGISTRY)
+
+
+def test_a_stage_that_fails_says_how_to_go_on(
+    work: Work, capfd: pytest.CaptureFixture[str]
+) -> None:
+    fails = StagePlan("sft", 3, 1, 1, 0, 1, 1, {}, None, "vtg-train sft no-recipe")
+    recipe = replace(work.recipe, sft=SftRule(steps=1, batch=1))
+    with pytest.raises(UserError, match="The stage sft ended with status 2"):
+        run_recipe(work._replace(recipe=recipe), replace(PLAN, stages=(fails,)), REGISTRY)
+    assert 'There is no recipe "no-recipe"' in capfd.readouterr().err
+    assert list(json.loads((work.folder / "run.json").read_text())) == ["curate"]
+
+
+def test_what_will_be_scored_is_looked_for_before_anything_is_trained(
+    work: Work, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VTG_EVAL_DATA", str(tmp_path))
+    smoke = load_recipe(find_recipe("nano-smoke"))
+    assert smoke.evaluation is not None
+    scored = replace(smoke.evaluation, tasks=("charades_sta",))
+    recipe = replace(smoke, data=work.recipe.data, evaluation=scored)
+    with pytest.raises(UserError, match="charades_sta"):
+        run_recipe(work._replace(recipe=recipe), PLAN, REGISTRY)
+    assert not work.data.exists()
+
+
+def test_a_change_moves_its_stage_and_those_after_it_only(work: Work) -> None:
+    smoke = replace(load_recipe(find_recipe("nano-smoke")), data=work.recipe.data)
+    assert smoke.rl is not None
+    other = replace(smoke, rl=replace(smoke.rl, steps=9))
+    pairs = zip(
+        steps(work._replace(recipe=smoke), REGISTRY),
+        steps(work._replace(recipe=other), REGISTRY),
+        strict=True,
+    )
+    moved = [one.name for one, two in pairs if one.facts != two.facts]
+    assert moved == ["rl", "evaluation"]
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    """Return the whole lines of a JSON lines file that may be there."""
+    text = path.read_text() if path.is_file() else ""
+    return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
+
+
+def children(parent: int) -> list[int]:
+    """Return the processes that a process has started."""
+    found = Path(f"/proc/{parent}/task/{parent}/children").read_text()
+    return [int(word) for word in found.split()]
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """nano-smoke, killed without warning in the midst of RL."""
+    pytest.importorskip("trl", reason="needs the extra train")
+    place = tmp_path_factory.mktemp("smoke")
+    words = [sys.executable, "-m", "vtg_eval.training.cli", "run", "nano-smoke"]
+    process = subprocess.Popen(words, cwd=place, stdout=subprocess.PIPE, text=True)
+    log = place / "runs/nano-smoke/rl/log.jsonl"
+    while not lines(log) and process.poll() is None:
+        time.sleep(0.05)
+    started = children(process.pid)
+    process.kill()
+    out, _ = process.communicate()
+    assert process.returncode == -signal.SIGKILL, out
+    assert "vtg-train rl nano-smoke" in out  # the plan came first
+    deadline = time.monotonic() + 10
+    while any(_lives(pid) for pid in started):
+        assert time.monotonic() < deadline, "a stage outlived the command"
+        time.sleep(0.05)
+    yield place
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+
+
+@pytest.mark.engine
+@pytest.mark.xdist_group("training")
+def test_nano_smoke_goes_through_every_stage_though_it_is_killed(
+    killed: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(killed)
+    out = killed / "runs/nano-smoke"
+    assert list(json.loads((out / "run.json").read_text())) == STAGES[:3]
+    weights = out / "sft/checkpoint/model.safetensors"
+    tuned, asked = weights.stat().st_mtime_ns, (out / "difficulty/journal.jsonl").read_bytes()
+
+    assert cli.main(["run", "nano-smoke"]) == 0
+    text, err = capfd.readouterr()
+    assert [f"vtg-train: {name}: done before" in err for name in STAGES] == [True] * 3 + [False] * 2
+    assert weights.stat().st_mtime_ns == tuned
+    assert (out / "difficulty/journal.jsonl").read_bytes() == asked
+    assert [line["step"] for line in lines(out / "rl/log.jsonl")] == [1, 2, 3]
+    assert list(json.loads((out / "run.json").read_text())) == STAGES
+    for name in ("start", "trained"):
+        results = json.loads((out / f"evaluation/{name}/synth_vtg/results.json").read_text())
+        assert (results["n_expected"], results["protocol"]) == (4, "strict@1")
+
+    samples = load_samples([out / "difficulty/difficulty.jsonl"])
+    assert len(samples) == 8 and all(
+        s.difficulty and len(s.difficulty.rewards) == 2 for s in samples
+    )
+    assert (out / "report.md").read_text() in text
+    for words in ("Leaks", "4 of 4 steps", "4 of 8", "without variance", "| trained "):
+        assert words in (out / "report.md").read_text()
+
+    # killed between stages: what is done stays done, and the scores are the same
+    page = (out / "report.md").read_bytes()
+    record = json.loads((out / "run.json").read_text())
+    del record["evaluation"]
+    (out / "run.json").write_text(json.dumps(record))
+    answers = (out / "evaluation/trained/synth_vtg/journal.jsonl").read_bytes()
+    assert cli.main(["run", "nano-smoke"]) == 0
+    assert (out / "report.md").read_bytes() == page
+    assert (out / "evaluation/trained/synth_vtg/journal.jsonl").read_bytes() == answers
+
+    own = find_recipe("nano-smoke").read_text().replace("steps = 4 ", "steps = 5 ")
+    (killed / "own.toml").write_text(own)
+    capfd.readouterr()
+    assert cli.main(["run", "own.toml", "--out", str(out)]) == 2
+    assert "sft.steps (there 4, now 5)" in capfd.readouterr().err

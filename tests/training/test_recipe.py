@@ -1,0 +1,180 @@
+"""Recipes: what ships loads, what is wrong is named."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from vtg_eval.training.recipe import load_recipe
+from vtg_eval.training.sample import TrainingSample
+from vtg_eval.training.shipped import find_recipe, shipped_recipes
+
+from vtg_eval.answers import read_answer
+from vtg_eval.errors import UserError
+from vtg_eval.registry import Registry
+from vtg_eval.types import Prediction, Span
+
+FULL_SIZE = {"tvg-r1-7b", "timelens-7b", "timelens-8b", "best"}
+NANO = {"nano-smoke", "nano-tvg-r1", "nano-timelens-7b", "nano-timelens-8b", "nano-best"}
+PLACE = r"arXiv \d{4}\.\d{5}|github\.com/|the same\b|the recipe |second-hand: |the survey "
+HEAD = 'name = "x"\nsummary = "x"\nsource = "x"\n'
+MODEL = '[model]\ncheckpoint = "nano"\n'
+DATA = '[data]\ntrain = ["a.jsonl"]\n'
+WHOLE = HEAD + MODEL + DATA
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "r.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_the_recipes_that_are_promised_ship() -> None:
+    assert set(shipped_recipes()) == FULL_SIZE | NANO
+
+
+@pytest.mark.parametrize("name", sorted(FULL_SIZE | NANO))
+def test_a_shipped_recipe_loads_and_names_what_there_is(name: str) -> None:
+    registry = Registry.discover()
+    recipe = load_recipe(find_recipe(name))
+    assert recipe.name == name
+    registry.protocol(recipe.model.protocol)
+    assert recipe.evaluation is not None
+    for task in recipe.evaluation.tasks:
+        assert task in registry.tasks
+
+
+def sources_of(header: str) -> dict[str, str]:
+    """Return what the header of a recipe says of each source by its short name."""
+    listed = header.partition("# Sources:\n")[2]
+    return dict(re.findall(r"^#   (\S[^:\n]*): (.+)$", listed, re.MULTILINE))
+
+
+@pytest.mark.parametrize("name", sorted(FULL_SIZE | NANO))
+def test_each_line_has_a_source_and_our_choices_are_listed(name: str) -> None:
+    text = shipped_recipes()[name].read_text(encoding="utf-8")
+    table, marked, section = tomllib.loads(text), set(), ""
+    named = "|".join(map(re.escape, sources_of(text.partition("\nname = ")[0])))
+    sourced = re.compile(rf" ours\b|(?<![\w.-])(?:{named})(?![\w-])")
+    for line in text.splitlines():
+        if header := re.fullmatch(r"\[(\w+)\]", line):
+            section = header[1]
+        elif section and line:
+            key, _, comment = line.partition("#")
+            assert sourced.search(comment), f"no source: {line}"
+            if comment.startswith(" ours"):
+                marked.add(f"{section}.{key.split(' =')[0]}")
+    assert marked == set(table["ours"])
+
+
+@pytest.mark.parametrize("name", sorted(FULL_SIZE | NANO))
+def test_what_the_header_explains_can_be_looked_up_and_is_used(name: str) -> None:
+    header, _, body = shipped_recipes()[name].read_text(encoding="utf-8").partition("\nname = ")
+    found = sources_of(header)
+    assert found
+    for source, place in found.items():
+        assert re.search(PLACE, place), f"nowhere to look: {source}"
+        assert source in body, f"not used: {source}"
+    assert not re.search(r"§|\[[RS]\]", header + body)
+
+
+@pytest.mark.parametrize("name", sorted(FULL_SIZE | NANO))
+def test_the_protocol_covers_what_is_scored(name: str) -> None:
+    registry = Registry.discover()
+    recipe = load_recipe(find_recipe(name))
+    assert recipe.evaluation is not None
+    protocol = recipe.evaluation.protocol or recipe.model.protocol
+    for task in recipe.evaluation.tasks:
+        registry.protocol_for(registry.task(task).card, protocol)
+
+
+def test_the_answers_of_tvg_r1_are_read_and_have_the_room_that_its_protocol_gives() -> None:
+    recipe = load_recipe(find_recipe("tvg-r1-7b"))
+    protocol = Registry.discover().protocol(recipe.model.protocol)
+    assert recipe.rl is not None
+    assert recipe.difficulty is not None
+    room = protocol.generation.max_new_tokens
+    assert recipe.rl.max_new_tokens == recipe.difficulty.max_new_tokens == room
+    text = "<think>At 1 - 2 s he sits; at 5 he stands.</think> <time>[5.2, 10.4]</time>"
+    sample = TrainingSample("a", "a.mp4", "he stands", (Span(5.2, 10.4),), "x").to_sample()
+    assert read_answer(sample, Prediction("a", text=text), protocol).spans == (Span(5.2, 10.4),)
+
+
+@pytest.mark.parametrize("name", sorted(FULL_SIZE | NANO))
+@pytest.mark.parametrize("processes", [1, 2, 8, 16])
+def test_steps_divide_evenly_among_processes(name: str, processes: int) -> None:
+    recipe = load_recipe(find_recipe(name))
+    if (name in NANO and processes > 2) or (name != "tvg-r1-7b" and processes > 8):
+        pytest.skip("not made for so many")
+    if recipe.sft is not None:
+        assert recipe.sft.batch % (recipe.sft.device_batch * processes) == 0
+    assert recipe.rl is not None
+    answers = recipe.rl.prompts * recipe.rl.group
+    assert answers % (recipe.rl.device_batch * processes) == 0
+    own = answers // processes
+    assert own % recipe.rl.group == 0 or recipe.rl.group % own == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (HEAD + '[model]\ncheckpont = "nano"\n' + DATA, '"model.checkpont". Did you mean "checkp'),
+        (WHOLE + "[rll]\nsteps = 1\n", '"rll". Did you mean "rl"?'),
+        (WHOLE + "[sft]\nstep = 1\n", '"sft.step". Did you mean "steps"?'),
+        (WHOLE + "[sft]\n", 'the key "sft.steps" is missing'),
+        (HEAD + DATA, 'the key "model" is missing'),
+        (WHOLE + "[sft]\nsteps = 0\n", "sft.steps is 0; it must lie between 1 and"),
+        (WHOLE + "[sft]\nsteps = 1.5\n", "sft.steps is 1.5; it must be a number of the kind int"),
+        (WHOLE + "[sft]\nsteps = true\n", "sft.steps is True; it must be a number"),
+        (WHOLE + '[sft]\nsteps = 1\nschedule = "cosin"\n', "it must be one of cosine, linear"),
+        (WHOLE + "[sft]\nsteps = 1\nlearning_rate = nan\n", "sft.learning_rate is nan"),
+        (WHOLE + "[sft]\nsteps = 1\nlearning_rate = inf\n", "sft.learning_rate is inf"),
+        (WHOLE + "[sft]\nsteps = 1\nlearning_rate = -1\n", "it must lie at 0 or above"),
+        (WHOLE + f"[sft]\nsteps = 1{'0' * 400}\n", "sft.steps is 1000"),
+        (WHOLE + f"[sft]\nsteps = 1\nweight_decay = 1{'0' * 400}\n", "sft.weight_decay is 1000"),
+        (WHOLE + "[curation]\nmoment_seconds = [9, 1]\n", "two numbers, the lower one first"),
+        (WHOLE + "[curation]\nmoment_seconds = [9]\n", "two numbers, the lower one first"),
+        (
+            WHOLE + "[selection]\nmean_iou = [0, 2]\n",
+            "selection.mean_iou is 2; it must lie between",
+        ),
+        (WHOLE + "[selection]\nsize = -1\n", "selection.size is -1"),
+        (WHOLE + "[rl]\nsteps = 1\n", "[rl] needs a table [rewards]"),
+        (WHOLE + "[rewards]\ntiou = 0\n", "[rewards] needs a weight above 0"),
+        (WHOLE + "rl = 3\n", "data.rl"),
+        (HEAD + "rl = 3\n" + MODEL + DATA, "rl must be a table, not 3"),
+        (HEAD + MODEL + "[data]\ntrain = []\n", "data.train is empty"),
+        (HEAD + MODEL + '[data]\ntrain = "a"\n', "data.train is 'a'; it must be a list"),
+        (
+            HEAD + "[model]\ncheckpoint = 3\n" + DATA,
+            "model.checkpoint is 3; it must be of the kind",
+        ),
+        ("name = ", "not a recipe"),
+    ],
+)
+def test_a_mistake_is_named(tmp_path: Path, text: str, says: str) -> None:
+    with pytest.raises(UserError, match=r"r\.toml") as error:
+        load_recipe(written(tmp_path, text))
+    assert says in str(error.value)
+
+
+def test_a_file_that_is_no_text_and_one_that_is_not_there(tmp_path: Path) -> None:
+    path = tmp_path / "r.toml"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(UserError, match="not a recipe"):
+        load_recipe(path)
+    with pytest.raises(UserError, match="cannot be read"):
+        load_recipe(tmp_path)
+
+
+def test_the_nearest_recipe_is_named() -> None:
+    with pytest.raises(UserError, match='Did you mean "timelens-7b"'):
+        find_recipe("timelens-7")
+
+
+def test_a_file_is_taken_before_nothing_and_a_shipped_name_before_a_file(tmp_path: Path) -> None:
+    path = written(tmp_path, WHOLE)
+    assert find_recipe(str(path)) == path
+    assert load_recipe(path).model.protocol == "strict@1"

@@ -1,0 +1,218 @@
+"""The command line of training: `vtg-train COMMAND RECIPE …`.
+
+What needs torch is imported by the command that needs it, so that planning starts at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from vtg_eval import __version__
+from vtg_eval.errors import UserError
+from vtg_eval.profile import load_profile
+from vtg_eval.registry import Registry
+
+from .plan_table import table
+from .planning import Place, Plan
+from .planning import plan as make_plan
+from .recipe import load_recipe
+from .sample import load_samples
+from .shipped import find_recipe, shipped_recipes
+from .stages import Work, curated, run_curation, selected
+from .task_data import with_task_data
+
+Command = Callable[[argparse.Namespace, Registry], str]
+RUNS = Path("runs")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit status: 0, 2 for a mistake, 130 interrupted."""
+    args = _parser().parse_args(argv)
+    try:
+        result = args.command(args, Registry.discover())
+        if os.environ.get("RANK", "0") == "0":  # of the processes that accelerate starts
+            print(result, flush=True)
+    except UserError as error:
+        print(f"vtg-train: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("vtg-train: interrupted; run the same command again to resume.", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # `vtg-train … | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="vtg-train",
+        description="Train models that find moments in video, as a recipe says.",
+        epilog=f"Shipped recipes: {', '.join(shipped_recipes())}.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"vtg-train {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    planned = _add(commands, "plan", plan, "say what a recipe will take; needs no GPU")
+    checked = _add(commands, "curate", curate, "check and filter the data; say what is left out")
+    tuned = _add(commands, "sft", sft, "supervised fine-tuning on the curated samples")
+    probed = _add(commands, "difficulty", difficulty, "ask the start checkpoint several times")
+    rewarded = _add(commands, "rl", rl, "reinforcement learning on the selected samples")
+    whole = _add(commands, "run", run, "all stages, then scores before and after, and a report")
+    for stage in (planned, checked, tuned, probed, rewarded, whole):
+        _add_work(stage)
+    for command in (planned, whole):
+        command.add_argument("--launch", default="", help="single, cpu2, fsdp2, zero2 or zero3")
+        command.add_argument("--devices", type=_count, default=0, help="of all machines together")
+        command.add_argument("--machines", type=_count, default=1)
+    written = _add(commands, "export", export, "write the data for ms-swift, verl or EasyR1")
+    _add_work(written, "--work")
+    written.add_argument("--to", required=True, metavar="PROJECT", help="ms-swift, verl or easyr1")
+    written.add_argument("--out", type=Path, required=True, metavar="DIR", help="to write to")
+    for command in (planned, checked, written):
+        command.add_argument("--json", action="store_true", help="print JSON")
+    return parser
+
+
+def _add(commands: Any, name: str, run: Command, words: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name, help=words, description=f"{words[0].upper()}{words[1:]}.", allow_abbrev=False
+    )
+    parser.add_argument("recipe", metavar="RECIPE", help="a shipped recipe's name, or a file")
+    parser.set_defaults(command=run)
+    return parser
+
+
+def _add_work(parser: argparse.ArgumentParser, flag: str = "--out") -> None:
+    parser.add_argument(
+        flag,
+        type=Path,
+        dest="work",
+        metavar="DIR",
+        help="the folder that all stages of the recipe share (default: runs/ and its name)",
+    )
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
+
+
+def _work(args: argparse.Namespace, registry: Registry, videos: bool = False) -> Work:
+    recipe = with_task_data(load_recipe(find_recipe(args.recipe)), registry, videos)
+    return Work(recipe, args.work or RUNS / recipe.name)
+
+
+def _planned(args: argparse.Namespace, work: Work, registry: Registry) -> Plan:
+    place = Place(args.launch, args.devices, args.machines)
+    return make_plan(work.recipe, place, args.recipe, str(work.folder), registry)
+
+
+def plan(args: argparse.Namespace, registry: Registry) -> str:
+    """Return the plan of a recipe."""
+    found = _planned(args, _work(args, registry), registry)
+    return json.dumps(found.to_json(), indent=2, allow_nan=False) if args.json else table(found)
+
+
+def run(args: argparse.Namespace, registry: Registry) -> str:
+    """Run all stages of a recipe."""
+    from .pipeline import run_recipe
+
+    work = _work(args, registry)
+    found = _planned(args, work, registry)
+    print(table(found), flush=True)
+    _work(args, registry, videos=True)
+    report = run_recipe(work, found, registry)
+    return f"\n{report.read_text(encoding='utf-8')}\n{report}"
+
+
+def curate(args: argparse.Namespace, registry: Registry) -> str:
+    """Check and filter the recipe's data."""
+    work = _work(args, registry, videos=True)
+    found = run_curation(work, registry)
+    if args.json:
+        return json.dumps(found._asdict(), indent=2)
+    return (
+        f"{found.report}\n{found.kept} of {found.read} samples may be trained on, "
+        f"{found.cold_start} of them are for the cold start: {work.folder}"
+    )
+
+
+def sft(args: argparse.Namespace, registry: Registry) -> str:
+    """Fine-tune on the curated samples."""
+    work = _work(args, registry)
+    rule = work.recipe.sft
+    if rule is None:
+        raise UserError(f"The recipe {work.recipe.name} has no [sft].")
+    samples = curated(work.cold_start)
+    from .batches import Example, find_source
+    from .sft import run_sft
+    from .target_text import target_text
+
+    protocol = find_source(work.recipe.model, registry).protocol
+    examples = [
+        Example(s.to_sample(), work.video(s), target_text(s, protocol, rule.reasoning))
+        for s in samples
+    ]
+    return _scored(run_sft(work.recipe, examples, work.sft))
+
+
+def difficulty(args: argparse.Namespace, registry: Registry) -> str:
+    """Ask the checkpoint that RL starts from several times about each sample."""
+    from .difficulty import run_difficulty
+    from .run_report import difficulty_table
+
+    work = _work(args, registry)
+    samples = curated(work.data)
+    start = work.after_sft().model.checkpoint
+    folder = work.difficulty.parent
+    found = run_difficulty(work.recipe, samples, start, folder, registry)
+    return f"{difficulty_table(load_samples([found]))}\n\n{found}"
+
+
+def rl(args: argparse.Namespace, registry: Registry) -> str:
+    """Train on the rewards of the model's own answers to the selected samples."""
+    work = _work(args, registry)
+    if work.recipe.rl is None:
+        raise UserError(f"The recipe {work.recipe.name} has no [rl].")
+    samples = selected(work)
+    recipe = work.after_sft()
+    from .batches import Example
+    from .rl import run_rl
+
+    examples = [Example(s.to_sample(), work.video(s)) for s in samples]
+    return _scored(run_rl(recipe, examples, work.rl))
+
+
+def _scored(checkpoint: Path) -> str:
+    return f"{checkpoint}\nScore it: vtg-eval --model {checkpoint} --tasks …"
+
+
+def export(args: argparse.Namespace, registry: Registry) -> str:
+    """Write the curated and selected data in another project's layout."""
+    from .export import Exporter, export
+    from .model_size import checkpoint_folder, model_size
+
+    work = _work(args, registry)
+    recipe = work.recipe
+    folder = checkpoint_folder(recipe.model.checkpoint, registry)
+    protocol = load_profile(folder).applied(registry.protocol(recipe.model.protocol))
+    factor = model_size(recipe.model.checkpoint, folder).factor
+    exporter = Exporter(recipe, protocol, factor, Path(recipe.data.videos))
+    lessons = curated(work.cold_start) if recipe.sft else ()
+    questions = selected(work) if recipe.rl else ()
+    files = export(exporter, args.to, lessons, questions, args.out)
+    if args.json:
+        return json.dumps({str(path): rows for path, rows in files.items()}, indent=2)
+    return "\n".join(f"{path}: {rows} rows" for path, rows in files.items())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,80 @@
+"""Scores before and after training, by vtg-eval's own runner on the recipe's tasks."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+
+from vtg_eval.registry import Registry
+from vtg_eval.run.case import RunOptions
+from vtg_eval.run.folder import RunFolder
+from vtg_eval.run.results import TaskResults, load_results
+from vtg_eval.run.runner import Runner
+
+from .claim import read
+from .recipe import EvaluationRule
+from .stages import Work
+
+START, TRAINED = "start", "trained"
+
+
+def scored(work: Work) -> Mapping[str, str]:
+    """Return the checkpoints to score by their names: "start", and "trained" where there is one."""
+    recipe = work.recipe
+    found = {START: recipe.model.checkpoint}
+    if recipe.rl is not None:
+        found[TRAINED] = str(work.rl / "checkpoint")
+    elif recipe.sft is not None:
+        found[TRAINED] = str(work.sft / "checkpoint")
+    return found
+
+
+def run_folder(work: Work, name: str, task: str) -> Path:
+    """Return the run folder of a checkpoint on a task."""
+    return work.folder / "evaluation" / name / task
+
+
+def check_evaluation(work: Work, registry: Registry) -> None:
+    """See, before anything is trained, that what will be scored is there; raises UserError."""
+    rule = work.recipe.evaluation or EvaluationRule()
+    with closing(Runner(_options(work, work.recipe.model.checkpoint), registry)) as runner:
+        for task in rule.tasks:
+            runner.plan(runner.case(task), run_folder(work, START, task))
+
+
+def run_evaluation(work: Work, registry: Registry) -> None:
+    """Score each checkpoint on each task, from where it was left.
+
+    Raises KeyboardInterrupt where someone stops it, UserError where it cannot go on.
+    """
+    rule = work.recipe.evaluation or EvaluationRule()
+    for name, checkpoint in scored(work).items():
+        with closing(Runner(_options(work, checkpoint), registry)) as runner:
+            for task in rule.tasks:
+                outcome = runner.run(runner.case(task), run_folder(work, name, task))
+                if outcome.results is None:
+                    raise KeyboardInterrupt
+
+
+def evaluation_results(work: Work) -> Iterator[Sequence[tuple[str, TaskResults]]]:
+    """Yield, for each task, each checkpoint's name and results, as far as they are there."""
+    for task in (work.recipe.evaluation or EvaluationRule()).tasks:
+        files = {
+            name: RunFolder(run_folder(work, name, task)).results_file for name in scored(work)
+        }
+        yield [(name, load_results(read(p))) for name, p in files.items() if p.is_file()]
+
+
+def _options(work: Work, checkpoint: str) -> RunOptions:
+    recipe = work.recipe
+    rule = recipe.evaluation or EvaluationRule()
+    return RunOptions(
+        model=checkpoint,
+        protocol=rule.protocol or recipe.model.protocol,
+        engine=rule.engine or None,
+        limit=rule.limit or None,
+        quiet=not sys.stderr.isatty(),
+        command=tuple(sys.argv),
+    )

@@ -1,0 +1,217 @@
+"""A training recipe: one TOML file, each stage a table, every value named and checked.
+
+The dataclasses below are the schema. A stage whose table is absent is not run. An unknown key is
+refused with the nearest one, a value out of range with what it must be.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import astuple, dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from vtg_eval.errors import UserError
+
+from .recipe_values import Bounds as Bounds
+from .recipe_values import filled
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRule:
+    """Which checkpoint is trained, and which of its parts.
+
+    train: "all" weights, or "lora" adapters of rank `lora_rank` on the language model.
+    freeze_vision: leave the vision tower as it is. protocol: frames, prompt and answer's form
+    are this protocol's, so that the model sees in training what it sees in evaluation.
+    """
+
+    checkpoint: str
+    protocol: str = "strict@1"
+    train: Literal["all", "lora"] = "all"
+    lora_rank: int = 64
+    freeze_vision: bool = True
+    dtype: Literal["float32", "bfloat16"] = "bfloat16"
+
+
+@dataclass(frozen=True, slots=True)
+class DataRule:
+    """Files of training samples (JSON lines) and the share of missing videos that is let pass.
+
+    train: also "task:NAME:SPLIT[:COUNT]", the (first) samples of a task's split; without `videos`.
+    leaks: what to do about videos or queries of an evaluation split.
+    """
+
+    train: tuple[str, ...]
+    videos: str = ""
+    missing_share: float = 0.0
+    leaks: Literal["refuse", "drop", "keep"] = "refuse"
+
+
+@dataclass(frozen=True, slots=True)
+class CurationRule:
+    """Which cold-start samples are kept (lengths in seconds).
+
+    reasoning_iou: the span in the reasoning text must have this IoU with the label (0: any).
+    """
+
+    reasoning_iou: float = 0.0
+    format: Literal["any", "think-answer", "think-time"] = "any"
+    moment_seconds: Bounds = (0.0, 1e9)
+    video_seconds: Bounds = (0.0, 1e9)
+    moment_share: Bounds = (0.0, 1.0)
+    duplicates: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class SftRule:
+    """Supervised fine-tuning. batch: samples in one step over all devices."""
+
+    steps: int
+    batch: int = 128
+    device_batch: int = 1
+    learning_rate: float = 1e-5
+    schedule: Literal["cosine", "linear", "constant"] = "cosine"
+    warmup: float = 0.03
+    weight_decay: float = 0.0
+    max_grad_norm: float = 1.0
+    reasoning: bool = False
+    save_steps: int = 100
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DifficultyRule:
+    """How the start checkpoint is probed: `rollouts` answers to each of the first `limit` samples
+    (0: all), and RL sees no others. engine: of vtg-eval; empty: its default.
+    """
+
+    rollouts: int = 8
+    temperature: float = 1.0
+    max_new_tokens: int = 256
+    limit: int = 0
+    engine: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SelectionRule:
+    """Which samples RL sees. size: how many (0: all that remain).
+
+    method: "all"; "gaussian": a Gaussian window over the mean IoU (mean, deviation), corrected
+    for how many samples have that IoU; "inverse": weights (1 - mean IoU) ** power.
+    drop_constant: leave out samples whose rollouts all have the same reward. mean_iou: the
+    window that is let in at all. curriculum: easy first.
+    """
+
+    method: Literal["all", "gaussian", "inverse"] = "all"
+    mean: float = 0.3
+    deviation: float = 0.2
+    power: float = 2.0
+    mean_iou: Bounds = (0.0, 1.0)
+    drop_constant: bool = False
+    curriculum: bool = False
+    size: int = 0
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RewardRule:
+    """Weights of the rewards, 0 where one is not used (see `rewards`)."""
+
+    tiou: float = 0.0
+    boundary: float = 0.0
+    wasserstein: float = 0.0
+    set_iou: float = 0.0
+    choice: float = 0.0
+    format: float = 0.0
+    parse_penalty: float = 0.0
+    answer_format: Literal["any", "think-answer", "think-time"] = "any"
+
+
+@dataclass(frozen=True, slots=True)
+class RlRule:
+    """Group relative policy optimisation.
+
+    prompts: distinct prompts in one step over all devices; each gets `group` answers.
+    plateau: stop when neither the mean reward nor its deviation within groups has improved for
+    so many steps (0: never).
+    """
+
+    steps: int
+    prompts: int = 8
+    group: int = 8
+    device_batch: int = 8
+    learning_rate: float = 1e-6
+    schedule: Literal["cosine", "linear", "constant"] = "constant"
+    warmup: float = 0.0
+    weight_decay: float = 0.0
+    max_grad_norm: float = 1.0
+    beta: float = 0.0
+    temperature: float = 1.0
+    max_new_tokens: int = 256
+    loss: Literal["grpo", "dr_grpo", "bnpo", "dapo"] = "bnpo"
+    scale_rewards: Literal["group", "batch", "none"] = "none"
+    importance: Literal["token", "sequence"] = "token"
+    entropy: float = 0.0
+    rollouts: Literal["transformers", "vllm-colocate", "vllm-server"] = "transformers"
+    plateau: int = 0
+    save_steps: int = 50
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationRule:
+    """What is scored when training is done: the first `limit` samples (0: all) of each task, under
+    the protocol (empty: the model's). engine: of vtg-eval; empty: its default.
+    """
+
+    tasks: tuple[str, ...] = ()
+    protocol: str = ""
+    limit: int = 0
+    engine: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """A whole recipe; `source` says where it comes from, `ours` which values are our choice."""
+
+    name: str
+    summary: str
+    source: str
+    model: ModelRule
+    data: DataRule
+    curation: CurationRule | None = None
+    sft: SftRule | None = None
+    difficulty: DifficultyRule | None = None
+    selection: SelectionRule | None = None
+    rewards: RewardRule | None = None
+    rl: RlRule | None = None
+    evaluation: EvaluationRule | None = None
+    ours: tuple[str, ...] = field(default=())
+
+
+def load_recipe(path: Path) -> Recipe:
+    """Read a recipe; raises UserError that names the file, the key and what it must be."""
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        recipe = filled(Recipe, table)
+        _check(recipe)
+    except OSError as exc:
+        raise UserError(f"The recipe {path} cannot be read: {exc.strerror}.") from exc
+    except (ValueError, RecursionError, UserError) as exc:  # not TOML, not UTF-8
+        raise UserError(f"{path}: not a recipe: {exc}") from exc
+    return recipe
+
+
+def _check(recipe: Recipe) -> None:
+    """Raise UserError for tables that do not go together."""
+    if recipe.rl is not None and recipe.rewards is None:
+        raise UserError("[rl] needs a table [rewards].")
+    if recipe.rewards is not None and not any(_numbers(recipe.rewards)):
+        raise UserError("[rewards] needs a weight above 0.")
+    if not recipe.data.train:
+        raise UserError("data.train is empty; name a file of training samples.")
+
+
+def _numbers(rule: RewardRule) -> list[float]:
+    return [value for value in astuple(rule) if isinstance(value, float)]
