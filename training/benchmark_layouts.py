@@ -5,19 +5,17 @@ What all converters keep to is in `converters`.
 
 from __future__ import annotations
 
-import math
-import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from vtg_eval.errors import DataError, UserError
-from vtg_eval.records import Record, read_csv, read_lines, read_list, read_table
+from vtg_eval.records import Record, read_lines, read_list, read_table
+from vtg_eval.sentence_lines import read_lengths, read_sentence_lines
 from vtg_eval.types import Span
 
 from .sample import TrainingSample, relative_video
 
-LINE = re.compile(r"(\w+) (\S+) (\S+?)##(.*)", re.ASCII)
 LENGTHS = "Charades_v1_train.csv"
 SHOWN = Span(0.0, 30.0)  # the annotators saw no more of longer videos
 CHUNK = 5.0  # seconds
@@ -25,47 +23,16 @@ CHUNK = 5.0  # seconds
 
 def charades_sta(path: Path) -> Iterator[TrainingSample]:
     """charades_sta_train.txt (seen); durations from Charades_v1_train.csv beside it, if there."""
-    durations = _durations(path.with_name(LENGTHS))
-    seen: Counter[str] = Counter()
-    with path.open("rb") as lines:
-        for number, raw in enumerate(lines, start=1):
-            line = raw.decode("utf-8", errors="replace").strip()
-            if not line:
-                continue
-            video, span, sentence = _parsed(line, f"{path}, line {number}")
-            yield TrainingSample(
-                id=f"charades-sta/{video}/{seen[video]}",
-                video=f"{video}.mp4",
-                query=sentence,
-                spans=(span,),
-                source="charades-sta",
-                duration=durations.get(video),
-            )
-            seen[video] += 1
-
-
-def _parsed(line: str, where: str) -> tuple[str, Span, str]:
-    match = LINE.fullmatch(line)
-    span = Span(_seconds(match[2]), _seconds(match[3])) if match else Span(math.nan, math.nan)
-    if match is None or not all(map(math.isfinite, span)):
-        raise DataError(
-            f"{where}: expected `VIDEO START END##sentence` with times in seconds, found "
-            f"`{line[:60]}`."
+    durations = read_lengths(path.with_name(LENGTHS))
+    for line in read_sentence_lines(path):
+        yield TrainingSample(
+            id=f"charades-sta/{line.id}",
+            video=f"{line.video}.mp4",
+            query=line.sentence,
+            spans=(line.span,),
+            source="charades-sta",
+            duration=durations.get(line.video),
         )
-    return match[1], span, match[4].strip()
-
-
-def _seconds(written: str) -> float:
-    try:
-        return float(written)
-    except ValueError:
-        return math.nan
-
-
-def _durations(path: Path) -> Mapping[str, float]:
-    if not path.is_file():
-        return {}
-    return {row.text("id"): row.seconds("length") for row in read_csv(path)}
 
 
 def activitynet(path: Path) -> Iterator[TrainingSample]:

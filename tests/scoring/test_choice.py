@@ -1,3 +1,6 @@
+from dataclasses import replace
+
+import grounding_case
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,25 +10,10 @@ from vtg_eval.failures import Failure
 from vtg_eval.protocol import Protocol, ScoreRule
 from vtg_eval.registry import Registry
 from vtg_eval.run.score import score
-from vtg_eval.task import Card, SplitFacts
 from vtg_eval.types import Asks, Group, Prediction, Sample, Target
 
 STRICT = Registry.discover().protocol("strict@1")
-CARD = Card(
-    name="tiny",
-    title="tiny",
-    version="1-A",
-    paper="none",
-    home="none",
-    licence="none",
-    metric_family="choice",
-    default_split="test",
-    splits=(SplitFacts("test", 2, 6),),
-    sample_ids="k",
-    videos="none",
-    report_by="kind",
-    average="mean",
-)
+CARD = replace(grounding_case.CARD, metric_family="choice", report_by="kind", average="mean")
 KINDS = ("a", "a", "a", "b", "b", "c")
 LETTERS = "ABCDAB"
 
@@ -139,17 +127,5 @@ def test_decimals_round_groups_and_their_mean():
 
 
 def test_without_groups_there_is_only_accuracy():
-    card = Card(
-        name="tiny",
-        title="tiny",
-        version="1-A",
-        paper="none",
-        home="none",
-        licence="none",
-        metric_family="choice",
-        default_split="test",
-        splits=(SplitFacts("test", 2, 6),),
-        sample_ids="k",
-        videos="none",
-    )
+    card = replace(CARD, report_by="", average="")
     assert figures([Prediction("0", choice="A")], card=card) == {"accuracy": 100 / 6}
