@@ -1,6 +1,6 @@
 import math
 
-from grounding_case import CARD, SAMPLES, protocol, spans
+from grounding_case import CARD, SAMPLES, protocol, sample, spans
 
 from vtg_eval.protocol import AnswerRule
 from vtg_eval.run.score import score
@@ -58,3 +58,9 @@ def test_a_figure_that_is_no_number_differs():
 def test_a_never_that_is_not_understood_is_read_otherwise():
     (row,) = rows([Prediction("b/0", text="never")], protocol(AnswerRule(parser="timelens")))
     assert (row.differs, row.why) == (True, ("read otherwise: 1 answers",))
+
+
+def test_a_protocol_that_needs_durations_is_left_out_where_there_are_none():
+    without = (sample("a/0", (0, 10), duration=None),)
+    found = rows([spans("a/0", (0, 5))], STRICT, protocol(truth="clamp"), samples=without)
+    assert [row.n_scored for row in found] == [1]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from vtg_eval.answers import Reading
+from vtg_eval.errors import UserError
 from vtg_eval.failures import Failure
 from vtg_eval.jsonable import Metrics, plain
 from vtg_eval.protocol import Protocol
@@ -41,11 +43,16 @@ def spread(
     """Score one set of answers under every protocol that is defined for the task.
 
     Protocols whose models answer in another unit than seconds are left out: they would read
-    the same numbers as something else.
+    the same numbers as something else. So are those that need what these annotations do not
+    have, such as durations.
     """
     apt = [p for p in protocols if p.covers(card.name, card.metric_family)]
     apt = [p for p in apt if p.with_overrides(card.name, split).answer.unit == "seconds"]
-    return tuple(score(card, samples, predictions, protocol, split) for protocol in apt)
+    found = []
+    for protocol in apt:
+        with suppress(UserError):
+            found.append(score(card, samples, predictions, protocol, split))
+    return tuple(found)
 
 
 def spread_rows(own: Score, others: Iterable[Score]) -> tuple[SpreadRow, ...]:
