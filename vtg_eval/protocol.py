@@ -120,7 +120,9 @@ class ScoreRule:
     answer score 0 or leave the denominator; unparsed: the same for answers in which nothing was
     found. duplicates: which line counts when an id occurs twice; "pool": the first ten spans of
     each, after those of the last. arithmetic: in which order the
-    mean is taken, which shows in the last digits only. decimals: round the percentages (-1: not
+    mean is taken, and addition: in which order the values are added up, as the annotation lists the
+    samples or as ext4 lists files named after CG-Bench's questions; both show in the last digits
+    only. decimals: round the percentages (-1: not
     at all). average: also report the mean of mIoU and the recalls, as "avg".
     discounted: also report the recalls discounted by the errors of start and end, as dR1@0.5.
     non_finite: what NaN and infinity do. "zero": they never hit. "truth-first": as Python's max
@@ -145,6 +147,7 @@ class ScoreRule:
     unparsed: Literal["zero", "drop"] = "zero"
     duplicates: Literal["first", "last", "pool"] = "first"
     arithmetic: Literal["sum*100/n", "sum/n*100", "mean*100"] = "sum*100/n"
+    addition: Literal["listed", "ext4"] = "listed"
     decimals: int = -1
     average: bool = False
     discounted: bool = False

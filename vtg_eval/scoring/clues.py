@@ -15,6 +15,7 @@ import numpy.typing as npt
 from vtg_eval.answers import Reading
 from vtg_eval.metrics.interval_sets import set_iou
 from vtg_eval.metrics.iou import Floats
+from vtg_eval.metrics.listing_order import listing_order
 from vtg_eval.protocol import Protocol, ScoreRule
 from vtg_eval.scoring.choice import right_choices
 from vtg_eval.scoring.table import Column, Derived, Mask, Table, in_denominator, rounded
@@ -59,7 +60,9 @@ def clues(
     columns = {
         "long-acc": _column(right.astype(np.float64), counted & (kinds == LONG), rule),
         "clue-acc": _column(right.astype(np.float64), counted & (kinds == CLUE), rule),
-        "mIoU": _column(overlaps, grounded, rule),
+        "mIoU": replace(
+            _column(overlaps, grounded, rule), addition=_addition(samples, grounded, rule)
+        ),
     }
     for threshold in THRESHOLDS:
         hits = overlaps >= threshold if rule.comparator == ">=" else overlaps > threshold
@@ -106,11 +109,23 @@ def _partners(
     samples: Sequence[Sample], kinds: npt.NDArray[np.object_], right: Mask, counted: Mask
 ) -> tuple[Mask, Mask]:
     """Return for each sample whether its record's question on the whole video is right, counts."""
-    records = [sample.id.rpartition("/")[0] for sample in samples]
+    records = [_record(sample) for sample in samples]
     whole = {records[row]: row for row in np.flatnonzero(kinds == LONG)}
     rows = np.array([whole.get(record, -1) for record in records], dtype=np.intp)
     there = rows >= 0
     return there & right[rows], there & counted[rows]
+
+
+def _addition(samples: Sequence[Sample], counted: Mask, rule: ScoreRule) -> tuple[int, ...] | None:
+    """Return in which order the counted values are added up, as positions among them."""
+    if rule.addition == "listed":
+        return None
+    rows = np.flatnonzero(counted)
+    return tuple(listing_order([f"{_record(samples[row])}.json" for row in rows]))
+
+
+def _record(sample: Sample) -> str:
+    return sample.id.rpartition("/")[0]
 
 
 def _column(values: Floats, counted: Mask, rule: ScoreRule) -> Column:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -26,21 +26,25 @@ class Column:
     source has it). counted: bool [N], whether the sample is in the metric's denominator.
 
     arithmetic: in which order the mean is taken. decimals: how the percentage is rounded (-1: not
-    at all), as `f"{value:.2f}"` writes it for 2.
+    at all), as `f"{value:.2f}"` writes it for 2. addition: in which order the counted values are
+    added up, as positions among them (None: as they stand).
     """
 
     values: Floats
     counted: Mask
     arithmetic: Arithmetic = "sum*100/n"
     decimals: int = -1
+    addition: tuple[int, ...] | None = None
 
     def of(self, rows: Sequence[int]) -> Column:
         """Return the column of some samples only, its figure unrounded."""
-        return replace(self, values=self.values[rows], counted=self.counted[rows], decimals=-1)
+        return Column(self.values[rows], self.counted[rows], self.arithmetic)
 
     def percent(self) -> float:
         """Return the mean over the counted samples in percent; 0 where none counts."""
         values = self.values[self.counted]
+        if self.addition is not None:
+            values = values[list(self.addition)]
         return (
             rounded(_mean_percent(values, self.arithmetic), self.decimals) if len(values) else 0.0
         )
