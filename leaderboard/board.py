@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from vtg_eval.errors import UserError
 from vtg_eval.registry import Registry
+from vtg_eval.task import Card
 
 from .entries import Entry, load_entries
 from .floor_rows import FloorRow, load_floors
@@ -21,12 +22,12 @@ PUBLISHED, RUNS, FLOORS = "published", "runs", "floors.csv"
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """Everything that tables and ranks are made of. `titles`: tasks' titles, by task."""
+    """Everything that tables and ranks are made of. `cards`: those of the tasks with runs."""
 
     published: Published
     floors: tuple[FloorRow, ...]
     entries: tuple[Entry, ...]
-    titles: dict[str, str]
+    cards: Mapping[str, Card]
 
     @property
     def slugs(self) -> tuple[str, ...]:
@@ -59,6 +60,23 @@ class Board:
     def entry_key(self, entry: Entry, metric: str) -> Key:
         """Return what a run's figure can be compared with."""
         return Key(entry.split, self.condition_of(entry), metric, entry.setting)
+
+    def is_whole(self, entry: Entry) -> bool:
+        """Tell whether a run was asked all that its task's card counts in the split."""
+        expected = self._expected(entry)
+        return entry.subset.whole and expected in (None, entry.subset.size)
+
+    def asked(self, entry: Entry) -> str:
+        """Say how much of the split was asked; a part is named by its digest."""
+        size = entry.subset.size
+        if self.is_whole(entry):
+            return f"all {size} samples"
+        of = self._expected(entry) or entry.subset.of
+        return f"NOT THE WHOLE SPLIT: {size} of {of} samples ({entry.subset.digest[:8]})"
+
+    def _expected(self, entry: Entry) -> int | None:
+        splits = self.cards[entry.task].splits
+        return next((facts.queries for facts in splits if facts.name == entry.split), None)
 
     def mark(self, number: Number) -> str:
         """Return the mark of a number that is not read where it first stands."""
@@ -112,8 +130,8 @@ def load_board(folder: Path, registry: Registry, more: Iterable[Entry] = ()) -> 
 
     Raises UserError that names file and row for what is wrong, changed or unknown.
     """
-    published = load_published(folder / PUBLISHED, registry.tasks, registry.protocols)
     floors = load_floors(folder / PUBLISHED / FLOORS)
+    published = load_published(folder / PUBLISHED, registry.tasks, registry.protocols)
     found = {entry.name: entry for entry in load_entries(folder / RUNS)}
     found |= {entry.name: entry for entry in more}
     for entry in found.values():
@@ -121,5 +139,5 @@ def load_board(folder: Path, registry: Registry, more: Iterable[Entry] = ()) -> 
             raise UserError(f'{RUNS}/{entry.name}.json: there is no task "{entry.task}".')
     entries = tuple(found[name] for name in sorted(found))
     tasks = {entry.task for entry in entries}
-    titles = {task: registry.task(task).card.title for task in sorted(tasks)}
-    return Board(published, floors, entries, titles)
+    cards: dict[str, Card] = {task: registry.task(task).card for task in sorted(tasks)}
+    return Board(published, floors, entries, cards)

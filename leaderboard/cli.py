@@ -173,7 +173,7 @@ def _export(args: Namespace, registry: Registry) -> int:
     if args.format == "json":
         text = json.dumps(whole_json(board, shown), indent=1, allow_nan=False)
     else:
-        text = model_index(shown, board.titles).rstrip("\n")
+        text = model_index(board, shown).rstrip("\n")
     write_lines(args.out, [text])
     return 0
 

@@ -18,7 +18,7 @@ FORMAT = 1
 TASK_TYPE = "video-text-to-text"
 
 
-def model_index(entries: Sequence[Entry], titles: Mapping[str, str]) -> str:
+def model_index(board: Board, entries: Sequence[Entry]) -> str:
     """Return the metadata block of a model card (YAML between two lines of dashes).
 
     One result for each run, with the headline's metrics in percent and two decimals; protocol,
@@ -30,7 +30,7 @@ def model_index(entries: Sequence[Entry], titles: Mapping[str, str]) -> str:
         lines += [f"- name: {quoted(model)}", "  results:"]
         for entry in entries:
             if entry.model == model:
-                lines += _result(entry, titles[entry.task])
+                lines += _result(board, entry)
     return "\n".join([*lines, "---"]) + "\n"
 
 
@@ -46,17 +46,17 @@ def whole_json(board: Board, entries: Sequence[Entry]) -> dict[str, Any]:
     }
 
 
-def _result(entry: Entry, title: str) -> Iterator[str]:
+def _result(board: Board, entry: Entry) -> Iterator[str]:
     yield "  - task:"
     yield f"      type: {TASK_TYPE}"
     yield "      name: Video temporal grounding"
     yield "    dataset:"
     yield f"      type: {quoted(entry.task)}"
-    yield f"      name: {quoted(title)}"
+    yield f"      name: {quoted(board.cards[entry.task].title)}"
     yield f"      split: {quoted(entry.split)}"
     yield f"      revision: {quoted(entry.spec['task_version'])}"
     yield "      args:"
-    yield f"        subset: {quoted('whole' if entry.subset.whole else entry.subset.digest)}"
+    yield f"        subset: {quoted('whole' if board.is_whole(entry) else entry.subset.digest)}"
     yield f"        samples: {entry.subset.size}"
     yield f"        entry: {quoted(entry.name)}"
     yield f"        signature: {quoted(str(entry.to_json()['signature']))}"

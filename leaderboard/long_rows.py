@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, fields
 from typing import Literal
 
 from .board import Board
@@ -58,20 +58,17 @@ def long_rows(board: Board, slug: str) -> tuple[LongRow, ...]:
 
 def csv_file(board: Board, slug: str) -> str:
     """Return a page's numbers as a CSV file."""
-    names = tuple(each.name for each in fields(LongRow))
-    rows = [
-        {key: _shown(value) for key, value in asdict(r).items()} for r in long_rows(board, slug)
-    ]
-    return csv_text(names, rows)
+    return _csv(tuple(each.name for each in fields(LongRow)), long_rows(board, slug))
 
 
 def sources_file(board: Board) -> str:
     """Return the sources as a CSV file."""
-    names = tuple(each.name for each in fields(Source))
-    rows = [
-        {key: _shown(v) for key, v in asdict(s).items()} for s in board.published.sources.values()
-    ]
-    return csv_text(names, rows)
+    sources = board.published.sources.values()
+    return _csv(tuple(each.name for each in fields(Source)), sources)
+
+
+def _csv(names: tuple[str, ...], rows: Iterable[LongRow | Source]) -> str:
+    return csv_text(names, [{name: _shown(getattr(row, name)) for name in names} for row in rows])
 
 
 def _shown(value: object) -> str:
@@ -90,7 +87,7 @@ def _runs(board: Board, slug: str) -> Iterator[LongRow]:
                 task=entry.task,
                 split=entry.split,
                 condition=board.condition_of(entry),
-                subset="" if entry.subset.whole else entry.subset.digest,
+                subset="" if board.is_whole(entry) else entry.subset.digest,
                 metric=metric,
                 model=entry.model,
                 setting=entry.setting,

@@ -84,7 +84,7 @@ def _benchmarks(board: Board) -> Table:
 def _runs_only(board: Board, slug: str) -> tuple[Cell, ...]:
     first = board.entries_of(slug)[0]
     primary, split = first.figures.primary, first.split
-    name = Cell(board.titles[slug], Link("page", slug))
+    name = Cell(board.cards[slug].title, Link("page", slug))
     floors = [f.get(primary) for f in first.figures.floors.values()]
     floor = max((value for value in floors if value is not None), default=None)
     shown = EMPTY if floor is None else Cell(f"{floor:.1f}", order=floor)
@@ -124,7 +124,7 @@ def _run(board: Board, slug: str, metric: str, split: str, condition: str) -> Ce
     runs = [
         e
         for e in board.entries_of(slug)
-        if e.subset.whole and (e.split, board.condition_of(e)) == (split, condition)
+        if board.is_whole(e) and (e.split, board.condition_of(e)) == (split, condition)
     ]
     runs = [e for e in runs if e.figures.metrics.get(metric) is not None]
     if not runs:

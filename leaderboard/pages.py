@@ -21,7 +21,9 @@ def benchmark_page(board: Board, slug: str) -> Page:
     benchmark = board.published.benchmarks.get(slug)
     sections = [*_reproduced(board, slug)]
     if benchmark is None:
-        return Page(slug, board.titles[slug], ("Nothing is published of it.",), tuple(sections))
+        return Page(
+            slug, board.cards[slug].title, ("Nothing is published of it.",), tuple(sections)
+        )
     apart = disagreements(board.numbers_of(slug))
     sections += _reported(board, benchmark, {id(n) for d in apart for n in d.numbers})
     if apart:
@@ -69,14 +71,6 @@ def entry_cell(entry: Entry, metric: str) -> Cell:
     return Cell(text, Link("run", entry.name), value)
 
 
-def subset_text(entry: Entry) -> str:
-    """Say whether the whole split was asked; a subset is named by its digest."""
-    subset = entry.subset
-    if subset.whole:
-        return f"all {subset.size} samples"
-    return f"SUBSET of {subset.size} of {subset.of} samples ({subset.digest[:8]})"
-
-
 def _task_line(benchmark: Benchmark) -> str:
     return f"The task {benchmark.task} of vtg-eval." if benchmark.task else ""
 
@@ -85,10 +79,11 @@ def _reproduced(board: Board, slug: str) -> Iterable[Section]:
     """Yield a table for each split, condition, protocol and subset: they are not comparable."""
     groups: dict[tuple[str, ...], list[Entry]] = {}
     for entry in board.entries_of(slug):
-        key = (entry.split, board.condition_of(entry), entry.protocol, subset_text(entry))
-        groups.setdefault((*key, str(entry.spec["task_version"])), []).append(entry)
-    for (split, condition, protocol, subset, version), entries in sorted(groups.items()):
-        title = ", ".join(filter(None, ("Reproduced here: " + split, condition, protocol, subset)))
+        key = (entry.split, board.condition_of(entry), entry.protocol, board.asked(entry))
+        data = (str(entry.spec["task_version"]), str(entry.spec["annotations"]))
+        groups.setdefault((*key, *data), []).append(entry)
+    for (*words, version, digest), entries in sorted(groups.items()):
+        title = f"Reproduced here: {', '.join(filter(None, words))}"
         names = entries[0].figures.headline
         ordered = sorted(entries, key=lambda e: (-(e.figures.metrics[names[0]] or 0.0), e.name))
         rows = [
@@ -104,7 +99,8 @@ def _reproduced(board: Board, slug: str) -> Iterable[Section]:
             if e.figures.ceiling is not None:
                 rows.append(_own_row(f"ceiling of {e.model}'s frames", e.figures.ceiling, names))
         text = [
-            f"Task version {version}. 95 % intervals over videos. Figures link the run's entry."
+            f"Task version {version}, annotations {digest[:8]}. 95 % intervals over videos. "
+            "Figures link the run's entry."
         ]
         text += [_ledger(e) for e in ordered if e.figures.failures]
         yield Section(title, tuple(text), Table((*REPRODUCED_HEAD, *names), tuple(rows)))

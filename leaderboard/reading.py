@@ -141,7 +141,7 @@ def _number(row: Record, benchmark: Benchmark, protocols: Collection[str]) -> Nu
 
 def _percent(row: Record) -> float:
     text = row.text("value")
-    value = float(text) if re.fullmatch(r"\d+(\.\d+)?", text) else math.nan
+    value = float(text) if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text) else math.nan
     if not 0 <= value <= 100:
         raise DataError(f'{row.where}: "value" must be a number from 0 to 100, not {text!r}.')
     return value

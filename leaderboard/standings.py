@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vtg_eval.errors import UserError
@@ -11,9 +11,9 @@ from vtg_eval.names import nearest
 
 from .board import Board
 from .entries import Entry
-from .pages import subset_text
 from .published import SITE, Benchmark, Number, PageRow, page_number
 from .ranking import Figure, Key, Place, number_key, place, published_figure
+from .rivals import Field, entry_figure, field_of_number, field_of_run
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +37,6 @@ class Standing:
     protocol: str
     protocols: tuple[tuple[str, int], ...]
     mark: str
-
-
-@dataclass(frozen=True, slots=True)
-class Rival:
-    """A row that something is ranked among."""
-
-    model: str
-    protocol: str
-    figure: Figure
 
 
 def run_standings(board: Board, entry: Entry) -> tuple[Standing, ...]:
@@ -88,18 +79,18 @@ def _run_standing(board: Board, entry: Entry, benchmark: Benchmark | None, metri
     shown = f"{value:.1f}"
     if low is not None and high is not None:
         shown += f" [{low:.1f}, {high:.1f}]"
-    rivals, left_out = _rivals(board, benchmark, entry.task, key, entry)
+    field = field_of_run(board, entry, metric)
     return Standing(
-        kind=benchmark.kind if benchmark else board.titles[entry.task],
+        kind=benchmark.kind if benchmark else board.cards[entry.task].title,
         dataset=_dataset(benchmark.name if benchmark else entry.task, key),
         metric=metric,
         result=shown,
         setting=entry.setting,
-        place=place(_entry_figure(entry, metric), [r.figure for r in rivals]) if rivals else None,
-        among=_among(key) + ("" if entry.subset.whole else f", on the same {subset_text(entry)}"),
-        left_out=left_out,
+        place=_place(entry_figure(entry, metric), field),
+        among=_among(key) + ("" if board.is_whole(entry) else f"; {board.asked(entry)}"),
+        left_out=field.left_out,
         protocol=entry.protocol,
-        protocols=_protocols(rivals),
+        protocols=_protocols(field),
         mark="reproduced here",
     )
 
@@ -133,19 +124,18 @@ def _page_standing(board: Board, line: PageRow) -> Standing:
 def _number_standing(board: Board, number: Number, mark: str) -> Standing:
     benchmark = board.published.benchmarks[number.benchmark]
     key = number_key(number)
-    rivals, left_out = _rivals(board, benchmark, benchmark.task, key, number)
-    own = published_figure(number, benchmark)
+    field = field_of_number(board, number)
     return Standing(
         kind=benchmark.kind,
         dataset=_dataset(benchmark.name, key),
         metric=number.metric,
         result=number.text,
         setting=number.setting,
-        place=place(own, [r.figure for r in rivals]) if rivals else None,
+        place=_place(published_figure(number, benchmark), field),
         among=_among(key),
-        left_out=left_out,
+        left_out=field.left_out,
         protocol=number.protocol,
-        protocols=_protocols(rivals),
+        protocols=_protocols(field),
         mark=mark,
     )
 
@@ -155,53 +145,6 @@ def _mark(board: Board, number: Number) -> str:
     how = {"source": "", "copy": ", read in a copy", "no": ", second-hand"}[number.read]
     by = f", measured by {number.evaluator}" if number.evaluator else ""
     return f"{source.title.split(':')[0]}, {number.location}{how}{by}"
-
-
-def _rivals(
-    board: Board, benchmark: Benchmark | None, task: str, key: Key, own: Number | Entry
-) -> tuple[tuple[Rival, ...], int]:
-    """Return what may be compared with `own`, and how many rows of its metric may not.
-
-    Runs of a subset are compared with runs of the very same one. One number that several sources
-    print of a model is one rival.
-    """
-    found: dict[tuple[str, float], Rival] = {}
-    left_out = 0
-    numbers = board.numbers_of(benchmark.slug) if benchmark else ()
-    subset = own.subset if isinstance(own, Entry) else None
-    whole = subset is None or subset.whole
-    for n in numbers:
-        if n is own or n.metric != key.metric:
-            continue
-        if isinstance(own, Number) and (n.model, n.value) == (own.model, own.value):
-            continue
-        if whole and benchmark and key.admits(number_key(n)):
-            figure = published_figure(n, benchmark)
-            found.setdefault((n.model, n.value), Rival(n.model, n.protocol, figure))
-        else:
-            left_out += 1
-    runs: list[Rival] = []
-    for entry in board.entries:
-        value = entry.figures.metrics.get(key.metric)
-        if entry is own or entry.task != task or value is None or _same_run(entry, own):
-            continue
-        same = entry.subset.whole if subset is None else entry.subset.digest == subset.digest
-        if same and key.admits(board.entry_key(entry, key.metric)):
-            runs.append(Rival(entry.model, entry.protocol, _entry_figure(entry, key.metric)))
-        else:
-            left_out += 1
-    return (*found.values(), *runs), left_out
-
-
-def _same_run(entry: Entry, own: Number | Entry) -> bool:
-    return isinstance(own, Entry) and entry.name == own.name
-
-
-def _entry_figure(entry: Entry, metric: str) -> Figure:
-    """Return a run's figure; where it has no interval, equal figures alone share a rank."""
-    low, high = entry.figures.intervals.get(metric, (None, None))
-    half = 0.0 if low is None or high is None else (high - low) / 2
-    return Figure(entry.figures.metrics[metric] or 0.0, half)
 
 
 def _dataset(name: str, key: Key) -> str:
@@ -216,8 +159,12 @@ def _among(key: Key) -> str:
     return ", ".join(parts)
 
 
-def _protocols(rivals: Iterable[Rival]) -> tuple[tuple[str, int], ...]:
-    return tuple(sorted(Counter(rival.protocol for rival in rivals).items()))
+def _place(own: Figure, field: Field) -> Place | None:
+    return place(own, [rival.figure for rival in field.rivals]) if field.rivals else None
+
+
+def _protocols(field: Field) -> tuple[tuple[str, int], ...]:
+    return tuple(sorted(Counter(rival.protocol for rival in field.rivals).items()))
 
 
 def protocol_line(standings: Sequence[Standing]) -> str:
