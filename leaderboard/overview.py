@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from .board import MARKS, Board, disagreements
 from .documents import EMPTY, Cell, Link, Page, Section, Table
 from .pages import apart_section, entry_cell, source_cell
-from .published import Benchmark, Number, Setting
+from .published import Benchmark, Number, Setting, condition_text
 
 WIDEST = 20
 INDEX, SOURCES = "index", "sources"
@@ -71,7 +71,11 @@ def _benchmarks(board: Board) -> Table:
                 _count({n.model for n in numbers}),
                 _count({n.source for n in numbers}),
                 Cell(benchmark.primary),
-                Cell(", ".join(filter(None, (benchmark.main, benchmark.conditions[0])))),
+                Cell(
+                    ", ".join(
+                        filter(None, (benchmark.main, condition_text(benchmark.conditions[0])))
+                    )
+                ),
                 _best(board, benchmark, "zero-shot"),
                 _best(board, benchmark, "fine-tuned"),
                 _floor(board, benchmark),
@@ -85,9 +89,9 @@ def _runs_only(board: Board, slug: str) -> tuple[Cell, ...]:
     first = board.entries_of(slug)[0]
     primary, split = first.figures.primary, first.split
     name = Cell(board.cards[slug].title, Link("page", slug))
-    floors = [f.get(primary) for f in first.figures.floors.values()]
-    floor = max((value for value in floors if value is not None), default=None)
-    shown = EMPTY if floor is None else Cell(f"{floor:.1f}", order=floor)
+    floors = [(each.get(primary) or 0.0, name) for name, each in first.figures.floors.items()]
+    value, floor = max(floors, default=(0.0, ""))
+    shown = Cell(f"{value:.1f} {floor}", order=value) if floor else EMPTY
     head = (name, *(Cell("0", order=0),) * 3, Cell(primary), Cell(split), EMPTY, EMPTY)
     return (*head, shown, _run(board, slug, primary, split, ""))
 

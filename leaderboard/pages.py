@@ -9,7 +9,7 @@ from vtg_eval.jsonable import Metrics
 from .board import MARKS, Board, Disagreement, disagreements
 from .documents import EMPTY, Cell, Link, Page, Section, Table
 from .entries import Entry
-from .published import Benchmark, Model, Number
+from .published import Benchmark, Model, Number, condition_text
 
 REPORTED_HEAD = ("model", "size (B)", "setting", "measured by")
 REPORTED_TAIL = ("protocol", "frames", "budget", "source", "where")
@@ -134,7 +134,7 @@ def _reported(board: Board, benchmark: Benchmark, apart: set[int]) -> Iterable[S
                 names = [m for m in benchmark.metrics if any(n.metric == m for n in numbers)]
                 rows = [*_floor_rows(board, benchmark, split, names)]
                 rows += _number_rows(board, numbers, names, benchmark.primary, apart)
-                title = ", ".join(filter(None, (f"Reported: {split}", condition)))
+                title = ", ".join(filter(None, (f"Reported: {split}", condition_text(condition))))
                 head = (*REPORTED_HEAD, *names, *REPORTED_TAIL)
                 yield Section(title, (), Table(head, tuple(rows)))
 
@@ -204,7 +204,7 @@ def _apart(title: str, board: Board, found: Sequence[Disagreement]) -> Section:
     for each in found:
         low, high = each.numbers[0], each.numbers[-1]
         told = ", ".join(f"{n.text} ({n.evaluator or n.source})" for n in each.numbers)
-        split = f"{low.split}, {low.condition}" if low.condition else low.split
+        split = ", ".join(filter(None, (low.split, condition_text(low.condition))))
         rows.append(
             (
                 *(Cell(text) for text in (low.model, split, low.setting, low.metric)),

@@ -135,6 +135,11 @@ class Published:
         return next((b for b in self.benchmarks.values() if b.task == task), None)
 
 
+def condition_text(condition: str) -> str:
+    """Return a condition in words."""
+    return "subtitles not stated" if condition == UNSPECIFIED else condition
+
+
 def page_number(published: Published, line: PageRow) -> Number | None:
     """Return the number behind a page's line: the site's own row, or the one that confirms it.
 
