@@ -52,10 +52,10 @@ class Board:
 
     def condition_of(self, entry: Entry) -> str:
         """Return what a run's benchmark asks to be equal, in the run's case."""
+        if entry.subtitles:
+            return "with subtitles"
         benchmark = self.published.of_task(entry.task)
-        if benchmark is None or benchmark.conditions == ("",):
-            return ""
-        return "with subtitles" if entry.subtitles else "without subtitles"
+        return "without subtitles" if benchmark and benchmark.conditions != ("",) else ""
 
     def entry_key(self, entry: Entry, metric: str) -> Key:
         """Return what a run's figure can be compared with."""
@@ -63,20 +63,19 @@ class Board:
 
     def is_whole(self, entry: Entry) -> bool:
         """Tell whether a run was asked all that its task's card counts in the split."""
-        expected = self._expected(entry)
-        return entry.subset.whole and expected in (None, entry.subset.size)
+        return entry.subset.whole and entry.subset.size == self._expected(entry)
 
     def asked(self, entry: Entry) -> str:
         """Say how much of the split was asked; a part is named by its digest."""
         size = entry.subset.size
         if self.is_whole(entry):
             return f"all {size} samples"
-        of = self._expected(entry) or entry.subset.of
+        of = self._expected(entry)
         return f"NOT THE WHOLE SPLIT: {size} of {of} samples ({entry.subset.digest[:8]})"
 
-    def _expected(self, entry: Entry) -> int | None:
+    def _expected(self, entry: Entry) -> int:
         splits = self.cards[entry.task].splits
-        return next((facts.queries for facts in splits if facts.name == entry.split), None)
+        return next(facts.queries for facts in splits if facts.name == entry.split)
 
     def mark(self, number: Number) -> str:
         """Return the mark of a number that is not read where it first stands."""
@@ -138,6 +137,8 @@ def load_board(folder: Path, registry: Registry, more: Iterable[Entry] = ()) -> 
         if entry.task not in registry.tasks:
             raise UserError(f'{RUNS}/{entry.name}.json: there is no task "{entry.task}".')
     entries = tuple(found[name] for name in sorted(found))
-    tasks = {entry.task for entry in entries}
-    cards: dict[str, Card] = {task: registry.task(task).card for task in sorted(tasks)}
+    cards: dict[str, Card] = {e.task: registry.task(e.task).card for e in entries}
+    for entry in entries:
+        if entry.split not in {facts.name for facts in cards[entry.task].splits}:
+            raise UserError(f'{RUNS}/{entry.name}.json: there is no split "{entry.split}".')
     return Board(published, floors, entries, cards)

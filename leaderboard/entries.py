@@ -17,9 +17,9 @@ from vtg_eval.registry import Registry
 from vtg_eval.run.folder import RunFolder
 from vtg_eval.run.journal import read_journal
 from vtg_eval.run.manifest import Manifest, Subset
-from vtg_eval.run.rescore import rescore
+from vtg_eval.run.rescore import protocol_from_json, rescore
 from vtg_eval.run.results import TaskResults, load_results
-from vtg_eval.run.spec import canonical, sha256
+from vtg_eval.run.spec import RunSpec, canonical, sha256
 
 from .published import SETTINGS, Setting
 
@@ -30,7 +30,7 @@ UNANSWERED = (Failure.ERROR, Failure.MISSING)
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """The answers of a run: how many samples have one, and sha256 over ids, ends and texts."""
+    """The journal's last words: for how many samples, and sha256 over ids, ends and texts."""
 
     count: int
     digest: str
@@ -86,6 +86,11 @@ class Entry:
     def protocol(self) -> str:
         """The protocol's name."""
         return str(self.spec["protocol"]["name"])
+
+    @property
+    def data(self) -> tuple[str, str]:
+        """The task's version and the digest of the annotations."""
+        return str(self.spec["task_version"]), str(self.spec["annotations"])
 
     @property
     def subtitles(self) -> bool:
@@ -161,9 +166,9 @@ def _equal(a: Any, b: Any) -> bool:
 
 
 def _name(manifest: Manifest) -> str:
-    words = f"{manifest.spec['model']}-{manifest.spec['task']}-{manifest.spec['protocol']['name']}"
-    digest = sha256(canonical(manifest.spec))[:8]
-    return f"{re.sub(r'[^A-Za-z0-9._@-]+', '_', words).strip('.')}-{digest}"
+    """Return the name that the run's folder has by default."""
+    protocol = protocol_from_json(manifest.spec["protocol"])
+    return RunSpec(**{**manifest.spec, "protocol": protocol}).folder_name
 
 
 def _versions(manifest: Manifest) -> tuple[Mapping[str, str], ...]:
@@ -214,8 +219,10 @@ def _entry(parts: Mapping[str, Any]) -> Entry:
         figures=Figures(**{**figures, "headline": tuple(figures["headline"])}),
     )
     _check_figures(entry.figures)
-    if not all((entry.task, entry.split, entry.model, entry.protocol, entry.subtitles is not None)):
+    if not all((entry.task, entry.split, entry.model, entry.protocol, *entry.data)):
         raise ValueError("its spec lacks a name")
+    if not isinstance(entry.spec["protocol"]["prompt"]["subtitles"], str):
+        raise TypeError("its spec does not say whether there were subtitles")
     return entry
 
 
@@ -226,7 +233,7 @@ def _check_figures(figures: Figures) -> None:
     values = [v for group in groups for v in group.values()] + [v for pair in pairs for v in pair]
     if not all(value is None or 0 <= value <= 100 for value in values):
         raise ValueError("a figure is no percentage")
-    if figures.primary not in figures.metrics or not {*figures.headline} <= {*figures.metrics}:
+    if not {figures.primary, *figures.headline} <= {*figures.metrics} or not figures.headline:
         raise ValueError("a metric of the headline has no figure")
     counts = (figures.n_expected, figures.n_scored, *figures.failures.values())
     if not all(isinstance(count, int) for count in counts):

@@ -25,7 +25,7 @@ def benchmark_page(board: Board, slug: str) -> Page:
             slug, board.cards[slug].title, ("Nothing is published of it.",), tuple(sections)
         )
     apart = disagreements(board.numbers_of(slug))
-    sections += _reported(board, benchmark, {id(n) for d in apart for n in d.numbers})
+    sections += _reported(board, benchmark, {n for d in apart for n in d.numbers})
     if apart:
         sections.append(_apart("Where sources disagree", board, apart))
     text = [f"{benchmark.kind}. " + (_task_line(benchmark) or "No task of vtg-eval.")]
@@ -80,12 +80,11 @@ def _reproduced(board: Board, slug: str) -> Iterable[Section]:
     groups: dict[tuple[str, ...], list[Entry]] = {}
     for entry in board.entries_of(slug):
         key = (entry.split, board.condition_of(entry), entry.protocol, board.asked(entry))
-        data = (str(entry.spec["task_version"]), str(entry.spec["annotations"]))
-        groups.setdefault((*key, *data), []).append(entry)
+        groups.setdefault((*key, *entry.data), []).append(entry)
     for (*words, version, digest), entries in sorted(groups.items()):
         title = f"Reproduced here: {', '.join(filter(None, words))}"
         names = entries[0].figures.headline
-        ordered = sorted(entries, key=lambda e: (-(e.figures.metrics[names[0]] or 0.0), e.name))
+        ordered = sorted(entries, key=lambda e: (-(e.figures.metrics.get(names[0]) or 0.0), e.name))
         rows = [
             (
                 Cell(e.model, Link("run", e.name)),
@@ -122,7 +121,7 @@ def _ledger(entry: Entry) -> str:
     return f"Ledger of {entry.model}: {counts}."
 
 
-def _reported(board: Board, benchmark: Benchmark, apart: set[int]) -> Iterable[Section]:
+def _reported(board: Board, benchmark: Benchmark, apart: set[Number]) -> Iterable[Section]:
     for split in benchmark.splits:
         for condition in benchmark.conditions:
             numbers = [
@@ -154,7 +153,7 @@ def _floor_rows(
 
 
 def _number_rows(
-    board: Board, numbers: Iterable[Number], names: Sequence[str], primary: str, apart: set[int]
+    board: Board, numbers: Iterable[Number], names: Sequence[str], primary: str, apart: set[Number]
 ) -> list[tuple[Cell, ...]]:
     groups: dict[tuple[str, ...], list[Number]] = {}
     for n in numbers:
@@ -171,12 +170,12 @@ def _number_rows(
 
 
 def _number_row(
-    board: Board, group: Sequence[Number], names: Sequence[str], apart: set[int]
+    board: Board, group: Sequence[Number], names: Sequence[str], apart: set[Number]
 ) -> tuple[Cell, ...]:
     first = group[0]
     cells = {}
     for number in group:
-        mark = board.mark(number) + "≠" * (id(number) in apart)
+        mark = board.mark(number) + "≠" * (number in apart)
         cells[number.metric] = source_cell(board, number, mark)
     setting = f"{first.setting} ({first.note})" if first.note else first.setting
     model = board.published.models[first.model]

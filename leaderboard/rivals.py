@@ -100,8 +100,7 @@ def _admitted(board: Board, key: Key, entry: Entry) -> bool:
 
 
 def _same_samples(a: Entry, b: Entry) -> bool:
-    facts = ("task_version", "annotations")
-    return a.subset.digest == b.subset.digest and all(a.spec[f] == b.spec[f] for f in facts)
+    return (a.split, a.subset.digest, a.data) == (b.split, b.subset.digest, b.data)
 
 
 def _run_rival(entry: Entry, key: Key) -> Rival:

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from vtg_eval.leaderboard.board import load_board
 from vtg_eval.leaderboard.entries import load_entry, make_entry
 
-from tests.leaderboard_case import ENTRY, board_copy, tiny_run
+from tests.leaderboard_case import ENTRY, board_copy, tiny_run, with_spec
 from vtg_eval.cli import main
 from vtg_eval.errors import UserError
 from vtg_eval.registry import Registry
@@ -174,6 +175,29 @@ def test_it_is_found_at_the_next_build(entered: Path, tmp_path: Path, capsys: An
     edit(path, lambda table: table["figures"]["metrics"].update({"mIoU": 99.0}))
     assert main(words) == 2
     assert f"{path.name}: its figures was changed" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("key", ["task", "split", "model", "annotations", "protocol"])
+def test_a_signed_entry_without_a_name_is_refused(tmp_path: Path, key: str) -> None:
+    entry = replace(ENTRY, spec={k: v for k, v in ENTRY.spec.items() if k != key})
+    path = tmp_path / f"{ENTRY.name}.json"
+    path.write_text(json.dumps(entry.to_json()))
+    with pytest.raises(UserError, match=f"is not an entry.*{key}"):
+        load_entry(path)
+
+
+@pytest.mark.parametrize(
+    ("spec", "named"),
+    [({"task": "charades"}, 'there is no task "charades"'), ({"split": "tset"}, "no split")],
+)
+def test_an_entry_of_an_unknown_task_or_split_stops_the_build(
+    tmp_path: Path, spec: dict[str, str], named: str
+) -> None:
+    (board_copy(tmp_path) / "runs").mkdir()
+    path = tmp_path / "runs" / f"{ENTRY.name}.json"
+    path.write_text(json.dumps(with_spec(ENTRY, **spec).to_json()))
+    with pytest.raises(UserError, match=named):
+        load_board(tmp_path, Registry.discover())
 
 
 def test_an_entry_under_another_name_is_refused(tmp_path: Path) -> None:

@@ -154,3 +154,9 @@ def test_subtitles_are_a_condition() -> None:
     assert found.dataset == "Video-MME test with subtitles"
     assert found.place is not None and found.place.of == 6
     assert found.left_out == 32
+
+
+def test_subtitles_keep_a_run_apart_where_nobody_speaks_of_them(board: Any) -> None:
+    protocol = {"name": "strict-subtitles@1", "prompt": {"subtitles": "all"}}
+    run = with_spec(ENTRY, protocol=protocol)
+    assert all(standing.place is None for standing in run_standings(board(run), run))
