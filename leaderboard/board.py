@@ -12,8 +12,8 @@ from vtg_eval.task import Card
 
 from .entries import Entry, load_entries
 from .floor_rows import FloorRow, load_floors
-from .published import SITE, Number, Published
-from .ranking import Key, number_key
+from .published import SITE, UNSPECIFIED, Number, Published, Setting
+from .ranking import Key
 from .reading import load_published
 
 SHIPPED = Path(__file__).parent
@@ -88,13 +88,16 @@ MARKS = (
     "* second-hand: the source was not read.",
     "† attributed to the model by a leaderboard site; no table with it was found.",
     "‡ read in a table that repeats it, not where it first stands.",
-    "≠ sources disagree about this model, split, setting and metric; see below.",
+    "≠ sources disagree about this model, split and metric in the same setting; see below.",
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Disagreement:
-    """Numbers of one model on the same split, condition, metric and setting that differ."""
+    """Numbers of one model on the same split, condition and metric that differ.
+
+    Their setting is the same too, as far as each source says it.
+    """
 
     numbers: tuple[Number, ...]
 
@@ -107,13 +110,14 @@ class Disagreement:
 
 def disagreements(numbers: Iterable[Number]) -> tuple[Disagreement, ...]:
     """Return all of them, the widest first; each with its numbers from the lowest up."""
-    groups: dict[tuple[str, str, Key], list[Number]] = {}
-    for number in numbers:
-        key = (number.benchmark, number.model, number_key(number))
-        groups.setdefault(key, []).append(number)
+    cells: dict[tuple[str, ...], dict[Setting, list[Number]]] = {}
+    for n in numbers:
+        cell = cells.setdefault((n.benchmark, n.model, n.split, n.condition, n.metric), {})
+        cell.setdefault(n.setting, []).append(n)
     found = [
         Disagreement(tuple(sorted(group, key=lambda n: (n.value, n.source, n.location))))
-        for group in groups.values()
+        for cell in cells.values()
+        for group in _by_setting(cell)
         if len({n.value for n in group}) > 1
     ]
     first = [d.numbers[0] for d in found]
@@ -122,6 +126,13 @@ def disagreements(numbers: Iterable[Number]) -> tuple[Disagreement, ...]:
         key=lambda k: (-round(found[k].spread, 6), first[k].benchmark, first[k].model, k),
     )
     return tuple(found[k] for k in order)
+
+
+def _by_setting(cell: Mapping[Setting, list[Number]]) -> Iterable[list[Number]]:
+    """Return the numbers of each setting with those that do not say theirs."""
+    unsaid = cell.get(UNSPECIFIED, [])
+    said = [group for setting, group in cell.items() if setting != UNSPECIFIED]
+    return [[*group, *unsaid] for group in said] or [unsaid]
 
 
 def load_board(folder: Path, registry: Registry, more: Iterable[Entry] = ()) -> Board:

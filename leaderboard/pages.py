@@ -204,9 +204,10 @@ def _apart(title: str, board: Board, found: Sequence[Disagreement]) -> Section:
         low, high = each.numbers[0], each.numbers[-1]
         told = ", ".join(f"{n.text} ({n.evaluator or n.source})" for n in each.numbers)
         split = ", ".join(filter(None, (low.split, condition_text(low.condition))))
+        setting = ", ".join(sorted({n.setting for n in each.numbers}))
         rows.append(
             (
-                *(Cell(text) for text in (low.model, split, low.setting, low.metric)),
+                *(Cell(text) for text in (low.model, split, setting, low.metric)),
                 source_cell(board, low),
                 source_cell(board, high),
                 Cell(f"{each.spread:.1f}", order=each.spread),

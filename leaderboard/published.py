@@ -11,7 +11,7 @@ from vtg_eval.errors import DataError
 Setting = Literal["zero-shot", "fine-tuned", "unspecified"]
 SETTINGS: tuple[Setting, ...] = get_args(Setting)
 Read = Literal["source", "copy", "no"]
-UNSPECIFIED = "unspecified"
+UNSPECIFIED: Literal["unspecified"] = "unspecified"
 SITE = "leaderboard site"
 SOURCE_KINDS = ("paper", "repository", "notes", SITE)
 

@@ -157,6 +157,12 @@ def test_sources_that_disagree_are_shown(files: dict[str, str]) -> None:
     assert "60.32 ≠](https://arxiv.org/abs/2506.18883)" in files["charades_sta.md"]
 
 
+def test_a_number_whose_setting_is_not_stated_disagrees_with_each(files: dict[str, str]) -> None:
+    page = files["nextgqa.md"].split("## Where sources disagree")[1]
+    assert "| TVG-R1-7B | test | unspecified, zero-shot | mIoU | [29.2](https://www.wizwand" in page
+    assert "[29.2 †≠](https://www.wizwand" in files["nextgqa.md"]
+
+
 class Elements(html.parser.HTMLParser):
     """The elements of a page with their attributes."""
 
