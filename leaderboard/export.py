@@ -76,12 +76,12 @@ def _beside(entry: Entry, name: str) -> Iterator[str]:
     low, high = entry.figures.intervals.get(name, (None, None))
     if low is not None and high is not None:
         yield f"        interval_95: [{low:.2f}, {high:.2f}]"
-    floor = best_floor(entry.figures.floors, name)
+    floor = _best_floor(entry.figures.floors, name)
     if floor is not None:
         yield f"        best_blind_floor: {floor:.2f}"
 
 
-def best_floor(floors: Mapping[str, Metrics], name: str) -> float | None:
+def _best_floor(floors: Mapping[str, Metrics], name: str) -> float | None:
     """Return the best blind predictor's figure in a metric, None where there is none."""
     values = [each.get(name) for each in floors.values()]
     return max((value for value in values if value is not None), default=None)

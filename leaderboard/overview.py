@@ -64,6 +64,7 @@ def _benchmarks(board: Board) -> Table:
             rows.append(_runs_only(board, slug))
             continue
         numbers = board.numbers_of(slug)
+        main = (benchmark.main, condition_text(benchmark.conditions[0]))
         rows.append(
             (
                 Cell(benchmark.name, Link("page", slug)),
@@ -71,11 +72,7 @@ def _benchmarks(board: Board) -> Table:
                 _count({n.model for n in numbers}),
                 _count({n.source for n in numbers}),
                 Cell(benchmark.primary),
-                Cell(
-                    ", ".join(
-                        filter(None, (benchmark.main, condition_text(benchmark.conditions[0])))
-                    )
-                ),
+                Cell(", ".join(filter(None, main))),
                 _best(board, benchmark, "zero-shot"),
                 _best(board, benchmark, "fine-tuned"),
                 _floor(board, benchmark),

@@ -36,10 +36,10 @@ def benchmark_page(board: Board, slug: str) -> Page:
 def source_cell(board: Board, number: Number, mark: str = "") -> Cell:
     """Return a number that links its source."""
     text = f"{number.text} {mark}".strip()
-    return Cell(text, source_link(board, number.source), number.value)
+    return Cell(text, _source_link(board, number.source), number.value)
 
 
-def source_link(board: Board, source: str) -> Link:
+def _source_link(board: Board, source: str) -> Link:
     """Return the source's address, or its place in the list of sources where it has none."""
     url = board.published.sources[source].url
     return Link("web", url) if url else Link("source", source)
@@ -57,7 +57,7 @@ def apart_section(title: str, board: Board, found: Sequence[Disagreement]) -> Se
     return Section(title, (), Table(("benchmark", *table.head), tuple(rows)))
 
 
-def percent(value: float | None) -> Cell:
+def _percent(value: float | None) -> Cell:
     """Return a figure of ours, to one decimal."""
     return Cell("–") if value is None else Cell(f"{value:.1f}", order=value)
 
@@ -66,7 +66,7 @@ def entry_cell(entry: Entry, metric: str) -> Cell:
     """Return a run's figure with its interval; it links the run's entry."""
     value = entry.figures.metrics.get(metric)
     low, high = entry.figures.intervals.get(metric, (None, None))
-    cell = percent(value)
+    cell = _percent(value)
     text = cell.text if low is None or high is None else f"{cell.text} [{low:.1f}, {high:.1f}]"
     return Cell(text, Link("run", entry.name), value)
 
@@ -113,7 +113,7 @@ def _floors(entry: Entry, ordered: Sequence[Entry]) -> Iterable[tuple[str, Metri
 
 
 def _own_row(name: str, figures: Metrics, names: Sequence[str]) -> tuple[Cell, ...]:
-    return (Cell(name), EMPTY, *(percent(figures.get(metric)) for metric in names))
+    return (Cell(name), EMPTY, *(_percent(figures.get(metric)) for metric in names))
 
 
 def _ledger(entry: Entry) -> str:
@@ -182,7 +182,7 @@ def _number_row(
     source = board.published.sources[first.source]
     return (
         Cell(first.model),
-        size_cell(model),
+        _size_cell(model),
         Cell(setting),
         Cell(first.evaluator),
         *(cells.get(name, EMPTY) for name in names),
@@ -192,7 +192,7 @@ def _number_row(
     )
 
 
-def size_cell(model: Model) -> Cell:
+def _size_cell(model: Model) -> Cell:
     """Return a model's size, empty where it is not known."""
     return EMPTY if model.size_b is None else Cell(f"{model.size_b:g}", order=model.size_b)
 
