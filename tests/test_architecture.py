@@ -24,6 +24,7 @@ CORE_COMMANDS = (
     ["score", "--help"],
     ["samples", "--help"],
     ["data", "--help"],
+    ["leaderboard", "--help"],
 )
 
 

@@ -40,7 +40,7 @@ def test_the_readme_tree_names_every_module_and_nothing_else() -> None:
             named.add(folder / name)
     there = {
         path.relative_to(ROOT)
-        for top in ("vtg_eval", "tasks", "model_adapters", "training")
+        for top in ("vtg_eval", "tasks", "model_adapters", "training", "leaderboard")
         for path in (ROOT / top).rglob("*.py")
         if path.name != "__init__.py"
     }

@@ -1,0 +1,191 @@
+"""`vtg-eval leaderboard`: build its tables, rank a run, add it, export it, sign the data."""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from vtg_eval.cli.command import Command
+from vtg_eval.cli.output import write_lines
+from vtg_eval.cli.samples import ROOT_HELP
+from vtg_eval.errors import UserError
+from vtg_eval.registry import Registry
+
+from .board import FLOORS, PUBLISHED, RUNS, SHIPPED, load_board
+from .build import built_files, differing, entry_text, write_files
+from .entries import Entry, make_entry
+from .export import model_index, whole_json
+from .floor_rows import load_floors
+from .markdown import markdown
+from .overview import overview_page
+from .published import SETTINGS
+from .ranks_text import ranks_table
+from .reading import load_published
+from .signing import sign
+from .standings import Standing, model_standings, protocol_line, run_standings, site_page
+
+SITE_TITLE = "The page of a leaderboard site"
+OTHER_TITLE = "What sources print"
+
+
+class LeaderboardCommand(Command):
+    """Published results and runs: tables, ranks, entries, exports."""
+
+    epilog = (
+        "examples:\n"
+        "  vtg-eval leaderboard build --out docs/leaderboard\n"
+        "  vtg-eval leaderboard rank runs/…\n"
+        "  vtg-eval leaderboard rank --published TVG-R1-7B\n"
+        "  vtg-eval leaderboard add runs/… --setting zero-shot\n"
+        "  vtg-eval leaderboard export runs/… --format model-index"
+    )
+
+    def configure(self, parser: ArgumentParser) -> None:
+        """Add the arguments."""
+        verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+        build = verbs.add_parser("build", help="write all tables, or print the overview")
+        build.add_argument("--out", type=Path, metavar="DIR", help="where the files go")
+        build.add_argument(
+            "--check",
+            type=Path,
+            metavar="DIR",
+            help="compare the files there with what a build gives; exit status 1 if they differ",
+        )
+        rank = verbs.add_parser("rank", help="say where runs or a published model stand")
+        rank.add_argument("--published", metavar="MODEL", help="a published model instead of runs")
+        add = verbs.add_parser("add", help="enter a run, scored again from its journal")
+        export = verbs.add_parser("export", help="print runs in the form of another tool")
+        export.add_argument(
+            "--format",
+            choices=("model-index", "json"),
+            required=True,
+            help="a model card's metadata block, or everything as one JSON",
+        )
+        signing = verbs.add_parser("sign", help="sign the published results anew, after a change")
+        for verb in (build, rank, add, export, signing):
+            self._add_shared(verb, runs=verb is not signing)
+        for verb in (build, rank, add, signing):
+            verb.add_argument("--json", metavar="OUT", help="write JSON there (-: standard output)")
+        export.add_argument("--out", metavar="FILE", default="-", help="default: standard output")
+
+    def _add_shared(self, verb: ArgumentParser, runs: bool) -> None:
+        verb.add_argument(
+            "--board",
+            type=Path,
+            default=SHIPPED,
+            metavar="DIR",
+            help="the leaderboard's data (default: those of this installation)",
+        )
+        if runs:
+            verb.add_argument(
+                "runs", nargs="*", type=Path, metavar="RUN", help="the folder of a run"
+            )
+            verb.add_argument(
+                "--setting",
+                choices=SETTINGS,
+                default="unspecified",
+                help="whether the model was trained on the benchmark's own data",
+            )
+            verb.add_argument("--data-root", type=Path, metavar="DIR", help=ROOT_HELP)
+
+    def run(self, args: Namespace, registry: Registry) -> int:
+        """Do what the verb says."""
+        verbs = {"build": _build, "rank": _rank, "add": _add, "export": _export, "sign": _sign}
+        return verbs[args.verb](args, registry)
+
+
+def _entries(args: Namespace, registry: Registry) -> list[Entry]:
+    return [make_entry(path, registry, args.data_root, args.setting) for path in args.runs]
+
+
+def _build(args: Namespace, registry: Registry) -> int:
+    board = load_board(args.board, registry, _entries(args, registry))
+    files = built_files(board)
+    wrong = differing(files, args.check) if args.check else []
+    if args.out:
+        write_files(files, args.out)
+    if args.json:
+        write_lines(args.json, [json.dumps({"files": list(files), "differ": wrong}, indent=2)])
+    elif not (args.out or args.check):
+        print(markdown(overview_page(board)), end="")
+    for name in wrong:
+        print(f"{args.check / name} is not what a build gives.", file=sys.stderr)
+    if args.out:
+        print(f"{len(files)} files in {args.out}", file=sys.stderr)
+    return 1 if wrong else 0
+
+
+def _rank(args: Namespace, registry: Registry) -> int:
+    if bool(args.runs) == bool(args.published):
+        raise UserError("Name the folders of runs, or else --published MODEL.")
+    entries = _entries(args, registry)
+    board = load_board(args.board, registry, entries)
+    if args.published:
+        found = {
+            SITE_TITLE: site_page(board, args.published),
+            OTHER_TITLE: model_standings(board, args.published),
+        }
+    else:
+        found = {f"{e.model}, {e.name}": run_standings(board, e) for e in entries}
+    if args.json:
+        rows = {title: [asdict(each) for each in group] for title, group in found.items()}
+        table = [{"title": title, "standings": group} for title, group in rows.items()]
+        write_lines(args.json, [json.dumps(table, indent=2, ensure_ascii=False)])
+        return 0
+    write_lines("-", ["\n\n".join(_told(title, group) for title, group in found.items() if group)])
+    return 0
+
+
+def _told(title: str, group: Sequence[Standing]) -> str:
+    return f"{title}\n\n{ranks_table(group)}\n\n{protocol_line(group)}"
+
+
+def _add(args: Namespace, registry: Registry) -> int:
+    if not args.runs:
+        raise UserError("Name the folder of at least one run.")
+    board = load_board(args.board, registry)
+    there = {entry.name: entry for entry in board.entries}
+    written = []
+    for entry in _entries(args, registry):
+        if there.get(entry.name, entry).answers != entry.answers:
+            raise UserError(
+                f"{entry.name} is there already, with other answers. Take "
+                f"{args.board / RUNS / entry.name}.json out first."
+            )
+        name = f"{entry.name}.json"
+        write_files({name: entry_text(entry.to_json())}, args.board / RUNS)
+        written.append(entry)
+        print(f"{args.board / RUNS / name}: build the tables again.", file=sys.stderr)
+    if args.json:
+        table = [entry.to_json() for entry in written]
+        write_lines(args.json, [json.dumps(table, indent=2)])
+    return 0
+
+
+def _export(args: Namespace, registry: Registry) -> int:
+    entries = _entries(args, registry)
+    board = load_board(args.board, registry, entries)
+    shown = entries or list(board.entries)
+    if args.format == "json":
+        text = json.dumps(whole_json(board, shown), indent=1, allow_nan=False)
+    else:
+        text = model_index(board, shown).rstrip("\n")
+    write_lines(args.out, [text])
+    return 0
+
+
+def _sign(args: Namespace, registry: Registry) -> int:
+    folder = args.board / PUBLISHED
+    load_published(folder, registry.tasks, registry.protocols, signed=False)
+    load_floors(folder / FLOORS, signed=False)
+    changed = sign(folder)
+    load_board(args.board, registry)
+    if args.json:
+        write_lines(args.json, [json.dumps({"changed": changed}, indent=2)])
+    else:
+        print("\n".join(f"{name} is signed anew" for name in changed) or "nothing has changed")
+    return 0

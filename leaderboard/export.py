@@ -1,0 +1,100 @@
+"""Runs for other tools: `model-index` for model cards, and one JSON of everything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from vtg_eval import __version__
+from vtg_eval.jsonable import Metrics
+
+from .board import Board
+from .entries import Entry
+from .long_rows import long_rows
+
+FORMAT = 1
+# of the Hub's task types this is the one that takes a video and a text
+TASK_TYPE = "video-text-to-text"
+
+
+def model_index(board: Board, entries: Sequence[Entry]) -> str:
+    """Return the metadata block of a model card (YAML between two lines of dashes).
+
+    One result for each run, with the headline's metrics in percent and two decimals; protocol,
+    interval, floor and subset stand in `args`. Strings are quoted, so no text can become a key.
+    Its format: huggingface_hub's `model_index_to_eval_results` reads it.
+    """
+    lines = ["---", "model-index:"]
+    for model in dict.fromkeys(entry.model for entry in entries):
+        lines += [f"- name: {quoted(model)}", "  results:"]
+        for entry in entries:
+            if entry.model == model:
+                lines += _result(board, entry)
+    return "\n".join([*lines, "---"]) + "\n"
+
+
+def whole_json(board: Board, entries: Sequence[Entry]) -> dict[str, Any]:
+    """Return everything as plain JSON values; docs/leaderboard.md says what is in it."""
+    return {
+        "format": FORMAT,
+        "made_by": f"vtg-eval {__version__}",
+        "runs": [entry.to_json() for entry in entries],
+        "numbers": [asdict(row) for slug in board.slugs for row in long_rows(board, slug)],
+        "sources": [asdict(source) for source in board.published.sources.values()],
+        "benchmarks": [asdict(each) for each in board.published.benchmarks.values()],
+    }
+
+
+def _result(board: Board, entry: Entry) -> Iterator[str]:
+    yield "  - task:"
+    yield f"      type: {TASK_TYPE}"
+    yield "      name: Video temporal grounding"
+    yield "    dataset:"
+    yield f"      type: {quoted(entry.task)}"
+    yield f"      name: {quoted(board.cards[entry.task].title)}"
+    yield f"      split: {quoted(entry.split)}"
+    yield f"      revision: {quoted(entry.spec['task_version'])}"
+    yield "      args:"
+    yield f"        subset: {quoted('whole' if board.is_whole(entry) else entry.subset.digest)}"
+    yield f"        samples: {entry.subset.size}"
+    yield f"        entry: {quoted(entry.name)}"
+    yield f"        signature: {quoted(str(entry.to_json()['signature']))}"
+    yield "    metrics:"
+    for name in entry.figures.headline:
+        value = entry.figures.metrics[name]
+        if value is not None:
+            yield f"    - type: {quoted(name)}"
+            yield f"      name: {quoted(f'{name} (%)')}"
+            yield f"      value: {value:.2f}"
+            yield "      args:"
+            yield f"        protocol: {quoted(entry.protocol)}"
+            yield from _beside(entry, name)
+
+
+def _beside(entry: Entry, name: str) -> Iterator[str]:
+    low, high = entry.figures.intervals.get(name, (None, None))
+    if low is not None and high is not None:
+        yield f"        interval_95: [{low:.2f}, {high:.2f}]"
+    floor = _best_floor(entry.figures.floors, name)
+    if floor is not None:
+        yield f"        best_blind_floor: {floor:.2f}"
+
+
+def _best_floor(floors: Mapping[str, Metrics], name: str) -> float | None:
+    """Return the best blind predictor's figure in a metric, None where there is none."""
+    values = [each.get(name) for each in floors.values()]
+    return max((value for value in values if value is not None), default=None)
+
+
+def quoted(text: str) -> str:
+    """Return a text as a double-quoted YAML scalar; all but printable characters are escaped."""
+    return f'"{"".join(map(_escape, text))}"'
+
+
+def _escape(character: str) -> str:
+    if character in '"\\':
+        return f"\\{character}"
+    if character.isprintable():
+        return character
+    return f"\\U{ord(character):08X}"

@@ -1,0 +1,72 @@
+"""Pages as LaTeX: tables with booktabs, to be put in by \\input. All texts are escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from .documents import Cell, Page, Section
+
+HEAD = "% Needs the packages booktabs, hyperref and (with pdfLaTeX) textcomp."
+ESCAPES = str.maketrans(
+    {
+        "\\": r"\textbackslash{}",
+        "{": r"\{",
+        "}": r"\}",
+        "$": r"\$",
+        "&": r"\&",
+        "#": r"\#",
+        "%": r"\%",
+        "_": r"\_",
+        "^": r"\textasciicircum{}",
+        "~": r"\textasciitilde{}",
+        "<": r"\textless{}",
+        ">": r"\textgreater{}",
+        "≠": r"$\neq$",
+        "·": r"$\cdot$",
+        "†": r"\textdagger{}",
+        "‡": r"\textdaggerdbl{}",
+        "–": "--",
+    }
+)
+ADDRESS_ESCAPES = str.maketrans({"%": r"\%", "#": r"\#", "&": r"\&", "_": r"\_"})
+
+
+def latex(page: Page) -> str:
+    """Return the page's tables as the text of a file; its paragraphs become comments."""
+    lines = [HEAD, f"% {' '.join(page.title.split())}"]
+    lines += [f"% {' '.join(paragraph.split())}" for paragraph in page.text]
+    for section in page.sections:
+        lines += ["", *_section(page.title, section)]
+    return "\n".join(lines) + "\n"
+
+
+def escaped(text: str) -> str:
+    """Return a text on one line that LaTeX prints as it is."""
+    return " ".join(text.split()).translate(ESCAPES)
+
+
+def _section(title: str, section: Section) -> Iterator[str]:
+    table = section.table
+    numbers = [any(row[k].order is not None for row in table.rows) for k in range(len(table.head))]
+    yield r"\begin{table}"
+    yield rf"\caption{{{escaped(f'{title}. {section.title}')}}}"
+    yield rf"\begin{{tabular}}{{{''.join('r' if number else 'l' for number in numbers)}}}"
+    yield r"\toprule"
+    yield _row([escaped(name) for name in table.head])
+    yield r"\midrule"
+    yield from (_row([_cell(cell) for cell in row]) for row in table.rows)
+    yield r"\bottomrule"
+    yield r"\end{tabular}"
+    yield r"\end{table}"
+
+
+def _row(cells: list[str]) -> str:
+    return f"{' & '.join(cells)} \\\\"
+
+
+def _cell(cell: Cell) -> str:
+    text = escaped(cell.text)
+    if cell.link is None or cell.link.kind in ("source", "page"):
+        return text
+    address = cell.link.target if cell.link.kind == "web" else f"runs/{cell.link.target}.json"
+    return rf"\href{{{address.translate(ADDRESS_ESCAPES)}}}{{{text}}}"

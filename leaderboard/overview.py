@@ -1,0 +1,135 @@
+"""The overview of the leaderboard, and its list of sources."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from .board import MARKS, Board, disagreements
+from .documents import EMPTY, Cell, Link, Page, Section, Table
+from .pages import apart_section, entry_cell, source_cell
+from .published import Benchmark, Number, Setting, condition_text
+
+WIDEST = 20
+INDEX, SOURCES = "index", "sources"
+HOW = (
+    "Written by vtg-eval leaderboard build; nothing here is edited by hand.",
+    "Reported: what sources print, with who measured it, as far as that is known. Reproduced "
+    "here: runs of vtg-eval that were entered with their digests. The two never share a table.",
+    "Rows of one table differ in prompts, frames and rules of scoring, and so does one and the "
+    "same model between them: see the last table. A floor is what a predictor gets that never "
+    "sees a video.",
+    "Best reported leaves out second-hand numbers and those that only a leaderboard site has.",
+)
+
+
+def overview_page(board: Board) -> Page:
+    """Return the page with one line for each benchmark and the widest disagreements."""
+    found = disagreements(board.published.numbers)
+    sections = [Section("Benchmarks", (), _benchmarks(board))]
+    if found:
+        shown = found[:WIDEST]
+        title = f"The {len(shown)} widest of {len(found)} disagreements between sources"
+        sections.append(apart_section(title, board, shown))
+    return Page(INDEX, "Leaderboard", (*HOW, *MARKS[:3]), tuple(sections))
+
+
+def sources_page(board: Board) -> Page:
+    """Return the list of sources."""
+    head = ("id", "title", "kind", "year", "arXiv", "numbers")
+    counts: dict[str, int] = {}
+    for number in board.published.numbers:
+        counts[number.source] = counts.get(number.source, 0) + 1
+    rows = tuple(
+        (
+            Cell(s.id, anchor=f"source-{s.id}"),
+            Cell(s.title, Link("web", s.url) if s.url else None),
+            *(Cell(text) for text in (s.kind, s.year, s.arxiv)),
+            Cell(str(counts.get(s.id, 0)), order=counts.get(s.id, 0)),
+        )
+        for s in board.published.sources.values()
+    )
+    text = ("Where the reported numbers come from. No address: none was found.",)
+    return Page(SOURCES, "Sources", text, (Section("All sources", (), Table(head, rows)),))
+
+
+def _benchmarks(board: Board) -> Table:
+    head = (
+        *("benchmark", "numbers", "models", "sources", "metric", "split"),
+        *("best zero-shot", "best fine-tuned", "best floor", "reproduced here"),
+    )
+    rows = []
+    for slug in board.slugs:
+        benchmark = board.published.benchmarks.get(slug)
+        if benchmark is None:
+            rows.append(_runs_only(board, slug))
+            continue
+        numbers = board.numbers_of(slug)
+        main = (benchmark.main, condition_text(benchmark.conditions[0]))
+        rows.append(
+            (
+                Cell(benchmark.name, Link("page", slug)),
+                _count(numbers),
+                _count({n.model for n in numbers}),
+                _count({n.source for n in numbers}),
+                Cell(benchmark.primary),
+                Cell(", ".join(filter(None, main))),
+                _best(board, benchmark, "zero-shot"),
+                _best(board, benchmark, "fine-tuned"),
+                _floor(board, benchmark),
+                _run(board, slug, benchmark.primary, benchmark.main, benchmark.conditions[0]),
+            )
+        )
+    return Table(head, tuple(rows))
+
+
+def _runs_only(board: Board, slug: str) -> tuple[Cell, ...]:
+    first = board.entries_of(slug)[0]
+    primary, split = first.figures.primary, first.split
+    name = Cell(board.cards[slug].title, Link("page", slug))
+    floors = [(each.get(primary) or 0.0, name) for name, each in first.figures.floors.items()]
+    value, floor = max(floors, default=(0.0, ""))
+    shown = Cell(f"{value:.1f} {floor}", order=value) if floor else EMPTY
+    head = (name, *(Cell("0", order=0),) * 3, Cell(primary), Cell(split), EMPTY, EMPTY)
+    return (*head, shown, _run(board, slug, primary, split, ""))
+
+
+def _count(values: Iterable[object]) -> Cell:
+    number = len(list(values))
+    return Cell(str(number), order=number)
+
+
+def _best(board: Board, benchmark: Benchmark, setting: Setting) -> Cell:
+    key = (benchmark.main, benchmark.conditions[0], benchmark.primary, setting)
+    found = [
+        n
+        for n in board.numbers_of(benchmark.slug)
+        if (n.split, n.condition, n.metric, n.setting) == key and n.read != "no"
+    ]
+    if not found:
+        return EMPTY
+    best: Number = max(found, key=lambda n: n.value)
+    cell = source_cell(board, best, board.mark(best))
+    return Cell(f"{cell.text} {best.model}", cell.link, cell.order)
+
+
+def _floor(board: Board, benchmark: Benchmark) -> Cell:
+    key = (benchmark.task, benchmark.main, benchmark.primary)
+    found = [f for f in board.floors if (f.task, f.split, f.metric) == key]
+    if not found:
+        return EMPTY
+    best = max(found, key=lambda f: f.value)
+    return Cell(f"{best.text} {best.floor}", order=best.value)
+
+
+def _run(board: Board, slug: str, metric: str, split: str, condition: str) -> Cell:
+    runs = [
+        e
+        for e in board.entries_of(slug)
+        if board.is_whole(e) and (e.split, board.condition_of(e)) == (split, condition)
+    ]
+    runs = [e for e in runs if e.figures.metrics.get(metric) is not None]
+    if not runs:
+        return EMPTY
+    best = max(runs, key=lambda e: e.figures.metrics[metric] or 0.0)
+    cell = entry_cell(best, metric)
+    return Cell(f"{cell.text} {best.model}, {best.protocol}", cell.link, cell.order)

@@ -1,0 +1,105 @@
+"""Check digits of rows, digests of files: what was changed by hand is found and named."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from vtg_eval.errors import DataError
+from vtg_eval.records import Record, read_csv
+
+CHECK = "check"
+DIGESTS = "digests.csv"
+HELP = "If that is meant, look at the difference, then run `vtg-eval leaderboard sign`."
+
+
+def row_check(row: Mapping[str, str]) -> str:
+    """Return a row's check digits: the first 8 of sha256 over its values in their order."""
+    values = "\x1f".join(value for key, value in row.items() if key != CHECK)
+    return hashlib.sha256(values.encode()).hexdigest()[:8]
+
+
+def read_rows(path: Path, columns: Sequence[str]) -> tuple[Record, ...]:
+    """Return the rows of a CSV file that has exactly these columns; raises DataError."""
+    if not path.is_file():
+        raise DataError(f"{path} is missing.")
+    with path.open(encoding="utf-8", newline="") as file:
+        head = tuple(next(csv.reader(file), ()))
+    if head != tuple(columns):
+        raise DataError(f"{path}: the columns must be {','.join(columns)}.")
+    rows = tuple(read_csv(path))
+    for row in rows:
+        if set(row.table) != set(columns) or None in row.table.values():
+            raise DataError(f"{row.where} does not have {len(columns)} values.")
+    return rows
+
+
+def verify_row(row: Record, what: str) -> None:
+    """Raise DataError where the row is not the one that its check digits were made of."""
+    found = row_check({key: str(value) for key, value in row.table.items()})
+    if row.table[CHECK] != found:
+        raise DataError(
+            f"{row.where} ({what}) was changed: its check digits are {row.table[CHECK] or 'none'}, "
+            f"its values give {found}. {HELP}"
+        )
+
+
+def verify_files(folder: Path) -> None:
+    """Raise DataError where a file of the folder is not as it was signed, missing or unknown."""
+    names = {row.text("file"): row for row in read_rows(folder / DIGESTS, ("file", "sha256"))}
+    there = {name: folder / name for name in _signed_files(folder)}
+    for name in sorted(names.keys() | there.keys()):
+        if name not in there:
+            raise DataError(f"{names[name].where}: {folder / name} is missing.")
+        if name not in names:
+            raise DataError(f"{folder / name} is not in {DIGESTS}. {HELP}")
+        if names[name].text("sha256") != _file_digest(there[name]):
+            raise DataError(
+                f"{folder / name} was changed: rows were added, taken out or moved, or it is not "
+                f"the file that {names[name].where} signs. {HELP}"
+            )
+
+
+def sign(folder: Path) -> list[str]:
+    """Write check digits and digests anew; return the names of the files that changed."""
+    old = {}
+    if (folder / DIGESTS).is_file():
+        rows = read_rows(folder / DIGESTS, ("file", "sha256"))
+        old = {row.text("file"): row.text("sha256") for row in rows}
+    for name in _signed_files(folder):
+        if name.endswith(".csv"):
+            _write_checks(folder / name)
+    new = {name: _file_digest(folder / name) for name in _signed_files(folder)}
+    table = [{"file": name, "sha256": digest} for name, digest in new.items()]
+    (folder / DIGESTS).write_text(csv_text(("file", "sha256"), table), encoding="utf-8")
+    return [name for name in sorted(old.keys() | new.keys()) if old.get(name) != new.get(name)]
+
+
+def csv_text(columns: Sequence[str], rows: Sequence[Mapping[str, object]]) -> str:
+    """Return rows as CSV with line feeds, the same on every machine."""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return out.getvalue()
+
+
+def _write_checks(path: Path) -> None:
+    with path.open(encoding="utf-8", newline="") as file:
+        reader = csv.DictReader(file)
+        columns, rows = tuple(reader.fieldnames or ()), list(reader)
+    if CHECK in columns:
+        signed = [{**row, CHECK: row_check(row)} for row in rows]
+        path.write_text(csv_text(columns, signed), encoding="utf-8")
+
+
+def _signed_files(folder: Path) -> list[str]:
+    paths = (p for p in folder.rglob("*") if p.suffix in (".csv", ".toml"))
+    return sorted(p.relative_to(folder).as_posix() for p in paths if p.name != DIGESTS)
+
+
+def _file_digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
