@@ -29,6 +29,7 @@ TASKS = (
     ("mvbench", "MVBench: twenty kinds of questions on short videos"),
     ("longvideobench", "LongVideoBench: questions that refer to a moment of a long video"),
     ("synth_vtg", "generated H.264 videos, exact truth"),
+    ("synth_long", "generated H.264 videos, longer than those of synth_vtg"),
 )
 
 

@@ -35,11 +35,14 @@ SHORTEST_EVENT, LONGEST_EVENT = 1.5, 14.0  # seconds
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """How hard scenes are: seconds of a video, and how many shapes stand in it at most."""
+    """How hard scenes are: seconds of a video, how many shapes stand in it at most, and whether
+    some questions ask for what never comes.
+    """
 
     shortest: float = 6.0
     longest: float = 24.0
     most_shapes: int = 3
+    absentees: bool = True
 
 
 BENCHMARK = Setting()
@@ -186,7 +189,7 @@ class _Planner:
 
     def absentee(self) -> str | None:
         """Perhaps a shape that never comes, of a colour that nothing else has."""
-        if self.rng.random() < 0.4:
+        if not self.setting.absentees or self.rng.random() < 0.4:
             return None
         return f"{self.colours.pop()} {self.rng.choice(SHAPES)}"
 

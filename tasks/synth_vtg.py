@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Sequence
+import os
+from collections.abc import Collection, Mapping, Sequence
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
+from typing import ClassVar
 
 import av
 import numpy as np
@@ -24,14 +26,21 @@ RECIPE = ("synth_scene.py", "synth_picture.py", "synth_vtg.py")
 
 
 class SynthVtg(Task):
-    """Scenes are numbered within their split; a split's annotations need no file at all."""
+    """Scenes are numbered within their split; a split's annotations need no file at all.
+
+    settings: how hard the scenes of a split are, where they are not as hard as BENCHMARK. code:
+    the files that make the videos.
+    """
 
     card = CARD
+    settings: ClassVar[Mapping[str, Setting]] = {}
+    code: ClassVar[tuple[str, ...]] = RECIPE
 
     def scenes(self, split: str) -> Sequence[Scene]:
         """Return all scenes of a split that the card names."""
         facts = next(facts for facts in self.card.splits if facts.name == split)
-        return [make_scene(split, number) for number in range(facts.videos)]
+        setting = self.settings.get(split, BENCHMARK)
+        return [make_scene(split, number, setting) for number in range(facts.videos)]
 
     def scene(self, stream: str, number: int, ease: float = 0.0) -> Scene:
         """Return a scene of any endless stream of scenes, a split or not; training draws here.
@@ -66,7 +75,7 @@ class SynthVtg(Task):
 
         Videos that another version of this code has left behind are never taken for its own.
         """
-        return self.folder(root) / f"videos-{_recipe()}" / f"{video}.mp4"
+        return self.folder(root) / f"videos-{_digest(self.code)}" / f"{video}.mp4"
 
     def prepare(
         self, root: Path, split: str | None = None, videos: Collection[str] | None = None
@@ -103,7 +112,7 @@ def scene_samples(split: str, scene: Scene) -> list[Sample]:
 def write_video(scene: Scene, path: Path) -> None:
     """Encode a scene as H.264 in MP4, each frame at its own time; complete or not there."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")  # several may write at once
     with av.open(str(part), "w", format="mp4") as container:
         # a GOP of some seconds and B-frames, as in the wild; one thread repeats its bytes
         group = str(round(4 * scene.rate))
@@ -124,8 +133,8 @@ def write_video(scene: Scene, path: Path) -> None:
 
 
 @cache
-def _recipe() -> str:
-    code = b"".join((HERE / name).read_bytes() for name in RECIPE)
+def _digest(names: tuple[str, ...]) -> str:
+    code = b"".join((HERE / name).read_bytes() for name in names)
     return hashlib.sha256(code).hexdigest()[:8]
 
 

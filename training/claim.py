@@ -17,9 +17,15 @@ from vtg_eval.run.spec import differences
 LOCK = "lock"
 
 
+class Busy(UserError):
+    """Another process is at work in the folder."""
+
+
 @contextmanager
 def held(folder: Path) -> Iterator[None]:
-    """Make the folder and hold it; raises UserError where another process does."""
+    """Make the folder and hold it; raises Busy where another process does, UserError where it
+    cannot be made.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
@@ -36,7 +42,7 @@ def _lock(lock: int, folder: Path) -> None:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as exc:
-        raise UserError(
+        raise Busy(
             f"Another process is at work in {folder}. Wait for it, or choose another --out."
         ) from exc
 

@@ -23,8 +23,9 @@ from .planning import Place, Plan
 from .planning import plan as make_plan
 from .recipe import load_recipe
 from .sample import load_samples
-from .shipped import find_recipe, shipped_recipes
+from .shipped import find_recipe, is_study, shipped_recipes, shipped_studies
 from .stages import Work, curated, run_curation, selected
+from .study import load_study
 from .task_data import with_task_data
 
 Command = Callable[[argparse.Namespace, Registry], str]
@@ -53,7 +54,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="vtg-train",
         description="Train models that find moments in video, as a recipe says.",
-        epilog=f"Shipped recipes: {', '.join(shipped_recipes())}.",
+        epilog=f"Shipped recipes: {', '.join(shipped_recipes())}. Studies, for plan and run: "
+        f"{', '.join(shipped_studies())}.",
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"vtg-train {__version__}")
@@ -116,13 +118,19 @@ def _planned(args: argparse.Namespace, work: Work, registry: Registry) -> Plan:
 
 
 def plan(args: argparse.Namespace, registry: Registry) -> str:
-    """Return the plan of a recipe."""
+    """Return the plan of a recipe, or of a study."""
+    file = find_recipe(args.recipe)
+    if is_study(file):
+        return _study_plan(file, registry)
     found = _planned(args, _work(args, registry), registry)
     return json.dumps(found.to_json(), indent=2, allow_nan=False) if args.json else table(found)
 
 
 def run(args: argparse.Namespace, registry: Registry) -> str:
-    """Run all stages of a recipe."""
+    """Run all stages of a recipe, or all trainings of a study."""
+    file = find_recipe(args.recipe)
+    if is_study(file):
+        return _run_study(file, args, registry)
     from .pipeline import run_recipe
 
     work = _work(args, registry)
@@ -130,6 +138,21 @@ def run(args: argparse.Namespace, registry: Registry) -> str:
     print(table(found), flush=True)
     _work(args, registry, videos=True)
     report = run_recipe(work, found, registry)
+    return f"\n{report.read_text(encoding='utf-8')}\n{report}"
+
+
+def _study_plan(file: Path, registry: Registry) -> str:
+    from .study_plan import study_plan
+
+    return study_plan(load_study(file), registry)
+
+
+def _run_study(file: Path, args: argparse.Namespace, registry: Registry) -> str:
+    from .study_run import run_study
+
+    study = load_study(file)
+    print(_study_plan(file, registry), flush=True)
+    report = run_study(study, args.work or RUNS / study.name, registry)
     return f"\n{report.read_text(encoding='utf-8')}\n{report}"
 
 
@@ -158,7 +181,9 @@ def sft(args: argparse.Namespace, registry: Registry) -> str:
 
     protocol = find_source(work.recipe.model, registry).protocol
     examples = [
-        Example(s.to_sample(), work.video(s), target_text(s, protocol, rule.reasoning))
+        Example(
+            s.to_sample(), work.video(s), target_text(s, protocol, rule.reasoning, rule.quantum)
+        )
         for s in samples
     ]
     return _scored(run_sft(work.recipe, examples, work.sft))

@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 from vtg_eval.registry import Registry
-from vtg_eval.run.case import RunOptions
+from vtg_eval.run.case import Case, RunOptions
 from vtg_eval.run.folder import RunFolder
 from vtg_eval.run.results import TaskResults, load_results
 from vtg_eval.run.runner import Runner
@@ -21,19 +21,21 @@ START, TRAINED = "start", "trained"
 
 
 def scored(work: Work) -> Mapping[str, str]:
-    """Return the checkpoints to score by their names: "start", and "trained" where there is one."""
+    """Return the checkpoints to score by their names: "start", "trained" where there is one."""
     recipe = work.recipe
-    found = {START: recipe.model.checkpoint}
-    if recipe.rl is not None:
-        found[TRAINED] = str(work.rl / "checkpoint")
-    elif recipe.sft is not None:
-        found[TRAINED] = str(work.sft / "checkpoint")
+    rule = recipe.evaluation or EvaluationRule()
+    trained = work.rl if recipe.rl else work.sft if recipe.sft else None
+    found = {}
+    if rule.start or trained is None:
+        found[START] = recipe.model.checkpoint
+    if trained is not None:
+        found[TRAINED] = str(trained / "checkpoint")
     return found
 
 
 def run_folder(work: Work, name: str, task: str) -> Path:
-    """Return the run folder of a checkpoint on a task."""
-    return work.folder / "evaluation" / name / task
+    """Return the run folder of a checkpoint on a task, or a task's split."""
+    return work.folder / "evaluation" / name / task.replace(":", "-")
 
 
 def check_evaluation(work: Work, registry: Registry) -> None:
@@ -41,7 +43,7 @@ def check_evaluation(work: Work, registry: Registry) -> None:
     rule = work.recipe.evaluation or EvaluationRule()
     with closing(Runner(_options(work, work.recipe.model.checkpoint), registry)) as runner:
         for task in rule.tasks:
-            runner.plan(runner.case(task), run_folder(work, START, task))
+            runner.plan(_case(runner, task), run_folder(work, START, task))
 
 
 def run_evaluation(work: Work, registry: Registry) -> None:
@@ -53,7 +55,7 @@ def run_evaluation(work: Work, registry: Registry) -> None:
     for name, checkpoint in scored(work).items():
         with closing(Runner(_options(work, checkpoint), registry)) as runner:
             for task in rule.tasks:
-                outcome = runner.run(runner.case(task), run_folder(work, name, task))
+                outcome = runner.run(_case(runner, task), run_folder(work, name, task))
                 if outcome.results is None:
                     raise KeyboardInterrupt
 
@@ -65,6 +67,11 @@ def evaluation_results(work: Work) -> Iterator[Sequence[tuple[str, TaskResults]]
             name: RunFolder(run_folder(work, name, task)).results_file for name in scored(work)
         }
         yield [(name, load_results(read(p))) for name, p in files.items() if p.is_file()]
+
+
+def _case(runner: Runner, task: str) -> Case:
+    name, _, split = task.partition(":")
+    return runner.case(name, split or None)
 
 
 def _options(work: Work, checkpoint: str) -> RunOptions:

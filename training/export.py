@@ -20,7 +20,7 @@ from vtg_eval.names import nearest
 from vtg_eval.protocol import FrameRule, Protocol
 from vtg_eval.question import question, wording
 
-from .recipe import Recipe
+from .recipe import Recipe, SftRule
 from .sample import TrainingSample
 from .target_text import target_text
 
@@ -72,9 +72,9 @@ class Exporter:
 
 def swift_lessons(exporter: Exporter, samples: Iterable[TrainingSample]) -> Iterable[Row]:
     """Yield ms-swift's rows for supervised fine-tuning."""
-    rule = exporter.recipe.sft
+    rule = exporter.recipe.sft or SftRule(steps=1)
     for sample in samples:
-        answer = target_text(sample, exporter.protocol, rule is not None and rule.reasoning)
+        answer = target_text(sample, exporter.protocol, rule.reasoning, rule.quantum)
         said = {"role": "assistant", "content": TAGS.sub("< ", answer)}
         yield {
             "messages": [*exporter.messages(sample), said],

@@ -98,15 +98,18 @@ def _weights(size: ModelSize, recipe: Recipe, sharding: Sharding) -> dict[str, f
 
 
 def _activations(size: ModelSize, recipe: Recipe, load: Load) -> dict[str, float]:
-    """Return bytes of what is kept for the backward pass, with checkpointing of every layer.
+    """Return bytes of what is kept for the backward pass.
 
-    Each layer's input, and all of one layer while it is recomputed (Chen et al., Training Deep
-    Nets with Sublinear Memory Cost, 2016). Logits are kept in float32 with their gradient, and
-    once in the width of the model's computation.
+    With recomputation each layer's input, and all of one layer while it is recomputed (Chen et
+    al., Training Deep Nets with Sublinear Memory Cost, 2016); without it all of every layer.
+    Logits are kept in float32 with their gradient, and once in the width of the model's
+    computation.
     """
     width = _width(recipe)
     rows = load.sequences * load.tokens
-    language = rows * (size.layers * size.hidden + _block(size.hidden, size.intermediate))
+    block = _block(size.hidden, size.intermediate)
+    layers = size.layers
+    language = rows * (layers * size.hidden + block if recipe.model.recompute else layers * block)
     patches = load.sequences * load.visual * size.merge**2
     kept = 0 if recipe.model.freeze_vision else size.vision_layers * size.vision_hidden
     vision = patches * (kept + _block(size.vision_hidden, size.vision_intermediate))

@@ -6,10 +6,12 @@ refused with the nearest one, a value out of range with what it must be.
 
 from __future__ import annotations
 
+import json
 import tomllib
-from dataclasses import astuple, dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, astuple, dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from vtg_eval.errors import UserError
 
@@ -24,6 +26,8 @@ class ModelRule:
     train: "all" weights, or "lora" adapters of rank `lora_rank` on the language model.
     freeze_vision: leave the vision tower as it is. protocol: frames, prompt and answer's form
     are this protocol's, so that the model sees in training what it sees in evaluation.
+    recompute: in the backward pass compute each layer again (gradient checkpointing): a third
+    more work, a small part of the memory.
     """
 
     checkpoint: str
@@ -32,6 +36,7 @@ class ModelRule:
     lora_rank: int = 64
     freeze_vision: bool = True
     dtype: Literal["float32", "bfloat16"] = "bfloat16"
+    recompute: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,8 @@ class DataRule:
     """Files of training samples (JSON lines) and the share of missing videos that is let pass.
 
     train: also "task:NAME:SPLIT[:COUNT]", the (first) samples of a task's split; without `videos`.
+    wrong_share: the share of all labels that is replaced by other moments of the same videos, to
+    study what wrong labels do.
     leaks: what to do about videos or queries of an evaluation split.
     """
 
@@ -46,6 +53,7 @@ class DataRule:
     videos: str = ""
     missing_share: float = 0.0
     leaks: Literal["refuse", "drop", "keep"] = "refuse"
+    wrong_share: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +73,11 @@ class CurationRule:
 
 @dataclass(frozen=True, slots=True)
 class SftRule:
-    """Supervised fine-tuning. batch: samples in one step over all devices."""
+    """Supervised fine-tuning. batch: samples in one step over all devices.
+
+    quantum: write the labels' times as multiples of so many seconds, as of the time between two
+    frames, for nothing finer can be seen (0: tenths).
+    """
 
     steps: int
     batch: int = 128
@@ -76,6 +88,7 @@ class SftRule:
     weight_decay: float = 0.0
     max_grad_norm: float = 1.0
     reasoning: bool = False
+    quantum: float = 0.0
     save_steps: int = 100
     seed: int = 0
 
@@ -133,6 +146,8 @@ class RlRule:
     """Group relative policy optimisation.
 
     prompts: distinct prompts in one step over all devices; each gets `group` answers.
+    share_prompt: score a group's answers behind one copy of their prompt: the same figures for a
+    fraction of the work; needs attention that takes a mask (not flash attention).
     plateau: stop when neither the mean reward nor its deviation within groups has improved for
     so many steps (0: never).
     """
@@ -154,6 +169,7 @@ class RlRule:
     importance: Literal["token", "sequence"] = "token"
     entropy: float = 0.0
     rollouts: Literal["transformers", "vllm-colocate", "vllm-server"] = "transformers"
+    share_prompt: bool = False
     plateau: int = 0
     save_steps: int = 50
     seed: int = 0
@@ -162,13 +178,16 @@ class RlRule:
 @dataclass(frozen=True, slots=True)
 class EvaluationRule:
     """What is scored when training is done: the first `limit` samples (0: all) of each task, under
-    the protocol (empty: the model's). engine: of vtg-eval; empty: its default.
+    the protocol (empty: the model's). tasks: names, or NAME:SPLIT for another split than the
+    task's own choice. engine: of vtg-eval; empty: its default. start: also score the checkpoint
+    that training starts from.
     """
 
     tasks: tuple[str, ...] = ()
     protocol: str = ""
     limit: int = 0
     engine: str = ""
+    start: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,13 +213,30 @@ def load_recipe(path: Path) -> Recipe:
     """Read a recipe; raises UserError that names the file, the key and what it must be."""
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
-        recipe = filled(Recipe, table)
-        _check(recipe)
+        recipe = make_recipe(table)
     except OSError as exc:
         raise UserError(f"The recipe {path} cannot be read: {exc.strerror}.") from exc
     except (ValueError, RecursionError, UserError) as exc:  # not TOML, not UTF-8
         raise UserError(f"{path}: not a recipe: {exc}") from exc
     return recipe
+
+
+def make_recipe(table: Mapping[str, Any]) -> Recipe:
+    """Return a recipe from TOML's tables; raises UserError that names the key."""
+    recipe = filled(Recipe, table)
+    _check(recipe)
+    return recipe
+
+
+def recipe_text(recipe: Recipe) -> str:
+    """Return a recipe as a TOML file, every value spelt out."""
+    lines: list[str] = []
+    for name, value in asdict(recipe).items():
+        if isinstance(value, dict):
+            lines += ["", f"[{name}]", *(f"{key} = {json.dumps(v)}" for key, v in value.items())]
+        elif value:
+            lines.append(f"{name} = {json.dumps(value)}")
+    return "\n".join(lines) + "\n"
 
 
 def _check(recipe: Recipe) -> None:

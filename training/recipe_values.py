@@ -19,6 +19,7 @@ T = TypeVar("T")
 # what a number may be; every other number must be finite and not negative
 RANGES: Mapping[str, Bounds] = {
     "data.missing_share": (0, 1),
+    "data.wrong_share": (0, 1),
     "curation.reasoning_iou": (0, 1),
     "curation.moment_share": (0, 1),
     "sft.steps": (1, 1e7),

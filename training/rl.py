@@ -58,6 +58,7 @@ def run_rl(recipe: Recipe, samples: Sequence[Example], out: Path) -> Path:
         return VideoGrpo(
             stage.batches,
             samples,
+            rule.share_prompt,
             model=stage.load_policy(),
             args=arguments,
             reward_funcs=_scorer(Reward(rewards, stage.source.protocol), samples),

@@ -1,7 +1,8 @@
-"""The files that ship with this package: recipes, and configurations for accelerate."""
+"""The files that ship with this package: recipes, studies, and configurations for accelerate."""
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from vtg_eval.errors import UserError
 from vtg_eval.names import nearest
 
 RECIPES = Path(__file__).parent / "recipes"
+STUDIES = Path(__file__).parent / "studies"
 LAUNCH = Path(__file__).parent / "launch"
 
 
@@ -17,13 +19,26 @@ def shipped_recipes() -> Mapping[str, Path]:
     return {path.stem: path for path in sorted(RECIPES.glob("*.toml"))}
 
 
+def shipped_studies() -> Mapping[str, Path]:
+    """Return the file of each study by its name."""
+    return {path.stem: path for path in sorted(STUDIES.glob("*.toml"))}
+
+
 def find_recipe(word: str) -> Path:
-    """Return the file of a shipped recipe's name, or the path that `word` is.
+    """Return the file of a shipped recipe's or study's name, or the path that `word` is.
 
     Raises UserError with the nearest name.
     """
-    shipped = shipped_recipes()
+    shipped = {**shipped_recipes(), **shipped_studies()}
     path = shipped.get(word, Path(word))
     if not path.is_file():
         raise UserError(f'There is no recipe "{word}", and no such file. {nearest(word, shipped)}')
     return path
+
+
+def is_study(path: Path) -> bool:
+    """Tell whether a file holds a study: it has arms."""
+    try:
+        return "arms" in tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return False  # whoever reads it as a recipe says what is wrong

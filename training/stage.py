@@ -124,7 +124,7 @@ class Stage:
             "seed": rule.seed,
             "bf16": bfloat16,
             "use_cpu": not on_gpu,
-            "gradient_checkpointing": True,
+            "gradient_checkpointing": self.recipe.model.recompute,
             "gradient_checkpointing_kwargs": {"use_reentrant": False},
             "ddp_find_unused_parameters": False,  # every sample has a video: all are used
             "remove_unused_columns": False,

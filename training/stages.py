@@ -26,6 +26,7 @@ from .leaks import apply_leaks, find_leaks, installed_splits
 from .recipe import CurationRule, Recipe, SelectionRule
 from .sample import TrainingSample, load_samples, write_samples
 from .selection import select_samples
+from .wrong_labels import with_wrong_labels
 
 SHOWN = 5  # videos named where some are missing
 
@@ -99,7 +100,9 @@ def run_curation(work: Work, registry: Registry) -> Curation:
     done = claim.result()
     if done is not None:
         return done
-    samples = load_samples(map(Path, work.recipe.data.train))
+    read = load_samples(map(Path, work.recipe.data.train))
+    samples = with_wrong_labels(read, work.recipe.data.wrong_share)
+    wrong = sum(a != b for a, b in zip(read, samples, strict=True))
     found, missing = present(samples, work)
     leaks = find_leaks(found, installed_splits(registry))
     rule = work.recipe.curation or CurationRule()
@@ -109,6 +112,7 @@ def run_curation(work: Work, registry: Registry) -> Curation:
     )
     start = curate(pool.kept, rule)
     parts = ["# Leaks", leak_table(leaks), "# Missing videos", missing]
+    parts += ["# Labels made wrong on purpose", f"{wrong} of {len(samples)}."] if wrong else []
     parts += ["# Left out of all training", curation_table(pool.report)]
     parts += ["# Left out of the cold start, besides", curation_table(start.report)]
     report = "\n\n".join(parts) + "\n"

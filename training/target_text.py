@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import isclose
 
 from vtg_eval.answers import Reading, read_answer
@@ -17,10 +18,13 @@ WORDINGS = ("{:.1f} - {:.1f}", "{:.1f} to {:.1f}")
 TENTH = 0.05 + 1e-9  # seconds by which a time with one decimal may be off
 
 
-def target_text(sample: TrainingSample, protocol: Protocol, reasoning: bool) -> str:
+def target_text(
+    sample: TrainingSample, protocol: Protocol, reasoning: bool, quantum: float = 0.0
+) -> str:
     """Return the answer to learn for a sample: its reasoning text, or its label alone.
 
-    Times are written in seconds with one decimal. Raises UserError where the recipe learns
+    Times are written in seconds with one decimal, as multiples of `quantum` where that is not 0
+    (but no moment becomes empty). Raises UserError where the recipe learns
     reasoning and the sample has none, and where the protocol's parser would not read any wording
     of the label as the label.
     """
@@ -31,7 +35,7 @@ def target_text(sample: TrainingSample, protocol: Protocol, reasoning: bool) -> 
                 "[curation] format, or set sft.reasoning = false."
             )
         return sample.reasoning
-    question = sample.to_sample()
+    question = _rounded(sample, quantum).to_sample()
     for text in _texts(question):
         if _means(read_answer(question, Prediction(sample.id, text=text), protocol), question):
             return text
@@ -39,6 +43,16 @@ def target_text(sample: TrainingSample, protocol: Protocol, reasoning: bool) -> 
         f"The protocol {protocol.name} does not read any plain wording of the label of {sample.id}."
         " Take another protocol, or samples with a reasoning text."
     )
+
+
+def _rounded(sample: TrainingSample, quantum: float) -> TrainingSample:
+    if not quantum:
+        return sample
+    spans = []
+    for start, end in sample.spans:
+        first = round(start / quantum) * quantum
+        spans.append(Span(first, max(round(end / quantum) * quantum, first + quantum)))
+    return replace(sample, spans=tuple(spans))
 
 
 def _texts(sample: Sample) -> Sequence[str]:

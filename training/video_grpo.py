@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from itertools import groupby
 from typing import Any
 
 import torch
@@ -18,6 +19,7 @@ from vtg_eval.engines.model_inputs import ModelInput
 from vtg_eval.engines.positions import mend_positions
 
 from .batches import Batches, Example
+from .shared_prompt import packed_log_probs
 from .stage import Guarded
 from .trl_quietly import GRPOTrainer
 
@@ -25,11 +27,17 @@ Found = tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None]
 
 
 class VideoGrpo(Guarded, GRPOTrainer):
-    """`batches` and `examples` say what is behind a row of the data set."""
+    """`batches` and `examples` say what is behind a row of the data set.
 
-    def __init__(self, batches: Batches, examples: Sequence[Example], **kwargs: Any) -> None:
+    share_prompt: score a group's answers behind one copy of their prompt.
+    """
+
+    def __init__(
+        self, batches: Batches, examples: Sequence[Example], share_prompt: bool, **kwargs: Any
+    ) -> None:
         self._batches = batches
         self._examples = examples
+        self._share_prompt = share_prompt
         self._rows: list[int] = []  # the samples of the batch that is in work
         self._inputs: dict[int, ModelInput] = {}  # of the answers that are in work
         super().__init__(**kwargs)
@@ -88,6 +96,8 @@ class VideoGrpo(Guarded, GRPOTrainer):
         batch_size: int | None = None,
         **rest: Any,
     ) -> Found:
+        if self._share_prompt:
+            return self._by_prompt(model, input_ids, attention_mask, logits_to_keep)
         size = batch_size or len(input_ids)
         parts: list[Found] = []
         for start in range(0, len(input_ids), size):
@@ -112,6 +122,34 @@ class VideoGrpo(Guarded, GRPOTrainer):
             None if entropies[0] is None else torch.cat(entropies),
             None if losses[0] is None else torch.stack(losses).mean(),
         )
+
+    def _by_prompt(self, model: Any, ids: torch.Tensor, mask: torch.Tensor, length: int) -> Found:
+        """Score the answers, the last `length` tokens of each row, prompt by prompt."""
+        parts = []
+        for row, group in groupby(range(len(ids)), key=lambda place: self._rows[place]):
+            places = list(group)
+            first = ids[places[0]]
+            prompt = first[:-length][mask[places[0], :-length].bool()]
+            answers = ids[places][:, -length:]
+            vision = self._batches.vision([self._inputs[row]])
+            shown = {name: tensor.to(ids.device) for name, tensor in vision.items()}
+            whole = torch.cat([prompt, answers[0]])[None]
+            kinds = self._batches.kinds(whole, torch.ones_like(whole))
+            kinds[:, -length:] = 0  # an answer is text, whatever its tokens
+            positions = self._positions(model, whole, kinds, shown)
+            with self.accelerator.autocast():
+                parts.append(packed_log_probs(model, prompt, answers, positions, shown))
+        logps, entropies = zip(*parts, strict=True)
+        return torch.cat(logps), None if entropies[0] is None else torch.cat(entropies), None
+
+    def _positions(
+        self, model: Any, ids: torch.Tensor, kinds: torch.Tensor, shown: dict[str, torch.Tensor]
+    ) -> torch.Tensor:
+        """Return the rotary positions of one row, [3, L], by the model's own rule."""
+        inner = self.accelerator.unwrap_model(model).model
+        grids = {name: t for name, t in shown.items() if not name.startswith("pixel_values")}
+        positions, _ = inner.get_rope_index(ids, mm_token_type_ids=kinds, **grids)
+        return positions[:, 0]  # type: ignore[no-any-return]
 
     def _compute_loss(self, model: Any, inputs: Mapping[str, Any]) -> torch.Tensor:
         self._rows = inputs["rows"].tolist()

@@ -79,6 +79,14 @@ def test_a_killed_training_resumes_to_the_same_curve(
     assert result == (trained / "checkpoint" / "model.safetensors").read_bytes()
 
 
+def test_sharing_the_prompt_of_a_group_changes_no_figure(case: Case, tmp_path: Path) -> None:
+    recipe = with_rule(case.recipe(), "rl", steps=2)
+    train("rl", recipe, case.examples, tmp_path / "apart")
+    train("rl", with_rule(recipe, "rl", share_prompt=True), case.examples, tmp_path / "shared")
+    for apart, shared in zip(lines(tmp_path / "apart"), lines(tmp_path / "shared"), strict=True):
+        assert shared == pytest.approx(apart, rel=1e-3, abs=1e-5)
+
+
 def test_two_processes_draw_and_learn_as_one(cold: Case, trained: Path, tmp_path: Path) -> None:
     """Each of two processes has one whole group; the loss is a mean over answers."""
     single = with_rule(cold.recipe(), "rl", steps=3, loss="grpo", learning_rate=1e-5)

@@ -49,9 +49,13 @@ class Runner:
         """Stop the engine."""
         self._room.close()
 
-    def case(self, task: str) -> Case:
-        """Return the run on that task before its plan; raises UserError."""
-        return make_case(self.options, self.model, task, self._registry)
+    def case(self, task: str, split: str | None = None) -> Case:
+        """Return the run on that task (and split, else the options') before its plan.
+
+        Raises UserError.
+        """
+        options = replace(self.options, split=split or self.options.split)
+        return make_case(options, self.model, task, self._registry)
 
     def plan(self, case: Case, folder: Path) -> Plan:
         """Return what is to be asked and what of it is left, given the answers in `folder`."""
