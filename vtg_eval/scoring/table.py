@@ -34,7 +34,7 @@ class Column:
     arithmetic: Arithmetic = "sum*100/n"
     decimals: int = -1
 
-    def of(self, rows: Sequence[int]) -> Column:
+    def of(self, rows: Sequence[int] | npt.NDArray[np.intp]) -> Column:
         """Return the column of some samples only, its figure unrounded."""
         return replace(self, values=self.values[rows], counted=self.counted[rows], decimals=-1)
 
