@@ -71,11 +71,13 @@ def finished_run(
     splits: Splits,
     root: Path | None = None,
     protocol: str | None = None,
+    times: bool = True,
 ) -> FinishedRun:
     """Read the run in the folder at `path`, under its own protocol or another one.
 
-    root: the data root, for the annotations. Raises UserError where the folder holds no run,
-    and where the annotations are not those that the run was asked about.
+    root: the data root, for the annotations; times: as for `read_journal`. Raises UserError
+    where the folder holds no run, and where the annotations are not those that the run was asked
+    about.
     """
     folder = RunFolder(path)
     manifest = folder.manifest()
@@ -91,7 +93,8 @@ def finished_run(
         raise UserError(
             f"The annotations of {spec.task} in {where} are not those that {path} was asked about."
         )
-    return FinishedRun(spec, subset, task, where, asked, read_journal(folder.journal_file))
+    records = read_journal(folder.journal_file, times)
+    return FinishedRun(spec, subset, task, where, asked, records)
 
 
 def _spec(path: Path, manifest: Manifest) -> tuple[RunSpec, Subset]:

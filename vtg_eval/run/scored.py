@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,12 +61,25 @@ def scored_runs(paths: Sequence[Path], registry: Registry, where: Where) -> list
     Raises UserError where one is none of them, or its annotations are not there.
     """
     splits = Splits()
-    return [_scored(path, registry, where, splits) for path in paths]
+    with _no_collection():
+        return [_scored(path, registry, where, splits) for path in paths]
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Keep the garbage collector from walking all records again and again: none is a cycle."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _scored(path: Path, registry: Registry, where: Where, splits: Splits) -> ScoredRun:
     if path.is_dir():
-        run = finished_run(path, registry, splits, where.root, where.protocol)
+        run = finished_run(path, registry, splits, where.root, where.protocol, times=False)
         spec, card = run.spec, run.task.card
         found = score(card, run.samples, run.answers, spec.protocol, spec.split)
         return _from_score(str(path), spec.model, spec.task_version, found)
