@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from vtg_eval.answers import Reading
+from vtg_eval.changes import ChangedSample, changed_samples
 from vtg_eval.difference import Wins, difference, holm, wins
 from vtg_eval.jsonable import finite
 from vtg_eval.metrics.iou import Floats
@@ -19,11 +19,9 @@ from vtg_eval.scoring.choice import group_masks
 from vtg_eval.scoring.table import Mask
 from vtg_eval.stats import RESAMPLES
 from vtg_eval.subset import subset_digest
-from vtg_eval.types import Group, Sample, Span
+from vtg_eval.types import Group, Sample
 
 FORMAT = 1
-SHOWN_SPANS = 3
-CHANGED = 5  # samples that gained most, and as many that lost most
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,28 +80,6 @@ class GroupRow:
     grouping: str
     group: str
     estimate: Estimate
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """The first spans of an answer or of the truth, in the unit of the score, and the option."""
-
-    spans: tuple[tuple[float | None, float | None], ...]
-    choice: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class ChangedSample:
-    """A sample, its part of the chosen metric in both runs in percent, and their answers."""
-
-    id: str
-    video: str
-    query: str
-    first: float
-    second: float
-    truth: Said
-    first_said: Said
-    second_said: Said
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +152,7 @@ def _compare(pairing: Pairing, resamples: int) -> Comparison:
             for (group, mask), drawn in groups
             if (mask & pairing.counted(pairing.metric)).any()
         ),
-        changed=_changed(pairing, samples),
+        changed=changed_samples(pairing),
         remarks=tuple(remarks(pairing)),
     )
 
@@ -256,40 +232,3 @@ def _design_effect(pair: Pair, error: float) -> float | None:
     if len(change) < 2 or not change.std() > 0:
         return None
     return error**2 / (100**2 * float(change.var(ddof=1)) / len(change))
-
-
-def _changed(pairing: Pairing, samples: Sequence[Sample]) -> tuple[ChangedSample, ...]:
-    """Return the samples that gained and that lost most, the largest changes first."""
-    pair = pairing.pairs[pairing.metric]
-    change = np.where(pair.counted & np.isfinite(pair.change), pair.change, 0.0)
-    order = np.argsort(-change, kind="stable")
-    gained = [row for row in order[:CHANGED] if change[row] > 0]
-    lost = [row for row in order[::-1][:CHANGED] if change[row] < 0]
-    rows = sorted((*gained, *lost), key=lambda row: (-abs(change[row]), row))
-    return tuple(_change(pairing, samples[row], int(row)) for row in rows)
-
-
-def _change(pairing: Pairing, sample: Sample, row: int) -> ChangedSample:
-    pair = pairing.pairs[pairing.metric]
-    first, second = (
-        run.readings[rows[row]]
-        for run, rows in zip((pairing.first, pairing.second), pairing.rows, strict=True)
-    )
-    return ChangedSample(
-        id=sample.id,
-        video=sample.video,
-        query=sample.query,
-        first=100 * float(pair.first.values[row]),
-        second=100 * float(pair.second.values[row]),
-        truth=Said(_plain(sample.target.spans), sample.target.choice),
-        first_said=_said(first),
-        second_said=_said(second),
-    )
-
-
-def _said(reading: Reading) -> Said:
-    return Said(_plain(reading.spans), reading.letters[0] if reading.letters else None)
-
-
-def _plain(spans: Sequence[Span]) -> tuple[tuple[float | None, float | None], ...]:
-    return tuple((finite(span.start), finite(span.end)) for span in spans[:SHOWN_SPANS])

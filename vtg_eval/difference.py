@@ -32,7 +32,7 @@ class Difference:
 
 
 class Wins(NamedTuple):
-    """Numbers of samples for which the second run is better, worse, and as good."""
+    """Numbers of samples for which the second run is better, worse, and neither."""
 
     better: int
     worse: int

@@ -28,6 +28,7 @@ FORMAT = 1
 LIFTS = (1.0, 2.0, 5.0)
 CORRELATION = 0.5
 WITHIN = 0.1
+NO_SPREAD = 1e-9  # percentage points: what rounding leaves of a difference that never varies
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class PlanRequest:
     """What a plan is to answer, and what it is to assume where no run says it.
 
     correlation: of two runs' values for one sample; within: of the differences of two samples of
@@ -76,68 +77,68 @@ class Question:
     within: float = WITHIN
 
 
-def plan_from_runs(runs: Sequence[ScoredRun], question: Question) -> Plan:
+def plan_from_runs(runs: Sequence[ScoredRun], request: PlanRequest) -> Plan:
     """Plan from the differences of two runs, or from the spread of one run's values.
 
     Raises UserError where they say nothing: too few videos, or no spread at all.
     """
     alone = len(runs) == 1
     (found,) = compare([_zeros(runs[0]), runs[0]] if alone else runs)
-    factor = math.sqrt(2 * (1 - question.correlation)) if alone else 1.0
+    factor = math.sqrt(2 * (1 - request.correlation)) if alone else 1.0
     rows = []
     for row in found.metrics:
         size = Size(row.estimate.samples, row.estimate.videos)
-        if row.estimate.error:
-            rows.append(_row(row.metric, size, row.estimate.error * factor, question))
+        if (row.estimate.error or 0.0) > NO_SPREAD:
+            rows.append(_row(row.metric, size, row.estimate.error * factor, request))
     if not rows:
         raise UserError("Nothing can be planned from this: there are too few videos, or no spread.")
     if alone:
         source = (
             f"standard error: that of the run's own figure, times sqrt(2 (1 - {_R})), with "
-            f"{question.correlation:g} assumed for the {_R}"
+            f"{request.correlation:g} assumed for the {_R}"
         )
     else:
         source = "standard error: that of B - A, measured on these two runs"
-    return _plan(f"{found.task} {found.split}", rows, question, source)
+    return _plan(f"{found.task} {found.split}", rows, request, source)
 
 
 def plan_from_figure(
-    name: str, samples: Sequence[Sample], figure: float, question: Question
+    name: str, samples: Sequence[Sample], figure: float, request: PlanRequest
 ) -> Plan:
     """Plan for a metric of hits that is `figure` percent, on the samples of a split `name`."""
     sizes = list(Counter(sample.video for sample in samples).values())
-    error = error_without_runs(figure, question.correlation, question.within, sizes)
-    row = _row(f"hits, {figure:g} %", Size(len(samples), len(sizes)), error, question)
+    error = error_without_runs(figure, request.correlation, request.within, sizes)
+    row = _row(f"hits, {figure:g} %", Size(len(samples), len(sizes)), error, request)
     source = (
         f"standard error: 100 sqrt(2 p (1 - p) (1 - {_R}) (1 + (m - 1) within) / samples), with "
-        f"p = {figure / 100:g}, {question.correlation:g} assumed for the {_R}, {question.within:g} "
+        f"p = {figure / 100:g}, {request.correlation:g} assumed for the {_R}, {request.within:g} "
         f"for the correlation within a video, and m = {cluster_size(sizes):.1f} samples on an "
         "average sample's video"
     )
-    return _plan(name, [row], question, source)
+    return _plan(name, [row], request, source)
 
 
 _R = "correlation of two runs' values for a sample"
 
 
-def _plan(title: str, rows: Sequence[PlanRow], question: Question, source: str) -> Plan:
+def _plan(title: str, rows: Sequence[PlanRow], request: PlanRequest, source: str) -> Plan:
     fixed = (
         "detectable: (t(97.5 %) + t(80 %)) standard errors, a test at 5 % with a power of 80 %, "
         "not corrected for several metrics",
         "other sizes: as many samples a video and as much spread, so that the standard error goes "
         "with 1 / sqrt(videos)",
     )
-    return Plan(title, question.samples, question.lifts, tuple(rows), (source, *fixed))
+    return Plan(title, request.samples, request.lifts, tuple(rows), (source, *fixed))
 
 
-def _row(metric: str, size: Size, error: float, question: Question) -> PlanRow:
+def _row(metric: str, size: Size, error: float, request: PlanRequest) -> PlanRow:
     return PlanRow(
         metric=metric,
         size=size,
         error=error,
         detectable=finite(detectable(error, size.videos)),
-        lifts=tuple(finite(detectable_at(error, size, each)) for each in question.samples),
-        needed=tuple(needed(error, size, lift) for lift in question.lifts),
+        lifts=tuple(finite(detectable_at(error, size, each)) for each in request.samples),
+        needed=tuple(needed(error, size, lift) for lift in request.lifts),
     )
 
 

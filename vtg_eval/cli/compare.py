@@ -17,7 +17,7 @@ from vtg_eval.planning import (
     LIFTS,
     WITHIN,
     Plan,
-    Question,
+    PlanRequest,
     plan_from_figure,
     plan_from_runs,
 )
@@ -101,7 +101,7 @@ class CompareCommand(Command):
 
 
 def _plan(args: Namespace, registry: Registry) -> Plan:
-    question = Question(
+    request = PlanRequest(
         samples=args.samples or (),
         lifts=args.lift or LIFTS,
         correlation=CORRELATION if args.correlation is None else args.correlation,
@@ -114,13 +114,13 @@ def _plan(args: Namespace, registry: Registry) -> Plan:
         _refuse(unused, "is for plans from fewer runs")
         if len(args.runs) > 2:
             raise UserError("A plan is made from one run or from two.")
-        return plan_from_runs(scored_runs(args.runs, registry, _where(args)), question)
+        return plan_from_runs(scored_runs(args.runs, registry, _where(args)), request)
     if args.task is None or args.figure is None:
         raise UserError("Name one or two runs to plan from, or else --task and --figure.")
     task = registry.task(args.task)
     split = task.card.split(args.split)
     samples = task.samples(data_root(task, args.data_root), split)
-    return plan_from_figure(f"{task.card.name} {split}", samples, args.figure, question)
+    return plan_from_figure(f"{task.card.name} {split}", samples, args.figure, request)
 
 
 def _refuse_plan_arguments(args: Namespace) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from vtg_eval.comparison import ChangedSample, Comparison, Estimate, MetricRow, RunFacts, Said
+from vtg_eval.changes import ChangedSample, Said
+from vtg_eval.comparison import Comparison, Estimate, MetricRow, RunFacts
 from vtg_eval.planning import Plan
 from vtg_eval.report.tables import NOTHING, SHOWN_GROUPS, cell, text_table
 
@@ -47,8 +48,11 @@ def group_difference_table(comparison: Comparison) -> str:
 
 def changed_table(comparison: Comparison) -> str:
     """Return the samples that changed most, and what both runs said."""
-    headers = [f"{comparison.metric} changed most", "query", "truth", "A", "B", "A said", "B said"]
-    return text_table(headers, [_changed_cells(row) for row in comparison.changed])
+    annotated = any(row.truth for row in comparison.changed)
+    headers = [f"{comparison.metric} changed most", "A", "B", "A said", "B said"]
+    headers += ["truth", "query"] if annotated else []
+    rows = [_changed_cells(row) for row in comparison.changed]
+    return text_table(headers, [row[: len(headers)] for row in rows])
 
 
 def plan_table(plan: Plan) -> str:
@@ -113,23 +117,17 @@ def _p(value: float | None) -> str:
 
 
 def _changed_cells(row: ChangedSample) -> list[str]:
-    said = (row.truth, row.first_said, row.second_said)
-    truth, first, second = (_said(each) for each in said)
-    return [
-        _short(row.id),
-        _short(row.query),
-        truth,
-        cell(row.first),
-        cell(row.second),
-        first,
-        second,
-    ]
+    figures = [cell(row.first), cell(row.second)]
+    said = [_said(row.first_said), _said(row.second_said), _said(row.truth)]
+    return [_short(row.id), *figures, *said, _short(row.query)]
 
 
-def _said(said: Said) -> str:
-    spans = [" - ".join(cell(time) for time in span) for span in said.spans]
-    words = "; ".join(filter(None, (said.choice, *spans)))
-    return _short(words) if words else NOTHING
+def _said(said: Said | None) -> str:
+    if said is None:
+        return NOTHING
+    spans = [" to ".join(cell(time) for time in span) for span in said.spans]
+    words = ["never"] if said.never else [*filter(None, [said.choice]), *spans]
+    return _short("; ".join(words)) if words else NOTHING
 
 
 def _short(text: str) -> str:
