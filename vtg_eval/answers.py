@@ -42,6 +42,8 @@ class Reading:
 
     def with_kinds(self, *kinds: Failure) -> Reading:
         """Return the reading with more that is wrong; nothing is said twice."""
+        if not kinds:
+            return self
         return replace(self, kinds=tuple(dict.fromkeys((*self.kinds, *kinds))))
 
 
@@ -76,7 +78,8 @@ def _with_spans(
     if rule.reversed == "swap":
         ranked = tuple(Span(min(span), max(span)) for span in ranked)
     scores = None if prediction.spans is None else prediction.scores
-    return replace(reading, spans=ranked, scores=scores).with_kinds(*found)
+    kinds = tuple(dict.fromkeys((*reading.kinds, *found)))
+    return Reading(spans=ranked, scores=scores, saliency=reading.saliency, kinds=kinds)
 
 
 def _with_choice(

@@ -1,5 +1,6 @@
 import errno
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -111,3 +112,14 @@ def test_a_full_disk_is_told_and_what_was_written_stays(
 
     write(path, Record("b", "v", "length"))
     assert [r.finish for r in read_journal(path).values()] == ["stop", "length"]
+
+
+@given(records, st.lists(st.floats(allow_nan=False, allow_infinity=False), max_size=4).map(tuple))
+def test_times_can_be_left_unread_and_nothing_else_changes(
+    tmp_path_factory: pytest.TempPathFactory, record: Record, told: tuple[float, ...]
+) -> None:
+    path = tmp_path_factory.mktemp("journal") / "journal.jsonl"
+    hostile = replace(record, told_times=told, text=f'{record.text},"frame_times":[1,')
+    write(path, hostile)
+    bare = replace(hostile, frame_times=(), told_times=())
+    assert read_journal(path, times=False) == {record.id: bare}

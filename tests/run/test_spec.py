@@ -1,12 +1,13 @@
+import hashlib
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 
 from vtg_eval.protocol import FrameRule, Protocol
 from vtg_eval.run.rescore import protocol_from_json
 from vtg_eval.run.spec import RunSpec, annotation_digest, differences
-from vtg_eval.types import Sample, Span, Target
+from vtg_eval.types import Group, Sample, Span, Target
 
 SPEC = RunSpec(
     model="models/x y",
@@ -71,3 +72,10 @@ def test_the_annotations_digest_sees_every_change() -> None:
     ]
     assert len({annotation_digest([s]) for s in (sample, *others)}) == 4
     assert annotation_digest([sample, others[0]]) != annotation_digest([others[0], sample])
+
+
+def test_the_annotations_digest_is_that_of_plain_json() -> None:
+    # runs that exist keep their digest: sorted keys, no spaces, nested tables as they are
+    sample = Sample("a", "v", "q", Target((Span(0, 1),)), 2.0, groups=(Group("kind", "x"),))
+    text = json.dumps([asdict(sample)], sort_keys=True, separators=(",", ":"))
+    assert annotation_digest([sample]) == hashlib.sha256(text.encode()).hexdigest()

@@ -10,8 +10,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import islice
+from typing import NamedTuple
 
 from vtg_eval.failures import Failure
 from vtg_eval.types import Span
@@ -61,8 +61,7 @@ REFUSAL = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Time:
+class _Time(NamedTuple):
     """A number in the text: its place, its value in seconds (None: not one in seconds)."""
 
     start: int
@@ -76,13 +75,19 @@ def final_answer(text: str) -> tuple[str, bool]:
     Thoughts (<think>…</think>, also unclosed or closed only) are dropped; of what is left, the
     last <answer> counts, closed or not, where there is one.
     """
+    if "<" not in text:
+        return _narrow(text), False
     said, cut_off = _without_thoughts(text)
     starts = [tag.end() for tag in TAG.finditer(said) if tag[2].lower() == "answer" and not tag[1]]
     if starts:
         said = said[starts[-1] :]
         end = next((t.start() for t in TAG.finditer(said) if t[1]), len(said))
         said = said[:end]
-    return said.translate(FULL_WIDTH), cut_off
+    return _narrow(said), cut_off
+
+
+def _narrow(text: str) -> str:
+    return text if text.isascii() else text.translate(FULL_WIDTH)
 
 
 def _without_thoughts(text: str) -> tuple[str, bool]:
@@ -108,8 +113,9 @@ def spans_in(answer: str) -> tuple[list[Span], Failure | None]:
 
     A first span that is not finite makes the answer a failure: it is not passed over.
     """
-    # "[12,345]" is a list of two, not twelve thousand
-    spans = list(islice(_pairs(TIGHT_LIST.sub(r"\1, ", answer)), MAX_SPANS))
+    if "," in answer:  # "[12,345]" is a list of two, not twelve thousand
+        answer = TIGHT_LIST.sub(r"\1, ", answer)
+    spans = list(islice(_pairs(answer), MAX_SPANS))
     if spans and not all(map(math.isfinite, spans[0])):
         return [], Failure.NON_FINITE
     return [span for span in spans if all(map(math.isfinite, span))], None

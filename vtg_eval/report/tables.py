@@ -34,7 +34,7 @@ def score_table(results: TaskResults) -> str:
     if results.ceiling is not None:
         rows.append(["ceiling of the frames", *_cells(results.ceiling, names)])
     title = f"{results.task} {results.split}, {results.protocol}{_subset_mark(results.subset)}"
-    return _table([title, *names], rows)
+    return text_table([title, *names], rows)
 
 
 def group_table(results: TaskResults) -> str:
@@ -47,7 +47,7 @@ def group_table(results: TaskResults) -> str:
         for row in results.groups
         if sizes[row.grouping] <= SHOWN_GROUPS
     ]
-    table = _table(["group", "samples", *names], rows)
+    table = text_table(["group", "samples", *names], rows)
     long = [f"{name} ({size})" for name, size in sizes.items() if size > SHOWN_GROUPS]
     return f"{table}\n\nin results.json only: {', '.join(long)}" if long else table
 
@@ -60,19 +60,19 @@ def difference_table(results: TaskResults) -> str:
         for row in results.spread
         if row.differs
     ]
-    return _table(["the same answers under", "scored", *names, "because"], rows)
+    return text_table(["the same answers under", "scored", *names, "because"], rows)
 
 
 def metrics_table(title: str, names: Sequence[str], rows: Mapping[str, Metrics]) -> str:
     """Return one row for each named set of metrics."""
     cells = [[name, *_cells(metrics, names)] for name, metrics in rows.items()]
-    return _table([title, *names], cells)
+    return text_table([title, *names], cells)
 
 
 def spread_table(rows: Sequence[SpreadRow]) -> str:
     """Return one row a protocol; a metric that a protocol does not have stays empty."""
     names = list(dict.fromkeys(name for row in rows for name in row.metrics))
-    return _table(
+    return text_table(
         ["protocol", "scored", *names],
         [[row.protocol, str(row.n_scored), *_cells(row.metrics, names)] for row in rows],
     )
@@ -113,20 +113,22 @@ def _subset_mark(subset: Subset) -> str:
 
 
 def _with_interval(results: TaskResults, name: str) -> str:
-    value = _cell(results.metrics[name])
+    value = cell(results.metrics[name])
     low, high = results.intervals.get(name, (None, None))
     return value if low is None or high is None else f"{value} [{low:.1f}, {high:.1f}]"
 
 
 def _cells(metrics: Metrics, names: Sequence[str]) -> list[str]:
-    return [_cell(metrics[name]) if name in metrics else "" for name in names]
+    return [cell(metrics[name]) if name in metrics else "" for name in names]
 
 
-def _cell(value: float | None) -> str:
+def cell(value: float | None) -> str:
+    """Return a figure with one decimal, a dash where it is no number."""
     return NOTHING if value is None else f"{value:.1f}"
 
 
-def _table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def text_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table in Markdown; a bar within a cell stays text."""
     escaped = [[cell.replace("|", "\\|") for cell in row] for row in (headers, *rows)]
     text: str = tabulate(escaped[1:], escaped[0], tablefmt="github", disable_numparse=True)
     return text

@@ -66,6 +66,7 @@ class Record:
 
 
 NAMES = frozenset(f.name for f in fields(Record))
+TIMES = (b',"frame_times":[', b',"told_times":[')
 
 
 def parse_line(line: bytes) -> Record | None:
@@ -82,12 +83,17 @@ def parse_line(line: bytes) -> Record | None:
     return record if isinstance(record.id, str) and isinstance(record.text, str) else None
 
 
-def read_journal(path: Path) -> dict[str, Record]:
-    """Return the last whole record of each sample; a missing file holds none."""
+def read_journal(path: Path, times: bool = True) -> dict[str, Record]:
+    """Return the last whole record of each sample; a missing file holds none.
+
+    times: whether the records shall have their frame times and told times, which are most of
+    the file.
+    """
     if not path.is_file():
         return {}
     with path.open("rb") as file:
-        return latest(record for line in file if (record := _whole(line)))
+        lines = file if times else map(_without_times, file)
+        return latest(record for line in lines if (record := _whole(line)))
 
 
 def latest(records: Iterable[Record]) -> dict[str, Record]:
@@ -152,6 +158,19 @@ class Journal:
             f"The journal {self.path} cannot be written: {exc.strerror}. What it holds is kept; "
             "mend that, then run the same command again to finish."
         )
+
+
+def _without_times(line: bytes) -> bytes:
+    """Return the line with its arrays of times empty.
+
+    Within a JSON string a quote has a backslash before it, so that what is found is a key.
+    """
+    for key in TIMES:
+        start = line.find(key)
+        end = line.find(b"]", start)
+        if start >= 0 and end >= 0:
+            line = line[: start + len(key)] + line[end:]
+    return line
 
 
 def _whole(line: bytes) -> Record | None:

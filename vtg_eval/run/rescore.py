@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,22 +11,73 @@ from vtg_eval.errors import UserError
 from vtg_eval.protocol import RULES, Protocol
 from vtg_eval.registry import Registry
 from vtg_eval.run.folder import RunFolder
-from vtg_eval.run.journal import read_journal
+from vtg_eval.run.journal import Record, read_journal
 from vtg_eval.run.manifest import Manifest, Subset
 from vtg_eval.run.places import data_root
 from vtg_eval.run.plan import without
-from vtg_eval.run.results import TaskResults, make_results
+from vtg_eval.run.results import TaskResults, make_results, prediction
 from vtg_eval.run.spec import RunSpec, annotation_digest
 from vtg_eval.subset import subset_digest
+from vtg_eval.task import Task
+from vtg_eval.types import Prediction, Sample
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedRun:
+    """A run as its folder has it: `samples` are those it asked, `root` is their data root."""
+
+    spec: RunSpec
+    subset: Subset
+    task: Task
+    root: Path
+    samples: tuple[Sample, ...]
+    records: Mapping[str, Record]
+
+    @property
+    def answers(self) -> list[Prediction]:
+        """What the run answered, in the order of the samples; those without a record lack."""
+        return [prediction(self.records[s.id]) for s in self.samples if s.id in self.records]
+
+
+class Splits:
+    """The splits that several runs were asked, each read once."""
+
+    def __init__(self) -> None:
+        self._read: dict[tuple[str, Path, str], tuple[tuple[Sample, ...], str]] = {}
+
+    def read(self, task: Task, root: Path, split: str) -> tuple[tuple[Sample, ...], str]:
+        """Return all samples of a split and their digest."""
+        key = (task.card.name, root, split)
+        if key not in self._read:
+            samples = tuple(task.samples(root, split))
+            self._read[key] = samples, annotation_digest(samples)
+        return self._read[key]
 
 
 def rescore(
     path: Path, registry: Registry, root: Path | None = None, protocol: str | None = None
 ) -> TaskResults:
-    """Score the run in the folder at `path`, under its own protocol or another one.
+    """Score the run in the folder at `path`; arguments and errors as for `finished_run`."""
+    run = finished_run(path, registry, Splits(), root, protocol)
+    protocols = registry.protocols.values()
+    return make_results(
+        run.spec, run.subset, run.task, run.root, run.samples, run.records, protocols
+    )
 
-    root: the data root, for the annotations. Raises UserError where the folder holds no run,
-    and where the annotations are not those that the run was asked about.
+
+def finished_run(
+    path: Path,
+    registry: Registry,
+    splits: Splits,
+    root: Path | None = None,
+    protocol: str | None = None,
+    times: bool = True,
+) -> FinishedRun:
+    """Read the run in the folder at `path`, under its own protocol or another one.
+
+    root: the data root, for the annotations; times: as for `read_journal`. Raises UserError
+    where the folder holds no run, and where the annotations are not those that the run was asked
+    about.
     """
     folder = RunFolder(path)
     manifest = folder.manifest()
@@ -35,16 +86,15 @@ def rescore(
     if protocol is not None:
         spec = replace(spec, protocol=registry.protocol_for(task.card, protocol, spec.split))
     where = data_root(task, root)
-    samples = tuple(task.samples(where, spec.split))
+    samples, digest = splits.read(task, where, spec.split)
     asked = without(samples[: subset.limit], subset.missing_videos)
-    same = annotation_digest(samples) == spec.annotations
+    same = digest == spec.annotations
     if not same or subset_digest(sample.id for sample in asked) != subset.digest:
         raise UserError(
             f"The annotations of {spec.task} in {where} are not those that {path} was asked about."
         )
-    records = read_journal(folder.journal_file)
-    protocols = registry.protocols.values()
-    return make_results(spec, subset, task, where, asked, records, protocols)
+    records = read_journal(folder.journal_file, times)
+    return FinishedRun(spec, subset, task, where, asked, records)
 
 
 def _spec(path: Path, manifest: Manifest) -> tuple[RunSpec, Subset]:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from vtg_eval.protocol import Protocol
@@ -68,12 +68,19 @@ def differences(there: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 
 def annotation_digest(samples: Sequence[Sample]) -> str:
     """sha256 over everything the samples say, in their order."""
-    return sha256(canonical([asdict(sample) for sample in samples]))
+    return sha256(canonical(samples))
 
 
 def canonical(value: Any) -> str:
-    """JSON with sorted keys and no spare white space: equal values give equal text."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+    """JSON with sorted keys and no spare white space: equal values give equal text.
+
+    Dataclasses are written as `asdict` has them, but without its copies.
+    """
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), default=_fields)
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    return {field.name: getattr(value, field.name) for field in fields(value)}
 
 
 def sha256(text: str) -> str:

@@ -36,7 +36,7 @@ class Column:
     decimals: int = -1
     addition: tuple[int, ...] | None = None
 
-    def of(self, rows: Sequence[int]) -> Column:
+    def of(self, rows: Sequence[int] | npt.NDArray[np.intp]) -> Column:
         """Return the column of some samples only, its figure unrounded."""
         return Column(self.values[rows], self.counted[rows], self.arithmetic)
 

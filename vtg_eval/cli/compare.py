@@ -1,0 +1,173 @@
+"""`vtg-eval compare`: tell whether runs differ, and where; plan how many samples a lift needs."""
+
+from __future__ import annotations
+
+import json
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from pathlib import Path
+from typing import Any
+
+from vtg_eval.cli.command import Command
+from vtg_eval.cli.output import write_lines
+from vtg_eval.cli.samples import ROOT_HELP
+from vtg_eval.comparison import FORMAT, compare
+from vtg_eval.errors import UserError
+from vtg_eval.planning import (
+    CORRELATION,
+    LIFTS,
+    WITHIN,
+    Plan,
+    PlanRequest,
+    plan_from_figure,
+    plan_from_runs,
+)
+from vtg_eval.registry import Registry
+from vtg_eval.report.comparison_tables import comparison_report, plan_table
+from vtg_eval.run.places import data_root
+from vtg_eval.run.scored import Where, scored_runs
+
+
+class CompareCommand(Command):
+    """Compare runs sample by sample, without videos, models or torch."""
+
+    epilog = (
+        "A RUN is a run's folder; or a file of predictions, with --task; or what\n"
+        "`vtg-eval score --json` wrote, of which only the primary metric can be compared.\n"
+        "Each run is compared with the first, on the samples that both were asked.\n"
+        "Intervals and p-values come from resamples of whole videos, the same for both runs;\n"
+        "p (Holm) is adjusted for all metrics and runs of the command. Groups are not adjusted.\n"
+        "\n"
+        "--plan: a lift is detectable when it is (t(97.5 %) + t(80 %)) standard errors of the\n"
+        "difference, about 2.8: a test at 5 % then finds it four times out of five. The standard\n"
+        "error is measured on two runs; or it is one run's own, times sqrt(2 (1 - correlation));\n"
+        "or without runs, with --task and --figure, that of hits:\n"
+        "100 sqrt(2 p (1 - p) (1 - correlation) (1 + (m - 1) within) / samples), p the figure,\n"
+        "m the samples on an average sample's video."
+    )
+
+    def configure(self, parser: ArgumentParser) -> None:
+        """Add the arguments."""
+        parser.add_argument("runs", nargs="*", type=Path, metavar="RUN", help="two or more runs")
+        parser.add_argument("--protocol", metavar="NAME", help="default: each run's own")
+        parser.add_argument(
+            "--metric", metavar="NAME", help="for groups and samples; default: the primary metric"
+        )
+        parser.add_argument("--task", metavar="TASK", help="runs that are files are predictions")
+        parser.add_argument("--split", help="with --task; default: the task's test split")
+        parser.add_argument("--data-root", type=Path, metavar="DIR", help=ROOT_HELP)
+        parser.add_argument("--json", metavar="OUT", help="write JSON there (-: standard output)")
+        plan = parser.add_argument_group("how many samples a lift needs")
+        plan.add_argument(
+            "--plan", action="store_true", help="plan from two runs, one, or --task and --figure"
+        )
+        plan.add_argument(
+            "--lift",
+            type=_numbers,
+            metavar="POINTS,…",
+            help=f"lifts to detect, default: {','.join(f'{lift:g}' for lift in LIFTS)}",
+        )
+        plan.add_argument(
+            "--samples", type=_sizes, metavar="N,…", help="sizes of which to say what they detect"
+        )
+        plan.add_argument(
+            "--figure", type=_percent, metavar="PERCENT", help="the share of hits to assume"
+        )
+        plan.add_argument(
+            "--correlation",
+            type=_share,
+            metavar="R",
+            help=f"of two runs' values for one sample, default: {CORRELATION:g}",
+        )
+        plan.add_argument(
+            "--within",
+            type=_share,
+            metavar="R",
+            help=f"correlation of differences within a video, default: {WITHIN:g}",
+        )
+
+    def run(self, args: Namespace, registry: Registry) -> int:
+        """Compare or plan; print tables, or write JSON."""
+        if args.plan:
+            plan = _plan(args, registry)
+            _write(args.json, plan.to_json(), plan_table(plan))
+            return 0
+        _refuse_plan_arguments(args)
+        if len(args.runs) < 2:
+            raise UserError("Name two runs or more: RUN_A RUN_B.")
+        found = compare(scored_runs(args.runs, registry, _where(args)), args.metric)
+        table = {"format": FORMAT, "comparisons": [each.to_json() for each in found]}
+        _write(args.json, table, "\n\n\n".join(map(comparison_report, found)))
+        return 0
+
+
+def _plan(args: Namespace, registry: Registry) -> Plan:
+    request = PlanRequest(
+        samples=args.samples or (),
+        lifts=args.lift or LIFTS,
+        correlation=CORRELATION if args.correlation is None else args.correlation,
+        within=WITHIN if args.within is None else args.within,
+    )
+    if args.runs:
+        unused = {"--figure": args.figure, "--within": args.within, "--metric": args.metric}
+        if len(args.runs) == 2:
+            unused["--correlation"] = args.correlation
+        _refuse(unused, "is for plans from fewer runs")
+        if len(args.runs) > 2:
+            raise UserError("A plan is made from one run or from two.")
+        return plan_from_runs(scored_runs(args.runs, registry, _where(args)), request)
+    if args.task is None or args.figure is None:
+        raise UserError("Name one or two runs to plan from, or else --task and --figure.")
+    task = registry.task(args.task)
+    split = task.card.split(args.split)
+    samples = task.samples(data_root(task, args.data_root), split)
+    return plan_from_figure(f"{task.card.name} {split}", samples, args.figure, request)
+
+
+def _refuse_plan_arguments(args: Namespace) -> None:
+    names = ("lift", "samples", "figure", "correlation", "within")
+    _refuse({f"--{name}": getattr(args, name) for name in names}, "goes with --plan")
+
+
+def _refuse(values: dict[str, Any], why: str) -> None:
+    for name, value in values.items():
+        if value is not None:
+            raise UserError(f"{name} {why}.")
+
+
+def _where(args: Namespace) -> Where:
+    return Where(args.data_root, args.protocol, args.task, args.split)
+
+
+def _write(target: str | None, table: dict[str, Any], text: str) -> None:
+    if target:
+        write_lines(target, [json.dumps(table, indent=2, allow_nan=False)])
+    else:
+        print(text)
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    values = tuple(float(part) for part in text.split(","))
+    if not all(0 < value < 100 for value in values):
+        raise ArgumentTypeError("lifts are percentage points above 0")
+    return values
+
+
+def _sizes(text: str) -> tuple[int, ...]:
+    values = tuple(int(part) for part in text.split(","))
+    if min(values) < 2:
+        raise ArgumentTypeError("sizes are whole numbers from 2 on")
+    return values
+
+
+def _percent(text: str) -> float:
+    value = float(text)
+    if not 0 < value < 100:
+        raise ArgumentTypeError("a figure is a percentage between 0 and 100")
+    return value
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < 1:
+        raise ArgumentTypeError("a correlation is a number from 0 to below 1")
+    return value

@@ -1,0 +1,95 @@
+"""Two runs on the same samples: a difference with its interval and p-value, wins and losses."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import NamedTuple
+
+import numpy as np
+
+from vtg_eval.stats import LEVEL, Floats, Interval
+from vtg_eval.student import cumulative, quantile
+
+NORMAL = NormalDist()
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """The second run's figure minus the first's, in their unit.
+
+    error: its standard error. p: two-sided, for "there is no difference"; at most 0.05 exactly
+    where 0 is not inside the 95 % interval. All three are None where the difference is no number,
+    interval and p also where there are too few videos to say anything.
+    """
+
+    value: float
+    error: float | None = None
+    interval: Interval | None = None
+    p: float | None = None
+
+
+class Wins(NamedTuple):
+    """Numbers of samples for which the second run is better, worse, and neither."""
+
+    better: int
+    worse: int
+    equal: int
+
+
+def difference(value: float, resampled: Floats, clusters: int, level: float = LEVEL) -> Difference:
+    """Return what R resampled differences say of the difference `value`, over K clusters.
+
+    The interval has the resamples' percentiles for ends, further out than at the level's own
+    tails by the factor that the t distribution and K / (K - 1) ask for (Hesterberg 2015, What
+    Teachers Should Know about the Bootstrap, expanded percentiles). The p-value is 1 minus the
+    level of the interval that just reaches 0. The smallest that R resamples can show is about
+    2 / R.
+    """
+    if not math.isfinite(value) or not np.isfinite(resampled).all():
+        return Difference(value)
+    if clusters < 2:
+        return Difference(value)
+    inflation = math.sqrt(clusters / (clusters - 1))
+    error = float(resampled.std(ddof=1)) * inflation
+    count = len(resampled) + 1
+    place = math.floor(expanded_tail(clusters, level) * count)
+    if place < 1:
+        return Difference(value, error)
+    ends = np.partition(resampled, (place - 1, len(resampled) - place))
+    interval = Interval(float(ends[place - 1]), float(ends[-place]))
+    beyond = min(np.count_nonzero(resampled <= 0), np.count_nonzero(resampled >= 0)) + 1
+    if 2 * beyond >= count:
+        return Difference(value, error, interval, 1.0)
+    reach = NORMAL.inv_cdf(beyond / count) / inflation
+    return Difference(value, error, interval, 2 * cumulative(reach, clusters - 1))
+
+
+def expanded_tail(clusters: int, level: float = LEVEL) -> float:
+    """Return the share of resamples beyond each end of the interval; 0.025 for many clusters."""
+    reach = quantile((1 + level) / 2, clusters - 1) * math.sqrt(clusters / (clusters - 1))
+    return NORMAL.cdf(-reach)
+
+
+def holm(values: Sequence[float]) -> tuple[float, ...]:
+    """Return p-values adjusted for their number, in their order (Holm 1979).
+
+    Rejecting what is at most 0.05 keeps the chance of any false rejection at 5 %, however the
+    tests depend on one another.
+    """
+    order = sorted(range(len(values)), key=lambda place: values[place])
+    adjusted = [0.0] * len(values)
+    largest = 0.0
+    for rank, place in enumerate(order):
+        largest = max(largest, min(1.0, (len(values) - rank) * values[place]))
+        adjusted[place] = largest
+    return tuple(adjusted)
+
+
+def wins(first: Floats, second: Floats) -> Wins:
+    """Compare two runs' values, each [N], sample by sample."""
+    better = int(np.count_nonzero(second > first))
+    worse = int(np.count_nonzero(second < first))
+    return Wins(better, worse, len(first) - better - worse)

@@ -1,0 +1,89 @@
+"""Power: the smallest difference that so many samples can show, and how many a lift needs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from vtg_eval.stats import LEVEL
+from vtg_eval.student import quantile
+
+POWER = 0.8
+MOST_VIDEOS = 10**9
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """So many samples on so many videos."""
+
+    samples: int
+    videos: int
+
+
+def detectable(error: float, videos: int) -> float:
+    """Return the smallest true difference that a test at 5 % finds with a power of 80 %.
+
+    (t(97.5 %) + t(80 %)) * `error`, t with `videos` - 1 degrees of freedom; error: the standard
+    error of the difference. Infinite for a single video.
+    """
+    if videos < 2:
+        return math.inf
+    return (quantile((1 + LEVEL) / 2, videos - 1) + quantile(POWER, videos - 1)) * error
+
+
+def detectable_at(error: float, size: Size, samples: int) -> float:
+    """Return what `samples` samples can detect, on videos with as many each as in `size`.
+
+    `error` is the standard error at `size`; it goes with one over the root of the videos.
+    """
+    videos = max(1, round(samples * size.videos / size.samples))
+    return detectable(error * math.sqrt(size.videos / videos), videos)
+
+
+def needed(error: float, size: Size, lift: float) -> Size | None:
+    """Return the fewest videos, and their samples, that can detect `lift`.
+
+    Arguments as for `detectable_at`. None where more than 10^9 videos are needed, or the lift is
+    not above 0.
+    """
+    if lift <= 0:
+        return None
+    spread = error * math.sqrt(size.videos)
+    low, high = 1, 2
+    while detectable(spread / math.sqrt(high), high) > lift:
+        low, high = high, 2 * high
+        if high > MOST_VIDEOS:
+            return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        if detectable(spread / math.sqrt(middle), middle) > lift:
+            low = middle
+        else:
+            high = middle
+    return Size(math.ceil(high * size.samples / size.videos - 1e-9), high)
+
+
+def error_without_runs(
+    figure: float, correlation: float, within: float, sizes: Sequence[int]
+) -> float:
+    """Return the standard error of the difference of two hit rates, in percent, by assumption.
+
+    100 * sqrt(2 p (1 - p) (1 - correlation) * (1 + (m - 1) within) / N), with p = figure / 100,
+    N the sum of the videos' `sizes` (samples each) and m = sum of squared sizes / N. correlation:
+    of the two runs' values for one sample; within: of the differences of two samples of one
+    video. For values between 0 and 1 that are no hits, as IoU, it is an upper bound.
+    """
+    counts = np.asarray(sizes, dtype=np.float64)
+    p = figure / 100
+    variance = 2 * p * (1 - p) * (1 - correlation)
+    effect = 1 + (cluster_size(sizes) - 1) * within
+    return 100 * math.sqrt(variance * effect / counts.sum())
+
+
+def cluster_size(sizes: Sequence[int]) -> float:
+    """Return the number of samples on the video of an average sample (Kish 1965)."""
+    counts = np.asarray(sizes, dtype=np.float64)
+    return float((counts**2).sum() / counts.sum())

@@ -1,0 +1,136 @@
+"""Comparisons and plans as text that can be pasted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from vtg_eval.changes import ChangedSample, Said
+from vtg_eval.comparison import Comparison, Estimate, MetricRow, RunFacts
+from vtg_eval.planning import Plan
+from vtg_eval.report.tables import NOTHING, SHOWN_GROUPS, cell, text_table
+
+SHOWN_CHARACTERS = 48
+LEAST_P = 0.001
+WINS = ("better", "worse", "equal")
+
+
+def comparison_report(comparison: Comparison) -> str:
+    """Return one comparison's tables and the lines that belong to them."""
+    parts = ["\n".join(_head(comparison)), difference_table(comparison)]
+    parts.append("\n".join([*comparison.remarks, _legend(comparison)]))
+    if comparison.groups:
+        parts.append(group_difference_table(comparison))
+    if comparison.changed:
+        parts.append(changed_table(comparison))
+    return "\n\n".join(parts)
+
+
+def difference_table(comparison: Comparison) -> str:
+    """Return one row a metric: both figures, the difference, how sure it is, wins and losses."""
+    title = f"{comparison.task} {comparison.split}"
+    headers = [title, "A", "B", "B - A", "p", "p (Holm)", "detectable", *WINS]
+    return text_table(headers, [_metric_cells(row) for row in comparison.metrics])
+
+
+def group_difference_table(comparison: Comparison) -> str:
+    """Return the chosen metric by group, long groupings only counted."""
+    sizes = Counter(row.grouping for row in comparison.groups)
+    rows = [
+        [f"{row.grouping}: {row.group}", str(row.estimate.samples), *_estimate_cells(row.estimate)]
+        for row in comparison.groups
+        if sizes[row.grouping] <= SHOWN_GROUPS
+    ]
+    table = text_table([comparison.metric, "samples", "A", "B", "B - A", *WINS], rows)
+    long = [f"{name} ({size})" for name, size in sizes.items() if size > SHOWN_GROUPS]
+    return f"{table}\n\nin the JSON only: {', '.join(long)}" if long else table
+
+
+def changed_table(comparison: Comparison) -> str:
+    """Return the samples that changed most, and what both runs said."""
+    annotated = any(row.truth for row in comparison.changed)
+    headers = [f"{comparison.metric} changed most", "A", "B", "A said", "B said"]
+    headers += ["truth", "query"] if annotated else []
+    rows = [_changed_cells(row) for row in comparison.changed]
+    return text_table(headers, [row[: len(headers)] for row in rows])
+
+
+def plan_table(plan: Plan) -> str:
+    """Return what this size detects, what other sizes detect, and what each lift needs."""
+    rows = [
+        [
+            row.metric,
+            f"{row.size.samples} ({row.size.videos})",
+            f"{row.error:.2f}",
+            cell(row.detectable),
+            *map(cell, row.lifts),
+            *(f"{s.samples} ({s.videos})" if s else NOTHING for s in row.needed),
+        ]
+        for row in plan.rows
+    ]
+    headers = [
+        plan.title,
+        "samples (videos)",
+        "standard error",
+        "detectable",
+        *(f"with {samples}" for samples in plan.samples),
+        *(f"for {lift:g} points" for lift in plan.lifts),
+    ]
+    return "\n\n".join([text_table(headers, rows), "\n".join(plan.assumptions)])
+
+
+def _head(comparison: Comparison) -> Iterator[str]:
+    yield f"A: {_run(comparison.first)}"
+    yield f"B: {_run(comparison.second)}"
+
+
+def _run(run: RunFacts) -> str:
+    return f"{run.model}, {run.protocol}, {run.samples} samples ({run.name})"
+
+
+def _legend(comparison: Comparison) -> str:
+    return (
+        f"{comparison.samples} samples on {comparison.videos} videos; percent, 95 % intervals over "
+        "videos; detectable: the smallest true difference found with a power of 80 %"
+    )
+
+
+def _metric_cells(row: MetricRow) -> list[str]:
+    figures = _estimate_cells(row.estimate)
+    tested = [_p(row.estimate.p), _p(row.p_holm), cell(row.detectable)]
+    return [row.metric, *figures[:3], *tested, *figures[3:]]
+
+
+def _estimate_cells(found: Estimate) -> list[str]:
+    change = NOTHING if found.difference is None else f"{found.difference:+.1f}"
+    if found.low is not None and found.high is not None:
+        change += f" [{found.low:+.1f}, {found.high:+.1f}]"
+    wins = (found.better, found.worse, found.equal)
+    numbers = (NOTHING if count is None else str(count) for count in wins)
+    return [cell(found.first), cell(found.second), change, *numbers]
+
+
+def _p(value: float | None) -> str:
+    if value is None:
+        return NOTHING
+    return f"<{LEAST_P}" if value < LEAST_P else f"{value:.3f}"
+
+
+def _changed_cells(row: ChangedSample) -> list[str]:
+    figures = [cell(row.first), cell(row.second)]
+    said = [_said(row.first_said), _said(row.second_said), _said(row.truth)]
+    return [_short(row.id), *figures, *said, _short(row.query)]
+
+
+def _said(said: Said | None) -> str:
+    if said is None:
+        return NOTHING
+    spans = [" to ".join(cell(time) for time in span) for span in said.spans]
+    words = ["never"] if said.never else [*filter(None, [said.choice]), *spans]
+    return _short("; ".join(words)) if words else NOTHING
+
+
+def _short(text: str) -> str:
+    """Return text from a data set or a model on one line, without control characters."""
+    plain = "".join(c if c.isprintable() else " " for c in text)
+    return plain if len(plain) <= SHOWN_CHARACTERS else f"{plain[: SHOWN_CHARACTERS - 1]}…"
