@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-torch = pytest.importorskip("torch", reason="needs the extra train")
+pytest.importorskip("torch", reason="needs the extra train")
 
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from vtg_eval.training.shared_prompt import IGNORED, pack

@@ -24,7 +24,7 @@ def test_the_share_is_moved_and_stays_in_the_video(share: float) -> None:
     for before, after in moved:
         (start, end) = after.spans[0]
         assert abs((end - start) - 2) < 1e-9
-        assert 0 <= start and end <= DURATION + 1e-9
+        assert start >= 0 and end <= DURATION + 1e-9
         assert (after.id, after.query, after.video) == (before.id, before.query, before.video)
 
 
