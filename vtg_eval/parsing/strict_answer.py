@@ -25,10 +25,10 @@ CLOCK = re.compile(r"[0-9]{1,3}(?::[0-5][0-9]){1,2}(?:\.[0-9]+)?")
 TIGHT_LIST = re.compile(
     r"([\[(]\s*+-?[0-9]++(?:\.[0-9]++)?+),(?=-?[0-9]++(?:\.[0-9]++)?+\s*+[\])])"
 )
-UNIT = re.compile(r"\s*+(?:seconds?|secs?|s)\b\.?", re.IGNORECASE)
-OTHER_UNIT = re.compile(
-    r"\s*+(?:%|percent|minutes?\b|mins?\b|m\b|hours?\b|hrs?\b|h\b|frames?\b|ms\b|fps\b)",
-    re.IGNORECASE,
+UNIT = re.compile(  # the second group: no unit of time in seconds
+    r"""\s*+(?:(seconds?|secs?|s)\b\.?
+      | (%|percent|minutes?\b|mins?\b|m\b|hours?\b|hrs?\b|h\b|frames?\b|ms\b|fps\b))""",
+    re.IGNORECASE | re.VERBOSE,
 )
 FRAME_WORD = re.compile(r"\b(?:frames?|steps?|video|clip|option)\s*$", re.IGNORECASE)
 JOINED = re.compile(
@@ -162,11 +162,13 @@ def _times(answer: str) -> Iterator[_Time]:
             start -= 1
         elif start and (answer[start - 1].isalpha() or answer[start - 1] == "_"):
             value = None
-        if OTHER_UNIT.match(answer, end) or FRAME_WORD.search(answer[max(0, start - 12) : start]):
-            value = None
         unit = UNIT.match(answer, end)
-        if unit:
+        if unit and unit[1]:
             end = unit.end()
+        elif unit:
+            value = None
+        if FRAME_WORD.search(answer[max(0, start - 12) : start]):
+            value = None
         previous = end
         yield _Time(start, end, value)
 

@@ -14,6 +14,7 @@ from vtg_eval.run.spread import SpreadRow
 
 NOTHING = "–"
 SHOWN_GROUPS = 20
+FEW_VIDEOS = 100  # docs/statistics.md: from here on single intervals hold what they promise
 
 
 def report(results: TaskResults) -> str:
@@ -85,6 +86,8 @@ def remarks(results: TaskResults) -> list[str]:
         f"samples: {results.n_expected}, in the denominator: {results.n_scored}, videos: {videos}; "
         "percent, with 95 % intervals over videos"
     ]
+    if videos < FEW_VIDEOS:
+        lines.append(f"fewer than {FEW_VIDEOS} videos: the intervals are somewhat too narrow")
     if not results.subset.whole:
         lines.append(subset_line(results.subset))
     if results.failures:
