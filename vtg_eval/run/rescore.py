@@ -1,9 +1,9 @@
-"""A run scored again: from its journal, without model or videos."""
+"""A run read back from its folder, and scored again: without model or videos."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +11,34 @@ from vtg_eval.errors import UserError
 from vtg_eval.protocol import RULES, Protocol
 from vtg_eval.registry import Registry
 from vtg_eval.run.folder import RunFolder
-from vtg_eval.run.journal import read_journal
+from vtg_eval.run.journal import Record, read_journal
 from vtg_eval.run.manifest import Manifest, Subset
 from vtg_eval.run.places import data_root
 from vtg_eval.run.plan import without
 from vtg_eval.run.results import TaskResults, make_results
 from vtg_eval.run.spec import RunSpec, annotation_digest
 from vtg_eval.subset import subset_digest
+from vtg_eval.task import Task
+from vtg_eval.types import Sample
+
+
+@dataclass(frozen=True, slots=True)
+class AnsweredRun:
+    """A run with its answers. `samples` are those it asks, in the annotation's order."""
+
+    manifest: Manifest
+    spec: RunSpec
+    subset: Subset
+    task: Task
+    root: Path
+    samples: tuple[Sample, ...]
+    records: Mapping[str, Record]
+
+    def results(self, protocols: Iterable[Protocol]) -> TaskResults:
+        """Score it; `protocols` are those for the spread."""
+        return make_results(
+            self.spec, self.subset, self.task, self.root, self.samples, self.records, protocols
+        )
 
 
 def rescore(
@@ -25,15 +46,25 @@ def rescore(
 ) -> TaskResults:
     """Score the run in the folder at `path`, under its own protocol or another one.
 
-    root: the data root, for the annotations. Raises UserError where the folder holds no run,
-    and where the annotations are not those that the run was asked about.
+    root: the data root, for the annotations. Raises UserError as `read_run` does.
+    """
+    run = read_run(path, registry, root)
+    if protocol is not None:
+        other = registry.protocol_for(run.task.card, protocol, run.spec.split)
+        run = replace(run, spec=replace(run.spec, protocol=other))
+    return run.results(registry.protocols.values())
+
+
+def read_run(path: Path, registry: Registry, root: Path | None = None) -> AnsweredRun:
+    """Read the run in the folder at `path`; `root` is the data root, for the annotations.
+
+    Raises UserError where the folder holds no run, and where the annotations are not those that
+    the run was asked about.
     """
     folder = RunFolder(path)
     manifest = folder.manifest()
     spec, subset = _spec(path, manifest)
     task = registry.task(spec.task)
-    if protocol is not None:
-        spec = replace(spec, protocol=registry.protocol_for(task.card, protocol, spec.split))
     where = data_root(task, root)
     samples = tuple(task.samples(where, spec.split))
     asked = without(samples[: subset.limit], subset.missing_videos)
@@ -43,8 +74,7 @@ def rescore(
             f"The annotations of {spec.task} in {where} are not those that {path} was asked about."
         )
     records = read_journal(folder.journal_file)
-    protocols = registry.protocols.values()
-    return make_results(spec, subset, task, where, asked, records, protocols)
+    return AnsweredRun(manifest, spec, subset, task, where, asked, records)
 
 
 def _spec(path: Path, manifest: Manifest) -> tuple[RunSpec, Subset]:
