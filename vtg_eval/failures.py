@@ -14,8 +14,8 @@ class Failure(StrEnum):
 
     meaning: str
 
-    def __new__(cls, word: str, meaning: str) -> Self:
-        """Make a member of its word in the ledger and its meaning."""
+    def __new__(cls, word: str, meaning: str = "") -> Self:
+        """Make a member; `Failure(word)` finds it again."""
         member = str.__new__(cls, word)
         member._value_ = word
         member.meaning = meaning

@@ -11,7 +11,7 @@ from vtg_eval import __version__
 from vtg_eval.errors import UserError
 from vtg_eval.failures import Failure
 from vtg_eval.protocol import Protocol
-from vtg_eval.report.page_data import AnswerView, Named, Page, SampleView
+from vtg_eval.report.page_data import AnswerView, Named, Page, Pair, SampleView
 from vtg_eval.report.page_runs import Numbers, ScoredRun, answer_views, run_part
 from vtg_eval.report.plots import bin_edges
 from vtg_eval.report.thumbnails import Album, Picture, make_album, no_pictures
@@ -129,7 +129,7 @@ def _album(
 
 def _bounds(sample: Sample, views: Views) -> list[float]:
     """Return the times of which pictures are wanted: where moments start and end."""
-    spans = [*sample.target.spans[:OCCURRENCES]]
+    spans: list[Pair] = [*sample.target.spans[:OCCURRENCES]]
     spans += [span for view in views if sample.id in view for span in view[sample.id].spans[:1]]
     return [time for span in spans for time in span if time is not None and isfinite(time)]
 

@@ -63,7 +63,7 @@ function readAs(answer) {
 }
 
 function answerCard(k, answer, sample) {
-  const title = el("h4", {}, mark(k), foreign(runName(k)));
+  const title = el("h4", {}, runLabel(k));
   if (!answer) return el("section", { class: `answer ${LETTERS[k]}` }, title, el("p", { class: "muted" }, "This run was not asked."));
   const further = answer.spans.slice(1);
   const pairs = [
@@ -92,24 +92,26 @@ function pictures(index) {
     return sample.asks_span ? el("p", { class: "muted" }, why) : null;
   }
   const spans = [
-    ...sample.truth.slice(0, 2).map((span) => ["truth", "truth", span]),
-    ...RUNS.flatMap((run, k) => (PAGE.answers[k][index]?.spans ?? []).slice(0, 1).map((span) => [LETTERS[k], runName(k), span])),
+    ...sample.truth.slice(0, 2).map((span) => ["truth", "truth", el("span", { class: "run" }, sign("truth"), "truth"), span]),
+    ...RUNS.flatMap((run, k) => (PAGE.answers[k][index]?.spans ?? []).slice(0, 1).map((span) => [LETTERS[k], runName(k), runLabel(k), span])),
   ];
   return el(
     "div",
     { class: "pictures", role: "group", "aria-label": "Pictures at the boundaries" },
-    ...spans.flatMap(([kind, name, span]) => span.map((time, end) => picture(sample, kind, name, time, end ? "ends" : "starts"))),
+    ...spans.map(([kind, name, label, [start, end]]) =>
+      el("div", { class: `pair ${kind}` }, el("p", {}, label), picture(sample, name, start, "starts"), picture(sample, name, end, "ends")),
+    ),
   );
 }
 
-function picture(sample, kind, name, time, verb) {
+function picture(sample, name, time, verb) {
   const found = sample.pictures.find((each) => each.time === time);
   if (!found) return null;
-  const text = `${name} ${verb} ${seconds(time)}`;
+  const frame = `the frame at ${seconds(found.shown)}`;
   return el(
     "figure",
-    { class: kind },
-    el("img", { src: `data:image/jpeg;base64,${PAGE.images[found.image]}`, alt: `${text}: the frame at ${seconds(found.shown)}`, title: `frame at ${found.shown.toFixed(2)} s` }),
-    el("figcaption", {}, foreign(text)),
+    {},
+    el("img", { src: `data:image/jpeg;base64,${PAGE.images[found.image]}`, alt: `${name} ${verb}: ${frame}`, title: frame }),
+    el("figcaption", {}, `${verb} ${seconds(time)}`),
   );
 }

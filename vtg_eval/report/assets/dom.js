@@ -37,9 +37,11 @@ function button(text, act, attributes = {}) {
   return node;
 }
 
-// A table that scrolls within itself where it is too wide for the window.
+// A table that scrolls within itself where it is too wide for the window. Columns hold numbers,
+// but for the first and those whose head is an element.
 function table(caption, heads, rows) {
-  const head = el("tr", {}, ...heads.map((text, k) => el("th", { scope: "col", class: k ? "number" : null }, text)));
+  const numbers = (head, k) => (k && typeof head === "string" ? "number" : null);
+  const head = el("tr", {}, ...heads.map((text, k) => el("th", { scope: "col", class: numbers(text, k) }, text)));
   return el(
     "div",
     { class: "scroll", role: "region", "aria-label": caption, tabindex: "0" },

@@ -135,8 +135,9 @@ function setFilters(values) {
   for (const name of Object.keys(PLAIN)) {
     const control = byId("filters").elements[name];
     if (!control) continue;
-    control.value = values[name] ?? "";
-    if (control.value === "") control.value = "";
+    const value = values[name] ?? "";
+    control.value = control.type === "number" && Number.isNaN(Number(value)) ? "" : value;
+    if (control.value === "") control.value = ""; // a select without that option goes to the first
     chosen[name] = control.value;
   }
 }

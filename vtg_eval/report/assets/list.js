@@ -93,9 +93,17 @@ function optionRow(at) {
 function valueChip(answer, k) {
   if (!answer) return el("span", { class: "value muted" }, mark(k), DASH);
   const value = answer.iou ?? answer.worth;
-  const warns = answer.failures.length ? el("span", { class: "flag", title: answer.failures.map(failureName).join(", ") }, "!") : null;
-  const wrong = answer.failures.length ? el("span", { class: "hidden" }, `, ${answer.failures.map(failureName).join(", ")}`) : null;
-  return el("span", { class: "value" }, warns, mark(k), el("span", { class: "hidden" }, `${RUNS.length > 1 ? LETTERS[k].toUpperCase() : ""} ${answer.iou === null ? "score" : "IoU"} `), fixed(value, 2), wrong);
+  const wrong = answer.failures.map(failureName).join(", ");
+  const letter = RUNS.length > 1 ? `${LETTERS[k].toUpperCase()} ` : "";
+  return el(
+    "span",
+    { class: "value" },
+    el("span", { class: "flag", title: wrong || null, "aria-hidden": "true" }, wrong ? "!" : ""),
+    mark(k),
+    el("span", { class: "hidden" }, `${letter}${answer.iou === null ? "score" : "IoU"} `),
+    fixed(value, 2),
+    wrong ? el("span", { class: "hidden" }, `, ${wrong}`) : null,
+  );
 }
 
 function onListKey(event) {

@@ -1,20 +1,22 @@
 // The plots: what each run did, beside what a blind guess gets on the same samples.
 
+const BLIND = RUNS.find((run) => run.floor_plots); // whose samples the blind guess is drawn for
+
 function drawPlots() {
   const plots = [iouPlot(), recallPlot(), scatterPlot("start"), scatterPlot("length"), lengthPlot("by_duration"), lengthPlot("by_length")];
-  put("plots-body", ...plots, RUNS[0].plots.ious ? plotKey() : null);
+  put("plots-body", plotKey(), ...plots);
 }
 
 function plotKey() {
-  const runs = RUNS.flatMap((run, k) => [mark(k), foreign(runName(k))]);
-  const floor = RUNS[0].floor_plots ? [el("span", { class: "mark floor", "aria-hidden": "true" }), RUNS[0].floor_name] : [];
+  const runs = RUNS.map((run, k) => runLabel(k));
+  const floor = BLIND ? [el("span", { class: "run" }, sign("floor"), BLIND.floor_name)] : [];
   return el("p", { class: "muted plot-key" }, ...runs, ...floor);
 }
 
-// Each predictor to draw: its plots, its name, its colour. The floor is the first run's.
+// Each predictor to draw: its plots, its name, its colour.
 function drawn() {
   const found = RUNS.map((run, k) => ({ plots: run.plots, name: runName(k), kind: LETTERS[k] }));
-  if (RUNS[0].floor_plots) found.push({ plots: RUNS[0].floor_plots, name: RUNS[0].floor_name, kind: "floor" });
+  if (BLIND) found.push({ plots: BLIND.floor_plots, name: BLIND.floor_name, kind: "floor" });
   return found;
 }
 
@@ -98,8 +100,7 @@ function scatterPlot(what) {
       chart.root.append(dotShape(chart.x((x + 0.5) / cells), chart.y((y + 0.5) / cells), r, line.kind));
     }
   }
-  const blind = RUNS[0].floor_fractions;
-  const level = blind ? { start: blind[0], length: blind[1] - blind[0] }[what] : null;
+  const level = BLIND ? { start: BLIND.floor_fractions[0], length: BLIND.floor_fractions[1] - BLIND.floor_fractions[0] }[what] : null;
   if (level !== null) levelMark(chart, 0, 1, level, "floor");
   const says = lines
     .filter((line) => line.kind !== "floor")
@@ -126,13 +127,15 @@ function scatterPlot(what) {
 function lengthPlot(what) {
   const lines = drawn().filter((line) => line.plots[what].length);
   if (!lines.length) return null;
-  const lows = [...new Set(lines.flatMap((line) => line.plots[what].map((bar) => bar.low)))].sort((a, b) => a - b);
-  const named = (bar) => `${brief(bar.low)} to ${brief(bar.high)} s`;
-  const names = lows.map((low) => named(lines.flatMap((line) => line.plots[what]).find((bar) => bar.low === low)));
+  // the runs share their bins, but one that was asked less may lack some
+  const byLow = new Map(lines.flatMap((line) => line.plots[what].map((bar) => [bar.low, bar])));
+  const bars = [...byLow.values()].sort((a, b) => a.low - b.low);
+  const lows = bars.map((bar) => bar.low);
+  const names = bars.map((bar) => `${brief(bar.low)} to ${brief(bar.high)} s`);
   const chart = frame({
     xRange: [0, lows.length],
     yRange: [0, 100],
-    xTicks: lows.map((low, k) => [k + 0.5, names[k].replace(" s", "").replace(" to ", DASH)]),
+    xTicks: [...lows, bars.at(-1).high].map((edge, k) => [k, brief(edge)]),
     yTicks: ticks(0, 100, 5, (v) => v.toFixed(0)),
     xLabel: what === "by_duration" ? "length of the video, s" : "length of the moment, s",
     yLabel: `${RUNS[0].primary}, %`,

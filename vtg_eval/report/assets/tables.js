@@ -11,8 +11,7 @@ function drawHead() {
       el(
         "li",
         {},
-        mark(k),
-        foreign(run.model, "strong"),
+        el("strong", {}, runLabel(k)),
         ` ${run.protocol}, ${count(run.n_expected, "sample")} on ${count(run.n_videos, "video")}`,
       ),
     ),
@@ -26,7 +25,7 @@ function drawHead() {
 function drawScores() {
   const rows = RUNS.map((run, k) =>
     row(
-      el("span", {}, mark(k), foreign(runName(k))),
+      runLabel(k),
       run.score.values.map((value, m) => scoreCell(value, run.score.intervals[m])),
       { class: "own" },
     ),
@@ -34,8 +33,8 @@ function drawScores() {
   for (const line of references()) {
     rows.push(
       row(
-        el("span", {}, el("span", { class: `mark ${line.kind}`, "aria-hidden": "true" }), foreign(line.name)),
-        line.values.map((value) => numberCell(percent(value))),
+        el("span", {}, sign(line.kind), foreign(line.name)),
+        line.values.map((value) => numberCell(percent(value), " ", el("span", { class: "interval" }))),
         { class: "reference" },
       ),
     );
@@ -57,20 +56,21 @@ function scoreCell(value, interval) {
   return numberCell(el("b", {}, percent(value)), " ", el("span", { class: "interval" }, range));
 }
 
-// Floors and ceilings; those that both runs share stand once.
+// Floors, then ceilings. One that holds for both runs stands once, another says whose it is.
 function references() {
-  const found = [];
-  RUNS.forEach((run, k) => {
-    const lines = run.floors.map((each) => ({ ...each, kind: "floor", name: `floor: ${each.name}` }));
-    if (run.ceiling) lines.push({ ...run.ceiling, kind: "ceiling" });
-    for (const line of lines) {
-      const same = found.find((other) => other.kind === line.kind && other.plain === line.name);
-      if (same && String(same.values) === String(line.values)) continue;
-      const whose = RUNS.length > 1 && (same || line.kind === "ceiling") ? ` (${runName(k)})` : "";
-      found.push({ ...line, plain: line.name, name: line.name + whose });
-    }
+  const floors = (run) => run.floors.map((line) => ({ ...line, kind: "floor", name: `floor: ${line.name}` }));
+  const ceiling = (run) => (run.ceiling ? [{ ...run.ceiling, kind: "ceiling" }] : []);
+  return [floors, ceiling].flatMap((lines) => {
+    const found = RUNS.map(lines);
+    const same = (a, b) => a.name === b.name && String(a.values) === String(b.values);
+    const shared = (line) => found.every((each) => each.some((other) => same(line, other)));
+    return found.flatMap((each, k) =>
+      each.flatMap((line) => {
+        if (shared(line)) return k ? [] : [line];
+        return [{ ...line, name: `${line.name} (${runName(k)})` }];
+      }),
+    );
   });
-  return [...found.filter((line) => line.kind === "floor"), ...found.filter((line) => line.kind === "ceiling")];
 }
 
 // Each metric from 0 to 100: the runs with their intervals among floors and ceiling.
@@ -107,7 +107,7 @@ function strips() {
 function drawProtocols() {
   put("protocols-body", 
     ...RUNS.flatMap((run, k) => [
-      RUNS.length > 1 ? el("h3", {}, mark(k), foreign(runName(k))) : null,
+      RUNS.length > 1 ? el("h3", {}, runLabel(k)) : null,
       run.spread.length ? spreadTable(run, k) : el("p", {}, "No other protocol is defined for this task."),
     ]),
   );
@@ -119,19 +119,19 @@ function spreadTable(run, k) {
     const own = line.protocol === run.protocol;
     const moved = (line.values[main] ?? null) !== null && run.score.values[main] !== null;
     const by = moved ? line.values[main] - run.score.values[main] : null;
-    const sign = by === null || own ? "" : `${by < 0 ? "−" : "+"}${Math.abs(by).toFixed(1)}`;
+    const step = by === null || own ? "" : Math.abs(by) < 0.05 ? "0.0" : `${by < 0 ? "" : "+"}${fixed(by, 1)}`;
     return row(
       el("span", {}, line.protocol, own ? el("span", { class: "chip" }, "this run's") : null),
       [
         numberCell(String(line.n_scored)),
         ...line.values.map((value) => numberCell(percent(value))),
-        numberCell(el("span", { class: line.differs ? "differs" : "muted" }, sign)),
+        numberCell(el("span", { class: line.differs ? "differs" : "muted" }, step)),
         el("td", { class: "why" }, line.why.join("; ")),
       ],
       { class: own ? "own" : line.differs ? null : "reference" },
     );
   });
-  const heads = ["protocol", "scored", ...PAGE.metrics, `${run.primary} moves by`, "because"];
+  const heads = ["protocol", "scored", ...PAGE.metrics, `${run.primary} moves by`, el("span", {}, "because")];
   return table(`Protocols, ${runName(k)}`, heads, rows);
 }
 
@@ -145,13 +145,14 @@ function drawFailures() {
     row(failureName(kind), [
       ...RUNS.map((run, k) => {
         const n = run.ledger.find((line) => line.failure === kind)?.n ?? 0;
-        const bar = el("span", { class: `bar ${LETTERS[k]}`, "aria-hidden": "true" });
+        const bar = el("span", { class: `bar ${n ? LETTERS[k] : ""}`, "aria-hidden": "true" });
         bar.style.width = `${Math.min(100, (100 * n) / run.n_expected)}%`;
         return el(
           "td",
           { class: "number counted" },
-          n ? button(String(n), () => showOnly({ failure: kind, run: RUNS.length > 1 ? k : "" }), { "aria-label": `${n} samples, show them` }) : "0",
-          el("span", { class: "interval" }, ` ${share(n, run.n_expected)}`),
+          n ? button(String(n), () => showOnly({ failure: kind, run: RUNS.length > 1 ? k : "" }), { "aria-label": `${n} samples, show them` }) : el("span", {}, "0"),
+          " ",
+          el("span", { class: "interval" }, share(n, run.n_expected)),
           el("span", { class: "bar-box" }, bar),
         );
       }),
@@ -159,8 +160,8 @@ function drawFailures() {
     ]),
   );
   put("failures-body", 
-    el("p", { class: "muted" }, "Every sample that was asked is in one of these counts or had a clean answer; a sample may have several."),
-    table("Failures", ["kind", ...RUNS.map((run, k) => runName(k)), "meaning"], rows),
+    el("p", { class: "muted" }, "Samples of each kind, and their share of all that were asked. A sample may be of several kinds."),
+    table("Failures", ["kind", ...RUNS.map((run, k) => runLabel(k)), el("span", {}, "meaning")], rows),
   );
 }
 
@@ -173,20 +174,27 @@ function drawGroups() {
 }
 
 function groupTable(grouping, members) {
-  const rows = members.flatMap((number) =>
-    RUNS.map((run, k) => {
-      const line = run.groups.find((each) => each.group === number);
-      if (!line) return null;
-      const name = button(PAGE.groups[number].name, () => showOnly({ group: number }), { class: "plain", title: "show these samples" });
-      return row(
-        el("span", {}, RUNS.length > 1 ? mark(k) : null, name),
-        [numberCell(String(line.n)), ...line.values.map((value) => numberCell(percent(value)))],
-      );
-    }).filter((each) => each !== null),
-  );
-  const body = table(`Groups by ${grouping}`, [grouping, "samples", ...PAGE.metrics], rows);
+  const two = RUNS.length > 1;
+  const rows = members.flatMap((number) => groupRows(number, two));
+  const heads = [grouping, ...(two ? [el("span", {}, "run")] : []), "samples", ...PAGE.metrics];
+  const body = table(`Groups by ${grouping}`, heads, rows);
   if (members.length <= 12) return body;
   return el("details", {}, el("summary", {}, foreign(`${grouping} (${members.length} groups)`)), body);
+}
+
+function groupRows(number, two) {
+  const lines = RUNS.map((run) => run.groups.find((each) => each.group === number));
+  const there = lines.filter((line) => line).length;
+  const name = button(PAGE.groups[number].name, () => showOnly({ group: number }), { class: "plain", title: "show these samples" });
+  const rows = [];
+  lines.forEach((line, k) => {
+    if (!line) return;
+    const head = rows.length ? [] : [el("th", { scope: "rowgroup", rowspan: there }, name)];
+    const whose = two ? [el("td", {}, mark(k), el("span", { class: "hidden" }, LETTERS[k].toUpperCase()))] : [];
+    const figures = [String(line.n), ...line.values.map(percent)].map((text) => numberCell(text));
+    rows.push(el("tr", { class: rows.length ? "same" : null }, ...head, ...whose, ...figures));
+  });
+  return rows;
 }
 
 function drawFacts() {
@@ -195,7 +203,7 @@ function drawFacts() {
       el(
         "details",
         {},
-        el("summary", {}, foreign(runName(k))),
+        el("summary", {}, runLabel(k)),
         el("dl", { class: "facts" }, ...run.facts.flatMap((fact) => [el("dt", {}, fact.name), foreign(fact.value, "dd")])),
       ),
     ),

@@ -41,19 +41,19 @@ function timeline(index) {
   const whole = extent(index);
   const rows = [];
   const truth = sample.truth.length ? sample.truth.map(spanText).join(", ") : "never happens";
-  rows.push(timelineRow("truth", el("span", { class: "mark truth", "aria-hidden": "true" }), "truth", spanTrack(sample.truth, whole, "truth"), truth));
+  rows.push(timelineRow("truth", el("span", { class: "run" }, sign("truth"), "truth"), spanTrack(sample.truth, whole, "truth"), truth));
   RUNS.forEach((run, k) => {
     const answer = PAGE.answers[k][index];
-    if (answer) rows.push(timelineRow(LETTERS[k], mark(k), runName(k), spanTrack(answer.spans, whole, LETTERS[k]), readAs(answer)));
+    if (answer) rows.push(timelineRow(LETTERS[k], runLabel(k), spanTrack(answer.spans, whole, LETTERS[k]), readAs(answer)));
   });
   for (const { label, kind, times } of frameRows(index)) {
-    rows.push(timelineRow(`${kind} frames`, null, label, tickTrack(times, whole, kind), `${times.length}`));
+    rows.push(timelineRow(`frames frames-${kind}`, label, tickTrack(times, whole, kind), `${times.length}`));
   }
   return el("div", { class: "timeline", role: "group", "aria-label": "Timeline" }, ...rows, axisRow(whole));
 }
 
-function timelineRow(kind, sign, label, track, text) {
-  return el("div", { class: `timeline-row ${kind}` }, el("span", { class: "who" }, sign, foreign(label)), track, el("span", { class: "times" }, text));
+function timelineRow(kind, label, track, text) {
+  return el("div", { class: `timeline-row ${kind}` }, el("span", { class: "who" }, label), track, el("span", { class: "times" }, text));
 }
 
 function spanTrack(spans, whole, kind) {
@@ -89,8 +89,8 @@ function axisRow(whole) {
   const step = [0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200].find((each) => whole / each <= 8) ?? whole / 8;
   const marks = [];
   for (let time = 0; time <= whole * 1.0001; time += step) {
-    const text = whole >= 180 ? clock(time) : `${Number(time.toFixed(1))}`;
+    const text = whole >= 180 ? clock(time) : `${Number(time.toFixed(1))}${time ? "" : " s"}`;
     marks.push(place(el("span", {}, text), time / whole, time / whole));
   }
-  return el("div", { class: "timeline-row axis-row", "aria-hidden": "true" }, el("span", { class: "who" }), el("div", { class: "axis-track" }, ...marks), el("span", { class: "times" }, whole >= 180 ? "" : "s"));
+  return el("div", { class: "timeline-row axis-row", "aria-hidden": "true" }, el("span", { class: "who" }), el("div", { class: "axis-track" }, ...marks), el("span", { class: "times" }));
 }

@@ -6,7 +6,7 @@ const LETTERS = ["a", "b"];
 const DASH = "–";
 
 function fixed(value, digits) {
-  return value === null || value === undefined ? DASH : value.toFixed(digits);
+  return value === null || value === undefined ? DASH : value.toFixed(digits).replace("-", "−");
 }
 
 function percent(value) {
@@ -48,10 +48,19 @@ function failureName(number) {
   return PAGE.failures[number].name.replaceAll("_", " ");
 }
 
-// The run's mark in its colour; its letter says the same without colour.
+// A coloured sign. A run's has its letter, which says the same without colour.
+function sign(kind, letter = "") {
+  return el("span", { class: `mark ${kind}`, "aria-hidden": "true" }, letter || "\u00a0");
+}
+
 function mark(k) {
-  const letter = RUNS.length > 1 ? LETTERS[k].toUpperCase() : "";
-  return el("span", { class: `mark ${LETTERS[k]}`, "aria-hidden": "true" }, letter);
+  return sign(LETTERS[k], RUNS.length > 1 ? LETTERS[k].toUpperCase() : "");
+}
+
+// A run's mark and name; the letter is for the eye in the mark, for a screen reader in words.
+function runLabel(k) {
+  const letter = RUNS.length > 1 ? el("span", { class: "hidden" }, `${LETTERS[k].toUpperCase()}: `) : null;
+  return el("span", { class: "run" }, mark(k), letter, foreign(RUNS[k].model));
 }
 
 function gridTimes(number) {
