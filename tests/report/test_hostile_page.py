@@ -122,8 +122,8 @@ def test_nothing_runs_wherever_it_stands(show: Show) -> None:
     read = "node => [node.querySelector('h3').textContent, node.querySelector('pre')?.textContent]"
     for number, text in enumerate(PAYLOADS):
         title, said = tab.locator("#detail").evaluate(read)
-        assert title == seen(text)
-        assert said is None or said == f"{seen(text)} 1 - 2"
+        assert title == text
+        assert said is None or said == f"{text} 1 - 2"
         assert (said is None) == (number % 3 == 0)
         tab.keyboard.press("ArrowDown")
     for name in ("q", "failure", "group"):
@@ -134,11 +134,6 @@ def test_nothing_runs_wherever_it_stands(show: Show) -> None:
     for tag in ("iframe", "object", "embed", "base", "form form", "video", "audio", "body body"):
         assert tab.locator(tag).count() == 0
     assert tab.evaluate("document.querySelectorAll('[onerror], [onload], [onfocus]').length") == 0
-
-
-def seen(text: str) -> str:
-    """Return a text as it comes back from the browser: without half characters."""
-    return "".join("\ufffd" if "\ud800" <= mark <= "\udfff" else mark for mark in text)
 
 
 @pytest.mark.parametrize("k", [1, 11, 36])

@@ -10,6 +10,8 @@ from page_case import answer, moment, multiplied, page_of, run_of
 from playwright.sync_api import Page as Tab
 from playwright.sync_api import expect
 
+from vtg_eval.errors import UserError
+
 pytestmark = pytest.mark.xdist_group("browser")
 
 Show = Callable[..., Tab]
@@ -49,6 +51,12 @@ TWO = page_of(NANO, OTHER)
 def listed(tab: Tab) -> list[str]:
     """Return the ids of the listed samples, in order."""
     return tab.locator("[role=option] .id").all_inner_texts()
+
+
+def test_runs_on_two_splits_do_not_meet() -> None:
+    other = replace(OTHER, spec=replace(OTHER.spec, split="val"))
+    with pytest.raises(UserError, match="on small test and on small val"):
+        page_of(NANO, other)
 
 
 def where(tab: Tab, selector: str) -> tuple[float, float]:

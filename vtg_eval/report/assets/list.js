@@ -5,7 +5,7 @@ const SPARE = 6; // rows above and below the view
 
 let shown = []; // indices of the listed samples
 let current = -1; // the chosen sample's index, -1 for none
-let drawnRange = "";
+const rows = new Map(); // the rows in the document, by their place in the list
 
 function drawList() {
   const list = byId("list");
@@ -23,17 +23,16 @@ function drawList() {
 function refresh() {
   shown = listed();
   byId("list").firstChild.style.height = `${shown.length * ROW}px`;
-  byId("count").textContent = shown.length === PAGE.samples.length ? count(shown.length, "sample") : `${shown.length.toLocaleString("en")} of ${count(PAGE.samples.length, "sample")}`;
-  if (!shown.includes(current)) current = shown.length ? shown[0] : -1;
-  drawnRange = "";
-  reveal();
-  drawDetail();
-  writeAddress();
+  byId("list").firstChild.replaceChildren();
+  rows.clear();
+  const all = count(PAGE.samples.length, "sample");
+  byId("count").textContent = shown.length === PAGE.samples.length ? all : `${shown.length.toLocaleString("en")} of ${all}`;
+  choose(shown.includes(current) ? current : (shown[0] ?? -1));
 }
 
 function choose(index) {
   current = index;
-  drawnRange = "";
+  for (const [at, row] of rows) row.setAttribute("aria-selected", String(shown[at] === current));
   reveal();
   drawDetail();
   writeAddress();
@@ -51,16 +50,24 @@ function reveal() {
   drawRows();
 }
 
+// Take out the rows that left the view and put in those that came.
 function drawRows() {
   const list = byId("list");
   const first = Math.max(0, Math.floor(list.scrollTop / ROW) - SPARE);
   const last = Math.min(shown.length, Math.ceil((list.scrollTop + list.clientHeight) / ROW) + SPARE);
-  const range = `${first} ${last}`;
-  if (range === drawnRange) return;
-  drawnRange = range;
-  const rows = [];
-  for (let at = first; at < last; at++) rows.push(optionRow(at));
-  list.firstChild.replaceChildren(...rows);
+  for (const [at, row] of rows) {
+    if (at >= first && at < last) continue;
+    row.remove();
+    rows.delete(at);
+  }
+  const kept = rows.get(Math.min(...rows.keys())) ?? null;
+  const from = kept ? Math.min(...rows.keys()) : last;
+  for (let at = first; at < last; at++) {
+    if (rows.has(at)) continue;
+    const row = optionRow(at);
+    list.firstChild.insertBefore(row, at < from ? kept : null);
+    rows.set(at, row);
+  }
   const chosenRow = byId(`option-${current}`);
   if (chosenRow) list.setAttribute("aria-activedescendant", chosenRow.id);
   else list.removeAttribute("aria-activedescendant");
