@@ -87,7 +87,7 @@ function drawFilters() {
   const two = RUNS.length > 1;
   const kinds = [...new Set(PAGE.answers.flatMap((answers) => answers.flatMap((answer) => answer?.failures ?? [])))].sort((a, b) => a - b);
   const groupings = [...new Set(PAGE.groups.map((group) => group.grouping))];
-  const search = el("input", { type: "search", name: "q", autocomplete: "off", spellcheck: "false", placeholder: "query, id, video or answer" });
+  const search = el("input", { type: "search", name: "q", autocomplete: "off", spellcheck: "false", placeholder: "query, id or answer" });
   const bound = (name, hint) => el("input", { type: "number", name, min: 0, max: 1, step: 0.05, placeholder: hint, inputmode: "decimal" });
   put(
     "filters",
