@@ -17,6 +17,7 @@ from playwright.sync_api import Page as Tab
 from vtg_eval.report.page_data import Page
 
 NEEDED = "VTG_EVAL_NEED_BROWSER"  # set where a missing browser is a failure
+PATIENCE = 180_000  # ms; a busy machine is no failure
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -52,6 +53,7 @@ def show(browser: Browser, tmp_path: Path) -> Iterator[Callable[..., Tab]]:
         address = page_case.written(page, tmp_path / f"page-{len(opened)}.html")
         size = {"width": width, "height": 900}
         tab = browser.new_context(viewport=size, **context).new_page()
+        tab.set_default_timeout(PATIENCE)
         watched = Watched(tab, address)
         opened.append(watched)
         _watch(watched)

@@ -156,6 +156,7 @@ def test_the_policy_stops_what_would_get_in(browser, tmp_path) -> None:
     tab = browser.new_page()
     asked: list[str] = []
     tab.on("requestfinished", lambda request: asked.append(request.url))
+    tab.set_default_timeout(180_000)
     tab.goto(path.as_uri())
     assert tab.evaluate("window.pwned") is None
     assert tab.evaluate("getComputedStyle(document.getElementById('p')).color") != "rgb(255, 0, 0)"

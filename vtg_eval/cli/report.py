@@ -61,9 +61,8 @@ class ReportCommand(Command):
         from vtg_eval.report.page import make_page
         from vtg_eval.video.frame_store import FrameStore
 
-        target = args.out or args.run / FILE
-        if not target.parent.is_dir():
-            raise UserError(f"{target.parent} is not a folder. Name another --out.")
+        if args.out and not args.out.parent.is_dir():
+            raise UserError(f"{args.out.parent} is not a folder. Name another --out.")
         paths = [args.run, *([args.other] if args.other else [])]
         runs = [read_run(path, registry, args.data_root) for path in paths]
         store = FrameStore(registry.decoder(DECODER)(), cache_folder() / "frames")
@@ -71,6 +70,7 @@ class ReportCommand(Command):
         if args.json:
             write_lines(args.json, [json.dumps(asdict(page), allow_nan=False)])
             return 0
+        target = args.out or args.run / FILE
         content = html_file(page)
         try:
             target.write_bytes(content)

@@ -79,7 +79,7 @@ function answerCard(k, answer, sample) {
     title,
     el("dl", { class: "facts" }, ...pairs.filter((pair) => pair).flatMap(([name, value]) => [el("dt", {}, name), foreign(value, "dd")])),
     answer.failures.length ? el("ul", { class: "wrong" }, ...answer.failures.map((kind) => el("li", {}, el("b", {}, failureName(kind)), ` ${PAGE.failures[kind].value}`))) : null,
-    answer.text === "" ? el("p", { class: "muted" }, "No text.") : el("pre", { tabindex: "0", "aria-label": `Answer of ${runName(k)}` }, answer.text),
+    answer.text === "" ? el("p", { class: "muted" }, "No text.") : el("pre", { tabindex: "0", role: "group", "aria-label": `Answer of ${runName(k)}` }, answer.text),
     answer.cut ? el("p", { class: "muted" }, `${count(answer.cut, "character")} more in the run's journal.jsonl.`) : null,
   );
 }

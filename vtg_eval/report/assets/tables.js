@@ -161,7 +161,7 @@ function drawFailures() {
   );
   put("failures-body", 
     el("p", { class: "muted" }, "Samples of each kind, and their share of all that were asked. A sample may be of several kinds."),
-    table("Failures", ["kind", ...RUNS.map((run, k) => runLabel(k)), el("span", {}, "meaning")], rows),
+    table("Failures by kind", ["kind", ...RUNS.map((run, k) => runLabel(k)), el("span", {}, "meaning")], rows),
   );
 }
 
