@@ -3,44 +3,45 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Self
 
 
 class Failure(StrEnum):
-    """One kind of failure. The ledger counts samples (the last two: records) for each kind."""
+    """One kind of failure and what it means, in a sentence.
 
-    MISSING = "missing"
-    """No answer for this sample."""
-    UNDECODABLE = "undecodable"
-    """The video could not be read."""
-    ERROR = "error"
-    """The model or its engine failed."""
-    TRUNCATED = "truncated"
-    """The answer was cut off at the token limit; what is there is still read."""
-    REFUSED = "refused"
-    """The model said that it cannot answer."""
-    UNPARSED = "unparsed"
-    """What was asked for, a span or an option, was not found in the answer."""
-    AMBIGUOUS = "ambiguous"
-    """More than one option is named."""
-    MALFORMED = "malformed"
-    """A value of the wrong kind, such as a string for a number."""
-    TOO_MANY_SPANS = "too_many_spans"
-    """More spans than any ranking needs."""
-    NON_FINITE = "non_finite"
-    """A time that is NaN or infinite."""
-    REVERSED = "reversed"
-    """The end lies before the start."""
-    ZERO_LENGTH = "zero_length"
-    """Start and end are the same."""
-    SAID_NEVER = "said_never"
-    """The answer says that the event never happens, but it does."""
-    SAID_PRESENT = "said_present"
-    """The answer gives a span for an event that never happens."""
-    OUT_OF_RANGE = "out_of_range"
-    """The span leaves the video; it is scored all the same."""
-    WHOLE_VIDEO = "whole_video"
-    """The span covers nearly the whole video; it is scored all the same."""
-    UNKNOWN_ID = "unknown_id"
-    """A record whose id is not one of the split's samples."""
-    DUPLICATE = "duplicate"
-    """A further record for an id that had one."""
+    The ledger counts samples (the last two: records) for each kind.
+    """
+
+    meaning: str
+
+    def __new__(cls, word: str, meaning: str = "") -> Self:
+        """Make a member; `Failure(word)` finds it again."""
+        member = str.__new__(cls, word)
+        member._value_ = word
+        member.meaning = meaning
+        return member
+
+    MISSING = "missing", "No answer for this sample."
+    UNDECODABLE = "undecodable", "The video could not be read."
+    ERROR = "error", "The model or its engine failed."
+    TRUNCATED = (
+        "truncated",
+        "The answer was cut off at the token limit; what is there is still read.",
+    )
+    REFUSED = "refused", "The model said that it cannot answer."
+    UNPARSED = "unparsed", "What was asked for, a span or an option, was not found in the answer."
+    AMBIGUOUS = "ambiguous", "More than one option is named."
+    MALFORMED = "malformed", "A value of the wrong kind, such as a string for a number."
+    TOO_MANY_SPANS = "too_many_spans", "More spans than any ranking needs."
+    NON_FINITE = "non_finite", "A time that is NaN or infinite."
+    REVERSED = "reversed", "The end lies before the start."
+    ZERO_LENGTH = "zero_length", "Start and end are the same."
+    SAID_NEVER = "said_never", "The answer says that the event never happens, but it does."
+    SAID_PRESENT = "said_present", "The answer gives a span for an event that never happens."
+    OUT_OF_RANGE = "out_of_range", "The span leaves the video; it is scored all the same."
+    WHOLE_VIDEO = (
+        "whole_video",
+        "The span covers nearly the whole video; it is scored all the same.",
+    )
+    UNKNOWN_ID = "unknown_id", "A record whose id is not one of the split's samples."
+    DUPLICATE = "duplicate", "A further record for an id that had one."

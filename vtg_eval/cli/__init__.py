@@ -22,6 +22,7 @@ COMMANDS = (
     Entry("run", "vtg_eval.cli.run:RunCommand", "run a model on tasks and score it"),
     Entry("score", "vtg_eval.cli.score:ScoreCommand", "score predictions or a finished run"),
     Entry("compare", "vtg_eval.cli.compare:CompareCommand", "tell whether runs differ, and where"),
+    Entry("report", "vtg_eval.cli.report:ReportCommand", "write a page about one or two runs"),
     Entry("samples", "vtg_eval.cli.samples:SamplesCommand", "write a task's samples as JSON lines"),
     Entry("tasks", "vtg_eval.cli.tasks:TasksCommand", "list tasks, or show one task's card"),
     Entry("protocols", "vtg_eval.cli.protocols:ProtocolsCommand", "list or show protocols"),

@@ -1,1 +1,1 @@
-"""Reports: tables people can paste."""
+"""Reports: tables people can paste, and a page to look at."""

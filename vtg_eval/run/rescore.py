@@ -1,8 +1,8 @@
-"""A run scored again: from its journal, without model or videos."""
+"""A run read back from its folder, and scored again: without model or videos."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from vtg_eval.types import Prediction, Sample
 class FinishedRun:
     """A run as its folder has it: `samples` are those it asked, `root` is their data root."""
 
+    manifest: Manifest
     spec: RunSpec
     subset: Subset
     task: Task
@@ -37,6 +38,12 @@ class FinishedRun:
     def answers(self) -> list[Prediction]:
         """What the run answered, in the order of the samples; those without a record lack."""
         return [prediction(self.records[s.id]) for s in self.samples if s.id in self.records]
+
+    def results(self, protocols: Iterable[Protocol]) -> TaskResults:
+        """Score it; `protocols` are those for the spread."""
+        return make_results(
+            self.spec, self.subset, self.task, self.root, self.samples, self.records, protocols
+        )
 
 
 class Splits:
@@ -59,10 +66,7 @@ def rescore(
 ) -> TaskResults:
     """Score the run in the folder at `path`; arguments and errors as for `finished_run`."""
     run = finished_run(path, registry, Splits(), root, protocol)
-    protocols = registry.protocols.values()
-    return make_results(
-        run.spec, run.subset, run.task, run.root, run.samples, run.records, protocols
-    )
+    return run.results(registry.protocols.values())
 
 
 def finished_run(
@@ -94,7 +98,7 @@ def finished_run(
             f"The annotations of {spec.task} in {where} are not those that {path} was asked about."
         )
     records = read_journal(folder.journal_file, times)
-    return FinishedRun(spec, subset, task, where, asked, records)
+    return FinishedRun(manifest, spec, subset, task, where, asked, records)
 
 
 def _spec(path: Path, manifest: Manifest) -> tuple[RunSpec, Subset]:

@@ -71,11 +71,25 @@ class FrameStore:
         rows = choose_rows(shown.info, rule)
         size = sizer(shown.info.height, shown.info.width, len(rows))
         key = frames_key(shown, self.decoder.identity, rows, size)
-        entry = self._load(key)
+        entry = self.stored(key)
         if entry is None:
             entry = self._decode(path, shown, rows, size)
             self._save(key, *entry)
         return Frames(*entry, digest=key, decoder=self.decoder.identity, info=shown.info)
+
+    def stored(self, key: str) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float64]] | None:
+        """Return the frames kept under a `Frames.digest` and their times; None where none are."""
+        path = self._path(key)
+        try:
+            entry = read_entry(path)
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as exc:
+            log.warning("A stored video is damaged (%s) and is decoded again: %s", exc, path)
+            return None
+        with suppress(OSError):  # evicted meanwhile, or a store that may only be read
+            os.utime(path)  # used now: evicted last
+        return entry
 
     def _decode(
         self, path: Path, shown: ShownVideo, rows: npt.NDArray[np.int64], size: tuple[int, int]
@@ -90,19 +104,6 @@ class FrameStore:
 
     def _path(self, key: str) -> Path:
         return self.folder / key[:2] / f"{key}.frames"
-
-    def _load(self, key: str) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float64]] | None:
-        path = self._path(key)
-        try:
-            entry = read_entry(path)
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError) as exc:
-            log.warning("A stored video is damaged (%s) and is decoded again: %s", exc, path)
-            return None
-        with suppress(OSError):  # evicted meanwhile, or a store that may only be read
-            os.utime(path)  # used now: evicted last
-        return entry
 
     def _save(self, key: str, array: npt.NDArray[np.uint8], times: npt.NDArray[np.float64]) -> None:
         size = array.nbytes + times.nbytes

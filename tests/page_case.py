@@ -1,0 +1,97 @@
+"""Runs made by hand, for tests of the page: samples and what was answered, without a run folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from data_task import SmallTask
+
+import vtg_eval.video
+from tests import fakes
+from vtg_eval.report.html_file import html_file
+from vtg_eval.report.page import make_page
+from vtg_eval.report.page_data import Page
+from vtg_eval.run.journal import Record
+from vtg_eval.run.manifest import Manifest, Session, Subset
+from vtg_eval.run.rescore import FinishedRun
+from vtg_eval.run.spec import RunSpec
+from vtg_eval.subset import subset_digest
+from vtg_eval.types import Group, Sample, Span, Target
+from vtg_eval.video.frame_store import FrameStore
+
+REGISTRY = fakes.make_registry(vtg_eval.video)
+PROTOCOLS = tuple(REGISTRY.protocol(name) for name in ("strict@1", "timelens@1"))
+
+
+def moment(
+    name: str,
+    *spans: tuple[float, float],
+    duration: float | None = 10.0,
+    query: str = "it happens",
+    kind: str = "plain",
+) -> Sample:
+    """Return a sample of the video before the slash in its id; without spans it never happens."""
+    target = Target(tuple(Span(*span) for span in spans))
+    groups = (Group("kind", kind),)
+    return Sample(name, name.split("/")[0], query, target, duration, groups=groups)
+
+
+def answer(
+    name: str, text: str, frames: Sequence[float] = (), told: Sequence[float] = ()
+) -> Record:
+    """Return a journal's record of an answer."""
+    video = name.split("/")[0]
+    return Record(name, video, "stop", text, frame_times=tuple(frames), told_times=tuple(told))
+
+
+def run_of(
+    samples: Sequence[Sample],
+    records: Sequence[Record],
+    model: str = "nano",
+    root: Path = Path(),
+    versions: Mapping[str, str] | None = None,
+) -> FinishedRun:
+    """Return a run that asked all of these samples."""
+    task = SmallTask(samples)
+    spec = RunSpec(
+        model=model,
+        checkpoint="c" * 64,
+        adapter="fake",
+        task="small",
+        task_version="1-A",
+        split="test",
+        annotations="a" * 64,
+        limit=None,
+        protocol=REGISTRY.protocol_for(task.card, "strict@1", "test"),
+        engine="fake",
+    )
+    subset = Subset(subset_digest(s.id for s in samples), len(samples), len(samples))
+    session = Session("2026-01-01T00:00:00+00:00", ("vtg-eval",), versions or {"av": "18"}, {})
+    manifest = Manifest(spec.to_json(), subset, (session,))
+    known = {record.id: record for record in records}
+    return FinishedRun(manifest, spec, subset, task, root, tuple(samples), known)
+
+
+def page_of(*runs: FinishedRun, cache: Path = Path("no-such-folder"), megabytes: float = 0) -> Page:
+    """Return the page of the runs; `cache` is the frame store's folder."""
+    store = FrameStore(REGISTRY.decoder("pyav")(), cache)
+    return make_page(runs, PROTOCOLS, store, megabytes)
+
+
+def multiplied(page: Page, times: int) -> Page:
+    """Return the page with its samples so many times over, each time with new ids."""
+    return replace(
+        page,
+        samples=tuple(
+            replace(sample, id=f"{sample.id}+{k}") for k in range(times) for sample in page.samples
+        ),
+        answers=tuple(answers * times for answers in page.answers),
+    )
+
+
+def written(page: Page, path: Path) -> str:
+    """Write the page; return its address."""
+    path.write_bytes(html_file(page))
+    return path.absolute().as_uri()

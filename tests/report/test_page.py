@@ -1,0 +1,388 @@
+"""The page in a real browser: filters, links, positions, keyboard, colours, hostile text."""
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from urllib.parse import quote
+
+import pytest
+from page_case import answer, moment, multiplied, page_of, run_of
+from playwright.sync_api import Page as Tab
+from playwright.sync_api import expect
+
+from vtg_eval.errors import UserError
+
+pytestmark = pytest.mark.xdist_group("browser")
+
+Show = Callable[..., Tab]
+
+FRAMES = [0.0, 0.5, 1.0, 2.0, 4.0, 7.25, 9.5]
+SAMPLES = (
+    moment("v1/0", (2, 6), query="A dog runs", kind="animal"),
+    moment("v1/1", (1, 3), (7, 9), query="A cat sleeps", kind="animal"),
+    moment("v2/0", (0, 5), duration=20.0, query="A door opens", kind="thing"),
+    moment("v2/1", query="Never seen", kind="thing"),
+    moment("v3/0", (4, 8), query="Rain falls", duration=None),
+)
+NANO = run_of(
+    SAMPLES,
+    [
+        answer("v1/0", "from 2.0 to 4.0", FRAMES, FRAMES[::2]),
+        answer("v1/1", "7 - 9", FRAMES, FRAMES[::2]),
+        answer("v2/0", "no idea"),
+        answer("v2/1", "It never happens."),
+        answer("v3/0", "9 to 3"),
+    ],
+)
+OTHER = run_of(
+    SAMPLES[:4],
+    [
+        answer("v1/0", "2 - 6", [0.0, 5.0]),
+        answer("v1/1", "0 - 10"),
+        answer("v2/0", "1 - 4"),
+        answer("v2/1", "3 - 4"),
+    ],
+    model="other",
+)
+ONE = page_of(NANO)
+TWO = page_of(NANO, OTHER)
+
+
+def listed(tab: Tab) -> list[str]:
+    """Return the ids of the listed samples, in order."""
+    return tab.locator("[role=option] .id").all_inner_texts()
+
+
+def test_runs_on_two_splits_do_not_meet() -> None:
+    other = replace(OTHER, spec=replace(OTHER.spec, split="val"))
+    with pytest.raises(UserError, match="on small test and on small val"):
+        page_of(NANO, other)
+
+
+def where(tab: Tab, selector: str) -> tuple[float, float]:
+    """Return the left and right edge of an element, px."""
+    box = tab.locator(selector).bounding_box()
+    assert box is not None
+    return box["x"], box["x"] + box["width"]
+
+
+def test_tables_stand_beside_intervals_floors_and_the_ledger(show: Show) -> None:
+    tab = show(TWO)
+    own = tab.locator("#scores tbody tr").first
+    assert "nano" in own.inner_text()
+    results = NANO.results(())
+    low, high = results.intervals["mIoU"]
+    last = own.locator("td").last.inner_text().replace("\n", " ")
+    assert last.split(" ", 1) == [f"{results.metrics['mIoU']:.1f}", f"[{low:.1f}, {high:.1f}]"]
+    floors = tab.locator("#scores").inner_text()  # A has a sample of unknown duration, so none
+    assert "floor: whole video (B: other)" in floors
+    assert "timelens@1" in tab.locator("#protocols").inner_text()
+    unparsed = tab.locator("#failures tr", has_text="unparsed").locator("td")
+    assert [cell.split()[0] for cell in unparsed.all_inner_texts()[:2]] == ["1", "0"]
+    assert "asked different samples" in tab.locator(".warning").first.inner_text()
+    assert tab.title() == "nano and other on small test – vtg-eval"
+    assert "sha256 cccc" in (tab.locator("#facts").text_content() or "")
+
+
+def test_a_run_with_durations_has_floors_and_plots_with_the_floor(show: Show) -> None:
+    tab = show(page_of(OTHER))
+    assert "floor: whole video" in tab.locator("#scores").inner_text()
+    titles = tab.locator(".plot h3").all_inner_texts()
+    assert titles == [
+        "IoU of the samples",
+        "R@1 over thresholds",
+        "Start: predicted against true",
+        "Length: predicted against true",
+        "Score by length of the video",
+        "Score by length of the moment",
+    ]
+    assert tab.locator(".chart .line.floor").count() > 3
+    # no dash of the blind guess, no mark of the run, lies outside the drawing
+    for chart in tab.locator(".chart").all():
+        frame = chart.bounding_box()
+        assert frame is not None
+        for mark in chart.locator(".line, .point, .fill").all():
+            box = mark.bounding_box()
+            if box is not None:
+                assert box["x"] >= frame["x"] - 1
+                assert box["x"] + box["width"] <= frame["x"] + frame["width"] + 1
+
+
+def test_the_curve_passes_through_the_recalls(show: Show) -> None:
+    tab = show(page_of(OTHER))
+    curve = tab.locator(".plot", has_text="R@1 over thresholds")
+    curve.locator("summary").click()
+    recalls = OTHER.results(()).metrics
+    for threshold in ("0.3", "0.5", "0.7"):
+        cells = curve.locator("tr", has_text=threshold).locator("td").all_inner_texts()
+        assert cells[0] == f"{recalls[f'R1@{threshold}']:.1f} %"
+
+
+@pytest.mark.parametrize(
+    ("changes", "ids"),
+    [
+        ({"q": "DOG"}, ["v1/0"]),
+        ({"q": "never happens"}, ["v2/1"]),  # in an answer
+        ({"q": "v1 sleeps"}, ["v1/1"]),
+        ({"failure": "unparsed"}, ["v2/0"]),
+        ({"failure": "no failure", "run": "A"}, ["v1/0", "v1/1", "v2/1"]),
+        ({"failure": "said present"}, ["v2/1"]),
+        ({"failure": "said present", "run": "A"}, []),
+        ({"group": "thing"}, ["v2/0", "v2/1"]),
+        ({"low": "0.9", "run": "A"}, ["v1/1", "v2/1"]),
+        ({"low": "0.4", "high": "0.6"}, ["v1/0", "v2/0"]),
+        ({"show": "A is better"}, ["v1/1", "v2/1"]),
+        ({"show": "B is better"}, ["v1/0", "v2/0"]),
+        ({"sort": "query, A to Z"}, ["v1/1", "v1/0", "v2/0", "v2/1", "v3/0"]),
+        ({"sort": "most won from A to B"}, ["v2/0", "v1/0", "v1/1", "v2/1", "v3/0"]),
+        ({"sort": "A: worst first"}, ["v2/0", "v3/0", "v1/0", "v1/1", "v2/1"]),
+    ],
+    ids=str,
+)
+def test_filters_and_order(show: Show, changes: dict[str, str], ids: list[str]) -> None:
+    tab = show(TWO)
+    for name, value in changes.items():
+        control = tab.locator(f"#filters [name={name}]")
+        if name in ("q", "low", "high"):
+            control.fill(value)
+        else:
+            control.select_option(label=value)
+    assert listed(tab) == ids
+    said = tab.locator("#count").inner_text()
+    assert said == ("5 samples" if len(ids) == 5 else f"{len(ids)} of 5 samples")
+    again = show(TWO, "#" + tab.url.partition("#")[2])  # the address brings it all back
+    assert listed(again) == ids
+    tab.get_by_role("button", name="Clear").click()
+    assert len(listed(tab)) == 5
+
+
+def test_a_count_in_the_ledger_and_a_group_lead_to_their_samples(show: Show) -> None:
+    tab = show(TWO)
+    tab.locator("#failures tr", has_text="reversed").get_by_role("button").click()
+    assert listed(tab) == ["v3/0"]
+    tab.locator("#groups").get_by_role("button", name="animal").click()
+    assert listed(tab) == ["v1/0", "v1/1"]
+
+
+@pytest.mark.parametrize("name", ["v2/0", "v1/0", "a b&c=d#e%20+?/ü‮"])
+def test_a_link_leads_to_a_sample(show: Show, name: str) -> None:
+    page = replace(TWO, samples=(*TWO.samples[:4], replace(TWO.samples[4], id="a b&c=d#e%20+?/ü‮")))
+    tab = show(page, f"#sample={quote(name, safe='')}")
+    assert tab.locator("#detail a").inner_text() == name
+    assert tab.locator("[aria-selected=true] .id").inner_text() == name
+    expect(tab.locator("#detail")).to_be_in_viewport()
+    again = show(page, "#" + (tab.locator("#detail a").get_attribute("href") or "")[1:])
+    assert again.locator("#detail a").inner_text() == name
+
+
+def test_a_link_outdoes_filters_and_changes_with_the_choice(show: Show) -> None:
+    tab = show(TWO, "#sample=v2%2F0&group=0")
+    assert tab.locator("#detail a").inner_text() == "v2/0"
+    assert len(listed(tab)) == 5
+    tab.locator("[role=option]", has_text="A cat").click()
+    assert "sample=v1%2F1" in tab.url
+    tab.evaluate("location.hash = '#sample=v1%2F0'")
+    expect(tab.locator("#detail a")).to_have_text("v1/0")
+    tab.evaluate("location.hash = '#sample=nobody&q=%00%ff&group=99&low=x'")
+    expect(tab.locator("#count")).to_have_text(re.compile("samples"))
+
+
+def test_bars_and_ticks_lie_where_their_seconds_are(show: Show) -> None:
+    tab = show(TWO, "#sample=v1%2F0")
+    left, right = where(tab, ".timeline-row.truth .track")
+    px = (right - left) / 10.0  # of a second
+    for row, span in (("truth", (2, 6)), ("a", (2, 4)), ("b", (2, 6))):
+        track = where(tab, f".timeline-row.{row} .track")
+        assert track == (left, right)
+        edges = where(tab, f".timeline-row.{row} .span")
+        assert edges == pytest.approx([left + px * time for time in span], abs=0.6)
+    for row, label, times in (
+        ("a", "frames shown, A", FRAMES),
+        ("b", "frames shown, B", [0.0, 5.0]),
+        ("a", "times told", FRAMES[::2]),
+    ):
+        line = tab.locator(".timeline-row", has_text=label)
+        marks = line.locator("line").evaluate_all(
+            "lines => lines.map(line => line.getBoundingClientRect().x)"
+        )
+        assert marks == pytest.approx([left + px * time for time in times], abs=0.6), row
+    ticks = tab.locator(".axis-track span").evaluate_all(
+        "spans => spans.map(s => [parseFloat(s.textContent), s.getBoundingClientRect()])"
+        ".map(([t, box]) => [t, box.x + box.width / 2])"
+    )
+    assert [time for time, _ in ticks] == [0, 2, 4, 6, 8, 10]
+    for time, x in ticks:
+        assert x == pytest.approx(left + px * time, abs=1)
+
+
+def test_all_occurrences_are_drawn_and_what_has_no_place_is_said(show: Show) -> None:
+    tab = show(TWO, "#sample=v1%2F1")
+    assert tab.locator(".timeline-row.truth .span").count() == 2
+    tab = show(TWO, "#sample=v2%2F1")
+    assert "never happens" in tab.locator(".timeline-row.truth").inner_text()
+    assert "never happens" in tab.locator(".timeline-row.a").inner_text()
+    tab = show(TWO, "#sample=v3%2F0")
+    assert tab.locator(".timeline-row.a .span").count() == 0
+    assert "9.0 – 3.0 s" in tab.locator(".timeline-row.a").inner_text()
+    assert "The end lies before the start." in tab.locator(".answer.a").inner_text()
+    assert "This run was not asked." in tab.locator(".answer.b").inner_text()
+
+
+@pytest.mark.parametrize("text", ["-5 - 99999", "1e300 - 1e301", "NaN - NaN", "99 - 100", "5 - 5"])
+def test_times_beyond_the_video_stay_within_the_drawing(show: Show, text: str) -> None:
+    sample = moment("v/0", (2, 6))
+    tab = show(page_of(run_of([sample], [answer("v/0", text)])))
+    left, right = where(tab, ".timeline-row.a .track")
+    for bar in tab.locator(".timeline .span").all():
+        box = bar.bounding_box()
+        assert box is not None
+        assert left - 1 <= box["x"] and box["x"] + box["width"] <= right + 3
+    assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_everything_by_keyboard(show: Show) -> None:
+    tab = show(TWO)
+    tab.keyboard.press("Tab")
+    assert tab.evaluate("document.activeElement.textContent") == "Skip to the samples"
+    tab.keyboard.press("Enter")
+    reached = []
+    for _ in range(14):
+        tab.keyboard.press("Tab")
+        reached.append(
+            tab.evaluate("document.activeElement.name || document.activeElement.id || ''")
+        )
+    controls = ["q", "failure", "group", "low", "high", "run", "show", "sort"]
+    assert [name for name in reached if name in controls] == controls
+    assert "list" in reached
+    tab.locator("#list").focus()
+    for key, name in (
+        ("ArrowDown", "v1/1"),
+        ("ArrowDown", "v2/0"),
+        ("ArrowUp", "v1/1"),
+        ("End", "v3/0"),
+        ("ArrowDown", "v3/0"),
+        ("Home", "v1/0"),
+        ("PageDown", "v3/0"),
+        ("PageUp", "v1/0"),
+    ):
+        tab.keyboard.press(key)
+        active = tab.locator("#list").get_attribute("aria-activedescendant")
+        assert tab.locator(f"#{active} .id").inner_text() == name
+        assert tab.locator("#detail a").inner_text() == name
+    tab.keyboard.press("Enter")
+    assert tab.evaluate("document.activeElement.id") == "detail"
+    tab.keyboard.press("Tab")
+    tab.keyboard.press("Enter")  # Next: Previous is disabled
+    assert tab.locator("#detail a").inner_text() == "v1/1"
+    assert tab.evaluate("document.activeElement.textContent") == "Next"
+    tab.get_by_role("button", name="Back to the list").press("Enter")
+    assert tab.evaluate("document.activeElement.id") == "list"
+
+
+def test_twenty_thousand_samples_are_a_short_document(show: Show) -> None:
+    tab = show(multiplied(page_of(OTHER), 5000))
+    assert tab.locator("#count").inner_text() == "20,000 samples"
+    assert tab.locator("[role=option]").count() < 60
+    tab.locator("#list").focus()
+    tab.keyboard.press("End")
+    assert tab.locator("[aria-selected=true] .id").inner_text() == "v2/1+4999"
+    expect(tab.locator("[aria-selected=true]")).to_be_in_viewport()
+    assert tab.locator("[aria-selected=true]").get_attribute("aria-posinset") == "20000"
+    tab.locator("#list").evaluate("list => { list.scrollTop = 500000 }")
+    row = tab.locator("[role=option]", has_text=f"+{500000 // 62 // 4}").first
+    expect(row).to_be_in_viewport()
+    tab.locator("#filters [name=q]").fill("+4711")
+    assert listed(tab) == ["v1/0+4711", "v1/1+4711", "v2/0+4711", "v2/1+4711"]
+
+
+@pytest.mark.parametrize("width", [360, 768, 1440])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_is_wider_than_the_window_and_text_stands_out(
+    show: Show, width: int, scheme: str
+) -> None:
+    long = moment("w" * 90 + "/0", (2, 6), query="Donaudampfschifffahrt" * 12, kind="k" * 70)
+    run = run_of([*SAMPLES[:4], long], [answer(long.id, "x" * 500)], model="m" * 60)
+    tab = show(page_of(NANO, run), width=width, color_scheme=scheme)
+    assert tab.evaluate("document.documentElement.scrollWidth") <= width
+    tab.locator("#list").focus()
+    tab.keyboard.press("End")
+    assert tab.evaluate("document.documentElement.scrollWidth") <= width
+    paper = tab.evaluate("getComputedStyle(document.body).backgroundColor")
+    dark = sum(map(int, re.findall(r"\d+", paper))) < 3 * 128
+    assert dark == (scheme == "dark")
+    assert tab.evaluate(FAINT) == []
+
+
+FAINT = """() => {
+  // texts whose contrast with what is behind them is below 4.5 (WCAG 2, AA)
+  const parse = (text) => text.match(/[\\d.]+/g).map(Number);
+  const light = ([r, g, b]) => [r, g, b].map((v) => v / 255)
+    .map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, v, k) => sum + v * [0.2126, 0.7152, 0.0722][k], 0);
+  const behind = (node) => {
+    for (let at = node; at; at = at.parentElement) {
+      const colour = parse(getComputedStyle(at).backgroundColor);
+      if (colour.length < 4 || colour[3] === 1) return colour;
+    }
+    return [255, 255, 255];
+  };
+  const faint = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  for (let text = walker.nextNode(); text; text = walker.nextNode()) {
+    const node = text.parentElement;
+    const style = getComputedStyle(node);
+    if (!text.data.trim() || !node.checkVisibility() || /SCRIPT|STYLE/.test(node.tagName)) continue;
+    if (node.disabled) continue;
+    const colour = parse(node.namespaceURI.endsWith("svg") ? style.fill : style.color);
+    const [a, b] = [light(colour), light(behind(node))].sort((x, y) => y - x);
+    if ((a + 0.05) / (b + 0.05) < 4.5) faint.push(`${node.className} ${text.data.slice(0, 40)}`);
+  }
+  return faint;
+}"""
+
+
+def test_a_screen_reader_finds_its_way(show: Show) -> None:
+    tab = show(TWO)
+    assert tab.evaluate(UNSAID) == []
+    for role in ("banner", "navigation", "main", "contentinfo"):
+        assert tab.get_by_role(role).count() == 1
+    assert tab.get_by_role("listbox", name="Samples").count() == 1
+    option = tab.get_by_role("option", name=re.compile("A door opens.*A IoU 0.00 ?, unparsed"))
+    assert option.count() == 1
+    for chart in tab.locator(".chart").all():
+        assert chart.evaluate("c => document.getElementById(c.getAttribute('aria-describedby'))")
+    assert tab.get_by_role("status").inner_text() == "5 samples"
+
+
+UNSAID = """() => {
+  const wrong = [];
+  const levels = [...document.querySelectorAll("h1, h2, h3, h4")].map((h) => +h.tagName[1]);
+  levels.forEach((level, k) => {
+    if (level > (levels[k - 1] ?? 0) + 1) wrong.push(`heading ${k} skips a level`);
+  });
+  if (levels.filter((level) => level === 1).length !== 1) wrong.push("not one h1");
+  const ids = [...document.querySelectorAll("[id]")].map((node) => node.id);
+  if (new Set(ids).size !== ids.length) wrong.push("an id occurs twice");
+  for (const node of document.querySelectorAll("[aria-labelledby], [aria-describedby]")) {
+    for (const name of ["aria-labelledby", "aria-describedby"]) {
+      const id = node.getAttribute(name);
+      if (id && !document.getElementById(id)?.textContent) wrong.push(`${id} is not there`);
+    }
+  }
+  for (const node of document.querySelectorAll("input, select")) {
+    if (!node.labels.length) wrong.push(`${node.name} has no label`);
+  }
+  for (const node of document.querySelectorAll("table")) {
+    if (!node.caption?.textContent) wrong.push("a table has no caption");
+  }
+  for (const node of document.querySelectorAll("img")) {
+    if (!node.alt) wrong.push("a picture has no text");
+  }
+  for (const node of document.querySelectorAll("button, a")) {
+    if (!(node.textContent || node.ariaLabel).trim()) wrong.push("a control has no name");
+  }
+  for (const node of document.querySelectorAll("[tabindex]")) {
+    if (node.tabIndex > 0) wrong.push("a tab index above 0");
+  }
+  return wrong;
+}"""

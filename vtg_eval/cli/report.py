@@ -1,0 +1,91 @@
+"""`vtg-eval report`: one or two runs as a page to look at."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+from argparse import ArgumentParser, Namespace
+from dataclasses import asdict
+from pathlib import Path
+
+from vtg_eval.cli.command import Command
+from vtg_eval.cli.output import write_lines
+from vtg_eval.cli.samples import ROOT_HELP
+from vtg_eval.errors import UserError
+from vtg_eval.registry import Registry
+from vtg_eval.run.places import cache_folder
+from vtg_eval.run.rescore import Splits, finished_run
+
+FILE = "report.html"
+DECODER = "pyav"
+MEGABYTES = 8.0
+
+
+class ReportCommand(Command):
+    """Write a page: tables, plots, and every sample with its answer."""
+
+    epilog = (
+        "The page is one file: it opens offline, fetches nothing and can be mailed. A link to a\n"
+        'sample is the file\'s address with "#sample=ID". Pictures come from the videos, or from\n'
+        "the frames that a run has kept; without either the page does without them."
+    )
+
+    def configure(self, parser: ArgumentParser) -> None:
+        """Add the arguments."""
+        parser.add_argument("run", type=Path, metavar="RUN", help="a run's folder")
+        parser.add_argument(
+            "other",
+            nargs="?",
+            type=Path,
+            metavar="RUN_B",
+            help="another run on the same task and split, to stand beside it",
+        )
+        parser.add_argument("--out", type=Path, metavar="FILE", help=f"default: RUN/{FILE}")
+        parser.add_argument("--data-root", type=Path, metavar="DIR", help=ROOT_HELP)
+        parser.add_argument(
+            "--pictures",
+            type=_megabytes,
+            default=MEGABYTES,
+            metavar="MB",
+            help="the most that pictures may take, 0 for none; default: %(default)g",
+        )
+        parser.add_argument(
+            "--json", metavar="OUT", help="write what the page shows as JSON instead (-: to stdout)"
+        )
+
+    def run(self, args: Namespace, registry: Registry) -> int:
+        """Write the page, print where it is."""
+        # what draws pictures loads the decoder; `--help` need not
+        from vtg_eval.report.html_file import html_file
+        from vtg_eval.report.page import make_page
+        from vtg_eval.video.frame_store import FrameStore
+
+        if args.out and not args.out.parent.is_dir():
+            raise UserError(f"{args.out.parent} is not a folder. Name another --out.")
+        paths = [args.run, *([args.other] if args.other else [])]
+        splits = Splits()
+        runs = [finished_run(path, registry, splits, args.data_root) for path in paths]
+        store = FrameStore(registry.decoder(DECODER)(), cache_folder() / "frames")
+        page = make_page(runs, tuple(registry.protocols.values()), store, args.pictures)
+        if args.json:
+            write_lines(args.json, [json.dumps(asdict(page), allow_nan=False)])
+            return 0
+        target = args.out or args.run / FILE
+        content = html_file(page)
+        try:
+            target.write_bytes(content)
+        except OSError as exc:
+            raise UserError(f"{target} cannot be written: {exc.strerror}. Name a --out.") from exc
+        print(f"{target} ({len(content) / 1e6:.1f} MB, {len(page.samples)} samples)")
+        return 0
+
+
+def _megabytes(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of megabytes")
+    return value

@@ -1,0 +1,148 @@
+"""The page of one or two runs: put together from their parts, their samples and pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from math import isfinite
+
+import numpy as np
+
+from vtg_eval import __version__
+from vtg_eval.errors import UserError
+from vtg_eval.failures import Failure
+from vtg_eval.protocol import Protocol
+from vtg_eval.report.page_data import AnswerView, Named, Page, Pair, SampleView
+from vtg_eval.report.page_runs import Numbers, ScoredRun, answer_views, run_part
+from vtg_eval.report.plots import bin_edges
+from vtg_eval.report.thumbnails import Album, Picture, make_album, no_pictures
+from vtg_eval.run.rescore import FinishedRun
+from vtg_eval.types import Asks, Sample
+from vtg_eval.video.frame_store import FrameStore
+
+MEGABYTE = 1 << 20
+OCCURRENCES = 2  # of a sample's moment have pictures
+
+Views = Sequence[Mapping[str, AnswerView]]
+
+
+def make_page(
+    runs: Sequence[FinishedRun],
+    protocols: Sequence[Protocol],
+    store: FrameStore,
+    megabytes: float,
+) -> Page:
+    """Return the page of one or two runs on the same task.
+
+    protocols: those of the spread. store: frames that are at hand. megabytes: the most that
+    pictures may take. Raises UserError for runs on different tasks or splits.
+    """
+    _require_one_split(runs)
+    scored = [ScoredRun(run, tuple(protocols)) for run in runs]
+    metrics = tuple(dict.fromkeys(name for each in scored for name in each.results.headline))
+    durations = bin_edges(np.concatenate([each.measured.durations for each in scored]))
+    lengths = bin_edges(np.concatenate([each.measured.moments for each in scored]))
+    numbers = Numbers()
+    parts = tuple(run_part(each, metrics, numbers, durations, lengths) for each in scored)
+    views = [answer_views(each, numbers) for each in scored]
+    samples = tuple({sample.id: sample for run in runs for sample in run.samples}.values())
+    album = _album(runs, samples, views, store, megabytes)
+    shown = zip(samples, album.pictures, strict=True)
+    return Page(
+        version=__version__,
+        task=runs[0].task.card.name,
+        title=runs[0].task.card.title,
+        split=runs[0].spec.split,
+        metrics=metrics,
+        runs=parts,
+        warnings=tuple(_warnings(runs)),
+        failures=tuple(Named(kind.value, kind.meaning) for kind in Failure),
+        samples=tuple(_sample_view(sample, numbers, pictures) for sample, pictures in shown),
+        groups=numbers.group_names(),
+        answers=tuple(tuple(view.get(sample.id) for sample in samples) for view in views),
+        grids=tuple(numbers.grids),
+        images=album.images,
+        pictures=_note(album, megabytes),
+    )
+
+
+def _require_one_split(runs: Sequence[FinishedRun]) -> None:
+    names = [f"{run.spec.task} {run.spec.split}" for run in runs]
+    if len(set(names)) > 1:
+        raise UserError(
+            f"These runs are on {' and on '.join(names)}. Give two runs on the same split of the "
+            "same task."
+        )
+
+
+def _warnings(runs: Sequence[FinishedRun]) -> Iterator[str]:
+    """Say why two runs' figures are not comparable."""
+    if len({run.subset.digest for run in runs}) > 1:
+        yield (
+            "The two runs were asked different samples. Their tables are over their own samples; "
+            "the browser shows all of them."
+        )
+    if len({run.spec.protocol.name for run in runs}) > 1:
+        yield (
+            "The two runs are scored under different protocols, each under its own. The protocol "
+            "tables show both under each."
+        )
+
+
+def _sample_view(sample: Sample, numbers: Numbers, pictures: tuple[Picture, ...]) -> SampleView:
+    return SampleView(
+        id=sample.id,
+        video=sample.video,
+        query=sample.query,
+        options=sample.options,
+        duration=sample.duration,
+        truth=sample.target.spans,
+        choice=sample.target.choice,
+        asks_span=sample.asks is not Asks.CHOICE,
+        groups=tuple(numbers.group(group) for group in sample.groups),
+        pictures=pictures,
+    )
+
+
+def _album(
+    runs: Sequence[FinishedRun],
+    samples: Sequence[Sample],
+    views: Views,
+    store: FrameStore,
+    megabytes: float,
+) -> Album:
+    if not megabytes:
+        return no_pictures(samples)
+    kept: list[list[str]] = []
+    for sample in samples:
+        records = [run.records[sample.id] for run in runs if sample.id in run.records]
+        kept.append([record.frames for record in records if record.frames])
+    return make_album(
+        task=runs[0].task,
+        root=runs[0].root,
+        store=store,
+        samples=samples,
+        times=[_bounds(sample, views) for sample in samples],
+        stored=kept,
+        budget=int(megabytes * MEGABYTE),
+    )
+
+
+def _bounds(sample: Sample, views: Views) -> list[float]:
+    """Return the times of which pictures are wanted: where moments start and end."""
+    spans: list[Pair] = [*sample.target.spans[:OCCURRENCES]]
+    spans += [span for view in views if sample.id in view for span in view[sample.id].spans[:1]]
+    return [time for span in spans for time in span if time is not None and isfinite(time)]
+
+
+def _note(album: Album, megabytes: float) -> str:
+    """Say where the pictures come from, or why there are none."""
+    if not megabytes:
+        return "Pictures were left out of this page."
+    if not album.images:
+        return "There are no pictures: the videos are not on the machine that made this page."
+    notes = []
+    if album.covered < album.wanted:
+        notes.append(f"the first {album.covered} of {album.wanted} samples only ({megabytes:g} MB)")
+    if album.absent:
+        notes.append(f"no video for {album.absent} samples")
+    return f"Pictures: {'; '.join(notes)}." if notes else ""

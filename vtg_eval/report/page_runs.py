@@ -1,0 +1,223 @@
+"""From a run that was read back to its part of the page: tables, facts, plots, answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from vtg_eval.blind import Blind, constant, majority
+from vtg_eval.failures import Failure
+from vtg_eval.floors import fitted_constant
+from vtg_eval.jsonable import Metrics, finite
+from vtg_eval.metrics.iou import Floats
+from vtg_eval.protocol import Protocol
+from vtg_eval.report.measured import Measured, measure
+from vtg_eval.report.page_data import (
+    AnswerView,
+    GroupName,
+    GroupRow,
+    LedgerRow,
+    Named,
+    Pair,
+    ProtocolRow,
+    RunPart,
+    ScoreRow,
+)
+from vtg_eval.report.plots import Plots, plots
+from vtg_eval.report.tables import subset_line
+from vtg_eval.run.journal import Record
+from vtg_eval.run.rescore import FinishedRun
+from vtg_eval.run.results import TaskResults
+from vtg_eval.run.score import Score, score
+from vtg_eval.types import Group, Span
+
+LONGEST_TEXT = 4000  # characters of an answer that the page keeps
+WHOLE = (0.0, 1.0)
+KINDS = tuple(Failure)
+
+
+@dataclass(slots=True)
+class Numbers:
+    """Equal values get one number, in the order in which they first come."""
+
+    groups: dict[Group, int] = field(default_factory=dict)
+    grids: dict[tuple[int, ...], int] = field(default_factory=dict)
+
+    def group(self, group: Group) -> int:
+        """Return the number of a group."""
+        return self.groups.setdefault(group, len(self.groups))
+
+    def grid(self, times: Sequence[float]) -> int:
+        """Return the number of a list of times (seconds)."""
+        hundredths = [round(100 * time) for time in times]
+        steps = [b - a for a, b in zip([0, *hundredths], hundredths, strict=False)]
+        return self.grids.setdefault(tuple(steps), len(self.grids))
+
+    def group_names(self) -> tuple[GroupName, ...]:
+        """Return all groups by number."""
+        return tuple(GroupName(group.grouping, group.name) for group in self.groups)
+
+
+@dataclass(frozen=True)
+class ScoredRun:
+    """A run with everything that the page derives from its answers."""
+
+    run: FinishedRun
+    protocols: tuple[Protocol, ...]
+
+    @cached_property
+    def results(self) -> TaskResults:
+        """The run's figures, floors, ceiling and spread."""
+        return self.run.results(self.protocols)
+
+    @cached_property
+    def score(self) -> Score:
+        """The run's answers, read and scored one by one."""
+        run = self.run
+        return score(run.task.card, run.samples, run.answers, run.spec.protocol, run.spec.split)
+
+    @cached_property
+    def measured(self) -> Measured:
+        """The run's answers as numbers."""
+        return measure(self.score, self.run.spec.protocol)
+
+    @cached_property
+    def fractions(self) -> Span | None:
+        """The blind constant, fractions of the duration; None where a duration is unknown."""
+        run = self.run
+        if any(sample.duration is None for sample in run.samples):
+            return None
+        card = run.task.card
+        fitted = card.constant_span or fitted_constant(run.task, run.root, run.spec.split)
+        return Span(*(fitted or WHOLE))
+
+
+def run_part(
+    scored: ScoredRun,
+    metrics: Sequence[str],
+    numbers: Numbers,
+    durations: Floats,
+    lengths: Floats,
+) -> RunPart:
+    """Return the run's tables and plots; `durations` and `lengths` are edges of the plots' bins."""
+    results, run = scored.results, scored.run
+    floor = _floor_plots(scored, durations, lengths)
+    return RunPart(
+        model=results.model,
+        protocol=results.protocol,
+        n_expected=results.n_expected,
+        n_scored=results.n_scored,
+        n_videos=len({sample.video for sample in run.samples}),
+        primary=results.primary,
+        subset="" if results.subset.whole else subset_line(results.subset),
+        score=ScoreRow(
+            results.model,
+            _values(results.metrics, metrics),
+            tuple(results.intervals.get(name) for name in metrics),
+        ),
+        floors=tuple(
+            ScoreRow(name, _values(floor, metrics)) for name, floor in results.floors.items()
+        ),
+        ceiling=None
+        if results.ceiling is None
+        else ScoreRow("ceiling of the frames", _values(results.ceiling, metrics)),
+        spread=tuple(
+            ProtocolRow(r.protocol, r.n_scored, _values(r.metrics, metrics), r.differs, r.why)
+            for r in results.spread
+        ),
+        ledger=tuple(
+            LedgerRow(KINDS.index(Failure(kind)), n) for kind, n in results.failures.items()
+        ),
+        groups=tuple(
+            GroupRow(numbers.group(Group(g.grouping, g.group)), g.n, _values(g.metrics, metrics))
+            for g in results.groups
+        ),
+        facts=tuple(_facts(run)),
+        plots=plots(scored.measured, durations, lengths),
+        floor_name=_floor_name(scored.fractions),
+        floor_fractions=scored.fractions,
+        floor_plots=floor,
+    )
+
+
+def answer_views(scored: ScoredRun, numbers: Numbers) -> dict[str, AnswerView]:
+    """Return what became of each sample, by its id."""
+    found = scored.measured
+    percent = scored.run.spec.protocol.answer.unit == "percent"
+    views = {}
+    rows = zip(scored.run.samples, scored.score.readings, strict=True)
+    for row, (sample, reading) in enumerate(rows):
+        record = scored.run.records.get(sample.id)
+        text = record.text if record else ""
+        scale = (sample.duration or np.nan) if percent else 1.0
+        views[sample.id] = AnswerView(
+            text=text[:LONGEST_TEXT],
+            cut=max(0, len(text) - LONGEST_TEXT),
+            spans=tuple(_pair(span, scale) for span in reading.spans[:5]),
+            absent=reading.absent,
+            choice=reading.letters[0] if reading.letters else None,
+            iou=_short(found.iou[row]),
+            worth=_short(found.worth[row]),
+            failures=tuple(KINDS.index(kind) for kind in reading.kinds),
+            shown=numbers.grid(record.frame_times if record else ()),
+            told=numbers.grid(_told(record)),
+            error=record.error if record else None,
+        )
+    return views
+
+
+def _floor_plots(scored: ScoredRun, durations: Floats, lengths: Floats) -> Plots | None:
+    if scored.fractions is None or not scored.run.samples:
+        return None
+    run = scored.run
+    blind = Blind("constant", constant(scored.fractions), majority)
+    answers = blind.predictions(run.samples)
+    result = score(run.task.card, run.samples, answers, run.spec.protocol, run.spec.split)
+    return plots(measure(result, run.spec.protocol), durations, lengths)
+
+
+def _floor_name(fractions: Span | None) -> str:
+    if fractions is None:
+        return ""
+    if fractions == WHOLE:
+        return "blind: whole video"
+    return f"blind: constant [{fractions.start:g}, {fractions.end:g}]"
+
+
+def _values(metrics: Metrics, names: Sequence[str]) -> tuple[float | None, ...]:
+    return tuple(metrics.get(name) for name in names)
+
+
+def _told(record: Record | None) -> Sequence[float]:
+    return record.told_times if record else ()
+
+
+def _pair(span: Span, scale: float) -> Pair:
+    return finite(span.start * scale), finite(span.end * scale)
+
+
+def _short(value: np.float64) -> float | None:
+    """Return a number from 0 to 1 with as many decimals as the page can use."""
+    return finite(round(float(value), 4))
+
+
+def _facts(run: FinishedRun) -> Iterable[Named]:
+    spec = run.spec
+    asked = {sample.asks for sample in run.samples}
+    yield Named("task", f"{spec.task} {spec.task_version}, {spec.split}")
+    yield Named("asks for", ", ".join(sorted(kind.value for kind in asked)))
+    yield Named("protocol", f"{spec.protocol.name}: {spec.protocol.summary}")
+    yield Named("checkpoint", f"{spec.model}, sha256 {spec.checkpoint[:16]}")
+    yield Named("adapter", spec.adapter)
+    yield Named("engine", f"{spec.engine}, dtype {spec.dtype}, seed {spec.seed}")
+    if spec.decoder:
+        yield Named("decoder", spec.decoder)
+    yield Named("samples", f"{run.subset.size} of {run.subset.of}, digest {run.subset.digest[:16]}")
+    yield Named("annotations", f"sha256 {spec.annotations[:16]}")
+    if run.manifest.sessions:
+        last = run.manifest.sessions[-1]
+        yield Named("started", last.started)
+        yield Named("versions", ", ".join(f"{k} {v}" for k, v in last.versions.items()))

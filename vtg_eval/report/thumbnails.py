@@ -1,0 +1,189 @@
+"""Small pictures of videos at given times, as JPEG, within a budget of bytes."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import numpy.typing as npt
+
+from vtg_eval.errors import UserError, VideoError
+from vtg_eval.progress import Progress
+from vtg_eval.task import Task
+from vtg_eval.types import Sample, Span
+from vtg_eval.video.frame_store import FrameStore
+from vtg_eval.video.resize import Resizer
+from vtg_eval.video.sampling import show
+
+SIDE = 160  # px, the longer side
+QUALITY = 8  # of FFmpeg's scale for JPEG, 2 (best) to 31
+KEY = re.compile(r"[0-9a-f]{64}")
+
+Pictures = npt.NDArray[np.uint8]
+Times = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What a video shows at `time`: the frame from `shown` on (seconds), and its picture's number.
+
+    The number counts in `Album.images`.
+    """
+
+    time: float
+    shown: float
+    image: int
+
+
+@dataclass(frozen=True, slots=True)
+class Album:
+    """Pictures of samples: one tuple a sample. `images` are JPEG files in base64.
+
+    `wanted` samples have a time to show; the first `covered` of them have their pictures, or no
+    video; `absent` of those have no video, nor frames in the store. A covered sample may be
+    absent.
+    """
+
+    images: tuple[str, ...]
+    pictures: tuple[tuple[Picture, ...], ...]
+    wanted: int = 0
+    covered: int = 0
+    absent: int = 0
+
+
+def no_pictures(samples: Sequence[Sample]) -> Album:
+    """Return the album without pictures."""
+    return Album((), ((),) * len(samples))
+
+
+def make_album(
+    task: Task,
+    root: Path,
+    store: FrameStore,
+    samples: Sequence[Sample],
+    times: Sequence[Sequence[float]],
+    stored: Sequence[Sequence[str]],
+    budget: int,
+) -> Album:
+    """Return pictures of each sample at its `times` (seconds, finite), up to `budget` bytes.
+
+    They come from the videos where these are at hand, else from the frames that a run kept in
+    the store under one of the sample's `stored` keys (then it is the last frame that the model
+    was shown by that time). Samples get theirs in order, all on one video at once.
+    """
+    shelf = _Shelf(budget)
+    groups: dict[tuple[str, tuple[Span, ...]], list[int]] = {}
+    for row, sample in enumerate(samples):
+        if times[row]:
+            groups.setdefault((sample.video, sample.clips), []).append(row)
+    found: list[tuple[Picture, ...]] = [()] * len(samples)
+    wanted = sum(map(len, groups.values()))
+    covered = absent = 0
+    with Progress("pictures", wanted) as progress:
+        for (video, clips), rows in groups.items():
+            asked = np.unique([time for row in rows for time in times[row]])
+            keys = dict.fromkeys(key for row in rows for key in stored[row])
+            source = _from_video(task, root, store, video, clips, asked)
+            source = source or _from_store(store, tuple(keys), asked)
+            if source is None:
+                absent += len(rows)
+            elif (numbers := shelf.put(source[0])) is None:
+                break
+            else:
+                shown = {
+                    float(time): Picture(float(time), float(at), number)
+                    for time, at, number in zip(asked, source[1], numbers, strict=True)
+                }
+                for row in rows:
+                    found[row] = tuple(shown[time] for time in dict.fromkeys(times[row]))
+            covered += len(rows)
+            for _ in rows:
+                progress.advance()
+    return Album(tuple(shelf.images), tuple(found), wanted, covered, absent)
+
+
+def jpeg(picture: Pictures) -> bytes:
+    """Return a picture, uint8 [H, W, 3] RGB, as a JPEG file."""
+    codec = av.CodecContext.create("mjpeg", "w")
+    codec.height, codec.width = picture.shape[:2]
+    codec.pix_fmt, codec.time_base = "yuvj420p", Fraction(1, 1)
+    codec.options = {"qmin": str(QUALITY), "qmax": str(QUALITY)}
+    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+    packets = [*codec.encode(frame.reformat(format="yuvj420p")), *codec.encode(None)]
+    return b"".join(bytes(packet) for packet in packets)
+
+
+class _Shelf:
+    """Pictures in base64, each once."""
+
+    def __init__(self, budget: int) -> None:
+        self.images: list[str] = []
+        self._left = budget
+        self._known: dict[bytes, int] = {}
+
+    def put(self, pictures: Pictures) -> list[int] | None:
+        """Return each picture's number; None where they do not all fit any more."""
+        numbers = []
+        for picture in pictures:
+            file = jpeg(picture)
+            number = self._known.get(file)
+            if number is None:
+                text = base64.b64encode(file).decode("ascii")
+                self._left -= len(text)
+                if self._left < 0:
+                    return None
+                number = self._known[file] = len(self.images)
+                self.images.append(text)
+            numbers.append(number)
+        return numbers
+
+
+def _from_video(
+    task: Task, root: Path, store: FrameStore, video: str, clips: Sequence[Span], times: Times
+) -> tuple[Pictures, Times] | None:
+    """Return the frames on display at `times`, and from when on; None without the video."""
+    try:
+        path = task.video_path(root, video)
+        if not path.is_file():
+            return None
+        shown = show(store.probe(path), clips)
+        rows = _on_display(shown.info.times, times)
+        indices, back = np.unique(shown.indices[rows], return_inverse=True)
+        size = _thumbnail(shown.info.height, shown.info.width)
+        array, _ = store.decoder.read(path, indices.tolist(), size)
+    except (UserError, VideoError):  # an id that leads out of the data, a damaged file
+        return None
+    return array[back], shown.info.times[rows]
+
+
+def _from_store(
+    store: FrameStore, keys: Sequence[str], times: Times
+) -> tuple[Pictures, Times] | None:
+    """Return the frames that a model was shown; None where none are kept."""
+    for key in keys:
+        entry = store.stored(key) if KEY.fullmatch(key) else None
+        if entry is not None and len(entry[1]):
+            array, shown = entry
+            rows = _on_display(shown, times)
+            resizer = Resizer(_thumbnail(*array.shape[1:3]))
+            frames = [av.VideoFrame.from_ndarray(array[row], format="rgb24") for row in rows]
+            return np.stack([resizer.picture(frame) for frame in frames]), shown[rows]
+    return None
+
+
+def _on_display(frames: Times, times: Times) -> npt.NDArray[np.int64]:
+    """Return for each time the last frame that starts by then, else the first frame."""
+    after: npt.NDArray[np.int64] = np.searchsorted(frames, times + 1e-6, side="right")
+    return np.maximum(after - 1, 0)
+
+
+def _thumbnail(height: int, width: int) -> tuple[int, int]:
+    """Return (height, width), even, the longer at most SIDE, never enlarged."""
+    shrink = min(1.0, SIDE / max(height, width))
+    return max(2, round(height * shrink / 2) * 2), max(2, round(width * shrink / 2) * 2)
