@@ -22,6 +22,7 @@ CORE_COMMANDS = (
     ["plugins"],
     ["run", "--help"],
     ["score", "--help"],
+    ["compare", "--help"],
     ["samples", "--help"],
     ["data", "--help"],
     ["leaderboard", "--help"],

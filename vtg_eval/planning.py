@@ -88,8 +88,9 @@ def plan_from_runs(runs: Sequence[ScoredRun], request: PlanRequest) -> Plan:
     rows = []
     for row in found.metrics:
         size = Size(row.estimate.samples, row.estimate.videos)
-        if (row.estimate.error or 0.0) > NO_SPREAD:
-            rows.append(_row(row.metric, size, row.estimate.error * factor, request))
+        error = (row.estimate.error or 0.0) * factor
+        if error > NO_SPREAD:
+            rows.append(_row(row.metric, size, error, request))
     if not rows:
         raise UserError("Nothing can be planned from this: there are too few videos, or no spread.")
     if alone:
