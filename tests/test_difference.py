@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vtg_eval.difference import Difference, difference, expanded_tail, holm, wins
+from vtg_eval.difference import Difference, difference, holm, wins
 from vtg_eval.stats import Interval, resampled_means
 
 P_VALUES = st.lists(st.floats(0, 1), min_size=1, max_size=12)
@@ -99,12 +99,6 @@ def test_a_difference_that_is_no_number_has_nothing_else():
     for value, drawn in ((math.nan, np.zeros(100)), (1.0, np.array([1.0, math.nan]))):
         one = difference(value, drawn, 10)
         assert (one.error, one.interval, one.p) == (None, None, None)
-
-
-def test_tails_are_the_levels_own_for_many_videos_and_further_out_for_few():
-    assert expanded_tail(100_000) == pytest.approx(0.025, abs=1e-5)
-    tails = [expanded_tail(videos) for videos in (3, 4, 6, 10, 30, 100, 1000)]
-    assert tails == sorted(tails)
 
 
 def test_holm_by_hand():

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from vtg_eval.stats import cluster_bootstrap
+from vtg_eval.stats import cluster_bootstrap, expanded_tail
 
 
 def test_same_seed_same_interval():
@@ -34,7 +34,16 @@ def test_equal_rows_in_a_cluster_widen_the_interval():
     assert widening == pytest.approx(3.0, rel=0.1)
 
 
-def test_one_video_has_no_spread_and_no_rows_no_interval():
+def test_too_few_videos_have_no_interval():
     (single,) = cluster_bootstrap(np.array([[0.0], [1.0]]), np.array([5, 5]), resamples=50)
-    assert single == (0.5, 0.5)
-    assert cluster_bootstrap(np.empty((0, 2)), np.empty(0, dtype=int)) == ((0, 0), (0, 0))
+    assert np.isnan(single).all()
+    for interval in cluster_bootstrap(np.empty((0, 2)), np.empty(0, dtype=int)):
+        assert np.isnan(interval).all()
+    (four,) = cluster_bootstrap(np.arange(4.0)[:, None], np.arange(4))
+    assert 0 <= four.low < 1.5 < four.high <= 3
+
+
+def test_tails_are_the_levels_own_for_many_videos_and_further_out_for_few():
+    assert expanded_tail(100_000) == pytest.approx(0.025, abs=1e-5)
+    tails = [expanded_tail(videos) for videos in (3, 4, 6, 10, 30, 100, 1000)]
+    assert tails == sorted(tails)

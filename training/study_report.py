@@ -41,6 +41,7 @@ def _split(study: Study, scores: Scores, split: str) -> Iterator[str]:
     seeds = [100 * scores.of(arm.name)[:, rows] for arm in study.arms]
     means = np.stack([values.mean(axis=0) for values in seeds], axis=1)  # [N, arms]
     resampled = resampled_means(means, clusters)
+    videos = int(clusters.max()) + 1
     yield _table(
         ("arm", "mIoU", f"R1@{THRESHOLD:g}", "mIoU of each seed"),
         [
@@ -51,12 +52,11 @@ def _split(study: Study, scores: Scores, split: str) -> Iterator[str]:
                 ", ".join(f"{value:.1f}" for value in values.mean(axis=1)),
             ]
             for place, (arm, values, ends) in enumerate(
-                zip(study.arms, seeds, intervals(resampled), strict=True)
+                zip(study.arms, seeds, intervals(resampled, videos), strict=True)
             )
         ],
     )
-    yield from _differences(study, means, resampled, int(clusters.max()) + 1)
-    videos = clusters.max() + 1
+    yield from _differences(study, means, resampled, videos)
     yield f"{len(rows)} samples on {videos} videos; percent, with 95 % intervals over videos."
 
 

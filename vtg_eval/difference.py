@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vtg_eval.stats import LEVEL, Floats, Interval
-from vtg_eval.student import cumulative, quantile
+from vtg_eval.stats import LEVEL, Floats, Interval, tail_place
+from vtg_eval.student import cumulative
 
 NORMAL = NormalDist()
 
@@ -42,9 +42,7 @@ class Wins(NamedTuple):
 def difference(value: float, resampled: Floats, clusters: int, level: float = LEVEL) -> Difference:
     """Return what R resampled differences say of the difference `value`, over K clusters.
 
-    The interval has the resamples' percentiles for ends, further out than at the level's own
-    tails by the factor that the t distribution and K / (K - 1) ask for (Hesterberg 2015, What
-    Teachers Should Know about the Bootstrap, expanded percentiles). The p-value is 1 minus the
+    The interval is that of `vtg_eval.stats.intervals`. The p-value is 1 minus the
     level of the interval that just reaches 0. The smallest that R resamples can show is about
     2 / R.
     """
@@ -55,7 +53,7 @@ def difference(value: float, resampled: Floats, clusters: int, level: float = LE
     inflation = math.sqrt(clusters / (clusters - 1))
     error = float(resampled.std(ddof=1)) * inflation
     count = len(resampled) + 1
-    place = math.floor(expanded_tail(clusters, level) * count)
+    place = tail_place(len(resampled), clusters, level)
     if place < 1:
         return Difference(value, error)
     ends = np.partition(resampled, (place - 1, len(resampled) - place))
@@ -65,12 +63,6 @@ def difference(value: float, resampled: Floats, clusters: int, level: float = LE
         return Difference(value, error, interval, 1.0)
     reach = NORMAL.inv_cdf(beyond / count) / inflation
     return Difference(value, error, interval, 2 * cumulative(reach, clusters - 1))
-
-
-def expanded_tail(clusters: int, level: float = LEVEL) -> float:
-    """Return the share of resamples beyond each end of the interval; 0.025 for many clusters."""
-    reach = quantile((1 + level) / 2, clusters - 1) * math.sqrt(clusters / (clusters - 1))
-    return NORMAL.cdf(-reach)
 
 
 def holm(values: Sequence[float]) -> tuple[float, ...]:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+
+from vtg_eval.student import quantile
 
 LEVEL = 0.95
 RESAMPLES = 10_000
@@ -15,7 +19,7 @@ Floats = npt.NDArray[np.float64]
 
 
 class Interval(NamedTuple):
-    """An interval's ends, in the unit of the values."""
+    """An interval's ends, in the unit of the values; NaN where there are too few clusters."""
 
     low: float
     high: float
@@ -29,11 +33,12 @@ def cluster_bootstrap(
     seed: int = 0,
     level: float = LEVEL,
 ) -> tuple[Interval, ...]:
-    """Return a percentile bootstrap interval for the mean of each of M metrics.
+    """Return a bootstrap interval for the mean of each of M metrics.
 
-    Arguments as for `resampled_means`. Without rows the intervals are (0, 0).
+    Arguments as for `resampled_means`, the interval as for `intervals`.
     """
-    return intervals(resampled_means(values, clusters, counted, resamples, seed), level)
+    means = resampled_means(values, clusters, counted, resamples, seed)
+    return intervals(means, len(np.unique(clusters)), level)
 
 
 def resampled_means(
@@ -79,11 +84,35 @@ def resampled_means(
     return means
 
 
-def intervals(means: Floats, level: float = LEVEL) -> tuple[Interval, ...]:
-    """Return the percentile interval of each column of resampled figures [R, M]."""
-    tail = (1 - level) / 2
-    low, high = np.quantile(means, [tail, 1 - tail], axis=0)
+def intervals(means: Floats, clusters: int, level: float = LEVEL) -> tuple[Interval, ...]:
+    """Return the interval of each column of resampled figures [R, M], over K clusters.
+
+    Its ends are percentiles of the resamples, further out than at the level's own tails (see
+    `expanded_tail`). NaN where R resamples have no percentile so far out: with 4 clusters or
+    more 10,000 have.
+    """
+    place = tail_place(len(means), clusters, level)
+    if place < 1:
+        return tuple(Interval(math.nan, math.nan) for _ in means.T)
+    ends = np.partition(means, (place - 1, len(means) - place), axis=0)
+    low, high = ends[place - 1], ends[len(means) - place]
     return tuple(Interval(float(a), float(b)) for a, b in zip(low, high, strict=True))
+
+
+def tail_place(resamples: int, clusters: int, level: float = LEVEL) -> int:
+    """Return how many of the sorted resamples lie beyond an end, the end included; 0 for none."""
+    return math.floor(expanded_tail(clusters, level) * (resamples + 1)) if clusters > 1 else 0
+
+
+def expanded_tail(clusters: int, level: float = LEVEL) -> float:
+    """Return the share of resamples beyond each end of the interval; 0.025 for many clusters.
+
+    Few clusters spread less than what they are drawn from: the ends lie where a t distribution
+    and K / (K - 1) put them (Hesterberg 2015, What Teachers Should Know about the Bootstrap,
+    expanded percentiles).
+    """
+    reach = quantile((1 + level) / 2, clusters - 1) * math.sqrt(clusters / (clusters - 1))
+    return NormalDist().cdf(-reach)
 
 
 def _distinct(weights: Floats) -> tuple[Floats, npt.NDArray[np.intp]]:

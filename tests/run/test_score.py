@@ -157,6 +157,8 @@ def test_only_valid_first_spans_score(predictions):
 
 
 def test_intervals_hold_the_score():
-    found = run([spans("a/0", (0, 10)), spans("a/1", (5, 9))])
-    for name, interval in bootstrap(found, resamples=200).items():
+    samples = tuple(sample(f"v{n}/0", (0.0, 10.0)) for n in range(8))
+    found = run([spans(f"v{n}/0", (0, 3 + n)) for n in range(8)], samples)
+    for name, interval in bootstrap(found, resamples=2000).items():
         assert interval.low <= found.metrics[name] <= interval.high
+        assert interval.low < interval.high

@@ -105,7 +105,8 @@ def bootstrap(result: Score, resamples: int = RESAMPLES, seed: int = 0) -> dict[
     for name, derived in result.table.derived.items():
         found[name] = derived.figures(found)
     names = result.table.names
-    return dict(zip(names, intervals(np.stack([found[n] for n in names], axis=1)), strict=True))
+    figures = np.stack([found[n] for n in names], axis=1)
+    return dict(zip(names, intervals(figures, len(number)), strict=True))
 
 
 def _by_sample(
