@@ -143,7 +143,8 @@ def _scatter(found: Measured, true: Floats, predicted: Floats) -> Scatter:
 
 def _cell(fractions: Floats) -> npt.NDArray[np.int64]:
     """Return the column or row of each fraction; 1 belongs to the last."""
-    return np.floor(np.minimum(fractions * CELLS, CELLS - 1)).astype(np.int64)
+    cells: npt.NDArray[np.int64] = np.minimum(fractions * CELLS, CELLS - 1).astype(np.int64)
+    return cells
 
 
 def _bars(found: Measured, values: Floats, edges: Floats) -> tuple[Bar, ...]:
