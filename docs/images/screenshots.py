@@ -30,6 +30,7 @@ def main() -> None:
         for name, part, width, height, scheme in VIEWS:
             size = {"width": width, "height": height}
             tab = browser.new_context(viewport=size, color_scheme=scheme).new_page()
+            tab.set_default_timeout(600_000)
             tab.goto(address + part)
             settle(tab)
             tab.screenshot(path=FOLDER / f"{name}.png")

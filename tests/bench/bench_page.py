@@ -82,6 +82,7 @@ def measure(browser: Browser, address: str) -> None:
     opened, gaps, first, again = [], [], [], []
     for _ in range(RUNS):
         tab = browser.new_page(viewport={"width": 1280, "height": 900})
+        tab.set_default_timeout(600_000)
         start = time.perf_counter()
         tab.goto(address)
         tab.wait_for_function(DRAWN)

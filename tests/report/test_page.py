@@ -1,16 +1,19 @@
 """The page in a real browser: filters, links, positions, keyboard, colours, hostile text."""
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import replace
 from urllib.parse import quote
 
 import pytest
+from data_task import SmallTask
 from page_case import answer, moment, multiplied, page_of, run_of
 from playwright.sync_api import Page as Tab
 from playwright.sync_api import expect
 
 from vtg_eval.errors import UserError
+from vtg_eval.types import Asks, Target
 
 pytestmark = pytest.mark.xdist_group("browser")
 
@@ -386,3 +389,29 @@ UNSAID = """() => {
   }
   return wrong;
 }"""
+
+
+def test_questions_with_options_only_have_no_timeline_and_no_iou(show: Show) -> None:
+    options = ("red", "blue")
+    samples = [
+        replace(SAMPLES[k], options=options, asks=Asks.CHOICE, target=Target(choice="B"))
+        for k in range(3)
+    ]
+    run = run_of(samples, [answer("v1/0", "B"), answer("v1/1", "(A) red")])
+    assert isinstance(run.task, SmallTask)
+    run.task.card = replace(run.task.card, metric_family="choice")
+    tab = show(page_of(run))
+    assert tab.locator(".plot h3").all_inner_texts() == ["Score by length of the video"]
+    assert tab.locator("#filters [name=low]").count() == 0
+    values = " ".join(tab.locator(".value").all_inner_texts())
+    assert re.findall(r"\d\.\d\d", values) == ["1.00", "0.00", "0.00"]
+    assert tab.locator(".timeline").count() == 0
+    assert "right" in tab.locator(".options li", has_text="blue").inner_text()
+
+
+def test_times_that_are_no_numbers_are_left_out_or_said(show: Show) -> None:
+    odd = moment("v/0", (math.nan, 6), duration=math.inf)
+    frames = [0.0, math.nan, math.inf, 2.0]
+    tab = show(page_of(run_of([odd, SAMPLES[0]], [answer("v/0", "1 - 2", frames)])))
+    assert "no number – 6.0 s" in tab.locator(".timeline-row.truth").inner_text()
+    assert tab.locator(".frame").count() == 2

@@ -104,4 +104,4 @@ def test_the_budget_holds(root: Path, store: FrameStore) -> None:
     assert sum(map(len, found.images)) <= whole
     assert (found.wanted, found.covered) == (2, 2)  # equal pictures cost nothing
     found = album(root, store, sample("v/0"), budget=whole - 1)
-    assert (found.pictures, found.covered) == (((),), 0)
+    assert (found.images, found.pictures, found.covered) == ((), ((),), 0)

@@ -157,8 +157,8 @@ def test_only_valid_first_spans_score(predictions):
 
 
 def test_intervals_hold_the_score():
-    samples = tuple(sample(f"v{n}/0", (0.0, 10.0)) for n in range(8))
-    found = run([spans(f"v{n}/0", (0, 3 + n)) for n in range(8)], samples)
+    samples = tuple(sample(f"{video}/0", (0.0, 10.0)) for video in "abcdefgh")
+    found = run([spans(s.id, (0, 3 + n)) for n, s in enumerate(samples)], samples)
     for name, interval in bootstrap(found, resamples=2000).items():
         assert interval.low <= found.metrics[name] <= interval.high
         assert interval.low < interval.high

@@ -10,9 +10,10 @@ import numpy as np
 from vtg_eval import __version__
 from vtg_eval.errors import UserError
 from vtg_eval.failures import Failure
+from vtg_eval.jsonable import finite
 from vtg_eval.protocol import Protocol
 from vtg_eval.report.page_data import AnswerView, Named, Page, Pair, SampleView
-from vtg_eval.report.page_runs import Numbers, ScoredRun, answer_views, run_part
+from vtg_eval.report.page_runs import Numbers, ScoredRun, answer_views, pair, run_part
 from vtg_eval.report.plots import bin_edges
 from vtg_eval.report.thumbnails import Album, Picture, make_album, no_pictures
 from vtg_eval.run.rescore import FinishedRun
@@ -94,8 +95,8 @@ def _sample_view(sample: Sample, numbers: Numbers, pictures: tuple[Picture, ...]
         video=sample.video,
         query=sample.query,
         options=sample.options,
-        duration=sample.duration,
-        truth=sample.target.spans,
+        duration=None if sample.duration is None else finite(sample.duration),
+        truth=tuple(map(pair, sample.target.spans)),
         choice=sample.target.choice,
         asks_span=sample.asks is not Asks.CHOICE,
         groups=tuple(numbers.group(group) for group in sample.groups),

@@ -104,7 +104,7 @@ class SampleView:
     query: str
     options: tuple[str, ...]
     duration: float | None
-    truth: tuple[Span, ...]
+    truth: tuple[Pair, ...]
     choice: str | None
     asks_span: bool
     groups: tuple[int, ...]

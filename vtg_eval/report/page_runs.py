@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import isfinite
 
 import numpy as np
 
@@ -28,13 +29,13 @@ from vtg_eval.report.page_data import (
 )
 from vtg_eval.report.plots import Plots, plots
 from vtg_eval.report.tables import subset_line
-from vtg_eval.run.journal import Record
 from vtg_eval.run.rescore import FinishedRun
 from vtg_eval.run.results import TaskResults
 from vtg_eval.run.score import Score, score
 from vtg_eval.types import Group, Span
 
 LONGEST_TEXT = 4000  # characters of an answer that the page keeps
+MOST_SPANS = 5  # of an answer
 WHOLE = (0.0, 1.0)
 KINDS = tuple(Failure)
 
@@ -52,7 +53,7 @@ class Numbers:
 
     def grid(self, times: Sequence[float]) -> int:
         """Return the number of a list of times (seconds)."""
-        hundredths = [round(100 * time) for time in times]
+        hundredths = [round(100 * time) for time in times if isfinite(time)]
         steps = [b - a for a, b in zip([0, *hundredths], hundredths, strict=False)]
         return self.grids.setdefault(tuple(steps), len(self.grids))
 
@@ -104,7 +105,6 @@ def run_part(
 ) -> RunPart:
     """Return the run's tables and plots; `durations` and `lengths` are edges of the plots' bins."""
     results, run = scored.results, scored.run
-    floor = _floor_plots(scored, durations, lengths)
     return RunPart(
         model=results.model,
         protocol=results.protocol,
@@ -139,7 +139,7 @@ def run_part(
         plots=plots(scored.measured, durations, lengths),
         floor_name=_floor_name(scored.fractions),
         floor_fractions=scored.fractions,
-        floor_plots=floor,
+        floor_plots=_floor_plots(scored, durations, lengths),
     )
 
 
@@ -156,14 +156,14 @@ def answer_views(scored: ScoredRun, numbers: Numbers) -> dict[str, AnswerView]:
         views[sample.id] = AnswerView(
             text=text[:LONGEST_TEXT],
             cut=max(0, len(text) - LONGEST_TEXT),
-            spans=tuple(_pair(span, scale) for span in reading.spans[:5]),
+            spans=tuple(pair(span, scale) for span in reading.spans[:MOST_SPANS]),
             absent=reading.absent,
             choice=reading.letters[0] if reading.letters else None,
             iou=_short(found.iou[row]),
             worth=_short(found.worth[row]),
             failures=tuple(KINDS.index(kind) for kind in reading.kinds),
             shown=numbers.grid(record.frame_times if record else ()),
-            told=numbers.grid(_told(record)),
+            told=numbers.grid(record.told_times if record else ()),
             error=record.error if record else None,
         )
     return views
@@ -191,11 +191,8 @@ def _values(metrics: Metrics, names: Sequence[str]) -> tuple[float | None, ...]:
     return tuple(metrics.get(name) for name in names)
 
 
-def _told(record: Record | None) -> Sequence[float]:
-    return record.told_times if record else ()
-
-
-def _pair(span: Span, scale: float) -> Pair:
+def pair(span: Span, scale: float = 1.0) -> Pair:
+    """Return a span's times in seconds, None for one that is no number."""
     return finite(span.start * scale), finite(span.end * scale)
 
 

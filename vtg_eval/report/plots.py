@@ -40,7 +40,7 @@ class Strip:
 
 @dataclass(frozen=True, slots=True)
 class Scatter:
-    """Predicted against true, both as fractions of the duration.
+    """Predicted against true, both as fractions of the duration, cut to [0, 1].
 
     n: samples with both. correlation: Pearson's, None where it is not defined. error: the median
     of the distance, in seconds.
@@ -115,11 +115,11 @@ def _recall(iou: Floats) -> tuple[float, ...]:
 def _scatter(found: Measured, true: Floats, predicted: Floats) -> Scatter:
     there = np.isfinite(true) & np.isfinite(predicted) & (found.durations > 0)
     true, predicted, durations = true[there], predicted[there], found.durations[there]
-    x, y = true / durations, predicted / durations
+    x, y = (np.clip(each / durations, 0, 1) for each in (true, predicted))
     columns, rows = (_cell(each) for each in (x, y))
     places, counts = np.unique(columns * CELLS + rows, return_counts=True)
     edges = np.linspace(0, 1, STRIPS + 1)
-    strip = np.clip((x * STRIPS).astype(np.int64), 0, STRIPS - 1)
+    strip = np.minimum((x * STRIPS).astype(np.int64), STRIPS - 1)
     varied = len(x) > 1 and np.ptp(x) > 0 and np.ptp(y) > 0
     return Scatter(
         n=len(x),
@@ -142,8 +142,9 @@ def _scatter(found: Measured, true: Floats, predicted: Floats) -> Scatter:
 
 
 def _cell(fractions: Floats) -> npt.NDArray[np.int64]:
-    """Return the column or row; what lies outside the video is at its edge."""
-    return np.clip(np.floor(fractions * CELLS), 0, CELLS - 1).astype(np.int64)
+    """Return the column or row of each fraction; 1 belongs to the last."""
+    cells: npt.NDArray[np.int64] = np.minimum(fractions * CELLS, CELLS - 1).astype(np.int64)
+    return cells
 
 
 def _bars(found: Measured, values: Floats, edges: Floats) -> tuple[Bar, ...]:

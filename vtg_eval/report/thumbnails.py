@@ -125,23 +125,19 @@ class _Shelf:
     def __init__(self, budget: int) -> None:
         self.images: list[str] = []
         self._left = budget
-        self._known: dict[bytes, int] = {}
+        self._known: dict[str, int] = {}
 
     def put(self, pictures: Pictures) -> list[int] | None:
-        """Return each picture's number; None where they do not all fit any more."""
-        numbers = []
-        for picture in pictures:
-            file = jpeg(picture)
-            number = self._known.get(file)
-            if number is None:
-                text = base64.b64encode(file).decode("ascii")
-                self._left -= len(text)
-                if self._left < 0:
-                    return None
-                number = self._known[file] = len(self.images)
-                self.images.append(text)
-            numbers.append(number)
-        return numbers
+        """Return each picture's number; None, and none is kept, where they do not all fit."""
+        files = [base64.b64encode(jpeg(picture)).decode("ascii") for picture in pictures]
+        new = [file for file in dict.fromkeys(files) if file not in self._known]
+        if sum(map(len, new)) > self._left:
+            return None
+        for file in new:
+            self._left -= len(file)
+            self._known[file] = len(self.images)
+            self.images.append(file)
+        return [self._known[file] for file in files]
 
 
 def _from_video(

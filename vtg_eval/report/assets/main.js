@@ -9,7 +9,11 @@ function addressOf(id) {
 function writeAddress() {
   if (!settled) return;
   const id = current < 0 ? "" : PAGE.samples[current].id;
-  history.replaceState(null, "", `#${addressOf(id)}`);
+  try {
+    history.replaceState(null, "", `#${addressOf(id)}`);
+  } catch {
+    // a browser may refuse after too many in a short time; the next choice says it again
+  }
 }
 
 // Follow an address; one that only names a section is left to the browser.
