@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 from vtg_eval.metrics.interval_sets import set_iou
 from vtg_eval.parsing.spans import span_parser
+from vtg_eval.seen import normalised
 from vtg_eval.types import Span
 
-from .leaks import normalised
 from .recipe import Bounds, CurationRule
 from .rewards import well_formed
 from .sample import TrainingSample

@@ -19,6 +19,7 @@ from typing import Literal, NamedTuple
 from vtg_eval.errors import UserError
 from vtg_eval.registry import Registry
 from vtg_eval.run.places import data_root
+from vtg_eval.seen import normalised
 from vtg_eval.task import Task
 
 from .sample import TrainingSample
@@ -183,11 +184,6 @@ def video_part(video: str) -> VideoPart:
                 return VideoPart(found["id"])
             return VideoPart(found["id"], _seconds(found["at"]), _seconds(found["to"]))
     return VideoPart(name)
-
-
-def normalised(query: str) -> str:
-    """Return a query's words: case, white space and full stops at the end do not count."""
-    return " ".join(query.casefold().split()).rstrip(".").rstrip()
 
 
 class _Trained:

@@ -6,7 +6,9 @@ again beside itself, takes the trainings that no other process has in work.
 
 from __future__ import annotations
 
+import hashlib
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from vtg_eval.registry import Registry
@@ -23,7 +25,13 @@ from .study_report import study_report
 from .study_scores import Scores, collect, write_scores
 from .task_data import with_task_data
 
-SCORES, REPORT = "scores.csv", "report.md"
+SCORES, REPORT, DIGESTS = "scores.csv", "report.md", "logs.sha256"
+LOGS = (
+    "sft/log.jsonl",
+    "difficulty/difficulty.jsonl",
+    "rl/log.jsonl",
+    "evaluation/*/*/journal.jsonl",
+)
 
 
 def run_study(study: Study, folder: Path, registry: Registry) -> Path:
@@ -48,6 +56,7 @@ def run_study(study: Study, folder: Path, registry: Registry) -> Path:
         )
     scores = _scores(trainings, folder)
     write_scores(folder / SCORES, scores)
+    (folder / DIGESTS).write_text("".join(_digests(trainings, folder)), encoding="utf-8")
     report = folder / REPORT
     report.write_text(study_report(study, scores), encoding="utf-8")
     return report
@@ -72,6 +81,15 @@ def _scores(trainings: list[Training], folder: Path) -> Scores:
         work = Work(training.recipe, folder / training.name)
         found.append([dict(pairs)[name] for pairs in evaluation_results(work)])
     return collect([t.arm.name for t in trainings], [t.seed for t in trainings], found)
+
+
+def _digests(trainings: list[Training], folder: Path) -> Iterator[str]:
+    """Yield a line for each log and journal, as `sha256sum -c` reads them."""
+    for training in trainings:
+        for pattern in LOGS:
+            for path in sorted((folder / training.name).glob(pattern)):
+                digest = hashlib.sha256(path.read_bytes()).hexdigest()
+                yield f"{digest}  {path.relative_to(folder).as_posix()}\n"
 
 
 def _report(training: Training, folder: Path) -> Path:

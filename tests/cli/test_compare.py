@@ -227,3 +227,18 @@ def test_plans(call):
 
 def test_the_answer_is_the_same_every_time(call):
     assert compared(call, "a", "b") == compared(call, "a", "b")
+
+
+def test_queries_that_stand_in_the_train_split_are_a_group(home, tmp_path, capsys):
+    folder = tmp_path / "root"
+    shutil.copytree(home, folder)
+    words = ["compare", str(folder / "a"), str(folder / "b"), "--data-root", str(folder)]
+    groupings = []
+    for lines in (None, "V1 0.0 5.0##Person 0  V0000\nV2 0.0 5.0##person 1 V0001.\n"):
+        if lines:
+            (folder / "charades_sta_train.txt").write_text(lines)
+        assert main([*words, "--json", "-"]) == 0
+        (found,) = json.loads(capsys.readouterr().out)["comparisons"]
+        rows = [row for row in found["groups"] if row["grouping"] == "query"]
+        groupings.append({row["group"]: row["estimate"]["samples"] for row in rows})
+    assert groupings == [{}, {"in the train split": 2, "not in the train split": 58}]

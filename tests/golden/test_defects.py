@@ -2,10 +2,13 @@
 
 import json
 import os
+from pathlib import Path
 
 import pytest
 
 from vtg_eval.cli import main
+from vtg_eval.registry import Registry
+from vtg_eval.seen import with_seen_queries
 
 BENCHMARKS = os.environ.get("VTG_EVAL_BENCHMARKS")
 pytestmark = pytest.mark.skipif(not BENCHMARKS, reason="VTG_EVAL_BENCHMARKS is not set")
@@ -40,3 +43,13 @@ def test_the_check_counts_what_is_known(task, split, defects, capsys):
     assert main(words) == 1  # the videos are missing
     found = {row["name"]: row["count"] for row in json.loads(capsys.readouterr().out)["findings"]}
     assert {name: found.get(name, 0) for name in defects} == defects
+
+
+def test_queries_of_charades_sta_that_stand_in_its_train_split():
+    task = Registry.discover().task("charades_sta")
+    root = Path(BENCHMARKS)
+    samples = with_seen_queries(
+        task.samples(root, "test"), task.card, "test", lambda name: task.samples(root, name)
+    )
+    seen = [sample for sample in samples if sample.group("query") == "in the train split"]
+    assert round(100 * len(seen) / len(samples)) == 42

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -145,3 +146,21 @@ def test_the_table_says_what_differs(tmp_path: Path, shift: float, row: list[str
     assert all(cell in line for cell in row), line
     assert "| none" in page and "25.0 [25.0, 25.0]" in page
     assert "40 samples on 20 videos" in page
+
+
+def test_the_committed_tables_are_those_of_the_committed_scores() -> None:
+    committed = Path(__file__).parents[2] / "docs" / "nano-study"
+    found = load_study(find_recipe("nano-study"))
+    page = study_report(found, read_scores(committed / "scores.csv"))
+    assert page == (committed / "report.md").read_text(encoding="utf-8")
+
+
+def test_the_committed_logs_are_those_that_made_them() -> None:
+    committed = Path(__file__).parents[2] / "docs" / "nano-study"
+    lines = (committed / "logs.sha256").read_text().splitlines()
+    digests = {name: digest for digest, name in (line.split("  ") for line in lines)}
+    logs = sorted(committed.rglob("log.jsonl"))
+    assert len(logs) == sum(name.endswith("log.jsonl") for name in digests) > 0
+    for path in logs:
+        name = path.relative_to(committed).as_posix()
+        assert sha256(path.read_bytes()).hexdigest() == digests[name], name

@@ -20,6 +20,7 @@ from vtg_eval.run.rescore import Splits, finished_run
 from vtg_eval.run.results import TaskResults, load_results
 from vtg_eval.run.score import Score, score
 from vtg_eval.scoring.table import Column, Table
+from vtg_eval.seen import with_seen_queries
 from vtg_eval.types import Sample, Span, Target
 
 SAME_FIGURE = 0.01  # percentage points, for protocols that round
@@ -81,13 +82,22 @@ def _scored(path: Path, registry: Registry, where: Where, splits: Splits) -> Sco
     if path.is_dir():
         run = finished_run(path, registry, splits, where.root, where.protocol, times=False)
         spec, card = run.spec, run.task.card
-        found = score(card, run.samples, run.answers, spec.protocol, spec.split)
+        samples = with_seen_queries(
+            run.samples, card, spec.split, lambda name: splits.read(run.task, run.root, name)[0]
+        )
+        found = score(card, samples, run.answers, spec.protocol, spec.split)
         return _from_score(str(path), spec.model, spec.task_version, found)
     if where.task is None:
         return _from_results(path, where.protocol)
     task = registry.task(where.task)
     split = task.card.split(where.split)
-    samples, _ = splits.read(task, data_root(task, where.root), split)
+    root = data_root(task, where.root)
+    samples = with_seen_queries(
+        splits.read(task, root, split)[0],
+        task.card,
+        split,
+        lambda name: splits.read(task, root, name)[0],
+    )
     protocol = registry.protocol_for(task.card, where.protocol, split)
     found = score(task.card, samples, read_predictions(path), protocol, split)
     return _from_score(str(path), path.name, task.card.version, found)
