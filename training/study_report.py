@@ -52,7 +52,7 @@ def _split(study: Study, scores: Scores, split: str) -> Iterator[str]:
                 ", ".join(f"{value:.1f}" for value in values.mean(axis=1)),
             ]
             for place, (arm, values, ends) in enumerate(
-                zip(study.arms, seeds, intervals(resampled, videos), strict=True)
+                zip(study.arms, seeds, intervals(resampled, [videos] * len(seeds)), strict=True)
             )
         ],
     )

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vtg_eval.stats import LEVEL, Floats, Interval, tail_place
+from vtg_eval.stats import LEVEL, Floats, Interval, interval
 from vtg_eval.student import cumulative
 
 NORMAL = NormalDist()
@@ -42,7 +42,7 @@ class Wins(NamedTuple):
 def difference(value: float, resampled: Floats, clusters: int, level: float = LEVEL) -> Difference:
     """Return what R resampled differences say of the difference `value`, over K clusters.
 
-    The interval is that of `vtg_eval.stats.intervals`. The p-value is 1 minus the
+    The interval is that of `vtg_eval.stats.interval`. The p-value is 1 minus the
     level of the interval that just reaches 0. The smallest that R resamples can show is about
     2 / R.
     """
@@ -53,16 +53,14 @@ def difference(value: float, resampled: Floats, clusters: int, level: float = LE
     inflation = math.sqrt(clusters / (clusters - 1))
     error = float(resampled.std(ddof=1)) * inflation
     count = len(resampled) + 1
-    place = tail_place(len(resampled), clusters, level)
-    if place < 1:
+    found = interval(resampled, clusters, level)
+    if math.isnan(found.low):
         return Difference(value, error)
-    ends = np.partition(resampled, (place - 1, len(resampled) - place))
-    interval = Interval(float(ends[place - 1]), float(ends[-place]))
     beyond = min(np.count_nonzero(resampled <= 0), np.count_nonzero(resampled >= 0)) + 1
     if 2 * beyond >= count:
-        return Difference(value, error, interval, 1.0)
+        return Difference(value, error, found, 1.0)
     reach = NORMAL.inv_cdf(beyond / count) / inflation
-    return Difference(value, error, interval, 2 * cumulative(reach, clusters - 1))
+    return Difference(value, error, found, 2 * cumulative(reach, clusters - 1))
 
 
 def holm(values: Sequence[float]) -> tuple[float, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from statistics import NormalDist
 from typing import NamedTuple
 
@@ -35,10 +36,11 @@ def cluster_bootstrap(
 ) -> tuple[Interval, ...]:
     """Return a bootstrap interval for the mean of each of M metrics.
 
-    Arguments as for `resampled_means`, the interval as for `intervals`.
+    Arguments as for `resampled_means`, the intervals as for `intervals`.
     """
     means = resampled_means(values, clusters, counted, resamples, seed)
-    return intervals(means, len(np.unique(clusters)), level)
+    masks = np.ones(values.shape, dtype=np.bool_) if counted is None else counted
+    return intervals(means, [len(np.unique(clusters[mask])) for mask in masks.T], level)
 
 
 def resampled_means(
@@ -84,24 +86,28 @@ def resampled_means(
     return means
 
 
-def intervals(means: Floats, clusters: int, level: float = LEVEL) -> tuple[Interval, ...]:
-    """Return the interval of each column of resampled figures [R, M], over K clusters.
+def intervals(means: Floats, clusters: Sequence[int], level: float = LEVEL) -> tuple[Interval, ...]:
+    """Return the interval of each column of resampled figures [R, M].
 
-    Its ends are percentiles of the resamples, further out than at the level's own tails (see
-    `expanded_tail`). NaN where R resamples have no percentile so far out: with 4 clusters or
-    more 10,000 have.
+    clusters: on how many clusters each column's figure rests, [M].
     """
-    place = tail_place(len(means), clusters, level)
+    pairs = zip(means.T, clusters, strict=True)
+    return tuple(interval(column, count, level) for column, count in pairs)
+
+
+def interval(drawn: Floats, clusters: int, level: float = LEVEL) -> Interval:
+    """Return the interval of one resampled figure, [R], over K clusters.
+
+    The ends are percentiles of the resamples, further out than at the level's own tails (see
+    `expanded_tail`). NaN where R resamples have no percentile so far out: with 4 clusters or more
+    10,000 have.
+    """
+    count = len(drawn)
+    place = math.floor(expanded_tail(clusters, level) * (count + 1)) if clusters > 1 else 0
     if place < 1:
-        return tuple(Interval(math.nan, math.nan) for _ in means.T)
-    ends = np.partition(means, (place - 1, len(means) - place), axis=0)
-    low, high = ends[place - 1], ends[len(means) - place]
-    return tuple(Interval(float(a), float(b)) for a, b in zip(low, high, strict=True))
-
-
-def tail_place(resamples: int, clusters: int, level: float = LEVEL) -> int:
-    """Return how many of the sorted resamples lie beyond an end, the end included; 0 for none."""
-    return math.floor(expanded_tail(clusters, level) * (resamples + 1)) if clusters > 1 else 0
+        return Interval(math.nan, math.nan)
+    ends = np.partition(drawn, (place - 1, count - place))
+    return Interval(float(ends[place - 1]), float(ends[count - place]))
 
 
 def expanded_tail(clusters: int, level: float = LEVEL) -> float:

@@ -81,7 +81,7 @@ def batch(case: Case, videos: int, generator: np.random.Generator) -> Counts:
     lift = mean(case.kind, LIFT) - truth
     lows, highs = np.quantile(single, [0.025, 0.975], axis=0)
     plain = int(((lows <= truth) & (truth <= highs)).sum())
-    shown = sum(low <= truth <= high for low, high in intervals(single, videos))
+    shown = sum(low <= truth <= high for low, high in intervals(single, [videos] * BATCH))
     paired, null = (
         list(differences(d, resampled_means(d, cluster, resamples=RESAMPLES), videos))
         for d in (better - first, equal - first)

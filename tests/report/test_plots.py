@@ -66,8 +66,17 @@ def test_bars_hold_the_mean_over_their_samples() -> None:
     assert bars[0].low == 1.0 and bars[-1].high == 5.0
     whole = sum(bar.n * bar.score for bar in bars) / 4
     assert whole == pytest.approx(100 * (1 + 0.5 + 0 + 0) / 4)
+    assert all(bar.interval is None for bar in bars)  # two videos are too few
+
+
+def test_bars_on_many_videos_have_an_interval() -> None:
+    samples = [moment(f"v{n}/0", (0, 3 + 3 * (n % 2))) for n in range(24)]
+    answers = [answer(f"v{n}/0", f"0 - {1 + n % 3}") for n in range(24)]
+    bars = page_of(run_of(samples, answers)).runs[0].plots.by_length
+    assert sum(bar.n for bar in bars) == 24
     for bar in bars:
-        assert 0 <= bar.interval[0] <= bar.score <= bar.interval[1] <= 100
+        assert bar.interval is not None
+        assert 0 <= bar.interval[0] < bar.score < bar.interval[1] <= 100
 
 
 def test_bins_hold_about_as_many_each() -> None:

@@ -116,7 +116,7 @@ def run_part(
         score=ScoreRow(
             results.model,
             _values(results.metrics, metrics),
-            tuple(results.intervals.get(name) for name in metrics),
+            tuple(_ends(results, name) for name in metrics),
         ),
         floors=tuple(
             ScoreRow(name, _values(floor, metrics)) for name, floor in results.floors.items()
@@ -218,3 +218,9 @@ def _facts(run: FinishedRun) -> Iterable[Named]:
         last = run.manifest.sessions[-1]
         yield Named("started", last.started)
         yield Named("versions", ", ".join(f"{k} {v}" for k, v in last.versions.items()))
+
+
+def _ends(results: TaskResults, name: str) -> Pair | None:
+    """Return a metric's interval, None where there is none."""
+    low, high = results.intervals.get(name, (None, None))
+    return None if low is None or high is None else (low, high)

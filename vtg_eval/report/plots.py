@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy.typing as npt
 from vtg_eval.jsonable import finite
 from vtg_eval.metrics.iou import Floats
 from vtg_eval.report.measured import Measured
-from vtg_eval.stats import cluster_bootstrap
+from vtg_eval.stats import Interval, cluster_bootstrap
 
 IOU_EDGES = np.linspace(0, 1, 11)
 THRESHOLDS = np.linspace(0, 1, 51)
@@ -56,13 +57,14 @@ class Scatter:
 @dataclass(frozen=True, slots=True)
 class Bar:
     """The samples of a length in [low, high] seconds: how many, their score in percent, its
-    interval."""
+    interval (None: on too few videos).
+    """
 
     low: float
     high: float
     n: int
     score: float
-    interval: tuple[float, float]
+    interval: tuple[float, float] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,8 +164,14 @@ def _bars(found: Measured, values: Floats, edges: Floats) -> tuple[Bar, ...]:
             float(edges[k + 1]),
             int(rows.sum()),
             float(100 * worth[rows].mean()),
-            (100 * intervals[k].low, 100 * intervals[k].high),
+            _percent(intervals[k]),
         )
         for k in range(len(edges) - 1)
         if (rows := inside[:, k]).any()
     )
+
+
+def _percent(interval: Interval) -> tuple[float, float] | None:
+    """Return the interval in percent, None where there are too few videos for one."""
+    low, high = interval
+    return (100 * low, 100 * high) if math.isfinite(low) and math.isfinite(high) else None

@@ -106,7 +106,10 @@ def bootstrap(result: Score, resamples: int = RESAMPLES, seed: int = 0) -> dict[
         found[name] = derived.figures(found)
     names = result.table.names
     figures = np.stack([found[n] for n in names], axis=1)
-    return dict(zip(names, intervals(figures, len(number)), strict=True))
+    videos = [
+        len(np.unique(clusters[columns[n].counted])) if n in columns else len(number) for n in names
+    ]
+    return dict(zip(names, intervals(figures, videos), strict=True))
 
 
 def _by_sample(

@@ -39,11 +39,13 @@ function levelMark({ root, x, y }, from, to, value, kind) {
   root.append(svg("line", { class: `line ${kind}`, x1: x(from), x2: x(to), y1: y(value), y2: y(value) }));
 }
 
-function intervalMark({ root, x, y }, at, value, [low, high], kind) {
-  root.append(
-    svg("line", { class: `whisker ${kind}`, x1: x(at), x2: x(at), y1: y(low), y2: y(high) }),
-    dotShape(x(at), y(value), 4, kind),
-  );
+// Too few videos have no interval: then the dot stands alone.
+function intervalMark({ root, x, y }, at, value, interval, kind) {
+  if (interval) {
+    const [low, high] = interval;
+    root.append(svg("line", { class: `whisker ${kind}`, x1: x(at), x2: x(at), y1: y(low), y2: y(high) }));
+  }
+  root.append(dotShape(x(at), y(value), 4, kind));
 }
 
 // Run B's dots are squares, so that no one needs the colour to tell them apart.

@@ -151,7 +151,7 @@ function lengthPlot(what) {
   const cell = (line, low) => {
     const bar = line.plots[what].find((each) => each.low === low);
     if (!bar) return DASH;
-    const interval = line.kind === "floor" ? "" : ` [${percent(bar.interval[0])}, ${percent(bar.interval[1])}]`;
+    const interval = line.kind === "floor" || !bar.interval ? "" : ` [${percent(bar.interval[0])}, ${percent(bar.interval[1])}]`;
     return `${percent(bar.score)}${interval} (${bar.n})`;
   };
   const says = runs.map((line) => {
