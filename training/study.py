@@ -5,7 +5,7 @@ evaluation, and of the others those that it names, changed where it says so:
 
     name = "…"
     seeds = [0, 1, 2]
-    baseline = "sft"             # the arm that the others are compared with
+    baselines = ["sft"]          # arms that the others are each compared with
     [shared.model]
     checkpoint = "…"
     [shared.sft]
@@ -59,12 +59,12 @@ class Training(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """What is compared. baseline: the name of the arm that the others are held against."""
+    """What is compared. baselines: names of arms that all others are each held against."""
 
     name: str
     summary: str
     source: str
-    baseline: str
+    baselines: tuple[str, ...]
     seeds: tuple[int, ...]
     arms: tuple[Arm, ...]
 
@@ -98,14 +98,14 @@ def _study(table: Mapping[str, Any]) -> Study:
         name=table["name"],
         summary=table["summary"],
         source=source,
-        baseline=table["baseline"],
+        baselines=tuple(table["baselines"]),
         seeds=tuple(int(seed) for seed in table["seeds"]),
         arms=tuple(_arm(row, shared, source) for row in table["arms"]),
     )
     names = [arm.name for arm in study.arms]
-    if len(set(names)) < len(names) or study.baseline not in names or not study.seeds:
+    if len(set(names)) < len(names) or set(study.baselines) - set(names) or not study.seeds:
         raise UserError(
-            "arms need names of their own, baseline must be one of them, and seeds not empty"
+            "arms need names of their own, baselines must be some of them, and seeds not empty"
         )
     return study
 

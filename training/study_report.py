@@ -1,4 +1,4 @@
-"""A study's tables: what each arm scores, and how it differs from the baseline.
+"""A study's tables: what each arm scores, and how the others differ from the baselines.
 
 Made of the samples' scores alone. All of an arm's seeds together are one figure: a sample's value
 is its mean over them, so intervals over videos say what holds for these seeds, on other videos.
@@ -32,7 +32,7 @@ def study_report(study: Study, scores: Scores) -> str:
 def _arms(study: Study) -> str:
     lines = [f"- **{arm.name}**: {arm.title}" for arm in study.arms]
     seeds = ", ".join(map(str, study.seeds))
-    return "\n".join([*lines, "", f"Seeds: {seeds}. Compared with: {study.baseline}."])
+    return "\n".join([*lines, "", f"Seeds: {seeds}. Compared with: {', '.join(study.baselines)}."])
 
 
 def _split(study: Study, scores: Scores, split: str) -> Iterator[str]:
@@ -56,13 +56,14 @@ def _split(study: Study, scores: Scores, split: str) -> Iterator[str]:
             )
         ],
     )
-    yield from _differences(study, means, resampled, videos)
+    for baseline in study.baselines:
+        yield _differences(study, baseline, means, resampled, videos)
     yield f"{len(rows)} samples on {videos} videos; percent, with 95 % intervals over videos."
 
 
-def _differences(study: Study, means: Floats, resampled: Floats, videos: int) -> Iterator[str]:
+def _differences(study: Study, baseline: str, means: Floats, resampled: Floats, videos: int) -> str:
     names = [arm.name for arm in study.arms]
-    base = names.index(study.baseline)
+    base = names.index(baseline)
     others = [place for place in range(len(names)) if place != base]
     found = [
         difference(
@@ -73,8 +74,8 @@ def _differences(study: Study, means: Floats, resampled: Floats, videos: int) ->
         for place in others
     ]
     adjusted = holm([1.0 if each.p is None else each.p for each in found])
-    yield _table(
-        (f"less {study.baseline}", "mIoU", "p", "p (Holm)", ""),
+    return _table(
+        (f"less {baseline}", "mIoU", "p", "p (Holm)", ""),
         [
             _row(study.arms[place], each, p)
             for place, each, p in zip(others, found, adjusted, strict=True)

@@ -19,7 +19,7 @@ TEXT = """
 name = "small"
 summary = "s"
 source = "this test"
-baseline = "one"
+baselines = ["one"]
 seeds = [3, 5]
 [shared.model]
 checkpoint = "nano"
@@ -62,7 +62,7 @@ def test_arms_are_the_shared_tables_with_their_own_values(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ('baseline = "one"', 'baseline = "three"', "baseline must be one of them"),
+        ('baselines = ["one"]', 'baselines = ["three"]', "baselines must be some of them"),
         ("sft = { steps = 9 }", "stf = { steps = 9 }", 'the arm "two" has a key "stf"'),
         ("steps = 9", "step = 9", 'no key "sft.step". Did you mean "steps"'),
         ("seeds = [3, 5]", "", "the key 'seeds' is missing"),
