@@ -27,9 +27,11 @@ def cumulative(t: float, freedom: int) -> float:
     odd = freedom % 2
     steps = np.arange(3 if odd else 2, freedom - 1, 2)
     series = 1.0 + float(np.cumprod((steps - 1) / steps * cosine**2).sum())
-    if not odd:
-        return 0.5 + sine * series / 2
-    return 0.5 + (angle + (sine * cosine * series if freedom > 1 else 0.0)) / math.pi
+    if odd:
+        share = 0.5 + (angle + (sine * cosine * series if freedom > 1 else 0.0)) / math.pi
+    else:
+        share = 0.5 + sine * series / 2
+    return min(max(share, 0.0), 1.0)  # far out rounding leads beyond
 
 
 @lru_cache(maxsize=1024)
