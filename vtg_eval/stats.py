@@ -77,8 +77,8 @@ def resampled_means(
     for first in range(0, resamples, step):
         size = min(step, resamples - first)
         # how often each cluster is in each resample, by counting draws into one long histogram
-        draws = generator.integers(0, count, size=(size, count), dtype=np.int32)
-        draws += (np.arange(size, dtype=np.int32) * count)[:, None]
+        draws = generator.integers(0, count, size=(size, count))
+        draws += (np.arange(size) * count)[:, None]
         times = np.bincount(draws.ravel(), minlength=size * count).reshape(size, count)
         sums = times.astype(np.float64) @ totals
         rows_drawn = sums[:, metrics:][:, which]
