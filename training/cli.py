@@ -121,7 +121,7 @@ def plan(args: argparse.Namespace, registry: Registry) -> str:
     """Return the plan of a recipe, or of a study."""
     file = find_recipe(args.recipe)
     if is_study(file):
-        return _study_plan(file, registry)
+        return _study_plan(file, args, registry)
     found = _planned(args, _work(args, registry), registry)
     return json.dumps(found.to_json(), indent=2, allow_nan=False) if args.json else table(found)
 
@@ -141,17 +141,26 @@ def run(args: argparse.Namespace, registry: Registry) -> str:
     return f"\n{report.read_text(encoding='utf-8')}\n{report}"
 
 
-def _study_plan(file: Path, registry: Registry) -> str:
-    from .study_plan import study_plan
+def _study_plan(file: Path, args: argparse.Namespace, registry: Registry) -> str:
+    from .study_plan import study_json, study_plans, study_table
 
-    return study_plan(load_study(file), registry)
+    if args.launch or args.devices or args.machines > 1:
+        raise UserError(
+            "Each training of a study is one process: leave out --launch, --devices and "
+            "--machines, and type the command in several terminals."
+        )
+    study = load_study(file)
+    plans = study_plans(study, registry)
+    if getattr(args, "json", False):  # `run` has no --json
+        return json.dumps(study_json(study, plans), indent=2, allow_nan=False)
+    return study_table(study, plans)
 
 
 def _run_study(file: Path, args: argparse.Namespace, registry: Registry) -> str:
     from .study_run import run_study
 
+    print(_study_plan(file, args, registry), flush=True)
     study = load_study(file)
-    print(_study_plan(file, registry), flush=True)
     report = run_study(study, args.work or RUNS / study.name, registry)
     return f"\n{report.read_text(encoding='utf-8')}\n{report}"
 

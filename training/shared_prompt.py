@@ -63,8 +63,8 @@ def packed_log_probs(
     """Return each answer token's log-probability and the entropy at its place, [G, T] each.
 
     model: as TRL patches it, with the language model's head fused into the loss; a reference
-    model gives no entropies. vision: the
-    tensors of the prompt's video. Other arguments as for `pack`.
+    model gives no entropies. vision: the tensors of the prompt's video. Other arguments as for
+    `pack`.
     """
     row = pack(prompt, answers, positions)
     output = model(

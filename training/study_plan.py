@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tabulate import tabulate
 
 from vtg_eval.registry import Registry
@@ -13,9 +15,22 @@ from .task_data import with_task_data
 ONE = Place("single", 1)  # a study's trainings are each one process
 
 
-def study_plan(study: Study, registry: Registry) -> str:
-    """Return the plan as text; raises UserError as a recipe's plan does."""
-    plans = [(arm, _plan(arm, registry)) for arm in study.arms]
+Plans = Sequence[tuple[Arm, Plan]]
+
+
+def study_plans(study: Study, registry: Registry) -> Plans:
+    """Return each arm with the plan of one seed; raises UserError as a recipe's plan does."""
+    return [(arm, _plan(arm, registry)) for arm in study.arms]
+
+
+def study_json(study: Study, plans: Plans) -> dict[str, object]:
+    """Return the plans as plain values."""
+    arms = [{"arm": arm.name, "plan": found.to_json()} for arm, found in plans]
+    return {"study": study.name, "seeds": list(study.seeds), "arms": arms}
+
+
+def study_table(study: Study, plans: Plans) -> str:
+    """Return the plans as text."""
     seeds = len(study.seeds)
     hours = sum(_hours(found) * (seeds if arm.trains else 1) for arm, found in plans)
     return "\n".join(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 import pytest
+from vtg_eval.training import cli
 from vtg_eval.training.recipe import load_recipe, recipe_text
 from vtg_eval.training.shipped import find_recipe, is_study, shipped_recipes, shipped_studies
 from vtg_eval.training.study import Study, load_study
@@ -96,6 +98,18 @@ def test_shipped_studies_are_whole_and_their_recipes_can_be_written_down(
                 (sft.steps * sft.batch if sft else 0) + (rl.steps * rl.prompts if rl else 0)
             )
     assert len(budgets) == 1
+
+
+def test_a_study_is_planned_as_text_and_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["plan", "nano-study"]) == 0
+    assert "3 seeds of each arm that trains" in capsys.readouterr().out
+    assert cli.main(["plan", "nano-study", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    steps = {arm["arm"]: [s["steps"] for s in arm["plan"]["stages"]] for arm in found["arms"]}
+    assert found["seeds"] == [0, 1, 2]
+    assert (steps["base"], steps["rl-all"], steps["rl-only"]) == ([], [10, 40], [80])
+    assert cli.main(["plan", "nano-study", "--devices", "8"]) == 2
+    assert "in several terminals" in capsys.readouterr().err
 
 
 def test_recipes_are_no_studies() -> None:
