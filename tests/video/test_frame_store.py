@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import errno
+import gc
 import logging
 import multiprocessing
 import os
+import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -184,6 +187,28 @@ def test_a_damaged_entry_is_decoded_again(
     assert "decoded again" in caplog.text
     assert_right(store.frames(video, RULE, small))
     assert asked(store) == (1, 2)
+
+
+def test_threads_may_read_while_garbage_is_collected(store: FrameStore, video: Path) -> None:
+    """Collections run Python code amid whatever a thread does, as hypothesis's and torch's do."""
+    key = store.frames(video, RULE, small).digest
+    limits, switches = gc.get_threshold(), sys.getswitchinterval()
+    gc.callbacks.append(spend_time)
+    gc.set_threshold(50)
+    sys.setswitchinterval(1e-5)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            found = list(pool.map(store.stored, [key] * 1000))
+    finally:
+        gc.callbacks.remove(spend_time)
+        gc.set_threshold(*limits)
+        sys.setswitchinterval(switches)
+    assert len(found) == 1000
+    assert None not in found
+
+
+def spend_time(phase: str, info: dict[str, int]) -> None:
+    sum(range(300))
 
 
 def test_a_damaged_probe_is_made_again(store: FrameStore, video: Path) -> None:

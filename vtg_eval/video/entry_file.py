@@ -1,32 +1,33 @@
 """One stored value as a file: a head, the frames' bytes, a digest.
 
-Layout: times (float64 [T]) and shape (int64 [4]) as .npy, never pickled; the frames' bytes in C
-order; the sha256 of everything before it (32 bytes).
+Layout, little-endian: the frames' shape (int64 [4]), the times (float64 [T]), the frames' bytes in
+C order, the sha256 of everything before it (32 bytes). Not .npy: numpy reads its head as Python,
+which fails now and then in Python 3.11 where several threads do so (python/cpython#106905).
 """
 
 from __future__ import annotations
 
 import hashlib
-import io
 import math
+import struct
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+SHAPE = struct.Struct("<4q")
+TIME = np.dtype("<f8")
 DIGEST_BYTES = 32
 
 
 def write_entry(path: Path, array: npt.NDArray[np.uint8], times: npt.NDArray[np.float64]) -> None:
     """Write a new file; raises OSError."""
-    head = io.BytesIO()
-    np.save(head, times, allow_pickle=False)
-    np.save(head, np.array(array.shape, dtype=np.int64), allow_pickle=False)
+    head = SHAPE.pack(*array.shape) + times.astype(TIME).tobytes()
     frames = np.ascontiguousarray(array)
-    digest = hashlib.sha256(head.getvalue())
+    digest = hashlib.sha256(head)
     digest.update(frames.data)
     with path.open("wb") as file:
-        file.write(head.getvalue())
+        file.write(head)
         file.write(frames.data)
         file.write(digest.digest())
 
@@ -40,10 +41,11 @@ def read_entry(path: Path) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float6
     body, digest = content[:-DIGEST_BYTES], content[-DIGEST_BYTES:]
     if hashlib.sha256(body.data).digest() != digest.tobytes():
         raise ValueError("its digest does not match")
-    with path.open("rb") as file:
-        times = np.load(file, allow_pickle=False)
-        shape = tuple(np.load(file, allow_pickle=False).tolist())
-        start = file.tell()
-    if len(times) != shape[0] or start + math.prod(shape) != len(body):
+    if len(body) < SHAPE.size:
+        raise ValueError("it has no head")
+    shape = SHAPE.unpack_from(body.data)
+    start = SHAPE.size + TIME.itemsize * shape[0]
+    if min(shape) < 0 or start + math.prod(shape) != len(body):
         raise ValueError("its parts do not fill it")
+    times = body[SHAPE.size : start].view(TIME).astype(np.float64)
     return np.asarray(body[start:]).reshape(shape), times
