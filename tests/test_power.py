@@ -4,7 +4,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vtg_eval.power import Size, cluster_size, detectable, detectable_at, error_without_runs, needed
+from vtg_eval.power import (
+    MOST_VIDEOS,
+    Size,
+    cluster_size,
+    detectable,
+    detectable_at,
+    error_without_runs,
+    needed,
+)
 
 ERRORS = st.floats(0.01, 20)
 SIZES = st.builds(
@@ -31,6 +39,9 @@ def test_what_a_size_detects_needs_that_size(error, size):
 def test_what_is_needed_is_enough_and_one_video_less_is_not(error, size, lift):
     found = needed(error, size, lift)
     spread = error * math.sqrt(size.videos)
+    if found is None:
+        assert detectable(spread / math.sqrt(MOST_VIDEOS), MOST_VIDEOS) > lift
+        return
     assert detectable(spread / math.sqrt(found.videos), found.videos) <= lift
     fewer = found.videos - 1
     assert fewer == 1 or detectable(spread / math.sqrt(fewer), fewer) > lift
@@ -47,6 +58,7 @@ def test_a_smaller_lift_needs_more(error, size):
 def test_what_cannot_be_had():
     assert needed(1.0, Size(10, 10), 0.0) is None
     assert needed(20.0, Size(10, 10), 1e-4) is None
+    assert needed(15.0, Size(1188, 1188), 0.0625) == Size(537089424, 537089424)  # above 2**29
 
 
 def test_error_by_assumption_by_hand():

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
+from functools import cache
 
 from vtg_eval.types import Group, Span
 
@@ -30,7 +32,10 @@ def length_groups(
 
 def length_bin(seconds: float, bounds: tuple[float, float]) -> str:
     """Return the name of the bin: below the first bound, between them, from the second on."""
+    return _names(bounds)[bisect_right(bounds, seconds)]
+
+
+@cache
+def _names(bounds: tuple[float, float]) -> tuple[str, str, str]:
     low, high = bounds
-    if seconds < low:
-        return f"under {low:g} s"
-    return f"{low:g} to {high:g} s" if seconds < high else f"{high:g} s and more"
+    return f"under {low:g} s", f"{low:g} to {high:g} s", f"{high:g} s and more"

@@ -54,9 +54,9 @@ def needed(error: float, size: Size, lift: float) -> Size | None:
     spread = error * math.sqrt(size.videos)
     low, high = 1, 2
     while detectable(spread / math.sqrt(high), high) > lift:
-        low, high = high, 2 * high
-        if high > MOST_VIDEOS:
+        if high == MOST_VIDEOS:
             return None
+        low, high = high, min(2 * high, MOST_VIDEOS)
     while high - low > 1:
         middle = (low + high) // 2
         if detectable(spread / math.sqrt(middle), middle) > lift:

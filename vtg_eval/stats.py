@@ -10,11 +10,12 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from vtg_eval.draws import Draws
 from vtg_eval.student import quantile
 
 LEVEL = 0.95
 RESAMPLES = 10_000
-CHUNK = 1 << 20  # draws at a time: bounds memory, fits the cache
+CHUNK = 1 << 17  # draws at a time: they stay in the cache
 
 Floats = npt.NDArray[np.float64]
 
@@ -71,15 +72,15 @@ def resampled_means(
         [np.bincount(cluster, weights=column, minlength=count) for column in (*values.T, *weights)],
         axis=1,
     )
-    generator = np.random.default_rng(seed)
+    draws = Draws(count, seed)
     means = np.empty((resamples, metrics))
     step = max(1, CHUNK // count)
     for first in range(0, resamples, step):
         size = min(step, resamples - first)
         # how often each cluster is in each resample, by counting draws into one long histogram
-        draws = generator.integers(0, count, size=(size, count))
-        draws += (np.arange(size) * count)[:, None]
-        times = np.bincount(draws.ravel(), minlength=size * count).reshape(size, count)
+        drawn = draws.take(size * count).reshape(size, count)
+        drawn += (np.arange(size) * count)[:, None]
+        times = np.bincount(drawn.ravel(), minlength=size * count).reshape(size, count)
         sums = times.astype(np.float64) @ totals
         rows_drawn = sums[:, metrics:][:, which]
         means[first : first + size] = sums[:, :metrics] / np.maximum(rows_drawn, 1)

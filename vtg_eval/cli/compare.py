@@ -12,6 +12,7 @@ from vtg_eval.cli.output import write_lines
 from vtg_eval.cli.samples import ROOT_HELP
 from vtg_eval.comparison import FORMAT, compare
 from vtg_eval.errors import UserError
+from vtg_eval.garbage import without_collection
 from vtg_eval.planning import (
     CORRELATION,
     LIFTS,
@@ -94,7 +95,8 @@ class CompareCommand(Command):
         _refuse_plan_arguments(args)
         if len(args.runs) < 2:
             raise UserError("Name two runs or more: RUN_A RUN_B.")
-        found = compare(scored_runs(args.runs, registry, _where(args)), args.metric)
+        with without_collection():
+            found = compare(scored_runs(args.runs, registry, _where(args)), args.metric)
         table = {"format": FORMAT, "comparisons": [each.to_json() for each in found]}
         _write(args.json, table, "\n\n\n".join(map(comparison_report, found)))
         return 0

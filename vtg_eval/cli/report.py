@@ -13,6 +13,7 @@ from vtg_eval.cli.command import Command
 from vtg_eval.cli.output import write_lines
 from vtg_eval.cli.samples import ROOT_HELP
 from vtg_eval.errors import UserError
+from vtg_eval.garbage import without_collection
 from vtg_eval.registry import Registry
 from vtg_eval.run.places import cache_folder
 from vtg_eval.run.rescore import Splits, finished_run
@@ -65,9 +66,10 @@ class ReportCommand(Command):
             raise UserError(f"{args.out.parent} is not a folder. Name another --out.")
         paths = [args.run, *([args.other] if args.other else [])]
         splits = Splits()
-        runs = [finished_run(path, registry, splits, args.data_root) for path in paths]
         store = FrameStore(registry.decoder(DECODER)(), cache_folder() / "frames")
-        page = make_page(runs, tuple(registry.protocols.values()), store, args.pictures)
+        with without_collection():
+            runs = [finished_run(path, registry, splits, args.data_root) for path in paths]
+            page = make_page(runs, tuple(registry.protocols.values()), store, args.pictures)
         if args.json:
             write_lines(args.json, [json.dumps(asdict(page), allow_nan=False)])
             return 0

@@ -10,6 +10,7 @@ from vtg_eval.cli.command import Command
 from vtg_eval.cli.output import write_lines
 from vtg_eval.cli.samples import ROOT_HELP
 from vtg_eval.errors import UserError
+from vtg_eval.garbage import without_collection
 from vtg_eval.predictions import read_predictions
 from vtg_eval.registry import Registry
 from vtg_eval.report.tables import report
@@ -46,10 +47,11 @@ class ScoreCommand(Command):
         """Score; print tables, or write JSON."""
         if bool(args.run) == any((args.task, args.split, args.predictions)):
             raise UserError("Name a run's folder, or else --task and --predictions.")
-        if args.run:
-            results = rescore(args.run, registry, args.data_root, args.protocol)
-        else:
-            results = _score_file(args, registry)
+        with without_collection():
+            if args.run:
+                results = rescore(args.run, registry, args.data_root, args.protocol)
+            else:
+                results = _score_file(args, registry)
         if args.json:
             write_lines(args.json, [json.dumps(results.to_json(), indent=2, allow_nan=False)])
         else:

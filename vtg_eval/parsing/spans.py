@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from vtg_eval.errors import UserError
 from vtg_eval.failures import Failure
@@ -19,8 +19,7 @@ from vtg_eval.parsing.strict_answer import ABSENCE, REFUSAL, final_answer, spans
 from vtg_eval.types import Span
 
 
-@dataclass(frozen=True, slots=True)
-class Parse:
+class Parse(NamedTuple):
     """What an answer says: spans in the text's order, or that the event never happens, or why not.
 
     `absent` is an explicit statement, never a guess from silence. `fractions`: the times are

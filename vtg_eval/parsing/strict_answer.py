@@ -7,11 +7,10 @@ numbers inside words are no times in seconds and are not read as such.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator
 from itertools import islice
-from typing import NamedTuple
+from math import isfinite
 
 from vtg_eval.failures import Failure
 from vtg_eval.types import Span
@@ -19,7 +18,6 @@ from vtg_eval.types import Span
 TAG = re.compile(r"<(/?)(think|answer)>", re.IGNORECASE)
 # one run of digits with what may stand inside a time; what it is, is decided afterwards
 RUN = re.compile(r"[0-9][0-9.,:]*+(?:[eE][+-]?[0-9]++)?+")
-PLAIN = re.compile(r"[0-9]++(?:\.[0-9]++)?+(?:[eE][+-]?[0-9]++)?+")
 THOUSANDS = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?")
 CLOCK = re.compile(r"[0-9]{1,3}(?::[0-5][0-9]){1,2}(?:\.[0-9]+)?")
 TIGHT_LIST = re.compile(
@@ -30,7 +28,8 @@ UNIT = re.compile(  # the second group: no unit of time in seconds
       | (%|percent|minutes?\b|mins?\b|m\b|hours?\b|hrs?\b|h\b|frames?\b|ms\b|fps\b))""",
     re.IGNORECASE | re.VERBOSE,
 )
-FRAME_WORD = re.compile(r"\b(?:frames?|steps?|video|clip|option)\s*$", re.IGNORECASE)
+COUNTED = ("frame", "step", "video", "clip", "option")  # "frame 12" is no time
+COUNTED_BEFORE = re.compile(r"\b(?:frames?|steps?|video|clip|option)\s*$", re.IGNORECASE)
 JOINED = re.compile(
     r"""["'\])]?\s*(?:-|–|—|−|~|→|to|and|until|till|through)\s*
         (?:(?:the|at|second|seconds|time)\s+)*["'\[(]?""",
@@ -59,14 +58,6 @@ REFUSAL = re.compile(
     r"|\bi['’]m (?:unable|not able)\b|\bas an ai\b",
     re.IGNORECASE,
 )
-
-
-class _Time(NamedTuple):
-    """A number in the text: its place, its value in seconds (None: not one in seconds)."""
-
-    start: int
-    end: int
-    value: float | None
 
 
 def final_answer(text: str) -> tuple[str, bool]:
@@ -116,71 +107,96 @@ def spans_in(answer: str) -> tuple[list[Span], Failure | None]:
     if "," in answer:  # "[12,345]" is a list of two, not twelve thousand
         answer = TIGHT_LIST.sub(r"\1, ", answer)
     spans = list(islice(_pairs(answer), MAX_SPANS))
-    if spans and not all(map(math.isfinite, spans[0])):
+    finite = [span for span in spans if isfinite(span.start) and isfinite(span.end)]
+    if spans and (not finite or finite[0] is not spans[0]):
         return [], Failure.NON_FINITE
-    return [span for span in spans if all(map(math.isfinite, span))], None
+    return finite, None
 
 
 def _pairs(answer: str) -> Iterator[Span]:
-    first: _Time | None = None
+    """Yield each two times that belong together; a time belongs to one pair only."""
+    first: float | None = None
+    first_start = -1  # none waits for its second
     before = ""
     position = 0
-    for time in _times(answer):
-        gap = answer[position : time.start]
-        if first is not None and _belong_together(answer, before, first, gap, time):
-            if first.value is not None and time.value is not None:
-                yield Span(first.value, time.value)
-            first, before = None, ""
+    for start, end, value in _times(answer):
+        gap = answer[position:start]
+        if first_start >= 0 and _belong_together(answer, before, first_start, gap, end):
+            if first is not None and value is not None:
+                yield Span(first, value)
+            first_start, before = -1, ""
         else:
-            first, before = time, gap[-WINDOW:]
-        position = time.end
+            first, first_start, before = value, start, gap[-WINDOW:]
+        position = end
 
 
-def _belong_together(answer: str, before: str, first: _Time, gap: str, second: _Time) -> bool:
+def _belong_together(answer: str, before: str, start: int, gap: str, end: int) -> bool:
+    """Tell whether two times, the first from `start` on, the second up to `end`, are a pair."""
     if len(gap) > WINDOW:
         return False
     if JOINED.fullmatch(gap):
         return True
     if COMMA.fullmatch(gap):
-        opening = answer[max(0, first.start - 3) : first.start].rstrip("\"' ")
+        opening = answer[max(0, start - 3) : start].rstrip("\"' ")
         if not opening.endswith(("[", "(")):
             return False
-        return answer[second.end : second.end + 3].lstrip("\"' ").startswith(("]", ")"))
+        return answer[end : end + 3].lstrip("\"' ").startswith(("]", ")"))
     return bool(STARTS.search(before) and ENDS.search(gap))
 
 
-def _times(answer: str) -> Iterator[_Time]:
-    """Yield every number; its unit, where it has one, belongs to it."""
-    previous: int | None = None
+def _times(answer: str) -> Iterator[tuple[int, int, float | None]]:
+    """Yield every number: where it starts and ends, its value in seconds (None: not in seconds).
+
+    Its unit, where it has one, belongs to it.
+    """
+    previous = -1  # where the number before ends
+    counting = _may_count(answer)
     for run in RUN.finditer(answer):
         start = run.start()
         written = run[0].rstrip(".,:")
         end = start + len(written)
         value = _value(written)
-        if answer[start - 1 : start] in ("-", "−") and _is_sign(answer, previous, start - 1):
-            value = None if value is None else -value
-            start -= 1
-        elif start and (answer[start - 1].isalpha() or answer[start - 1] == "_"):
-            value = None
+        left = answer[start - 1] if start else " "
+        if left != " ":
+            if left in "-−" and _is_sign(answer, previous, start - 1):
+                value = None if value is None else -value
+                start -= 1
+            elif left.isalpha() or left == "_":
+                value = None
         unit = UNIT.match(answer, end)
-        if unit and unit[1]:
-            end = unit.end()
-        elif unit:
-            value = None
-        if FRAME_WORD.search(answer[max(0, start - 12) : start]):
+        if unit:
+            if unit[1]:
+                end = unit.end()
+            else:
+                value = None
+        if counting and COUNTED_BEFORE.search(answer[max(0, start - 12) : start]):
             value = None
         previous = end
-        yield _Time(start, end, value)
+        yield start, end, value
 
 
-def _is_sign(answer: str, previous: int | None, dash: int) -> bool:
+def _may_count(answer: str) -> bool:
+    """Tell whether a number may come after one of the counted words; seldom, which saves time."""
+    lowered = answer.lower()
+    return not lowered.isascii() or any(map(lowered.__contains__, COUNTED))
+
+
+def _is_sign(answer: str, previous: int, dash: int) -> bool:
     """Tell a minus sign from a dash that joins two times: the latter has a time right before it."""
-    return previous is None or bool(answer[previous:dash].strip())
+    return previous < 0 or bool(answer[previous:dash].strip())
 
 
 def _value(written: str) -> float | None:
-    if PLAIN.fullmatch(written):
-        return float(written)
+    """Return what digits with ".", ",", ":" and an exponent say."""
+    try:
+        value = float(written)
+    except ValueError:
+        return _marked(written)
+    return None if ".e" in written.lower() else value
+
+
+def _marked(written: str) -> float | None:
+    """Return a number with marks of thousands, or a clock time in seconds."""
     if THOUSANDS.fullmatch(written):
         return float(written.replace(",", ""))
     if CLOCK.fullmatch(written):

@@ -11,13 +11,16 @@ import json
 import os
 import time
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import msgspec
+
 from vtg_eval.errors import UserError
 
+BUFFER = 1 << 20  # bytes read at a time: lines have thousands
 SYNC_SECONDS = 0.5
 SYNC_LINES = 32
 
@@ -65,22 +68,26 @@ class Record:
         return text.encode("ascii") + b"\n"
 
 
-NAMES = frozenset(f.name for f in fields(Record))
+DECODER = msgspec.json.Decoder(Record)  # ten times as fast as json and Record(**table)
 TIMES = (b',"frame_times":[', b',"told_times":[')
 
 
 def parse_line(line: bytes) -> Record | None:
     """Return a line's record, None where it is torn or no record."""
     try:
-        table: Any = json.loads(line)
-        if not isinstance(table, dict) or not table.keys() <= NAMES:
-            return None
-        table["frame_times"] = tuple(table.get("frame_times", ()))
-        table["told_times"] = tuple(table.get("told_times", ()))
-        record = Record(**table)
-    except (ValueError, TypeError, RecursionError):
+        return DECODER.decode(line)
+    except msgspec.ValidationError:
         return None
-    return record if isinstance(record.id, str) and isinstance(record.text, str) else None
+    except (msgspec.DecodeError, RecursionError):
+        return _lenient(line)
+
+
+def _lenient(line: bytes) -> Record | None:
+    """Read what msgspec refuses: half a surrogate pair, which a model's text may have."""
+    try:
+        return msgspec.convert(json.loads(line), Record)
+    except (ValueError, RecursionError):
+        return None
 
 
 def read_journal(path: Path, times: bool = True) -> dict[str, Record]:
@@ -91,7 +98,7 @@ def read_journal(path: Path, times: bool = True) -> dict[str, Record]:
     """
     if not path.is_file():
         return {}
-    with path.open("rb") as file:
+    with path.open("rb", buffering=BUFFER) as file:
         lines = file if times else map(_without_times, file)
         return latest(record for line in lines if (record := _whole(line)))
 

@@ -50,15 +50,22 @@ class Splits:
     """The splits that several runs were asked, each read once."""
 
     def __init__(self) -> None:
-        self._read: dict[tuple[str, Path, str], tuple[tuple[Sample, ...], str]] = {}
+        self._samples: dict[tuple[str, Path, str], tuple[Sample, ...]] = {}
+        self._digests: dict[tuple[str, Path, str], str] = {}
 
-    def read(self, task: Task, root: Path, split: str) -> tuple[tuple[Sample, ...], str]:
-        """Return all samples of a split and their digest."""
+    def samples(self, task: Task, root: Path, split: str) -> tuple[Sample, ...]:
+        """Return all samples of a split."""
         key = (task.card.name, root, split)
-        if key not in self._read:
-            samples = tuple(task.samples(root, split))
-            self._read[key] = samples, annotation_digest(samples)
-        return self._read[key]
+        if key not in self._samples:
+            self._samples[key] = tuple(task.samples(root, split))
+        return self._samples[key]
+
+    def digest(self, task: Task, root: Path, split: str) -> str:
+        """Return the digest of all samples of a split."""
+        key = (task.card.name, root, split)
+        if key not in self._digests:
+            self._digests[key] = annotation_digest(self.samples(task, root, split))
+        return self._digests[key]
 
 
 def rescore(
@@ -90,9 +97,9 @@ def finished_run(
     if protocol is not None:
         spec = replace(spec, protocol=registry.protocol_for(task.card, protocol, spec.split))
     where = data_root(task, root)
-    samples, digest = splits.read(task, where, spec.split)
+    samples = splits.samples(task, where, spec.split)
     asked = without(samples[: subset.limit], subset.missing_videos)
-    same = digest == spec.annotations
+    same = splits.digest(task, where, spec.split) == spec.annotations
     if not same or subset_digest(sample.id for sample in asked) != subset.digest:
         raise UserError(
             f"The annotations of {spec.task} in {where} are not those that {path} was asked about."

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,20 +60,7 @@ def scored_runs(paths: Sequence[Path], registry: Registry, where: Where) -> list
     Raises UserError where one is none of them, or its annotations are not there.
     """
     splits = Splits()
-    with _no_collection():
-        return [_scored(path, registry, where, splits) for path in paths]
-
-
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """Keep the garbage collector from walking all records again and again: none is a cycle."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
+    return [_scored(path, registry, where, splits) for path in paths]
 
 
 def _scored(path: Path, registry: Registry, where: Where, splits: Splits) -> ScoredRun:
@@ -83,7 +68,7 @@ def _scored(path: Path, registry: Registry, where: Where, splits: Splits) -> Sco
         run = finished_run(path, registry, splits, where.root, where.protocol, times=False)
         spec, card = run.spec, run.task.card
         samples = with_seen_queries(
-            run.samples, card, spec.split, lambda name: splits.read(run.task, run.root, name)[0]
+            run.samples, card, spec.split, lambda name: splits.samples(run.task, run.root, name)
         )
         found = score(card, samples, run.answers, spec.protocol, spec.split)
         return _from_score(str(path), spec.model, spec.task_version, found)
@@ -93,10 +78,10 @@ def _scored(path: Path, registry: Registry, where: Where, splits: Splits) -> Sco
     split = task.card.split(where.split)
     root = data_root(task, where.root)
     samples = with_seen_queries(
-        splits.read(task, root, split)[0],
+        splits.samples(task, root, split),
         task.card,
         split,
-        lambda name: splits.read(task, root, name)[0],
+        lambda name: splits.samples(task, root, name),
     )
     protocol = registry.protocol_for(task.card, where.protocol, split)
     found = score(task.card, samples, read_predictions(path), protocol, split)

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
+from functools import cache
 from typing import Any
 
 from vtg_eval.protocol import Protocol
@@ -76,11 +77,21 @@ def canonical(value: Any) -> str:
 
     Dataclasses are written as `asdict` has them, but without its copies.
     """
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), default=_fields)
+    return ENCODER.encode(value)
 
 
 def _fields(value: Any) -> dict[str, Any]:
-    return {field.name: getattr(value, field.name) for field in fields(value)}
+    return {name: getattr(value, name) for name in _names(value.__class__)}
+
+
+@cache
+def _names(kind: type) -> tuple[str, ...]:
+    return tuple(sorted(field.name for field in fields(kind)))
+
+
+ENCODER = json.JSONEncoder(  # the check for circles takes a third of the time: these are trees
+    sort_keys=True, separators=(",", ":"), default=_fields, check_circular=False
+)
 
 
 def sha256(text: str) -> str:

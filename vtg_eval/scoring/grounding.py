@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 
 import numpy as np
 
@@ -137,10 +138,11 @@ def target_spans(samples: Sequence[Sample], protocol: Protocol) -> tuple[Floats,
 
 def padded(spans: Sequence[Sequence[tuple[float, float]]], width: int = 0) -> Floats:
     """Return spans as [N, K, 2], K at least `width`; NaN where a row has fewer than K."""
-    table = np.full((len(spans), max([width, *map(len, spans)]), 2), np.nan)
-    for row, each in enumerate(spans):
-        if each:
-            table[row, : len(each)] = each
+    counts = np.array([len(each) for each in spans], dtype=np.intp)
+    table = np.full((len(spans), counts.max(initial=width), 2), np.nan)
+    given = np.arange(table.shape[1]) < counts[:, None]
+    times = chain.from_iterable(chain.from_iterable(spans))
+    table[given] = np.fromiter(times, np.float64, 2 * counts.sum()).reshape(-1, 2)
     return table
 
 
