@@ -95,3 +95,34 @@ def written(page: Page, path: Path) -> str:
     """Write the page; return its address."""
     path.write_bytes(html_file(page))
     return path.absolute().as_uri()
+
+
+FRAMES = [0.0, 0.5, 1.0, 2.0, 4.0, 7.25, 9.5]
+SAMPLES = (
+    moment("v1/0", (2, 6), query="A dog runs", kind="animal"),
+    moment("v1/1", (1, 3), (7, 9), query="A cat sleeps", kind="animal"),
+    moment("v2/0", (0, 5), duration=20.0, query="A door opens", kind="thing"),
+    moment("v2/1", query="Never seen", kind="thing"),
+    moment("v3/0", (4, 8), query="Rain falls", duration=None),
+)
+NANO = run_of(
+    SAMPLES,
+    [
+        answer("v1/0", "from 2.0 to 4.0", FRAMES, FRAMES[::2]),
+        answer("v1/1", "7 - 9", FRAMES, FRAMES[::2]),
+        answer("v2/0", "no idea"),
+        answer("v2/1", "It never happens."),
+        answer("v3/0", "9 to 3"),
+    ],
+)
+OTHER = run_of(
+    SAMPLES[:4],
+    [
+        answer("v1/0", "2 - 6", [0.0, 5.0]),
+        answer("v1/1", "0 - 10"),
+        answer("v2/0", "1 - 4"),
+        answer("v2/1", "3 - 4"),
+    ],
+    model="other",
+)
+TWO = page_of(NANO, OTHER)
