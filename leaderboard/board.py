@@ -10,14 +10,14 @@ from vtg_eval.errors import UserError
 from vtg_eval.registry import Registry
 from vtg_eval.task import Card
 
-from .entries import Entry, load_entries
+from .entries import MANIFESTS, Entry, entry_file, load_entries
 from .floor_rows import FloorRow, load_floors
 from .published import SITE, UNSPECIFIED, Number, Published, Setting
 from .ranking import Key
 from .reading import load_published
 
 SHIPPED = Path(__file__).parent
-PUBLISHED, RUNS, FLOORS = "published", "runs", "floors.csv"
+PUBLISHED, FLOORS = "published", "floors.csv"
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,14 +142,14 @@ def load_board(folder: Path, registry: Registry, more: Iterable[Entry] = ()) -> 
     """
     floors = load_floors(folder / PUBLISHED / FLOORS)
     published = load_published(folder / PUBLISHED, registry.tasks, registry.protocols)
-    found = {entry.name: entry for entry in load_entries(folder / RUNS)}
+    found = {entry.name: entry for entry in load_entries(folder / MANIFESTS)}
     found |= {entry.name: entry for entry in more}
     for entry in found.values():
         if entry.task not in registry.tasks:
-            raise UserError(f'{RUNS}/{entry.name}.json: there is no task "{entry.task}".')
+            raise UserError(f'{entry_file(entry.name)}: there is no task "{entry.task}".')
     entries = tuple(found[name] for name in sorted(found))
     cards: dict[str, Card] = {e.task: registry.task(e.task).card for e in entries}
     for entry in entries:
         if entry.split not in {facts.name for facts in cards[entry.task].splits}:
-            raise UserError(f'{RUNS}/{entry.name}.json: there is no split "{entry.split}".')
+            raise UserError(f'{entry_file(entry.name)}: there is no split "{entry.split}".')
     return Board(published, floors, entries, cards)

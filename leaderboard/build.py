@@ -8,6 +8,7 @@ from pathlib import Path
 from vtg_eval.errors import UserError
 
 from .board import Board
+from .entries import entry_file
 from .html_page import html
 from .latex import latex
 from .long_rows import csv_file, sources_file
@@ -30,7 +31,7 @@ def built_files(board: Board) -> dict[str, str]:
     for slug in board.slugs:
         files[f"{slug}.csv"] = csv_file(board, slug)
     for entry in board.entries:
-        files[f"runs/{entry.name}.json"] = entry_text(entry.to_json())
+        files[entry_file(entry.name)] = entry_text(entry.to_json())
     return dict(sorted(files.items()))
 
 

@@ -15,9 +15,9 @@ from vtg_eval.cli.samples import ROOT_HELP
 from vtg_eval.errors import UserError
 from vtg_eval.registry import Registry
 
-from .board import FLOORS, PUBLISHED, RUNS, SHIPPED, load_board
+from .board import FLOORS, PUBLISHED, SHIPPED, load_board
 from .build import built_files, differing, entry_text, write_files
-from .entries import Entry, make_entry
+from .entries import MANIFESTS, Entry, entry_file, make_entry
 from .export import model_index, whole_json
 from .floor_rows import load_floors
 from .markdown import markdown
@@ -154,12 +154,12 @@ def _add(args: Namespace, registry: Registry) -> int:
         if there.get(entry.name, entry).answers != entry.answers:
             raise UserError(
                 f"{entry.name} is there already, with other answers. Take "
-                f"{args.board / RUNS / entry.name}.json out first."
+                f"{args.board / entry_file(entry.name)} out first."
             )
         name = f"{entry.name}.json"
-        write_files({name: entry_text(entry.to_json())}, args.board / RUNS)
+        write_files({name: entry_text(entry.to_json())}, args.board / MANIFESTS)
         written.append(entry)
-        print(f"{args.board / RUNS / name}: build the tables again.", file=sys.stderr)
+        print(f"{args.board / MANIFESTS / name}: build the tables again.", file=sys.stderr)
     if args.json:
         table = [entry.to_json() for entry in written]
         write_lines(args.json, [json.dumps(table, indent=2)])

@@ -24,6 +24,7 @@ from vtg_eval.run.spec import RunSpec, canonical, sha256
 from .published import SETTINGS, Setting
 
 FORMAT = 1
+MANIFESTS = "manifests"  # the folder of the entries, in the sources and in the tables
 NAME = re.compile(r"[A-Za-z0-9._@-]+")
 UNANSWERED = (Failure.ERROR, Failure.MISSING)
 
@@ -103,6 +104,11 @@ class Entry:
         digests = {part: sha256(canonical(value)) for part, value in parts.items()}
         signature = sha256(canonical(digests))
         return {"format": FORMAT, **parts, "digests": digests, "signature": signature}
+
+
+def entry_file(name: str) -> str:
+    """Return an entry's file by the entry's name, relative to the sources or the tables."""
+    return f"{MANIFESTS}/{name}.json"
 
 
 def make_entry(path: Path, registry: Registry, root: Path | None, setting: Setting) -> Entry:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from html import escape
 
 from .documents import Cell, Link, Page, Section
+from .entries import entry_file
 
 STYLE = """
 :root { color-scheme: light dark; --line: #8884; --soft: #8882 }
@@ -119,7 +120,7 @@ def _address(link: Link) -> str:
         case "source":
             return f"#source-{link.target}"
         case "run":
-            return f"runs/{link.target}.json"
+            return entry_file(link.target)
         case "page":
             return f"#{link.target}"
 

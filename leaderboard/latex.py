@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from .documents import Cell, Page, Section
+from .entries import entry_file
 
 HEAD = "% Needs the packages booktabs, hyperref and (with pdfLaTeX) textcomp."
 ESCAPES = str.maketrans(
@@ -68,5 +69,5 @@ def _cell(cell: Cell) -> str:
     text = escaped(cell.text)
     if cell.link is None or cell.link.kind in ("source", "page"):
         return text
-    address = cell.link.target if cell.link.kind == "web" else f"runs/{cell.link.target}.json"
+    address = cell.link.target if cell.link.kind == "web" else entry_file(cell.link.target)
     return rf"\href{{{address.translate(ADDRESS_ESCAPES)}}}{{{text}}}"

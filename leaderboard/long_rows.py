@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Literal
 
 from .board import Board
+from .entries import entry_file
 from .published import Source
 from .ranking import half_width
 from .signing import csv_text
@@ -95,7 +96,7 @@ def _runs(board: Board, slug: str) -> Iterator[LongRow]:
                 low=low,
                 high=high,
                 protocol=entry.protocol,
-                link=f"runs/{entry.name}.json",
+                link=entry_file(entry.name),
             )
 
 

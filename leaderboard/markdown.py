@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from .documents import Cell, Link, Page, Table
+from .entries import entry_file
 
 SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~&!$])")
 
@@ -55,6 +56,6 @@ def _address(link: Link) -> str:
         case "source":
             return "sources.md"
         case "run":
-            return f"runs/{link.target}.json"
+            return entry_file(link.target)
         case "page":
             return f"{link.target}.md"

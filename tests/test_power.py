@@ -4,15 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vtg_eval.power import (
-    MOST_VIDEOS,
-    Size,
-    cluster_size,
-    detectable,
-    detectable_at,
-    error_without_runs,
-    needed,
-)
+from vtg_eval.power import Size, cluster_size, detectable, detectable_at, error_without_runs, needed
 
 ERRORS = st.floats(0.01, 20)
 SIZES = st.builds(
@@ -35,13 +27,10 @@ def test_what_a_size_detects_needs_that_size(error, size):
 
 
 @settings(max_examples=20)
-@given(ERRORS, SIZES, st.floats(0.05, 30))
+@given(ERRORS, SIZES, st.floats(0.5, 30))  # none needs more than 10**9 videos
 def test_what_is_needed_is_enough_and_one_video_less_is_not(error, size, lift):
     found = needed(error, size, lift)
     spread = error * math.sqrt(size.videos)
-    if found is None:
-        assert detectable(spread / math.sqrt(MOST_VIDEOS), MOST_VIDEOS) > lift
-        return
     assert detectable(spread / math.sqrt(found.videos), found.videos) <= lift
     fewer = found.videos - 1
     assert fewer == 1 or detectable(spread / math.sqrt(fewer), fewer) > lift

@@ -129,11 +129,11 @@ def test_reported_and_reproduced_stand_apart(files: dict[str, str], with_runs: B
     page = with_runs(ENTRY)["charades_sta.md"]
     own, reported = page.split("## Reported: test\n")
     assert "## Reproduced here: test, strict@1, all 3720 samples" in own
-    assert f"[50.0 \\[48.0, 52.0\\]](runs/{ENTRY.name}.json)" in own
+    assert f"[50.0 \\[48.0, 52.0\\]](manifests/{ENTRY.name}.json)" in own
     assert ENTRY.name not in reported
     assert "floor: whole video" in own and "Ledger of model: unparsed 1." in own
     assert "Reproduced" not in files["charades_sta.md"]
-    assert json.loads(with_runs(ENTRY)[f"runs/{ENTRY.name}.json"]) == ENTRY.to_json()
+    assert json.loads(with_runs(ENTRY)[f"manifests/{ENTRY.name}.json"]) == ENTRY.to_json()
 
 
 def test_parts_of_a_split_never_share_a_table_with_the_whole(with_runs: Build) -> None:
@@ -147,7 +147,7 @@ def test_parts_of_a_split_never_share_a_table_with_the_whole(with_runs: Build) -
         "test, strict@1, all 3720 samples",
     ]
     overview = next(x for x in built["index.md"].splitlines() if "[Charades-STA]" in x)
-    assert f"runs/{ENTRY.name}.json" in overview
+    assert f"manifests/{ENTRY.name}.json" in overview
 
 
 def test_sources_that_disagree_are_shown(files: dict[str, str]) -> None:
@@ -184,7 +184,7 @@ def test_the_page_asks_for_nothing_and_runs_nothing_of_others(files: dict[str, s
     assert not any({"src", "onclick", "onerror", "style"} & a.keys() for _, a in found)
     links = {a["href"] or "" for tag, a in found if tag == "a"}
     anchors = {f"#{a['id']}" for _, a in found if "id" in a}
-    assert all(x.startswith(("https://", "runs/")) for x in links - anchors)
+    assert all(x.startswith(("https://", "manifests/")) for x in links - anchors)
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -213,7 +213,7 @@ def test_a_run_may_stand_in_a_build_without_being_entered(tmp_path: Path) -> Non
     where = ["--data-root", str(tmp_path), "--out", str(out)]
     assert main(["leaderboard", "build", str(run), *where]) == 0
     assert "baseline:whole-video" in (out / "charades_sta.md").read_text()
-    assert len(list((out / "runs").glob("baseline*.json"))) == 1
+    assert len(list((out / "manifests").glob("baseline*.json"))) == 1
 
 
 def test_signing_is_a_deliberate_step(tmp_path: Path, capsys: Any) -> None:

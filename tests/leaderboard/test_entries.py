@@ -67,7 +67,7 @@ def edit(path: Path, change: Callable[[Any], Any]) -> None:
 def test_a_run_becomes_an_entry_with_all_that_it_was(add: Add, run: Path) -> None:
     status, err = add("--setting", "zero-shot")
     assert status == 0 and "build the tables again" in err
-    (path,) = (run.parent / "board" / "runs").glob("*.json")
+    (path,) = (run.parent / "board" / "manifests").glob("*.json")
     entry = load_entry(path)
     manifest = json.loads((run / "manifest.json").read_text())
     results = json.loads((run / "results.json").read_text())
@@ -83,7 +83,7 @@ def test_a_run_becomes_an_entry_with_all_that_it_was(add: Add, run: Path) -> Non
 
 def test_adding_again_changes_nothing(add: Add, run: Path) -> None:
     add()
-    (path,) = (run.parent / "board" / "runs").glob("*.json")
+    (path,) = (run.parent / "board" / "manifests").glob("*.json")
     before = path.read_bytes()
     assert add()[0] == 0
     assert path.read_bytes() == before
@@ -104,7 +104,7 @@ def test_an_edited_result_is_refused(add: Add, run: Path, change: Callable[[Any]
     status, err = add()
     assert status == 2
     assert "results.json is not what the journal gives" in err
-    assert not (run.parent / "board" / "runs").exists()
+    assert not (run.parent / "board" / "manifests").exists()
 
 
 def test_an_edited_answer_is_refused(add: Add, run: Path) -> None:
@@ -167,7 +167,7 @@ def test_an_entry_that_is_edited_is_found(
 
 def test_it_is_found_at_the_next_build(entered: Path, tmp_path: Path, capsys: Any) -> None:
     board = board_copy(tmp_path)
-    path = board / "runs" / entered.name
+    path = board / "manifests" / entered.name
     path.parent.mkdir()
     path.write_bytes(entered.read_bytes())
     words = ["leaderboard", "build", "--board", str(board)]
@@ -193,8 +193,8 @@ def test_a_signed_entry_without_a_name_is_refused(tmp_path: Path, key: str) -> N
 def test_an_entry_of_an_unknown_task_or_split_stops_the_build(
     tmp_path: Path, spec: dict[str, str], named: str
 ) -> None:
-    (board_copy(tmp_path) / "runs").mkdir()
-    path = tmp_path / "runs" / f"{ENTRY.name}.json"
+    (board_copy(tmp_path) / "manifests").mkdir()
+    path = tmp_path / "manifests" / f"{ENTRY.name}.json"
     path.write_text(json.dumps(with_spec(ENTRY, **spec).to_json()))
     with pytest.raises(UserError, match=named):
         load_board(tmp_path, Registry.discover())

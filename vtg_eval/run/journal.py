@@ -76,8 +76,6 @@ def parse_line(line: bytes) -> Record | None:
     """Return a line's record, None where it is torn or no record."""
     try:
         return DECODER.decode(line)
-    except msgspec.ValidationError:
-        return None
     except (msgspec.DecodeError, RecursionError):
         return _lenient(line)
 
