@@ -12,6 +12,7 @@ from .entries import entry_file
 
 STYLE = """
 :root { color-scheme: light dark; --line: #8884; --soft: #8882 }
+html { background: Canvas; color: CanvasText }
 body { font: 15px/1.45 system-ui, sans-serif; margin: 0 auto; max-width: 110rem }
 main { padding: 0 1rem 4rem }
 nav ul { columns: 14rem; padding-left: 1.2rem }
@@ -26,8 +27,8 @@ td.n { font-variant-numeric: tabular-nums; text-align: right; white-space: nowra
 tbody tr:hover { background: var(--soft) }
 th button { all: unset; cursor: pointer; font-weight: 600 }
 th button:focus-visible { outline: 2px solid }
-th[aria-sort=ascending] button::after { content: " ▲" }
-th[aria-sort=descending] button::after { content: " ▼" }
+th[aria-sort=ascending] button::after { content: " ▲" / "" }
+th[aria-sort=descending] button::after { content: " ▼" / "" }
 """
 
 # without it the tables stand as they are built, and headers are plain text

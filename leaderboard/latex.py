@@ -62,7 +62,8 @@ def _section(title: str, section: Section) -> Iterator[str]:
 
 
 def _row(cells: list[str]) -> str:
-    return f"{' & '.join(cells)} \\\\"
+    line = f"{' & '.join(cells)} \\\\"
+    return f"{{}}{line}" if line.startswith(("[", "*")) else line  # no options of the row before
 
 
 def _cell(cell: Cell) -> str:

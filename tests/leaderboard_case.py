@@ -47,6 +47,19 @@ ENTRY = Entry(
 )
 
 
+HOSTILE = [
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "[x](javascript:alert(1))",
+    "a | b\n| c | d |",
+    "`code` **bold** $x$",
+    r"\input{/etc/passwd} & # _ ^ ~ %",
+    "=HYPERLINK(0)",
+    "</td></table><h1>",
+    "*" * 40,
+]
+
+
 def with_spec(entry: Entry, **changes: Any) -> Entry:
     """Return the entry with other values in its spec."""
     return replace(entry, spec={**entry.spec, **changes})

@@ -15,24 +15,22 @@ import pytest
 from vtg_eval.leaderboard.board import SHIPPED, Board, load_board
 from vtg_eval.leaderboard.build import built_files, differing
 
-from tests.leaderboard_case import ENTRY, FIGURES, board_copy, changed, part_of, tiny_run, with_spec
+from tests.leaderboard_case import (
+    ENTRY,
+    FIGURES,
+    HOSTILE,
+    board_copy,
+    changed,
+    part_of,
+    tiny_run,
+    with_spec,
+)
 from vtg_eval.cli import main
 from vtg_eval.registry import Registry
 from vtg_eval.run.manifest import Subset
 
 Build = Callable[..., dict[str, str]]
 COMMITTED = Path(__file__).parents[2] / "docs" / "leaderboard"
-HOSTILE = [
-    "<script>alert(1)</script>",
-    '"><img src=x onerror=alert(1)>',
-    "[x](javascript:alert(1))",
-    "a | b\n| c | d |",
-    "`code` **bold** $x$",
-    r"\input{/etc/passwd} & # _ ^ ~ %",
-    "=HYPERLINK(0)",
-    "</td></table><h1>",
-    "*" * 40,
-]
 
 
 @pytest.fixture(scope="module")

@@ -1,85 +1,27 @@
-"""A real browser, one for each worker, for tests of the page."""
+"""Pages of runs, shown in a real browser."""
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import page_case
 import pytest
-from playwright.sync_api import Browser, sync_playwright
 from playwright.sync_api import Page as Tab
 
 from vtg_eval.report.page_data import Page
 
-NEEDED = "VTG_EVAL_NEED_BROWSER"  # set where a missing browser is a failure
-PATIENCE = 180_000  # ms; a busy machine is no failure
-PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    program = next(filter(None, map(shutil.which, PROGRAMS)), None)
-    if program is None:
-        if os.environ.get(NEEDED):
-            pytest.fail(f"{NEEDED} is set, and there is no Chromium.")
-        pytest.skip("There is no Chromium on this machine.")
-    with sync_playwright() as driver:
-        found = driver.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        yield found
-        found.close()
-
-
-@dataclass
-class Watched:
-    """A tab, and what it should not have done."""
-
-    tab: Tab
-    address: str
-    wrong: list[str] = field(default_factory=list)
-
 
 @pytest.fixture
-def show(browser: Browser, tmp_path: Path) -> Iterator[Callable[..., Tab]]:
-    """Open a page: show(page, "#sample=a/0", width=360, color_scheme="dark"). It must stay quiet:
-    no message on the console, no error, no dialogue, and no request but the one for the file."""
-    opened: list[Watched] = []
+def show(visit: Callable[..., Tab], tmp_path: Path) -> Callable[..., Tab]:
+    """Open a page: show(page, "#sample=a/0", width=360, color_scheme="dark")."""
+    numbers = count()
 
-    def open_page(page: Page, part: str = "", width: int = 1280, **context: Any) -> Tab:
-        address = page_case.written(page, tmp_path / f"page-{len(opened)}.html")
-        size = {"width": width, "height": 900}
-        tab = browser.new_context(viewport=size, **context).new_page()
-        tab.set_default_timeout(PATIENCE)
-        watched = Watched(tab, address)
-        opened.append(watched)
-        _watch(watched)
-        tab.goto(address + part)
-        return tab
+    def open_page(page: Page, part: str = "", **context: Any) -> Tab:
+        path = tmp_path / f"page-{next(numbers)}.html"
+        page_case.written(page, path)
+        return visit(path, part, **context)
 
-    yield open_page
-    for watched in opened:
-        watched.tab.context.close()
-    assert [wrong for watched in opened for wrong in watched.wrong] == []
-
-
-def _watch(watched: Watched) -> None:
-    def note(kind: str, text: str) -> None:
-        watched.wrong.append(f"{kind}: {text}")
-
-    def asked(address: str) -> None:
-        if address.partition("#")[0] != watched.address and not address.startswith("data:"):
-            note("request", address)
-
-    def dialogue(found: Any) -> None:
-        note("dialogue", found.message)
-        found.dismiss()
-
-    watched.tab.on("console", lambda message: note("console", message.text))
-    watched.tab.on("pageerror", lambda error: note("error", str(error)))
-    watched.tab.on("dialog", dialogue)
-    watched.tab.on("request", lambda request: asked(request.url))
-    watched.tab.on("popup", lambda popup: note("popup", popup.url))
+    return open_page
