@@ -12,7 +12,7 @@ import numpy as np
 from tabulate import tabulate
 
 from vtg_eval.difference import Difference, difference, holm
-from vtg_eval.stats import Floats, intervals, resampled_means
+from vtg_eval.stats import Floats, Resampled, interval, resampled_means
 
 from .study import Arm, Study
 from .study_scores import Scores
@@ -42,17 +42,18 @@ def _split(study: Study, scores: Scores, split: str) -> Iterator[str]:
     means = np.stack([values.mean(axis=0) for values in seeds], axis=1)  # [N, arms]
     resampled = resampled_means(means, clusters)
     videos = int(clusters.max()) + 1
+    ends = [interval(each, videos) for each in resampled.columns()]
     yield _table(
         ("arm", "mIoU", f"R1@{THRESHOLD:g}", "mIoU of each seed"),
         [
             [
                 arm.name,
-                f"{means[:, place].mean():.1f} [{ends.low:.1f}, {ends.high:.1f}]",
+                f"{means[:, place].mean():.1f} [{low:.1f}, {high:.1f}]",
                 f"{100 * (values >= 100 * THRESHOLD).mean():.1f}",
                 ", ".join(f"{value:.1f}" for value in values.mean(axis=1)),
             ]
-            for place, (arm, values, ends) in enumerate(
-                zip(study.arms, seeds, intervals(resampled, [videos] * len(seeds)), strict=True)
+            for place, (arm, values, (low, high)) in enumerate(
+                zip(study.arms, seeds, ends, strict=True)
             )
         ],
     )
@@ -61,16 +62,15 @@ def _split(study: Study, scores: Scores, split: str) -> Iterator[str]:
     yield f"{len(rows)} samples on {videos} videos; percent, with 95 % intervals over videos."
 
 
-def _differences(study: Study, baseline: str, means: Floats, resampled: Floats, videos: int) -> str:
+def _differences(
+    study: Study, baseline: str, means: Floats, resampled: Resampled, videos: int
+) -> str:
     names = [arm.name for arm in study.arms]
     base = names.index(baseline)
     others = [place for place in range(len(names)) if place != base]
+    less = tuple(resampled.each(lambda figures: figures - figures[:, [base]]).columns())
     found = [
-        difference(
-            float((means[:, place] - means[:, base]).mean()),
-            resampled[:, place] - resampled[:, base],
-            videos,
-        )
+        difference(float((means[:, place] - means[:, base]).mean()), less[place], videos)
         for place in others
     ]
     adjusted = holm([1.0 if each.p is None else each.p for each in found])

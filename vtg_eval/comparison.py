@@ -11,13 +11,12 @@ import numpy as np
 from vtg_eval.changes import ChangedSample, changed_samples
 from vtg_eval.difference import Wins, difference, holm, wins
 from vtg_eval.jsonable import finite
-from vtg_eval.metrics.iou import Floats
 from vtg_eval.pairing import Pair, Pairing, paired, remarks
 from vtg_eval.power import detectable
 from vtg_eval.run.scored import ScoredRun
 from vtg_eval.scoring.choice import group_masks
 from vtg_eval.scoring.table import Mask
-from vtg_eval.stats import RESAMPLES
+from vtg_eval.stats import RESAMPLES, Resampled
 from vtg_eval.subset import subset_digest
 from vtg_eval.types import Group, Sample
 
@@ -38,8 +37,9 @@ class RunFacts:
 class Estimate:
     """One metric of both runs, in percent, on the samples that count for both.
 
-    `difference` is second minus first, `error` its standard error, `low` and `high` its 95 %
-    interval. None: no such number, as wins and losses of a metric that follows from others.
+    `difference` is second minus first, `error` its standard error, with `freedom` degrees of
+    freedom, `low` and `high` its 95 % interval. None: no such number, as wins and losses of a
+    metric that follows from others.
     """
 
     samples: int
@@ -48,6 +48,7 @@ class Estimate:
     second: float | None
     difference: float | None
     error: float | None
+    freedom: int | None
     low: float | None
     high: float | None
     p: float | None
@@ -135,7 +136,7 @@ def _compare(pairing: Pairing, resamples: int) -> Comparison:
     samples = pairing.samples
     masks = _groups(samples)
     figures, by_group = pairing.resampled(list(masks.values()), resamples)
-    groups = zip(masks.items(), by_group.T, strict=True)
+    groups = zip(masks.items(), by_group, strict=True)
     return Comparison(
         first=_facts(first),
         second=_facts(second),
@@ -171,27 +172,33 @@ def _groups(samples: Sequence[Sample]) -> dict[Group, Mask]:
     }
 
 
-def _metric_row(pairing: Pairing, name: str, drawn: Floats) -> MetricRow:
+def _metric_row(pairing: Pairing, name: str, drawn: Resampled) -> MetricRow:
     pair = pairing.pairs.get(name)
     found = _estimate(pairing, pairing.figures(name), pairing.counted(name), drawn, pair)
-    error = found.error
+    error, freedom = found.error, found.freedom
     return MetricRow(
         metric=name,
         estimate=found,
-        detectable=None if error is None else finite(detectable(error, found.videos)),
+        detectable=(
+            None if error is None or freedom is None else finite(detectable(error, freedom))
+        ),
         correlation=None if pair is None else _correlation(pair),
         design_effect=None if pair is None or error is None else _design_effect(pair, error),
     )
 
 
-def _group_row(pairing: Pairing, group: Group, mask: Mask, drawn: Floats) -> GroupRow:
+def _group_row(pairing: Pairing, group: Group, mask: Mask, drawn: Resampled) -> GroupRow:
     pair = pairing.pairs[pairing.metric].of(mask)
     figures = pair.first.percent(), pair.second.percent()
     return GroupRow(*group, _estimate(pairing, figures, pair.counted, drawn, pair))
 
 
 def _estimate(
-    pairing: Pairing, figures: tuple[float, float], counted: Mask, drawn: Floats, pair: Pair | None
+    pairing: Pairing,
+    figures: tuple[float, float],
+    counted: Mask,
+    drawn: Resampled,
+    pair: Pair | None,
 ) -> Estimate:
     first, second = figures
     videos = pairing.videos(counted)
@@ -205,6 +212,7 @@ def _estimate(
         second=finite(second),
         difference=finite(found.value),
         error=found.error,
+        freedom=found.freedom,
         low=low,
         high=high,
         p=found.p,

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vtg_eval.stats import LEVEL, Floats, Interval, interval
+from vtg_eval.stats import LEVEL, Floats, Interval, Resampled, freedom, interval
 from vtg_eval.student import cumulative
 
 NORMAL = NormalDist()
@@ -20,13 +20,15 @@ NORMAL = NormalDist()
 class Difference:
     """The second run's figure minus the first's, in their unit.
 
-    error: its standard error. p: two-sided, for "there is no difference"; at most 0.05 exactly
-    where 0 is not inside the 95 % interval. All three are None where the difference is no number,
-    interval and p also where there are too few videos to say anything.
+    error: its standard error, freedom: that error's degrees of freedom. p: two-sided, for "there is
+    no difference"; at most 0.05 exactly where 0 is not inside the 95 % interval. All are None
+    where the difference is no number, interval and p also where there are too few videos to say
+    anything.
     """
 
     value: float
     error: float | None = None
+    freedom: int | None = None
     interval: Interval | None = None
     p: float | None = None
 
@@ -39,28 +41,32 @@ class Wins(NamedTuple):
     equal: int
 
 
-def difference(value: float, resampled: Floats, clusters: int, level: float = LEVEL) -> Difference:
-    """Return what R resampled differences say of the difference `value`, over K clusters.
+def difference(
+    value: float, resampled: Resampled, clusters: int, level: float = LEVEL
+) -> Difference:
+    """Return what resampled differences say of the difference `value`, over K clusters.
 
     The interval is that of `vtg_eval.stats.interval`. The p-value is 1 minus the
     level of the interval that just reaches 0. The smallest that R resamples can show is about
     2 / R.
     """
-    if not math.isfinite(value) or not np.isfinite(resampled).all():
+    drawn, without = resampled
+    if not math.isfinite(value) or not np.isfinite(drawn).all():
         return Difference(value)
     if clusters < 2:
         return Difference(value)
     inflation = math.sqrt(clusters / (clusters - 1))
-    error = float(resampled.std(ddof=1)) * inflation
-    count = len(resampled) + 1
+    error = float(drawn.std(ddof=1)) * inflation
+    degrees = freedom(without, clusters)
     found = interval(resampled, clusters, level)
     if math.isnan(found.low):
-        return Difference(value, error)
-    beyond = min(np.count_nonzero(resampled <= 0), np.count_nonzero(resampled >= 0)) + 1
+        return Difference(value, error, degrees)
+    count = len(drawn) + 1
+    beyond = min(np.count_nonzero(drawn <= 0), np.count_nonzero(drawn >= 0)) + 1
     if 2 * beyond >= count:
-        return Difference(value, error, found, 1.0)
+        return Difference(value, error, degrees, found, 1.0)
     reach = NORMAL.inv_cdf(beyond / count) / inflation
-    return Difference(value, error, found, 2 * cumulative(reach, clusters - 1))
+    return Difference(value, error, degrees, found, 2 * cumulative(reach, degrees))
 
 
 def holm(values: Sequence[float]) -> tuple[float, ...]:

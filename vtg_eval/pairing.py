@@ -13,10 +13,8 @@ from vtg_eval.metrics.iou import Floats
 from vtg_eval.names import nearest
 from vtg_eval.run.scored import ScoredRun
 from vtg_eval.scoring.table import Column, Derived, Mask
-from vtg_eval.stats import resampled_means
+from vtg_eval.stats import FEW_VIDEOS, Resampled, resampled_means
 from vtg_eval.types import Sample
-
-FEW_VIDEOS = 20  # docs/statistics.md: from here on intervals hold what they promise
 
 Rows = npt.NDArray[np.intp]
 
@@ -87,27 +85,32 @@ class Pairing:
 
     def resampled(
         self, masks: list[Mask], resamples: int, seed: int = 0
-    ) -> tuple[Mapping[str, Floats], Floats]:
+    ) -> tuple[Mapping[str, Resampled], tuple[Resampled, ...]]:
         """Return resampled differences in percentage points, all of the same resamples.
 
-        One [R] for each name to report, and [R, G], the chosen metric's for each of G masks.
+        One for each name to report, and the chosen metric's for each of the masks.
         """
-        pairs, chosen = list(self.pairs.values()), self.pairs[self.metric]
+        pairs, groups = list(self.pairs.values()), [self.pairs[self.metric].of(m) for m in masks]
         bases = pairs if self.derived else []  # what follows from others needs their figures
-        values = [*(pair.change for pair in pairs), *(pair.first.values for pair in bases)]
-        counted = [pair.counted for pair in (*pairs, *bases)]
-        count = len(values)
-        values += [chosen.change] * len(masks)
-        counted += [chosen.counted & mask for mask in masks]
-        means = 100 * resampled_means(
-            np.stack(values, axis=1), self.cluster, np.stack(counted, axis=1), resamples, seed
-        )
-        changes = dict(zip(self.pairs, means.T, strict=False))
-        firsts = dict(zip(self.pairs, means.T[len(pairs) :], strict=False))
+        changes = [pair.change for pair in (*groups, *pairs)]
+        found = resampled_means(
+            np.stack([*changes, *(pair.first.values for pair in bases)], axis=1),
+            self.cluster,
+            np.stack([pair.counted for pair in (*groups, *pairs, *bases)], axis=1),
+            resamples,
+            seed,
+        ).each(lambda means: self._changes(100 * means, len(groups)))
+        columns = tuple(found.columns())
+        return dict(zip(self.names, columns[len(groups) :], strict=True)), columns[: len(groups)]
+
+    def _changes(self, means: Floats, groups: int) -> Floats:
+        """Return the groups' differences and those of all names, from what is resampled."""
+        changes = dict(zip(self.pairs, means.T[groups:], strict=False))
+        firsts = dict(zip(self.pairs, means.T[groups + len(self.pairs) :], strict=False))
         for name, rule in self.derived.items():
             seconds = {part: firsts[part] + changes[part] for part in rule.of}
             changes[name] = rule.figures(seconds) - rule.figures(firsts)
-        return {name: changes[name] for name in self.names}, means[:, count:]
+        return np.column_stack([means[:, :groups], *(changes[name] for name in self.names)])
 
 
 def paired(first: ScoredRun, second: ScoredRun, metric: str | None = None) -> Pairing:

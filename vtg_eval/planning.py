@@ -14,9 +14,9 @@ from vtg_eval.comparison import compare
 from vtg_eval.errors import UserError
 from vtg_eval.jsonable import finite
 from vtg_eval.power import (
+    Precision,
     Size,
     cluster_size,
-    detectable,
     detectable_at,
     error_without_runs,
     needed,
@@ -33,7 +33,8 @@ NO_SPREAD = 1e-9  # percentage points: what rounding leaves of a difference that
 
 @dataclass(frozen=True, slots=True)
 class PlanRow:
-    """One metric. `error`: the standard error of a difference at `size`, in percentage points.
+    """One metric. `error`: the standard error of a difference at `size`, in percentage points, with
+    `freedom` degrees of freedom.
 
     `detectable` there; `lifts` what the plan's numbers of samples detect, `needed` what its lifts
     need (None: more than can be had).
@@ -42,6 +43,7 @@ class PlanRow:
     metric: str
     size: Size
     error: float
+    freedom: int
     detectable: float | None
     lifts: tuple[float | None, ...]
     needed: tuple[Size | None, ...]
@@ -83,14 +85,15 @@ def plan_from_runs(runs: Sequence[ScoredRun], request: PlanRequest) -> Plan:
     Raises UserError where they say nothing: too few videos, or no spread at all.
     """
     alone = len(runs) == 1
-    (found,) = compare([_zeros(runs[0]), runs[0]] if alone else runs)
+    (compared,) = compare([_zeros(runs[0]), runs[0]] if alone else runs)
     factor = math.sqrt(2 * (1 - request.correlation)) if alone else 1.0
     rows = []
-    for row in found.metrics:
-        size = Size(row.estimate.samples, row.estimate.videos)
-        error = (row.estimate.error or 0.0) * factor
-        if error > NO_SPREAD:
-            rows.append(_row(row.metric, size, error, request))
+    for row in compared.metrics:
+        found = row.estimate
+        if found.error and found.freedom and found.error * factor > NO_SPREAD:
+            size = Size(found.samples, found.videos)
+            precision = Precision(found.error * factor, found.freedom, size)
+            rows.append(_row(row.metric, precision, request))
     if not rows:
         raise UserError("Nothing can be planned from this: there are too few videos, or no spread.")
     if alone:
@@ -100,7 +103,7 @@ def plan_from_runs(runs: Sequence[ScoredRun], request: PlanRequest) -> Plan:
         )
     else:
         source = "standard error: that of B - A, measured on these two runs"
-    return _plan(f"{found.task} {found.split}", rows, request, source)
+    return _plan(f"{compared.task} {compared.split}", rows, request, source)
 
 
 def plan_from_figure(
@@ -109,7 +112,8 @@ def plan_from_figure(
     """Plan for a metric of hits that is `figure` percent, on the samples of a split `name`."""
     sizes = list(Counter(sample.video for sample in samples).values())
     error = error_without_runs(figure, request.correlation, request.within, sizes)
-    row = _row(f"hits, {figure:g} %", Size(len(samples), len(sizes)), error, request)
+    precision = Precision(error, len(sizes) - 1, Size(len(samples), len(sizes)))
+    row = _row(f"hits, {figure:g} %", precision, request)
     source = (
         f"standard error: 100 sqrt(2 p (1 - p) (1 - {_R}) (1 + (m - 1) within) / samples), with "
         f"p = {figure / 100:g}, {request.correlation:g} assumed for the {_R}, {request.within:g} "
@@ -132,14 +136,15 @@ def _plan(title: str, rows: Sequence[PlanRow], request: PlanRequest, source: str
     return Plan(title, request.samples, request.lifts, tuple(rows), (source, *fixed))
 
 
-def _row(metric: str, size: Size, error: float, request: PlanRequest) -> PlanRow:
+def _row(metric: str, precision: Precision, request: PlanRequest) -> PlanRow:
     return PlanRow(
         metric=metric,
-        size=size,
-        error=error,
-        detectable=finite(detectable(error, size.videos)),
-        lifts=tuple(finite(detectable_at(error, size, each)) for each in request.samples),
-        needed=tuple(needed(error, size, lift) for lift in request.lifts),
+        size=precision.size,
+        error=precision.error,
+        freedom=precision.freedom,
+        detectable=finite(precision.detectable),
+        lifts=tuple(finite(detectable_at(precision, each)) for each in request.samples),
+        needed=tuple(needed(precision, lift) for lift in request.lifts),
     )
 
 

@@ -23,47 +23,65 @@ class Size:
     videos: int
 
 
-def detectable(error: float, videos: int) -> float:
+@dataclass(frozen=True, slots=True)
+class Precision:
+    """The standard error of a difference on samples of a size, and its degrees of freedom."""
+
+    error: float
+    freedom: int
+    size: Size
+
+    def on(self, videos: int) -> Precision:
+        """Return what it is on other videos, with as many samples each and as much spread.
+
+        The error goes with one over the root of the videos, the degrees of freedom with them.
+        """
+        size = Size(math.ceil(videos * self.size.samples / self.size.videos - 1e-9), videos)
+        error = self.error * math.sqrt(self.size.videos / videos)
+        return Precision(error, self.freedom * videos // self.size.videos, size)
+
+    @property
+    def detectable(self) -> float:
+        """The smallest true difference that a test at 5 % finds with a power of 80 %."""
+        return detectable(self.error, self.freedom)
+
+
+def detectable(error: float, freedom: int) -> float:
     """Return the smallest true difference that a test at 5 % finds with a power of 80 %.
 
-    (t(97.5 %) + t(80 %)) * `error`, t with `videos` - 1 degrees of freedom; error: the standard
-    error of the difference. Infinite for a single video.
+    (t(97.5 %) + t(80 %)) * `error`, the standard error of the difference; freedom: its degrees of
+    freedom. Infinite where it has none.
     """
-    if videos < 2:
+    if freedom < 1:
         return math.inf
-    return (quantile((1 + LEVEL) / 2, videos - 1) + quantile(POWER, videos - 1)) * error
+    return (quantile((1 + LEVEL) / 2, freedom) + quantile(POWER, freedom)) * error
 
 
-def detectable_at(error: float, size: Size, samples: int) -> float:
-    """Return what `samples` samples can detect, on videos with as many each as in `size`.
-
-    `error` is the standard error at `size`; it goes with one over the root of the videos.
-    """
-    videos = max(1, round(samples * size.videos / size.samples))
-    return detectable(error * math.sqrt(size.videos / videos), videos)
+def detectable_at(precision: Precision, samples: int) -> float:
+    """Return what `samples` samples can detect, on videos with as many each."""
+    size = precision.size
+    return precision.on(max(1, round(samples * size.videos / size.samples))).detectable
 
 
-def needed(error: float, size: Size, lift: float) -> Size | None:
+def needed(precision: Precision, lift: float) -> Size | None:
     """Return the fewest videos, and their samples, that can detect `lift`.
 
-    Arguments as for `detectable_at`. None where more than 10^9 videos are needed, or the lift is
-    not above 0.
+    None where more than 10^9 videos are needed, or the lift is not above 0.
     """
     if lift <= 0:
         return None
-    spread = error * math.sqrt(size.videos)
     low, high = 1, 2
-    while detectable(spread / math.sqrt(high), high) > lift:
+    while precision.on(high).detectable > lift:
         if high == MOST_VIDEOS:
             return None
         low, high = high, min(2 * high, MOST_VIDEOS)
     while high - low > 1:
         middle = (low + high) // 2
-        if detectable(spread / math.sqrt(middle), middle) > lift:
+        if precision.on(middle).detectable > lift:
             low = middle
         else:
             high = middle
-    return Size(math.ceil(high * size.samples / size.videos - 1e-9), high)
+    return precision.on(high).size
 
 
 def error_without_runs(

@@ -21,6 +21,7 @@ from vtg_eval.names import nearest
 
 DEFAULT_PROTOCOL = "strict@1"
 SPLITS = "splits"  # the table of a task that holds its splits'
+Duplicates = Literal["first", "last", "pool"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +146,7 @@ class ScoreRule:
     occurrences: Literal["best", "first"] = "best"
     missing: Literal["zero", "drop"] = "zero"
     unparsed: Literal["zero", "drop"] = "zero"
-    duplicates: Literal["first", "last", "pool"] = "first"
+    duplicates: Duplicates = "first"
     arithmetic: Literal["sum*100/n", "sum/n*100", "mean*100"] = "sum*100/n"
     addition: Literal["listed", "ext4"] = "listed"
     decimals: int = -1

@@ -9,7 +9,7 @@ the truth is known exactly. Every set of data is new; the resamples are the harn
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from statistics import NormalDist
 from typing import NamedTuple
 
@@ -17,14 +17,16 @@ import numpy as np
 from tabulate import tabulate
 
 from vtg_eval.difference import difference
-from vtg_eval.stats import intervals, resampled_means
+from vtg_eval.stats import Interval, Resampled, interval, resampled_means
 
-SETS, BATCH, RESAMPLES = 4000, 250, 2000
-VIDEOS = (5, 10, 20, 50, 100, 300)
+SETS, BATCH = 4000, 250
+VIDEOS = (5, 10, 20, 30, 50, 100, 300)
+RESAMPLES, FEW, ENDS = 2000, 20, 10_000  # ENDS: for few videos, whose intervals end far out
 SIZES = ("4 each", "1 to 20, uneven", "20 each")
 WITHIN = (0.1, 0.5)
 KINDS = ("hits 40 %", "hits 10 %", "IoU")
 LIFT = 0.3  # of the second run, in standard deviations of the normal numbers
+ROUNDING = 1e-12
 NORMAL = NormalDist()
 
 
@@ -34,6 +36,15 @@ class Case(NamedTuple):
     kind: str
     sizes: str
     within: float
+
+
+HARDER = (
+    Case("hits 20 %", "1 each", 0.0),
+    Case("hits 20 %", "1 to 60, uneven", 0.5),
+    Case("hits 5 %", "4 each", 0.3),
+    Case("hits 5 %", "1 to 60, uneven", 0.5),
+    Case("hits 2 %", "4 each", 0.3),
+)
 
 
 class Counts(NamedTuple):
@@ -49,8 +60,9 @@ class Counts(NamedTuple):
 def main() -> None:
     sets = int(sys.argv[1]) if len(sys.argv) > 1 else SETS
     cases = [Case(kind, sizes, w) for kind in KINDS for sizes in SIZES for w in WITHIN]
+    cases += HARDER
     found = [[simulate(case, videos, sets) for videos in VIDEOS] for case in cases]
-    print(f"{sets} sets of data for each number, {RESAMPLES} resamples\n")
+    print(f"{sets} sets of data for each number\n")
     for title, part in (
         ("one run, as in every table", "shown"),
         ("one run, plain percentiles instead", "plain"),
@@ -67,33 +79,47 @@ def main() -> None:
 
 
 def simulate(case: Case, videos: int, sets: int) -> Counts:
-    seed = [videos, KINDS.index(case.kind), SIZES.index(case.sizes), int(100 * case.within)]
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng([videos, *f"{case.kind} {case.sizes} {case.within}".encode()])
     batches = (batch(case, videos, generator) for _ in range(sets // BATCH))
     return Counts(*np.sum(list(batches), axis=0).tolist())
 
 
 def batch(case: Case, videos: int, generator: np.random.Generator) -> Counts:
     cluster = np.repeat(np.arange(videos), draw_sizes(case.sizes, videos, generator))
+    resamples = ENDS if videos <= FEW else RESAMPLES
+
+    def resampled(values: np.ndarray) -> Resampled:
+        return resampled_means(values, cluster, resamples=resamples)
+
     first, equal, better = runs(case, cluster, generator)
-    single = resampled_means(first, cluster, resamples=RESAMPLES)
     truth = mean(case.kind, 0.0)
     lift = mean(case.kind, LIFT) - truth
-    lows, highs = np.quantile(single, [0.025, 0.975], axis=0)
-    plain = int(((lows <= truth) & (truth <= highs)).sum())
-    shown = sum(low <= truth <= high for low, high in intervals(single, [videos] * BATCH))
+    single = resampled(first)
+    plain = map(Interval, *np.quantile(single.drawn, [0.025, 0.975], axis=0))
+    shown = (interval(column, videos) for column in single.columns())
     paired, null = (
-        list(differences(d, resampled_means(d, cluster, resamples=RESAMPLES), videos))
+        [
+            difference(float(value), column, videos)
+            for value, column in zip(d.mean(axis=0), resampled(d).columns(), strict=True)
+        ]
         for d in (better - first, equal - first)
     )
-    false = sum(found.p is not None and found.p <= 0.05 for found in null)
-    return Counts(plain, shown, sum(map(holds(lift), paired)), sum(map(holds(0.0), null)), false)
+    return Counts(
+        plain=sum(map(holds(truth), plain)),
+        shown=sum(map(holds(truth), shown)),
+        paired=sum(map(holds(lift), (each.interval for each in paired))),
+        null=sum(map(holds(0.0), (each.interval for each in null))),
+        false=sum(each.p is not None and each.p <= 0.05 for each in null),
+    )
 
 
 def draw_sizes(sizes: str, videos: int, generator: np.random.Generator) -> np.ndarray:
-    if sizes == "1 to 20, uneven":
-        return np.minimum(generator.geometric(0.25, videos), 20)
-    return np.full(videos, int(sizes.split()[0]))
+    match sizes:
+        case "1 to 20, uneven":
+            return np.minimum(generator.geometric(0.25, videos), 20)
+        case "1 to 60, uneven":
+            return np.minimum(np.ceil(generator.lognormal(1.0, 1.0, videos)), 60).astype(int)
+    return np.full(videos, int(sizes.removesuffix(" each")))
 
 
 def runs(case: Case, cluster: np.ndarray, generator: np.random.Generator) -> Iterator[np.ndarray]:
@@ -111,7 +137,7 @@ def runs(case: Case, cluster: np.ndarray, generator: np.random.Generator) -> Ite
 
 
 def threshold(kind: str) -> float:
-    return NORMAL.inv_cdf(0.4 if kind == "hits 40 %" else 0.1)
+    return NORMAL.inv_cdf(int(kind.removeprefix("hits ").removesuffix(" %")) / 100)
 
 
 def mean(kind: str, lift: float) -> float:
@@ -124,15 +150,10 @@ def mean(kind: str, lift: float) -> float:
     return inside + spread * (NORMAL.pdf(low) - NORMAL.pdf(high)) + 1 - NORMAL.cdf(high)
 
 
-def differences(values: np.ndarray, resampled: np.ndarray, videos: int) -> Iterator:
-    for value, column in zip(values.mean(axis=0), resampled.T, strict=True):
-        yield difference(float(value), np.ascontiguousarray(column), videos)
-
-
-def holds(truth: float):
+def holds(truth: float) -> Callable[[Interval | None], bool]:
+    """Return whether an interval holds the truth, its ends included: hits often fall on them."""
     return lambda found: (
-        found.interval is not None
-        and (found.interval.low - 1e-12 <= truth <= found.interval.high + 1e-12)
+        found is not None and found.low - ROUNDING <= truth <= found.high + ROUNDING
     )
 
 

@@ -84,8 +84,8 @@ def test_json(call):
     }
     estimate = row["estimate"]
     assert estimate.keys() == {
-        *("samples", "videos", "first", "second", "difference", "error", "low", "high", "p"),
-        *("better", "worse", "equal"),
+        *("samples", "videos", "first", "second", "difference", "error", "freedom"),
+        *("low", "high", "p", "better", "worse", "equal"),
     }
     assert (row["metric"], one["metric"]) == ("mIoU", "mIoU")
     assert estimate["first"] == pytest.approx(100 * 8 / 30)

@@ -3,6 +3,7 @@ import math
 from grounding_case import CARD, SAMPLES, protocol, sample, spans
 
 from vtg_eval.protocol import AnswerRule
+from vtg_eval.run.answer_set import AnswerSet
 from vtg_eval.run.score import score
 from vtg_eval.run.spread import spread, spread_rows
 from vtg_eval.types import Prediction
@@ -12,12 +13,12 @@ STRICT = protocol()
 
 def rows(answers, *rules, samples=SAMPLES):
     own = score(CARD, samples, answers, STRICT, "test")
-    return spread_rows(own, spread(CARD, samples, answers, rules, "test"))
+    return spread_rows(own, spread(CARD, AnswerSet(samples, answers), rules, "test"))
 
 
 def test_other_tasks_and_other_units_are_left_out():
     rules = [protocol(), protocol(AnswerRule(unit="percent")), protocol(comparator=">")]
-    found = spread(CARD, SAMPLES, [spans("a/0", (0, 5))], rules, "test")
+    found = spread(CARD, AnswerSet(SAMPLES, [spans("a/0", (0, 5))]), rules, "test")
     assert [each.metrics["R1@0.5"] for each in found] == [100 / 3, 0.0]
 
 

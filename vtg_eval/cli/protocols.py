@@ -17,8 +17,9 @@ from vtg_eval.predictions import read_predictions
 from vtg_eval.protocol import RULES, SPLITS, Protocol
 from vtg_eval.registry import Registry
 from vtg_eval.report.tables import spread_table
+from vtg_eval.run.answer_set import AnswerSet
 from vtg_eval.run.places import data_root
-from vtg_eval.run.score import score
+from vtg_eval.run.score import score_answers
 from vtg_eval.run.spread import spread, spread_rows
 
 
@@ -62,11 +63,11 @@ class ProtocolsCommand(Command):
     def _spread(self, args: Namespace, registry: Registry) -> str:
         task = registry.task(args.task)
         split = task.card.split(args.split)
-        predictions = read_predictions(args.predictions)
         samples = task.samples(data_root(task, args.data_root), split)
-        scores = spread(task.card, samples, predictions, registry.protocols.values(), split)
+        answers = AnswerSet(samples, read_predictions(args.predictions))
+        scores = spread(task.card, answers, registry.protocols.values(), split)
         own = registry.protocol_for(task.card, split=split)
-        rows = spread_rows(score(task.card, samples, predictions, own, split), scores)
+        rows = spread_rows(score_answers(task.card, answers, own, split), scores)
         if args.json:
             return json.dumps([asdict(row) for row in rows], indent=2, allow_nan=False)
         return spread_table(rows)

@@ -19,9 +19,10 @@ from vtg_eval.floors import ceiling, task_floors
 from vtg_eval.jsonable import Metrics, finite, plain
 from vtg_eval.metrics.iou import Floats
 from vtg_eval.protocol import Protocol
+from vtg_eval.run.answer_set import AnswerSet
 from vtg_eval.run.journal import Record
 from vtg_eval.run.manifest import Subset
-from vtg_eval.run.score import Score, score
+from vtg_eval.run.score import Score, score_answers
 from vtg_eval.run.spec import RunSpec
 from vtg_eval.run.spread import SpreadRow, spread, spread_rows
 from vtg_eval.scoring.table import Table
@@ -138,8 +139,9 @@ def answers_results(
 ) -> TaskResults:
     """Score answers to the whole of `samples`, wherever they come from; `model` is their name."""
     card = task.card
-    result = score(card, samples, answers, protocol, split)
-    others = spread(card, samples, answers, protocols, split)
+    known = AnswerSet(samples, answers)
+    result = score_answers(card, known, protocol, split)
+    others = spread(card, known, protocols, split)
     floors = task_floors(task, root, split, samples, protocol)
     return TaskResults(
         task=card.name,

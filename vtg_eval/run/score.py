@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from vtg_eval.answers import Reading, read_answer
+from vtg_eval.answers import Reading
 from vtg_eval.failures import Failure
 from vtg_eval.metrics.iou import Floats
 from vtg_eval.protocol import Protocol, ScoreRule
+from vtg_eval.run.answer_set import AnswerSet
 from vtg_eval.scoring.families import metric_family
 from vtg_eval.scoring.table import Table
-from vtg_eval.stats import RESAMPLES, Interval, intervals, resampled_means
+from vtg_eval.stats import RESAMPLES, Interval, interval, resampled_means
 from vtg_eval.task import Card
-from vtg_eval.types import Prediction, Sample, Span
-
-POOLED = 10  # spans of each record, where records for one sample are pooled
+from vtg_eval.types import Prediction, Sample
 
 
 @dataclass(frozen=True)
@@ -72,20 +70,24 @@ def score(
 
     Raises UserError where the protocol or the metric family does not apply to the task.
     """
+    return score_answers(card, AnswerSet(samples, predictions), protocol, split)
+
+
+def score_answers(card: Card, answers: AnswerSet, protocol: Protocol, split: str) -> Score:
+    """Score answers that may be scored under other protocols, too. Errors as for `score`."""
     rules = protocol.for_task(card.name, card.metric_family, split)
-    answers, strays = _by_sample(samples, predictions, rules)
-    readings = tuple(read_answer(sample, answers.get(sample.id), rules) for sample in samples)
-    table = metric_family(card.metric_family)(card, samples, readings, rules)
+    read = answers.read(rules)
+    table = metric_family(card.metric_family)(card, answers.samples, read.readings, rules)
     return Score(
         task=card.name,
         split=split,
         protocol=protocol.name,
         rule=rules.score,
-        samples=tuple(samples),
-        readings=readings,
+        samples=answers.samples,
+        readings=read.readings,
         table=table,
         metrics=table.metrics(),
-        failures=_ledger(readings, strays),
+        failures=read.failures,
     )
 
 
@@ -94,80 +96,24 @@ def bootstrap(result: Score, resamples: int = RESAMPLES, seed: int = 0) -> dict[
     number: dict[str, int] = {}
     clusters = np.array([number.setdefault(s.video, len(number)) for s in result.samples])
     columns = result.table.columns
-    means = 100 * resampled_means(
+    found = resampled_means(
         np.stack([column.values for column in columns.values()], axis=1),
         clusters,
         np.stack([column.counted for column in columns.values()], axis=1),
         resamples=resamples,
         seed=seed,
-    )
-    found = dict(zip(columns, means.T, strict=True))
-    for name, derived in result.table.derived.items():
-        found[name] = derived.figures(found)
+    ).each(lambda means: _figures(result.table, means))
     names = result.table.names
-    figures = np.stack([found[n] for n in names], axis=1)
     videos = [
         len(np.unique(clusters[columns[n].counted])) if n in columns else len(number) for n in names
     ]
-    return dict(zip(names, intervals(figures, videos), strict=True))
+    ends = map(interval, found.columns(), videos)
+    return dict(zip(names, ends, strict=True))
 
 
-def _by_sample(
-    samples: Sequence[Sample], predictions: Iterable[Prediction], rules: Protocol
-) -> tuple[dict[str, Prediction], Counter[Failure]]:
-    known = {sample.id for sample in samples}
-    records: dict[str, list[Prediction]] = {}
-    strays: Counter[Failure] = Counter()
-    for prediction in predictions:
-        if prediction.id not in known:
-            strays[Failure.UNKNOWN_ID] += 1
-            continue
-        if prediction.id in records:
-            strays[Failure.DUPLICATE] += 1
-        records.setdefault(prediction.id, []).append(prediction)
-    match rules.score.duplicates:
-        case "first":
-            return {key: each[0] for key, each in records.items()}, strays
-        case "last":
-            return {key: each[-1] for key, each in records.items()}, strays
-        case "pool":
-            return {key: _pooled([*map(_cut, each)]) for key, each in records.items()}, strays
-
-
-def _cut(prediction: Prediction) -> Prediction:
-    """Return the prediction with the first ten spans only."""
-    if prediction.spans is None:
-        return prediction
-    scores = None if prediction.scores is None else prediction.scores[:POOLED]
-    return replace(prediction, spans=prediction.spans[:POOLED], scores=scores)
-
-
-def _pooled(records: Sequence[Prediction]) -> Prediction:
-    """Return the last record with the spans of all, its own listed first.
-
-    Its spans are ranked in the order of the records: scores become ranks, for which the order of
-    the list does not matter.
-    """
-    last = records[-1]
-    if len(records) == 1 or not last.spans or last.scores is None:
-        return last
-    spans: list[Span] = []
-    scores: list[float] = []
-    for record in records:
-        if record.spans and record.scores:
-            spans += record.spans
-            scores += record.scores
-    ranked = sorted(range(len(scores)), key=lambda place: -scores[place])  # stable; NaN as it falls
-    ranks = {place: -float(rank) for rank, place in enumerate(ranked)}
-    own = len(spans) - len(last.spans)
-    order = (*range(own, len(spans)), *range(own))
-    return replace(
-        last,
-        spans=tuple(spans[place] for place in order),
-        scores=tuple(ranks[place] for place in order),
-    )
-
-
-def _ledger(readings: Iterable[Reading], strays: Counter[Failure]) -> dict[Failure, int]:
-    counts = strays + Counter(kind for reading in readings for kind in reading.kinds)
-    return {kind: counts[kind] for kind in Failure if counts[kind]}
+def _figures(table: Table, means: Floats) -> Floats:
+    """Return all figures in percent, [R, names], from the columns' means, [R, M]."""
+    found = dict(zip(table.columns, 100 * means.T, strict=True))
+    for name, derived in table.derived.items():
+        found[name] = derived.figures(found)
+    return np.stack([found[name] for name in table.names], axis=1)

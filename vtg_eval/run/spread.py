@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -11,9 +11,9 @@ from vtg_eval.errors import UserError
 from vtg_eval.failures import Failure
 from vtg_eval.jsonable import Metrics, plain
 from vtg_eval.protocol import Protocol
-from vtg_eval.run.score import Score, score
+from vtg_eval.run.answer_set import AnswerSet
+from vtg_eval.run.score import Score, score_answers
 from vtg_eval.task import Card
-from vtg_eval.types import Prediction, Sample
 
 LEAST = 0.05  # percentage points: smaller differences are not worth a row
 
@@ -34,11 +34,7 @@ class SpreadRow:
 
 
 def spread(
-    card: Card,
-    samples: Sequence[Sample],
-    predictions: Sequence[Prediction],
-    protocols: Iterable[Protocol],
-    split: str,
+    card: Card, answers: AnswerSet, protocols: Iterable[Protocol], split: str
 ) -> tuple[Score, ...]:
     """Score one set of answers under every protocol that is defined for the task.
 
@@ -51,7 +47,7 @@ def spread(
     found = []
     for protocol in apt:
         with suppress(UserError):
-            found.append(score(card, samples, predictions, protocol, split))
+            found.append(score_answers(card, answers, protocol, split))
     return tuple(found)
 
 
