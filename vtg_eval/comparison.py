@@ -147,7 +147,7 @@ def _compare(pairing: Pairing, resamples: int) -> Comparison:
         videos=len({sample.video for sample in samples}),
         digest=subset_digest(sample.id for sample in samples),
         metric=pairing.metric,
-        metrics=tuple(_metric_row(pairing, name, drawn) for name, drawn in figures.items()),
+        metrics=tuple(_metric_row(pairing, name, found) for name, found in figures.items()),
         groups=tuple(
             _group_row(pairing, group, mask, drawn)
             for (group, mask), drawn in groups
@@ -172,9 +172,9 @@ def _groups(samples: Sequence[Sample]) -> dict[Group, Mask]:
     }
 
 
-def _metric_row(pairing: Pairing, name: str, drawn: Resampled) -> MetricRow:
+def _metric_row(pairing: Pairing, name: str, resampled: Resampled) -> MetricRow:
     pair = pairing.pairs.get(name)
-    found = _estimate(pairing, pairing.figures(name), pairing.counted(name), drawn, pair)
+    found = _estimate(pairing, pairing.figures(name), pairing.counted(name), resampled, pair)
     error, freedom = found.error, found.freedom
     return MetricRow(
         metric=name,
@@ -187,22 +187,22 @@ def _metric_row(pairing: Pairing, name: str, drawn: Resampled) -> MetricRow:
     )
 
 
-def _group_row(pairing: Pairing, group: Group, mask: Mask, drawn: Resampled) -> GroupRow:
+def _group_row(pairing: Pairing, group: Group, mask: Mask, resampled: Resampled) -> GroupRow:
     pair = pairing.pairs[pairing.metric].of(mask)
     figures = pair.first.percent(), pair.second.percent()
-    return GroupRow(*group, _estimate(pairing, figures, pair.counted, drawn, pair))
+    return GroupRow(*group, _estimate(pairing, figures, pair.counted, resampled, pair))
 
 
 def _estimate(
     pairing: Pairing,
     figures: tuple[float, float],
     counted: Mask,
-    drawn: Resampled,
+    resampled: Resampled,
     pair: Pair | None,
 ) -> Estimate:
     first, second = figures
     videos = pairing.videos(counted)
-    found = difference(second - first, drawn, videos)
+    found = difference(second - first, resampled, videos)
     low, high = found.interval or (None, None)
     better, worse, equal = (None, None, None) if pair is None else _wins(pair)
     return Estimate(

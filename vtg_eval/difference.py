@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vtg_eval.stats import LEVEL, Floats, Interval, Resampled, freedom, interval
+from vtg_eval.stats import LEVEL, Floats, Interval, Resampled, freedom, percentiles
 from vtg_eval.student import cumulative
 
 NORMAL = NormalDist()
@@ -58,7 +58,7 @@ def difference(
     inflation = math.sqrt(clusters / (clusters - 1))
     error = float(drawn.std(ddof=1)) * inflation
     degrees = freedom(without, clusters)
-    found = interval(resampled, clusters, level)
+    found = percentiles(drawn, clusters, degrees, level)
     if math.isnan(found.low):
         return Difference(value, error, degrees)
     count = len(drawn) + 1

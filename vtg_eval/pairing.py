@@ -12,7 +12,7 @@ from vtg_eval.errors import UserError
 from vtg_eval.metrics.iou import Floats
 from vtg_eval.names import nearest
 from vtg_eval.run.scored import ScoredRun
-from vtg_eval.scoring.table import Column, Derived, Mask
+from vtg_eval.scoring.table import Column, Derived, Mask, counted_in
 from vtg_eval.stats import FEW_VIDEOS, Resampled, resampled_means
 from vtg_eval.types import Sample
 
@@ -71,8 +71,8 @@ class Pairing:
 
     def counted(self, name: str) -> Mask:
         """Return which samples have a part in a metric, be it one that follows from others."""
-        parts = self.derived[name].of if name in self.derived else (name,)
-        return np.asarray(np.any([self.pairs[part].counted for part in parts], axis=0))
+        columns = {each: pair.counted for each, pair in self.pairs.items()}
+        return counted_in(name, columns, self.derived)
 
     def figures(self, name: str) -> tuple[float, float]:
         """Return a metric of both runs in percent, unrounded."""

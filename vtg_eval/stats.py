@@ -126,20 +126,22 @@ def _resampled_sums(totals: Floats, resamples: int, seed: int) -> Iterator[Float
 
 
 def interval(found: Resampled, clusters: int, level: float = LEVEL) -> Interval:
-    """Return the interval of one resampled figure over K clusters.
+    """Return the interval of one resampled figure over K clusters, as `percentiles` does."""
+    return percentiles(found.drawn, clusters, freedom(found.without, clusters), level)
 
-    The ends are percentiles of the resamples, further out than at the level's own tails (see
-    `expanded_tail`). NaN where R resamples have no percentile so far out: with 4 clusters or more
-    10,000 have.
+
+def percentiles(drawn: Floats, clusters: int, degrees: int, level: float = LEVEL) -> Interval:
+    """Return the interval of one resampled figure, [R], over K clusters.
+
+    degrees: of freedom, of its standard error. The ends are percentiles of the resamples, further
+    out than at the level's own tails (see `expanded_tail`). NaN where R resamples have no
+    percentile so far out: with 4 clusters or more 10,000 have.
     """
-    count = len(found.drawn)
-    if clusters < 2:
-        return Interval(math.nan, math.nan)
-    tail = expanded_tail(clusters, freedom(found.without, clusters), level)
-    place = math.floor(tail * (count + 1))
+    count = len(drawn)
+    place = math.floor(expanded_tail(clusters, degrees, level) * (count + 1)) if clusters > 1 else 0
     if place < 1:
         return Interval(math.nan, math.nan)
-    ends = np.partition(found.drawn, (place - 1, count - place))
+    ends = np.partition(drawn, (place - 1, count - place))
     return Interval(float(ends[place - 1]), float(ends[count - place]))
 
 

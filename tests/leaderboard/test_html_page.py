@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Locator, Page
+from browser_case import Visit
+from playwright.sync_api import Locator
 from vtg_eval.leaderboard.board import SHIPPED, load_board
 from vtg_eval.leaderboard.build import built_files
 
@@ -17,8 +17,6 @@ from vtg_eval.registry import Registry
 COMMITTED = Path(__file__).parents[2] / "docs" / "leaderboard" / "index.html"
 
 pytestmark = pytest.mark.xdist_group("browser")
-
-Visit = Callable[..., Page]
 
 
 def column(table: Locator, number: int) -> list[str]:

@@ -9,13 +9,14 @@ from typing import Any
 
 import page_case
 import pytest
+from browser_case import Visit
 from playwright.sync_api import Page as Tab
 
 from vtg_eval.report.page_data import Page
 
 
 @pytest.fixture
-def show(visit: Callable[..., Tab], tmp_path: Path) -> Callable[..., Tab]:
+def show(visit: Visit, tmp_path: Path) -> Callable[..., Tab]:
     """Open a page: show(page, "#sample=a/0", width=360, color_scheme="dark")."""
     numbers = count()
 

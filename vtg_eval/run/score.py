@@ -14,7 +14,7 @@ from vtg_eval.metrics.iou import Floats
 from vtg_eval.protocol import Protocol, ScoreRule
 from vtg_eval.run.answer_set import AnswerSet
 from vtg_eval.scoring.families import metric_family
-from vtg_eval.scoring.table import Table
+from vtg_eval.scoring.table import Table, counted_in
 from vtg_eval.stats import RESAMPLES, Interval, interval, resampled_means
 from vtg_eval.task import Card
 from vtg_eval.types import Prediction, Sample
@@ -95,20 +95,19 @@ def bootstrap(result: Score, resamples: int = RESAMPLES, seed: int = 0) -> dict[
     """Return each metric's 95 % interval in percent; whole videos are resampled."""
     number: dict[str, int] = {}
     clusters = np.array([number.setdefault(s.video, len(number)) for s in result.samples])
-    columns = result.table.columns
+    table, columns = result.table, result.table.columns
     found = resampled_means(
         np.stack([column.values for column in columns.values()], axis=1),
         clusters,
         np.stack([column.counted for column in columns.values()], axis=1),
         resamples=resamples,
         seed=seed,
-    ).each(lambda means: _figures(result.table, means))
-    names = result.table.names
-    videos = [
-        len(np.unique(clusters[columns[n].counted])) if n in columns else len(number) for n in names
-    ]
-    ends = map(interval, found.columns(), videos)
-    return dict(zip(names, ends, strict=True))
+    ).each(lambda means: _figures(table, means))
+    counted = {name: column.counted for name, column in columns.items()}
+    return {
+        name: interval(figure, len(np.unique(clusters[counted_in(name, counted, table.derived)])))
+        for name, figure in zip(table.names, found.columns(), strict=True)
+    }
 
 
 def _figures(table: Table, means: Floats) -> Floats:

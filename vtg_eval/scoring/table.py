@@ -128,6 +128,15 @@ def in_denominator(readings: Sequence[Reading], rule: ScoreRule) -> Mask:
     return counted
 
 
+def counted_in(name: str, columns: Mapping[str, Mask], derived: Mapping[str, Derived]) -> Mask:
+    """Return which samples have a part in a metric, be it one that follows from others, bool [N].
+
+    columns: which samples count in each metric that is a mean over samples.
+    """
+    parts = derived[name].of if name in derived else (name,)
+    return np.asarray(np.any([columns[part] for part in parts], axis=0))
+
+
 def rounded(value: float, decimals: int) -> float:
     """Return the value as `f"{value:.2f}"` writes it (for 2 decimals); -1: as it is."""
     return value if decimals < 0 else float(f"{value:.{decimals}f}")
