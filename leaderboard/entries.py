@@ -12,14 +12,15 @@ from typing import Any
 
 from vtg_eval.errors import UserError
 from vtg_eval.failures import Failure
-from vtg_eval.jsonable import Metrics
+from vtg_eval.files.digests import canonical, sha256
+from vtg_eval.files.json_files import Metrics
 from vtg_eval.registry import Registry
+from vtg_eval.run.finished import protocol_from_json, rescore
 from vtg_eval.run.folder import RunFolder
 from vtg_eval.run.journal import read_journal
 from vtg_eval.run.manifest import Manifest, Subset
-from vtg_eval.run.rescore import protocol_from_json, rescore
 from vtg_eval.run.results import TaskResults, load_results
-from vtg_eval.run.spec import RunSpec, canonical, sha256
+from vtg_eval.run.spec import RunSpec
 
 from .published import SETTINGS, Setting
 

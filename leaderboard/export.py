@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from vtg_eval import __version__
-from vtg_eval.jsonable import Metrics
+from vtg_eval.files.json_files import Metrics
 
 from .board import Board
 from .entries import Entry

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vtg_eval.errors import UserError
-from vtg_eval.floors import task_floors
 from vtg_eval.registry import Registry
+from vtg_eval.scoring.floors import task_floors
 from vtg_eval.task import Task
 
 from .published import Benchmark

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from vtg_eval.jsonable import Metrics
+from vtg_eval.files.json_files import Metrics
 
 from .board import MARKS, Board, Disagreement, disagreements
 from .documents import EMPTY, Cell, Link, Page, Section, Table

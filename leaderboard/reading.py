@@ -9,9 +9,8 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import get_args
 
-from vtg_eval.errors import DataError
-from vtg_eval.names import nearest
-from vtg_eval.records import Record
+from vtg_eval.annotations.records import Record
+from vtg_eval.errors import DataError, nearest
 
 from .published import (
     SETTINGS,

@@ -8,8 +8,8 @@ import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from vtg_eval.annotations.records import Record, read_csv
 from vtg_eval.errors import DataError
-from vtg_eval.records import Record, read_csv
 
 CHECK = "check"
 DIGESTS = "digests.csv"

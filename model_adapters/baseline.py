@@ -12,11 +12,10 @@ import hashlib
 import numpy as np
 
 from vtg_eval.adapter import Adapter, Checkpoint
-from vtg_eval.blind import longest_option
 from vtg_eval.engines.base import Request
-from vtg_eval.errors import UserError
-from vtg_eval.names import nearest
+from vtg_eval.errors import UserError, nearest
 from vtg_eval.protocol import FrameRule, Protocol
+from vtg_eval.scoring.blind import longest_option
 from vtg_eval.types import Asks, Sample
 from vtg_eval.video.frames import Frames
 

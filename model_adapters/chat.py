@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from vtg_eval.checkpoint import checkpoint_table
 from vtg_eval.errors import UserError
+from vtg_eval.files.json_files import checkpoint_table
 
 TEMPLATE_FILE = "chat_template.jinja"
 # Files that carry the template under the key "chat_template", the newer form first.

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
-from vtg_eval.questions import right_letter
-from vtg_eval.records import Record, read_list
-from vtg_eval.subtitles import Cue, read_subtitles
+from vtg_eval.annotations.multiple_choice import right_letter
+from vtg_eval.annotations.records import Record, read_list
+from vtg_eval.annotations.subtitles import read_subtitles
 from vtg_eval.task import Task, found_video, load_card
-from vtg_eval.types import Asks, Group, Sample, Span, Target
+from vtg_eval.types import Asks, Cue, Group, Sample, Span, Target
 
 ANNOTATION = MappingProxyType({"mini": "cgbench_mini.json", "full": "cgbench.json"})
 BOUNDS = (10, 20, 30, 40, 50, 60)  # minutes; each belongs to the group that it ends

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from vtg_eval.lengths import length_groups
-from vtg_eval.sentence_lines import read_lengths, read_sentence_lines
+from vtg_eval.annotations.length_groups import length_groups
+from vtg_eval.annotations.sentence_lines import read_lengths, read_sentence_lines
 from vtg_eval.task import Task, found_video, load_card
 from vtg_eval.types import Sample, Target
 

@@ -7,12 +7,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
+from vtg_eval.annotations.records import Record, read_list
+from vtg_eval.annotations.subtitles import read_subtitles
 from vtg_eval.errors import DataError
 from vtg_eval.parsing.chosen import lettered
-from vtg_eval.records import Record, read_list
-from vtg_eval.subtitles import Cue, read_subtitles
 from vtg_eval.task import Task, found_video, load_card
-from vtg_eval.types import Asks, Group, Sample, Target
+from vtg_eval.types import Asks, Cue, Group, Sample, Target
 
 ANNOTATION = "lvb_val.json"
 GROUPINGS = (("question category", "question_category"), ("topic", "topic_category"))

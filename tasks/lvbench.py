@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from vtg_eval.questions import matching_letter, split_options, unlabelled
-from vtg_eval.records import Record, read_lines, read_list
+from vtg_eval.annotations.multiple_choice import matching_letter, split_options, unlabelled
+from vtg_eval.annotations.records import Record, read_lines, read_list
 from vtg_eval.task import Task, found_video, load_card
 from vtg_eval.types import Asks, Group, Sample, Target
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import MappingProxyType
 
-from vtg_eval.lengths import length_groups
-from vtg_eval.questions import any_file, matching_letter, read_rows, split_options
-from vtg_eval.records import Record, read_list
+from vtg_eval.annotations.length_groups import length_groups
+from vtg_eval.annotations.multiple_choice import any_file, matching_letter, read_rows, split_options
+from vtg_eval.annotations.records import Record, read_list
 from vtg_eval.task import Task, found_video, load_card
 from vtg_eval.types import Asks, Group, Sample, Target
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
-from vtg_eval.questions import letter_of_text
-from vtg_eval.records import Record, read_list
+from vtg_eval.annotations.multiple_choice import letter_of_text
+from vtg_eval.annotations.records import Record, read_list
 from vtg_eval.task import Task, found_video, load_card
 from vtg_eval.types import Asks, Group, Sample, Span, Target
 

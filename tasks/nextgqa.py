@@ -8,9 +8,9 @@ from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
+from vtg_eval.annotations.multiple_choice import letter_of_text
+from vtg_eval.annotations.records import Record, read_csv, read_table
 from vtg_eval.errors import DataError
-from vtg_eval.questions import letter_of_text
-from vtg_eval.records import Record, read_csv, read_table
 from vtg_eval.task import Task, found_video, load_card
 from vtg_eval.types import Asks, Group, Sample, Target
 

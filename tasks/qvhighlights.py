@@ -7,10 +7,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from vtg_eval.annotations.length_groups import MOMENT
+from vtg_eval.annotations.records import Record, read_lines
 from vtg_eval.errors import DataError
-from vtg_eval.lengths import MOMENT
 from vtg_eval.metrics.moment_map import LENGTH_RANGES
-from vtg_eval.records import Record, read_lines
 from vtg_eval.task import Task, found_video, load_card
 from vtg_eval.types import Group, Sample, Span, Target
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from types import MappingProxyType
 
-from vtg_eval.captions import CaptionsTask
+from vtg_eval.annotations.captions import CaptionsTask
 from vtg_eval.task import load_card
 
 

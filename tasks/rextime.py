@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from vtg_eval.lengths import length_groups
-from vtg_eval.questions import right_letter
-from vtg_eval.records import Record, read_lines, read_list
+from vtg_eval.annotations.length_groups import length_groups
+from vtg_eval.annotations.multiple_choice import right_letter
+from vtg_eval.annotations.records import Record, read_lines, read_list
 from vtg_eval.task import Task, found_video, load_card
 from vtg_eval.types import Asks, Group, Sample, Target
 

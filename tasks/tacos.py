@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from types import MappingProxyType
 
-from vtg_eval.captions import CaptionsTask
+from vtg_eval.annotations.captions import CaptionsTask
+from vtg_eval.annotations.records import Record
 from vtg_eval.errors import DataError
-from vtg_eval.records import Record
 from vtg_eval.task import load_card
 from vtg_eval.types import Span
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
+from vtg_eval.annotations.records import Record, read_table
 from vtg_eval.errors import DataError
 from vtg_eval.parsing.chosen import lettered
-from vtg_eval.records import Record, read_table
 from vtg_eval.task import Task, found_video, load_card
 from vtg_eval.types import Asks, Group, Sample, Target
 

@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
+from vtg_eval.annotations.length_groups import length_groups
+from vtg_eval.annotations.records import Record, read_list
 from vtg_eval.errors import DataError
-from vtg_eval.lengths import length_groups
-from vtg_eval.records import Record, read_list
 from vtg_eval.task import Task, found_video, load_card
 from vtg_eval.types import Group, Sample, Span, Target
 

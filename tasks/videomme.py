@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from vtg_eval.questions import any_file, read_rows, unlabelled
-from vtg_eval.records import Record
-from vtg_eval.subtitles import Cue, read_subtitles
+from vtg_eval.annotations.multiple_choice import any_file, read_rows, unlabelled
+from vtg_eval.annotations.records import Record
+from vtg_eval.annotations.subtitles import read_subtitles
 from vtg_eval.task import Task, found_video, load_card
-from vtg_eval.types import Asks, Group, Sample, Target
+from vtg_eval.types import Asks, Cue, Group, Sample, Target
 
 PARQUET = "test-00000-of-00001.parquet"
 FILES = (PARQUET, f"videomme/{PARQUET}", "output_test_template.json")

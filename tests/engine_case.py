@@ -10,7 +10,7 @@ import numpy as np
 
 from tests.tiny_checkpoints import tiny_qwen2_5_vl, tiny_qwen3_vl
 from vtg_eval.adapter import Adapter
-from vtg_eval.checkpoint import resolve
+from vtg_eval.checkpoint.resolve import resolve
 from vtg_eval.engines.base import Request
 from vtg_eval.protocol import FrameRule, PromptRule, Protocol
 from vtg_eval.registry import Registry

@@ -10,14 +10,14 @@ from data_task import SmallTask
 
 import vtg_eval.video
 from tests import fakes
+from vtg_eval.files.digests import subset_digest
 from vtg_eval.report.html_file import html_file
 from vtg_eval.report.page import make_page
 from vtg_eval.report.page_data import Page
+from vtg_eval.run.finished import FinishedRun
 from vtg_eval.run.journal import Record
 from vtg_eval.run.manifest import Manifest, Session, Subset
-from vtg_eval.run.rescore import FinishedRun
 from vtg_eval.run.spec import RunSpec
-from vtg_eval.subset import subset_digest
 from vtg_eval.types import Group, Sample, Span, Target
 from vtg_eval.video.frame_store import FrameStore
 

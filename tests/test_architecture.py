@@ -1,19 +1,39 @@
-"""The import rules of the four plug-in folders and of the core."""
+"""The rooms and their order, and the import rules of the four plug-in folders."""
+
+from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
-FOLDERS = [
-    name
-    for name in ("tasks", "model_adapters", "training", "leaderboard")
-    if (ROOT / name).is_dir()
-]
+PLUGIN_FOLDERS = ("tasks", "model_adapters", "training", "leaderboard")
+
+# What a plug-in imports stands at the top of vtg_eval/; everything else has a room.
+PLUGIN_CONTRACT = {
+    *("types", "errors", "failures", "hookspecs", "registry"),
+    *("protocol", "task", "adapter", "question"),
+}
+# From the ground floor up. A module imports from its own room and from those before it.
+ORDER: Mapping[str, tuple[str, ...]] = {
+    "vtg_eval": (
+        *("errors", "types", "failures", "hookspecs", "statistics", "files", "protocol"),
+        *("question", "metrics", "parsing", "video", "task", "annotations", "scoring"),
+        *("registry", "engines", "data", "adapter", "doctor", "checkpoint", "run"),
+        *("comparison", "report", "cli"),
+    ),
+    "training": (
+        *("shipped", "recipe", "data", "trainers", "workspace", "plan", "difficulty"),
+        *("evaluation", "run_report", "pipeline", "study", "nano", "cli"),
+    ),
+}
+PACKAGE = {"vtg_eval": "vtg_eval", **{name: f"vtg_eval.{name}" for name in PLUGIN_FOLDERS}}
+
 HEAVY = ("torch", "transformers", "vllm", "decord", "safetensors", "torchvision")
 CORE_COMMANDS = (
     ["--help"],
@@ -29,43 +49,110 @@ CORE_COMMANDS = (
 )
 
 
-def imports(path: Path) -> Iterator[tuple[str, int]]:
-    """Yield each imported module with the number of dots before it."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+def sources(folder: str) -> dict[Path, str]:
+    """Return the text of each module below a folder of the repository, by its path there."""
+    top = ROOT / folder
+    return {p.relative_to(top): p.read_text(encoding="utf-8") for p in sorted(top.rglob("*.py"))}
+
+
+def imports(package: str, path: Path, text: str) -> Iterator[str]:
+    """Yield the full dotted name of all that a module imports, also within functions.
+
+    path: relative to the folder of `package`.
+    """
+    inside = [*package.split("."), *path.parts[:-1]]
+    for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
-            yield from ((alias.name, 0) for alias in node.names)
+            yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            yield node.module or "", node.level
-            yield from ((f"{node.module}.{alias.name}", node.level) for alias in node.names)
+            above = inside[: len(inside) - node.level + 1] if node.level else []
+            module = ".".join([*above, *([node.module] if node.module else [])])
+            yield from (f"{module}.{alias.name}" for alias in node.names)
 
 
-def modules(folder: str) -> list[Path]:
-    return sorted((ROOT / folder).rglob("*.py"))
+def room(path: Path) -> str:
+    """Return the room that a module stands in: its folder, or its own name at the top."""
+    return path.parts[0] if len(path.parts) > 1 else path.stem
 
 
-@pytest.mark.parametrize("path", modules("vtg_eval"), ids=lambda p: str(p.relative_to(ROOT)))
-def test_the_harness_knows_no_plug_in_folder(path: Path) -> None:
-    names = {name for name, _ in imports(path)}
-    forbidden = {f"vtg_eval.{folder}" for folder in FOLDERS} | set(FOLDERS)
-    assert not {name for name in names if name in forbidden or _inside(name, forbidden)}
+def upward_imports(package: str, order: tuple[str, ...], modules: Mapping[Path, str]) -> list[str]:
+    """Return each import that leads from a room to a later one, as "run/plan.py: report"."""
+    floor = {name: number for number, name in enumerate(order)}
+    return [
+        f"{path}: {target}"
+        for path, text in modules.items()
+        if path.name != "__init__.py" or len(path.parts) > 1
+        for name in imports(package, path, text)
+        if name.startswith(f"{package}.")
+        and (target := name.removeprefix(f"{package}.").split(".")[0]) in floor
+        and floor[target] > floor[room(path)]
+    ]
 
 
-@pytest.mark.parametrize("folder", FOLDERS)
+@pytest.mark.parametrize("folder", ORDER)
+def test_imports_run_down(folder: str) -> None:
+    assert upward_imports(PACKAGE[folder], ORDER[folder], sources(folder)) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "from vtg_eval.report.tables import table",
+        "from vtg_eval import report",
+        "import vtg_eval.report.tables",
+        "from ..report import tables",
+        "def late():\n    from vtg_eval.report import tables",
+    ],
+)
+def test_an_upward_import_is_seen(line: str) -> None:
+    modules = {Path("run/plan.py"): line, Path("cli/run.py"): line}
+    assert upward_imports("vtg_eval", ORDER["vtg_eval"], modules) == ["run/plan.py: report"]
+
+
+@pytest.mark.parametrize("folder", ORDER)
+def test_every_room_has_its_place(folder: str) -> None:
+    rooms = {room(path) for path in sources(folder)} - {"__init__"}
+    assert rooms == set(ORDER[folder])
+
+
+def test_the_top_of_the_harness_is_what_a_plug_in_imports() -> None:
+    top = {path.stem for path in sources("vtg_eval") if len(path.parts) == 1}
+    assert top - {"__init__"} == PLUGIN_CONTRACT
+
+
+def test_the_page_of_the_architecture_has_the_rooms_in_order() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    for folder, order in ORDER.items():
+        section = page.split(f"## `{folder}/`")[1].split("\n## ")[0]
+        rows = re.findall(r"^\| `(\w+)(?:/|\.py)` \|", section, flags=re.MULTILINE)
+        assert rows == list(reversed(order))
+
+
+def test_the_harness_knows_no_plug_in_folder() -> None:
+    for path, text in sources("vtg_eval").items():
+        for name in imports("vtg_eval", path, text):
+            assert not _inside(name, {PACKAGE[folder] for folder in PLUGIN_FOLDERS}), path
+
+
+@pytest.mark.parametrize("folder", PLUGIN_FOLDERS)
 def test_plug_in_folders_do_not_know_one_another(folder: str) -> None:
-    others = set(FOLDERS) - {folder}
-    forbidden = {f"vtg_eval.{other}" for other in others} | others | {folder}
-    for path in modules(folder):
-        for name, dots in imports(path):
-            depth = len(path.relative_to(ROOT / folder).parts)
-            assert dots <= depth, f"{path}: a relative import out of {folder}"
-            if not dots:
-                assert not _inside(name, forbidden) and name not in forbidden, f"{path}: {name}"
+    others = set(PLUGIN_FOLDERS) - {folder}
+    for path, text in sources(folder).items():
+        for name in imports(PACKAGE[folder], path, text):
+            assert not _inside(name, {PACKAGE[other] for other in others} | set(PLUGIN_FOLDERS)), (
+                f"{path}: {name}"
+            )
 
 
-@pytest.mark.parametrize("folder", ["vtg_eval", *FOLDERS])
-def test_a_module_stays_under_300_lines(folder: str) -> None:
-    long = {str(p): n for p in modules(folder) if (n := len(p.read_text().splitlines())) >= 300}
-    assert long == {}
+@pytest.mark.parametrize("folder", PLUGIN_FOLDERS)
+def test_siblings_in_a_plug_in_folder_are_imported_relatively(folder: str) -> None:
+    for path, text in sources(folder).items():
+        absolute = [
+            node.module
+            for node in ast.walk(ast.parse(text))
+            if isinstance(node, ast.ImportFrom) and not node.level and node.module
+        ]
+        assert not [name for name in absolute if _inside(name, {PACKAGE[folder]})], path
 
 
 @pytest.mark.parametrize("words", CORE_COMMANDS, ids=" ".join)
@@ -82,4 +169,4 @@ def test_core_commands_import_nothing_heavy(words: list[str]) -> None:
 
 
 def _inside(name: str, packages: set[str]) -> bool:
-    return any(name.startswith(f"{package}.") for package in packages)
+    return any(name == package or name.startswith(f"{package}.") for package in packages)

@@ -26,22 +26,3 @@ def test_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8")):
         if "://" not in target:
             assert (page.parent / target).exists(), f"{target} in {page.name}"
-
-
-def test_the_readme_tree_names_every_module_and_nothing_else() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    tree = readme.split("```text\n")[1].split("```")[0]
-    folder, named = Path(), set()
-    for line in tree.splitlines():
-        name = line.split()[0] if line.split() else ""
-        if name.endswith("/"):
-            folder = Path(name)
-        elif name.endswith(".py"):
-            named.add(folder / name)
-    there = {
-        path.relative_to(ROOT)
-        for top in ("vtg_eval", "tasks", "model_adapters", "training", "leaderboard")
-        for path in (ROOT / top).rglob("*.py")
-        if path.name != "__init__.py"
-    }
-    assert named == there

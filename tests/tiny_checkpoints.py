@@ -19,7 +19,7 @@ from transformers import (
     Qwen3VLProcessor,
     Qwen3VLVideoProcessor,
 )
-from vtg_eval.training.nano_model import build_tokenizer
+from vtg_eval.training.nano.model import build_tokenizer
 
 VOCABULARY = 384
 

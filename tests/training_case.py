@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from vtg_eval.training.batches import Example
 from vtg_eval.training.recipe import DataRule, ModelRule, Recipe, RewardRule, RlRule, SftRule
+from vtg_eval.training.trainers.batches import Example
 
 from tests.tiny_checkpoints import tiny_qwen2_5_vl, tiny_qwen3_vl
 from tests.video_files import write_clock
@@ -76,8 +76,8 @@ def lines(out: Path) -> list[dict[str, Any]]:
 
 def train(stage: str, recipe: Recipe, examples: Sequence[Example], out: Path) -> Path:
     """Train one stage here, with one thread, so that sums are the same everywhere."""
-    from vtg_eval.training.rl import run_rl
-    from vtg_eval.training.sft import run_sft
+    from vtg_eval.training.trainers.rl import run_rl
+    from vtg_eval.training.trainers.sft import run_sft
 
     torch.set_num_threads(1)
     return {"sft": run_sft, "rl": run_rl}[stage](recipe, examples, out)
@@ -86,7 +86,9 @@ def train(stage: str, recipe: Recipe, examples: Sequence[Example], out: Path) ->
 def elsewhere() -> Any:
     """Return a context for processes that have the libraries loaded, and no threads yet."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["vtg_eval.training.sft", "vtg_eval.training.rl"])
+    context.set_forkserver_preload(
+        ["vtg_eval.training.trainers.sft", "vtg_eval.training.trainers.rl"]
+    )
     return context
 
 

@@ -14,19 +14,19 @@ from pathlib import Path
 from typing import Any
 
 from vtg_eval import __version__
+from vtg_eval.checkpoint.profile import load_profile
 from vtg_eval.errors import UserError
-from vtg_eval.profile import load_profile
 from vtg_eval.registry import Registry
 
-from .plan_table import table
-from .planning import Place, Plan
-from .planning import plan as make_plan
+from .data.sample import load_samples
+from .data.task_data import with_task_data
+from .plan.plan import Place, Plan
+from .plan.plan import plan as make_plan
+from .plan.table import table
 from .recipe import load_recipe
-from .sample import load_samples
 from .shipped import find_recipe, is_study, shipped_recipes, shipped_studies
-from .stages import Work, curated, run_curation, selected
-from .study import load_study
-from .task_data import with_task_data
+from .study.study import load_study
+from .workspace import Work, curated, run_curation, selected
 
 Command = Callable[[argparse.Namespace, Registry], str]
 RUNS = Path("runs")
@@ -142,7 +142,7 @@ def run(args: argparse.Namespace, registry: Registry) -> str:
 
 
 def _study_plan(file: Path, args: argparse.Namespace, registry: Registry) -> str:
-    from .study_plan import study_json, study_plans, study_table
+    from .study.plan import study_json, study_plans, study_table
 
     if args.launch or args.devices or args.machines > 1:
         raise UserError(
@@ -157,7 +157,7 @@ def _study_plan(file: Path, args: argparse.Namespace, registry: Registry) -> str
 
 
 def _run_study(file: Path, args: argparse.Namespace, registry: Registry) -> str:
-    from .study_run import run_study
+    from .study.run import run_study
 
     print(_study_plan(file, args, registry), flush=True)
     study = load_study(file)
@@ -184,9 +184,9 @@ def sft(args: argparse.Namespace, registry: Registry) -> str:
     if rule is None:
         raise UserError(f"The recipe {work.recipe.name} has no [sft].")
     samples = curated(work.cold_start)
-    from .batches import Example, find_source
-    from .sft import run_sft
-    from .target_text import target_text
+    from .data.target_text import target_text
+    from .trainers.batches import Example, find_source
+    from .trainers.sft import run_sft
 
     protocol = find_source(work.recipe.model, registry).protocol
     examples = [
@@ -218,8 +218,8 @@ def rl(args: argparse.Namespace, registry: Registry) -> str:
         raise UserError(f"The recipe {work.recipe.name} has no [rl].")
     samples = selected(work)
     recipe = work.after_sft()
-    from .batches import Example
-    from .rl import run_rl
+    from .trainers.batches import Example
+    from .trainers.rl import run_rl
 
     examples = [Example(s.to_sample(), work.video(s)) for s in samples]
     return _scored(run_rl(recipe, examples, work.rl))
@@ -231,8 +231,8 @@ def _scored(checkpoint: Path) -> str:
 
 def export(args: argparse.Namespace, registry: Registry) -> str:
     """Write the curated and selected data in another project's layout."""
-    from .export import Exporter, export
-    from .model_size import checkpoint_folder, model_size
+    from .data.export import Exporter, export
+    from .plan.model_size import checkpoint_folder, model_size
 
     work = _work(args, registry)
     recipe = work.recipe

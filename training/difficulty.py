@@ -18,27 +18,27 @@ from pathlib import Path
 
 import numpy as np
 
+from vtg_eval.checkpoint.profile import load_profile
 from vtg_eval.engines.base import Engine, EngineOptions
 from vtg_eval.errors import UserError
-from vtg_eval.profile import load_profile
-from vtg_eval.progress import Progress
+from vtg_eval.files.digests import canonical, sha256
+from vtg_eval.files.folder_lock import held, own
 from vtg_eval.protocol import GenerationRule, Protocol
 from vtg_eval.registry import Registry
-from vtg_eval.run.asking import ask, terminable
-from vtg_eval.run.case import Model, RunOptions, find_model
 from vtg_eval.run.engine_room import EngineRoom
+from vtg_eval.run.inference import ask, terminable
 from vtg_eval.run.journal import Journal, Record, read_journal
-from vtg_eval.run.places import cache_folder
+from vtg_eval.run.paths import cache_folder
 from vtg_eval.run.plan import VideoJob
-from vtg_eval.run.schedule import Feed
-from vtg_eval.run.spec import canonical, sha256
+from vtg_eval.run.prefetch import Feed
+from vtg_eval.run.progress import Progress
+from vtg_eval.run.setup import Model, RunOptions, find_model
 from vtg_eval.types import Asks, Sample
 from vtg_eval.video.frame_store import FrameStore
 
-from .claim import held, own
+from .data.sample import Difficulty, TrainingSample, write_samples
 from .recipe import DifficultyRule, Recipe, RewardRule
-from .rewards import Reward
-from .sample import Difficulty, TrainingSample, write_samples
+from .trainers.rewards import Reward
 
 SHOWN = 5  # samples named where some cannot be asked
 RESULT = "difficulty.jsonl"

@@ -7,15 +7,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
+from vtg_eval.files.folder_lock import read
 from vtg_eval.registry import Registry
-from vtg_eval.run.case import Case, RunOptions
 from vtg_eval.run.folder import RunFolder
 from vtg_eval.run.results import TaskResults, load_results
 from vtg_eval.run.runner import Runner
+from vtg_eval.run.setup import Case, RunOptions
 
-from .claim import read
 from .recipe import EvaluationRule
-from .stages import Work
+from .workspace import Work
 
 START, TRAINED = "start", "trained"
 

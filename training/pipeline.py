@@ -15,21 +15,21 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from vtg_eval.checkpoint import resolve
+from vtg_eval.checkpoint.fingerprint import checkpoint_digest
+from vtg_eval.checkpoint.resolve import resolve
 from vtg_eval.engines.watchdog import Watchdog
 from vtg_eval.errors import UserError
+from vtg_eval.files.digests import canonical, sha256
+from vtg_eval.files.folder_lock import as_read, held, read, same
+from vtg_eval.files.json_files import write_json
 from vtg_eval.registry import Registry
-from vtg_eval.run.asking import terminable
-from vtg_eval.run.fingerprint import checkpoint_digest
-from vtg_eval.run.folder import write_json
-from vtg_eval.run.spec import canonical, sha256
+from vtg_eval.run.inference import terminable
 
-from .claim import as_read, held, read, same
 from .evaluation import check_evaluation, run_evaluation, run_folder, scored
-from .planning import Plan
+from .plan.plan import Plan
 from .recipe import Recipe
 from .run_report import run_report
-from .stages import Work, data_facts, run_curation
+from .workspace import Work, data_facts, run_curation
 
 PYTHON: Mapping[str, tuple[str, ...]] = {  # the programs that a plan's commands name
     "vtg-train": (sys.executable, "-m", "vtg_eval.training.cli"),

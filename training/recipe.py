@@ -14,9 +14,34 @@ from pathlib import Path
 from typing import Any, Literal
 
 from vtg_eval.errors import UserError
+from vtg_eval.files.toml_tables import Bounds as Bounds
+from vtg_eval.files.toml_tables import filled
 
-from .recipe_values import Bounds as Bounds
-from .recipe_values import filled
+# what a number may be; every other number must be finite and not negative
+RANGES: Mapping[str, Bounds] = {
+    "data.missing_share": (0, 1),
+    "data.wrong_share": (0, 1),
+    "curation.reasoning_iou": (0, 1),
+    "curation.moment_share": (0, 1),
+    "sft.steps": (1, 1e7),
+    "sft.batch": (1, 1e6),
+    "sft.device_batch": (1, 1e6),
+    "sft.warmup": (0, 1),
+    "difficulty.rollouts": (2, 256),
+    "difficulty.temperature": (1e-3, 10),
+    "difficulty.max_new_tokens": (1, 32768),
+    "selection.mean": (0, 1),
+    "selection.mean_iou": (0, 1),
+    "selection.deviation": (1e-3, 1),
+    "rl.steps": (1, 1e7),
+    "rl.prompts": (1, 1e6),
+    "rl.group": (2, 256),
+    "rl.device_batch": (1, 1e6),
+    "rl.warmup": (0, 1),
+    "rl.temperature": (1e-3, 10),
+    "rl.max_new_tokens": (1, 32768),
+    "model.lora_rank": (1, 4096),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +248,7 @@ def load_recipe(path: Path) -> Recipe:
 
 def make_recipe(table: Mapping[str, Any]) -> Recipe:
     """Return a recipe from TOML's tables; raises UserError that names the key."""
-    recipe = filled(Recipe, table)
+    recipe = filled(Recipe, table, RANGES)
     _check(recipe)
     return recipe
 

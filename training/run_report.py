@@ -15,13 +15,13 @@ from tabulate import tabulate
 
 from vtg_eval.report.tables import remarks
 from vtg_eval.run.results import TaskResults
-from vtg_eval.stats import cluster_bootstrap
+from vtg_eval.statistics.bootstrap import cluster_bootstrap
 
+from .data.sample import TrainingSample, load_samples
+from .data.selection import constant, select_samples
 from .evaluation import TRAINED, evaluation_results
 from .recipe import SelectionRule
-from .sample import TrainingSample, load_samples
-from .selection import constant, select_samples
-from .stages import Work
+from .workspace import Work
 
 BINS = 10  # of mean IoU
 ENDS = 10  # a curve's first and last figure are means over this part of its steps

@@ -6,8 +6,7 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
-from vtg_eval.errors import UserError
-from vtg_eval.names import nearest
+from vtg_eval.errors import UserError, nearest
 
 RECIPES = Path(__file__).parent / "recipes"
 STUDIES = Path(__file__).parent / "studies"

@@ -16,8 +16,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from vtg_eval.errors import UserError
-from vtg_eval.names import nearest
+from vtg_eval.errors import UserError, nearest
 
 DEFAULT_PROTOCOL = "strict@1"
 SPLITS = "splits"  # the table of a task that holds its splits'

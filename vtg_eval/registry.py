@@ -13,9 +13,8 @@ from typing import Any
 import pluggy
 
 from vtg_eval import hookspecs
-from vtg_eval.errors import UserError
+from vtg_eval.errors import UserError, nearest
 from vtg_eval.hookspecs import AdapterEntry, Entry, ModelEntry
-from vtg_eval.names import nearest
 from vtg_eval.protocol import Protocol, load_protocol
 from vtg_eval.task import Card
 

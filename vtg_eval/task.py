@@ -8,11 +8,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from vtg_eval.errors import DataError, UserError
-from vtg_eval.names import nearest
+from vtg_eval.errors import DataError, UserError, nearest
 from vtg_eval.protocol import DEFAULT_PROTOCOL
-from vtg_eval.subtitles import Cue
-from vtg_eval.types import Sample
+from vtg_eval.types import Cue, Sample
 
 
 @dataclass(frozen=True, slots=True)

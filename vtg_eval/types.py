@@ -24,6 +24,17 @@ class Group(NamedTuple):
     name: str
 
 
+class Cue(NamedTuple):
+    """One subtitle, on screen from `start` to `end` (seconds of the video); one line of text.
+
+    `end` is infinite where the file gives none.
+    """
+
+    start: float
+    end: float
+    text: str
+
+
 class Asks(StrEnum):
     """What a sample asks for."""
 

@@ -16,8 +16,8 @@ from typing import NamedTuple
 import numpy as np
 from tabulate import tabulate
 
-from vtg_eval.difference import difference
-from vtg_eval.stats import Interval, Resampled, interval, resampled_means
+from vtg_eval.statistics.bootstrap import Interval, Resampled, interval, resampled_means
+from vtg_eval.statistics.difference import difference
 
 SETS, BATCH = 4000, 250
 VIDEOS = (5, 10, 20, 30, 50, 100, 300)

@@ -15,7 +15,7 @@ import numpy as np
 from tabulate import tabulate
 
 from vtg_eval.scoring.table import Derived
-from vtg_eval.stats import interval, resampled_means
+from vtg_eval.statistics.bootstrap import interval, resampled_means
 
 SETS, RESAMPLES = 4000, 2000
 VIDEOS = (30, 50, 100, 300)

@@ -19,9 +19,9 @@ from statistics import median
 
 from vtg_eval.tasks.qvhighlights import TASK
 
-from vtg_eval.predictions import read_predictions
+from vtg_eval.parsing.predictions_file import read_predictions
 from vtg_eval.registry import Registry
-from vtg_eval.run.score import score
+from vtg_eval.scoring.score import score
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 from tests.page_case import answer, moment, multiplied, page_of, run_of
 from vtg_eval.report.html_file import html_file
-from vtg_eval.run.rescore import FinishedRun
+from vtg_eval.run.finished import FinishedRun
 
 SAMPLES, DISTINCT, RUNS = 20_000, 1_000, 7
 ROW, WHEEL = 62, 200  # px: a row's height, and what a quick turn of the wheel moves in a frame

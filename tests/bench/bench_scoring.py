@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from vtg_eval.registry import Registry
-from vtg_eval.run.score import score
+from vtg_eval.scoring.score import score
 from vtg_eval.types import Prediction
 
 RUNS = 5

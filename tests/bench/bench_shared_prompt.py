@@ -12,12 +12,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from vtg_eval.training.batches import Example
+from vtg_eval.training.data.sample import load_samples
+from vtg_eval.training.data.task_data import with_task_data
 from vtg_eval.training.recipe import load_recipe
-from vtg_eval.training.rl import run_rl
-from vtg_eval.training.sample import load_samples
 from vtg_eval.training.shipped import find_recipe
-from vtg_eval.training.task_data import with_task_data
+from vtg_eval.training.trainers.batches import Example
+from vtg_eval.training.trainers.rl import run_rl
 
 from vtg_eval.registry import Registry
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from vtg_eval.annotations.seen_queries import with_seen_queries
 from vtg_eval.cli import main
 from vtg_eval.registry import Registry
-from vtg_eval.seen import with_seen_queries
 
 BENCHMARKS = os.environ.get("VTG_EVAL_BENCHMARKS")
 pytestmark = pytest.mark.skipif(not BENCHMARKS, reason="VTG_EVAL_BENCHMARKS is not set")

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from vtg_eval.floors import floors
 from vtg_eval.registry import Registry
 from vtg_eval.report.floors_page import floors_page
+from vtg_eval.scoring.floors import floors
 
 BENCHMARKS = os.environ.get("VTG_EVAL_BENCHMARKS")
 pytestmark = pytest.mark.skipif(not BENCHMARKS, reason="VTG_EVAL_BENCHMARKS is not set")

@@ -10,7 +10,7 @@ from vtg_eval.tasks.nextgqa import TASK
 
 from vtg_eval.cli import main
 from vtg_eval.registry import Registry
-from vtg_eval.run.score import score
+from vtg_eval.scoring.score import score
 from vtg_eval.types import Asks, Prediction, Sample, Span, Target
 
 BENCHMARKS, GOLDEN = os.environ.get("VTG_EVAL_BENCHMARKS"), os.environ.get("VTG_EVAL_GOLDEN")

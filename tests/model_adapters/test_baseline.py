@@ -6,8 +6,8 @@ import pytest
 from vtg_eval.model_adapters.baseline import BaselineAdapter
 
 from vtg_eval.adapter import Adapter, Checkpoint
-from vtg_eval.answers import read_answer
 from vtg_eval.errors import UserError
+from vtg_eval.parsing.answers import read_answer
 from vtg_eval.parsing.spans import strict
 from vtg_eval.protocol import Protocol
 from vtg_eval.types import Asks, Prediction, Sample, Span, Target

@@ -10,9 +10,9 @@ import pytest
 
 pytest.importorskip("transformers", reason="needs the extra hf")
 
-from vtg_eval.checkpoint import resolve
+from vtg_eval.checkpoint.profile import load_profile
+from vtg_eval.checkpoint.resolve import resolve
 from vtg_eval.engines.base import Completion, Engine, EngineOptions, Request
-from vtg_eval.profile import load_profile
 from vtg_eval.protocol import DEFAULT_PROTOCOL, Protocol
 from vtg_eval.registry import Registry
 from vtg_eval.types import Sample

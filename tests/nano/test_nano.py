@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 
 from tests.nano.conftest import Nano
-from vtg_eval import floors
 from vtg_eval.engines.base import Completion
 from vtg_eval.registry import Registry
-from vtg_eval.run.score import score
+from vtg_eval.scoring import floors
+from vtg_eval.scoring.score import score
 from vtg_eval.types import Prediction
 
 pytestmark = [pytest.mark.engine, pytest.mark.xdist_group("nano")]
@@ -55,8 +55,8 @@ def test_both_engines_give_the_same_answers(
 def test_the_model_is_trained_on_the_prompt_it_gets(
     nano: Nano, hf_answers: dict[str, Completion]
 ) -> None:
-    from vtg_eval.training.nano_data import ClipMaker
-    from vtg_eval.training.nano_model import load_tokenizer
+    from vtg_eval.training.nano.data import ClipMaker
+    from vtg_eval.training.nano.model import load_tokenizer
 
     maker = ClipMaker(load_tokenizer(nano.folder))
     clip = maker.clip("test", 0)

@@ -5,7 +5,7 @@ import pytest
 from vtg_eval.report.tables import report, score_table, subset_line
 from vtg_eval.run.manifest import Subset
 from vtg_eval.run.results import GroupResult, SampleResult, TaskResults
-from vtg_eval.run.spread import SpreadRow
+from vtg_eval.scoring.across_protocols import SpreadRow
 
 RESULTS = TaskResults(
     task="charades_sta",

@@ -7,8 +7,8 @@ import pytest
 
 from tests import fakes
 from vtg_eval.engines.base import EngineOptions
-from vtg_eval.run.case import RunOptions
 from vtg_eval.run.runner import Outcome, Runner
+from vtg_eval.run.setup import RunOptions
 
 Run = Callable[..., Outcome]
 

@@ -10,7 +10,8 @@ import pytest
 
 from tests.run.test_spec import SPEC
 from vtg_eval.errors import UserError
-from vtg_eval.run.folder import RunFolder, write_json
+from vtg_eval.files.json_files import write_json
+from vtg_eval.run.folder import RunFolder
 from vtg_eval.run.manifest import Manifest, Subset
 
 HOLD = """
@@ -53,7 +54,7 @@ def test_versions_that_moved_between_sessions_are_named() -> None:
 def test_another_runs_folder_is_refused_by_what_differs(tmp_path: Path) -> None:
     begin(tmp_path)
     with (
-        pytest.raises(UserError, match=r"other arguments: seed \(there 0, now 7\)"),
+        pytest.raises(UserError, match=r"other arguments: seed \(before 0, now 7\)"),
         RunFolder(tmp_path).claim(replace(SPEC, seed=7)),
     ):
         pass

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from tests.fakes import QUERIES, TASK, VIDEOS
 from vtg_eval.errors import UserError
+from vtg_eval.files.digests import subset_digest
 from vtg_eval.run.plan import make_plan
-from vtg_eval.subset import subset_digest
 from vtg_eval.types import Span
 
 SAMPLES = TASK.samples(Path(), "test")

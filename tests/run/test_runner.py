@@ -11,8 +11,8 @@ from tests.fakes import QUERIES, TASK, VIDEOS, FakeEngine
 from tests.run.conftest import Run
 from vtg_eval.errors import UserError
 from vtg_eval.hookspecs import hookimpl
+from vtg_eval.run.finished import rescore
 from vtg_eval.run.journal import read_journal
-from vtg_eval.run.rescore import rescore
 
 TOTAL = VIDEOS * QUERIES
 
@@ -164,7 +164,7 @@ def test_a_signal_keeps_what_is_answered(run: Run, name: str) -> None:
 
 def test_changed_arguments_are_refused_by_name(run: Run) -> None:
     run("one")
-    with pytest.raises(UserError, match=r"engine_args\.delay \(there null, now 0\.5\)"):
+    with pytest.raises(UserError, match=r"engine_args\.delay \(before null, now 0\.5\)"):
         run("one", delay=0.5)
     with pytest.raises(UserError, match=r"protocol\.name"):
         run("one", options={"protocol": "timelens@1"})
@@ -173,7 +173,7 @@ def test_changed_arguments_are_refused_by_name(run: Run) -> None:
 def test_a_checkpoint_that_changed_in_place_is_refused(run: Run, tmp_path: Path) -> None:
     run("one")
     (tmp_path / "model" / "generation_config.json").write_text("{}")
-    with pytest.raises(UserError, match=r"other arguments: checkpoint \(there"):
+    with pytest.raises(UserError, match=r"other arguments: checkpoint \(before"):
         run("one")
 
 

@@ -4,9 +4,10 @@ from dataclasses import asdict, replace
 
 import pytest
 
+from vtg_eval.files.digests import differences
 from vtg_eval.protocol import FrameRule, Protocol
-from vtg_eval.run.rescore import protocol_from_json
-from vtg_eval.run.spec import RunSpec, annotation_digest, differences
+from vtg_eval.run.finished import protocol_from_json
+from vtg_eval.run.spec import RunSpec, annotation_digest
 from vtg_eval.types import Group, Sample, Span, Target
 
 SPEC = RunSpec(
@@ -38,12 +39,12 @@ def test_equal_specs_lead_to_the_same_folder() -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"seed": 1}, "seed (there 0, now 1)"),
-        ({"limit": 5}, "limit (there null, now 5)"),
-        ({"engine_args": {"b": 1}}, "engine_args.a (there [1, 2], now null)"),
+        ({"seed": 1}, "seed (before 0, now 1)"),
+        ({"limit": 5}, "limit (before null, now 5)"),
+        ({"engine_args": {"b": 1}}, "engine_args.a (before [1, 2], now null)"),
         (
             {"protocol": replace(SPEC.protocol, frames=FrameRule(fps=1.0))},
-            "protocol.frames.fps (there 2.0, now 1.0)",
+            "protocol.frames.fps (before 2.0, now 1.0)",
         ),
     ],
 )

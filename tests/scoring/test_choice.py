@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from vtg_eval.failures import Failure
 from vtg_eval.protocol import Protocol, ScoreRule
 from vtg_eval.registry import Registry
-from vtg_eval.run.score import score
+from vtg_eval.scoring.score import score
 from vtg_eval.types import Asks, Group, Prediction, Sample, Target
 
 STRICT = Registry.discover().protocol("strict@1")

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vtg_eval.registry import Registry
-from vtg_eval.run.score import score
+from vtg_eval.scoring.score import score
 from vtg_eval.types import Asks, Group, Prediction, Sample, Span, Target
 
 CARD = replace(TINY, name="cgbench", metric_family="clues")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from vtg_eval.errors import UserError
 from vtg_eval.protocol import AnswerRule, PromptRule
 from vtg_eval.registry import Registry
-from vtg_eval.run.score import score
+from vtg_eval.scoring.score import score
 from vtg_eval.types import Prediction, Span
 
 NAN = math.nan

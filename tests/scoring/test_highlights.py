@@ -10,10 +10,10 @@ import math
 import pytest
 from vtg_eval.tasks.qvhighlights import TASK
 
-from vtg_eval.floors import floors
-from vtg_eval.predictions import read_predictions
+from vtg_eval.parsing.predictions_file import read_predictions
 from vtg_eval.registry import Registry
-from vtg_eval.run.score import score as score_samples
+from vtg_eval.scoring.floors import floors
+from vtg_eval.scoring.score import score as score_samples
 from vtg_eval.types import Sample, Span, Target
 
 NAN = math.nan

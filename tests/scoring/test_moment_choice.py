@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vtg_eval.registry import Registry
-from vtg_eval.run.score import score
+from vtg_eval.scoring.score import score
 from vtg_eval.types import Asks, Prediction, Sample, Span, Target
 
 NAN = math.nan

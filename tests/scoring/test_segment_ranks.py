@@ -3,9 +3,9 @@ import math
 import pytest
 from vtg_eval.tasks.didemo import TASK
 
-from vtg_eval.floors import floors
 from vtg_eval.registry import Registry
-from vtg_eval.run.score import score as score_samples
+from vtg_eval.scoring.floors import floors
+from vtg_eval.scoring.score import score as score_samples
 from vtg_eval.types import Prediction, Sample, Span, Target
 
 REGISTRY = Registry.discover()

@@ -2,7 +2,7 @@ import math
 
 from grounding_case import CARD, protocol, sample, spans
 
-from vtg_eval.run.score import score
+from vtg_eval.scoring.score import score
 from vtg_eval.scoring.table import Derived, counted_in
 
 SAMPLES = [sample(f"{video}/{k}", (0, 10)) for video in "abcdefgh" for k in range(3)]

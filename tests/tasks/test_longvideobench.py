@@ -10,9 +10,8 @@ from vtg_eval.tasks.longvideobench import TASK
 from vtg_eval.errors import DataError, UserError
 from vtg_eval.question import question
 from vtg_eval.registry import Registry
-from vtg_eval.run.score import score
-from vtg_eval.subtitles import Cue
-from vtg_eval.types import Asks, Prediction
+from vtg_eval.scoring.score import score
+from vtg_eval.types import Asks, Cue, Prediction
 
 BENCHMARKS = os.environ.get("VTG_EVAL_BENCHMARKS")
 needs_data = pytest.mark.skipif(not BENCHMARKS, reason="VTG_EVAL_BENCHMARKS is not set")

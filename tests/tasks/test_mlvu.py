@@ -8,7 +8,7 @@ from vtg_eval.tasks.mlvu import DEV_FILES, TASK
 from vtg_eval.errors import DataError, UserError
 from vtg_eval.question import question
 from vtg_eval.registry import Registry
-from vtg_eval.run.score import score
+from vtg_eval.scoring.score import score
 from vtg_eval.types import Asks, Group, Prediction
 
 BENCHMARKS = os.environ.get("VTG_EVAL_BENCHMARKS")

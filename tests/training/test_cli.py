@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from vtg_eval.training import cli
-from vtg_eval.training.sample import TrainingSample, load_samples, write_samples
+from vtg_eval.training.data.sample import TrainingSample, load_samples, write_samples
 
 from tests.video_files import write_clock
 from vtg_eval.types import Span

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from vtg_eval.training.data.sample import TrainingSample, load_samples
 from vtg_eval.training.difficulty import names, rate, run_difficulty
 from vtg_eval.training.recipe import DataRule, DifficultyRule, ModelRule, Recipe, RewardRule
-from vtg_eval.training.rewards import Reward
-from vtg_eval.training.sample import TrainingSample, load_samples
+from vtg_eval.training.trainers.rewards import Reward
 
 import vtg_eval.video
 from tests import fakes, rollouts
@@ -101,7 +101,7 @@ def test_another_recipes_answers_are_refused_with_what_differs(
     probe(recipe, tmp_path / "out", registry)
     before = (tmp_path / "out" / "difficulty.jsonl").read_bytes()
     hot = replace(recipe, difficulty=replace(RULE, temperature=1.5))
-    with pytest.raises(UserError, match=r"difficulty\.temperature \(there 0\.7, now 1\.5\)"):
+    with pytest.raises(UserError, match=r"difficulty\.temperature \(before 0\.7, now 1\.5\)"):
         probe(hot, tmp_path / "out", registry)
     assert (tmp_path / "out" / "difficulty.jsonl").read_bytes() == before
 

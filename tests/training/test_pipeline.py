@@ -15,16 +15,16 @@ from typing import Any
 
 import pytest
 from vtg_eval.training import cli
-from vtg_eval.training.claim import held
+from vtg_eval.training.data.sample import TrainingSample, load_samples, write_samples
 from vtg_eval.training.pipeline import run_recipe, steps
-from vtg_eval.training.planning import Plan, StagePlan
+from vtg_eval.training.plan.plan import Plan, StagePlan
 from vtg_eval.training.recipe import CurationRule, DataRule, ModelRule, Recipe, SftRule, load_recipe
-from vtg_eval.training.sample import TrainingSample, load_samples, write_samples
 from vtg_eval.training.shipped import find_recipe
-from vtg_eval.training.stages import Work
+from vtg_eval.training.workspace import Work
 
 from tests.video_files import write_clock
 from vtg_eval.errors import UserError
+from vtg_eval.files.folder_lock import held
 from vtg_eval.registry import Registry
 from vtg_eval.types import Span
 
@@ -60,7 +60,7 @@ def test_another_recipe_is_refused_with_what_differs_before_anything_is_done(wor
     run_recipe(work, PLAN, REGISTRY)
     before = {path: path.read_bytes() for path in work.folder.iterdir()}
     other = replace(work.recipe, curation=CurationRule(duplicates=False))
-    with pytest.raises(UserError, match=r"curation\.duplicates \(there true, now false\)"):
+    with pytest.raises(UserError, match=r"curation\.duplicates \(before true, now false\)"):
         run_recipe(work._replace(recipe=other), PLAN, REGISTRY)
     assert {path: path.read_bytes() for path in work.folder.iterdir()} == before
 
@@ -222,4 +222,4 @@ def test_nano_smoke_goes_through_every_stage_though_it_is_killed(
     (killed / "own.toml").write_text(own)
     capfd.readouterr()
     assert cli.main(["run", "own.toml", "--out", str(out)]) == 2
-    assert "sft.steps (there 4, now 5)" in capfd.readouterr().err
+    assert "sft.steps (before 4, now 5)" in capfd.readouterr().err

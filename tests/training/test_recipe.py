@@ -7,12 +7,12 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from vtg_eval.training.data.sample import TrainingSample
 from vtg_eval.training.recipe import load_recipe
-from vtg_eval.training.sample import TrainingSample
 from vtg_eval.training.shipped import find_recipe, shipped_recipes
 
-from vtg_eval.answers import read_answer
 from vtg_eval.errors import UserError
+from vtg_eval.parsing.answers import read_answer
 from vtg_eval.registry import Registry
 from vtg_eval.types import Prediction, Span
 

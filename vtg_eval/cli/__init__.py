@@ -12,9 +12,8 @@ from collections.abc import Sequence
 
 from vtg_eval import __version__
 from vtg_eval.cli.command import Command
-from vtg_eval.errors import UserError
+from vtg_eval.errors import UserError, nearest
 from vtg_eval.hookspecs import Entry, hookimpl
-from vtg_eval.names import nearest
 from vtg_eval.registry import Registry, load_target
 
 DEFAULT_COMMAND = "run"

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from vtg_eval.cli.command import Command
+from vtg_eval.cli.gc_paused import without_collection
 from vtg_eval.cli.output import write_lines
 from vtg_eval.cli.samples import ROOT_HELP
-from vtg_eval.comparison import FORMAT, compare
-from vtg_eval.errors import UserError
-from vtg_eval.garbage import without_collection
-from vtg_eval.planning import (
+from vtg_eval.comparison.compare import FORMAT, compare
+from vtg_eval.comparison.sample_size import (
     CORRELATION,
     LIFTS,
     WITHIN,
@@ -22,10 +21,11 @@ from vtg_eval.planning import (
     plan_from_figure,
     plan_from_runs,
 )
+from vtg_eval.comparison.scored_run import Where, scored_runs
+from vtg_eval.errors import UserError
 from vtg_eval.registry import Registry
 from vtg_eval.report.comparison_tables import comparison_report, plan_table
-from vtg_eval.run.places import data_root
-from vtg_eval.run.scored import Where, scored_runs
+from vtg_eval.run.paths import data_root
 
 
 class CompareCommand(Command):

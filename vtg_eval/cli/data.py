@@ -15,7 +15,7 @@ from vtg_eval.data.audit import Audit, Finding, Probe, audit
 from vtg_eval.data.prepare import FileState, prepare_files
 from vtg_eval.errors import UserError
 from vtg_eval.registry import Registry
-from vtg_eval.run.places import cache_folder, data_root
+from vtg_eval.run.paths import cache_folder, data_root
 from vtg_eval.task import Task
 from vtg_eval.video.decoder import Decoder
 from vtg_eval.video.frames import VideoInfo

@@ -8,10 +8,10 @@ from dataclasses import asdict
 
 from tabulate import tabulate
 
-from vtg_eval.checkpoint import resolve
+from vtg_eval.checkpoint.profile import load_profile
+from vtg_eval.checkpoint.resolve import resolve
 from vtg_eval.cli.command import Command
-from vtg_eval.doctor import Finding, examine
-from vtg_eval.profile import load_profile
+from vtg_eval.doctor.time_check import Finding, examine
 from vtg_eval.protocol import DEFAULT_PROTOCOL
 from vtg_eval.registry import Registry
 

@@ -13,14 +13,14 @@ from tabulate import tabulate
 from vtg_eval.cli.command import Command
 from vtg_eval.cli.output import write_lines
 from vtg_eval.cli.score import add_predictions_arguments
-from vtg_eval.predictions import read_predictions
+from vtg_eval.parsing.predictions_file import read_predictions
 from vtg_eval.protocol import RULES, SPLITS, Protocol
 from vtg_eval.registry import Registry
 from vtg_eval.report.tables import spread_table
-from vtg_eval.run.answer_set import AnswerSet
-from vtg_eval.run.places import data_root
-from vtg_eval.run.score import score_answers
-from vtg_eval.run.spread import spread, spread_rows
+from vtg_eval.run.paths import data_root
+from vtg_eval.scoring.across_protocols import spread, spread_rows
+from vtg_eval.scoring.answer_set import AnswerSet
+from vtg_eval.scoring.score import score_answers
 
 
 class ProtocolsCommand(Command):

@@ -10,13 +10,13 @@ from dataclasses import asdict
 from pathlib import Path
 
 from vtg_eval.cli.command import Command
+from vtg_eval.cli.gc_paused import without_collection
 from vtg_eval.cli.output import write_lines
 from vtg_eval.cli.samples import ROOT_HELP
 from vtg_eval.errors import UserError
-from vtg_eval.garbage import without_collection
 from vtg_eval.registry import Registry
-from vtg_eval.run.places import cache_folder
-from vtg_eval.run.rescore import Splits, finished_run
+from vtg_eval.run.finished import Splits, finished_run
+from vtg_eval.run.paths import cache_folder
 
 FILE = "report.html"
 DECODER = "pyav"

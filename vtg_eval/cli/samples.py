@@ -10,7 +10,7 @@ from typing import Any
 from vtg_eval.cli.command import Command
 from vtg_eval.cli.output import write_lines
 from vtg_eval.registry import Registry
-from vtg_eval.run.places import data_root
+from vtg_eval.run.paths import data_root
 from vtg_eval.types import Sample
 
 ROOT_HELP = "default: $VTG_EVAL_DATA, else ./data"

@@ -7,15 +7,15 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from vtg_eval.cli.command import Command
+from vtg_eval.cli.gc_paused import without_collection
 from vtg_eval.cli.output import write_lines
 from vtg_eval.cli.samples import ROOT_HELP
 from vtg_eval.errors import UserError
-from vtg_eval.garbage import without_collection
-from vtg_eval.predictions import read_predictions
+from vtg_eval.parsing.predictions_file import read_predictions
 from vtg_eval.registry import Registry
 from vtg_eval.report.tables import report
-from vtg_eval.run.places import data_root
-from vtg_eval.run.rescore import rescore
+from vtg_eval.run.finished import rescore
+from vtg_eval.run.paths import data_root
 from vtg_eval.run.results import TaskResults, answers_results
 
 

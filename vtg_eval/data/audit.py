@@ -12,7 +12,7 @@ from typing import TypeVar
 from tqdm import tqdm
 
 from vtg_eval.errors import VideoError
-from vtg_eval.subset import subset_digest
+from vtg_eval.files.digests import subset_digest
 from vtg_eval.task import SplitFacts, Task
 from vtg_eval.types import Asks, Sample, Span
 from vtg_eval.video.frames import VideoInfo

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from vtg_eval.checkpoint import checkpoint_table
+from vtg_eval.files.json_files import checkpoint_table
 
 GENERATION_FILE = "generation_config.json"
 

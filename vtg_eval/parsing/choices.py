@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from vtg_eval.errors import UserError
-from vtg_eval.names import nearest
+from vtg_eval.errors import UserError, nearest
 from vtg_eval.parsing import lmms_choices, official_choices
 from vtg_eval.parsing.chosen import Choice, ChoiceParser
 from vtg_eval.parsing.strict_choice import strict

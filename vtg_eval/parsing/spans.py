@@ -11,9 +11,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from vtg_eval.errors import UserError
+from vtg_eval.errors import UserError, nearest
 from vtg_eval.failures import Failure
-from vtg_eval.names import nearest
 from vtg_eval.parsing.clue_intervals import Intervals, cg_bench_intervals, vlmevalkit_intervals
 from vtg_eval.parsing.strict_answer import ABSENCE, REFUSAL, final_answer, spans_in
 from vtg_eval.types import Span

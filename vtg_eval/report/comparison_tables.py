@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from vtg_eval.changes import ChangedSample, Said
-from vtg_eval.comparison import Comparison, Estimate, MetricRow, RunFacts
-from vtg_eval.planning import Plan
+from vtg_eval.comparison.changed_samples import ChangedSample, Said
+from vtg_eval.comparison.compare import Comparison, Estimate, MetricRow, RunFacts
+from vtg_eval.comparison.sample_size import Plan
 from vtg_eval.report.tables import NOTHING, SHOWN_GROUPS, cell, text_table
 
 SHOWN_CHARACTERS = 48

@@ -10,10 +10,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from vtg_eval.errors import UserError
-from vtg_eval.floors import task_floors
-from vtg_eval.jsonable import plain
+from vtg_eval.files.json_files import finite_metrics
 from vtg_eval.registry import Registry
 from vtg_eval.report.tables import metrics_table
+from vtg_eval.scoring.floors import task_floors
 from vtg_eval.task import Task
 from vtg_eval.types import Sample
 
@@ -59,7 +59,7 @@ def _section(
     videos = len({sample.video for sample in samples})
     yield f"## {task.card.name}, {split}\n"
     yield f"{len(samples):,} samples on {videos:,} videos, {protocol.name}\n"
-    rows = {floor.name: plain(floor.metrics) for floor in found}
+    rows = {floor.name: finite_metrics(floor.metrics) for floor in found}
     yield metrics_table("floor", found[0].headline, rows) + "\n"
 
 

@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from vtg_eval.metrics.iou import Floats, Mask, iou
 from vtg_eval.protocol import Protocol
-from vtg_eval.run.score import Score
 from vtg_eval.scoring.grounding import padded
+from vtg_eval.scoring.score import Score
 from vtg_eval.types import Asks
 
 

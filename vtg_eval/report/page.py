@@ -10,13 +10,13 @@ import numpy as np
 from vtg_eval import __version__
 from vtg_eval.errors import UserError
 from vtg_eval.failures import Failure
-from vtg_eval.jsonable import finite
+from vtg_eval.files.json_files import finite
 from vtg_eval.protocol import Protocol
 from vtg_eval.report.page_data import AnswerView, Named, Page, Pair, SampleView
 from vtg_eval.report.page_runs import Numbers, ScoredRun, answer_views, pair, run_part
 from vtg_eval.report.plots import bin_edges
 from vtg_eval.report.thumbnails import Album, Picture, make_album, no_pictures
-from vtg_eval.run.rescore import FinishedRun
+from vtg_eval.run.finished import FinishedRun
 from vtg_eval.types import Asks, Sample
 from vtg_eval.video.frame_store import FrameStore
 

@@ -9,10 +9,8 @@ from math import isfinite
 
 import numpy as np
 
-from vtg_eval.blind import Blind, constant, majority
 from vtg_eval.failures import Failure
-from vtg_eval.floors import fitted_constant
-from vtg_eval.jsonable import Metrics, finite
+from vtg_eval.files.json_files import Metrics, finite
 from vtg_eval.metrics.iou import Floats
 from vtg_eval.protocol import Protocol
 from vtg_eval.report.measured import Measured, measure
@@ -29,9 +27,11 @@ from vtg_eval.report.page_data import (
 )
 from vtg_eval.report.plots import Plots, plots
 from vtg_eval.report.tables import subset_line
-from vtg_eval.run.rescore import FinishedRun
+from vtg_eval.run.finished import FinishedRun
 from vtg_eval.run.results import TaskResults
-from vtg_eval.run.score import Score, score
+from vtg_eval.scoring.blind import Blind, constant, majority
+from vtg_eval.scoring.floors import fitted_constant
+from vtg_eval.scoring.score import Score, score
 from vtg_eval.types import Group, Span
 
 LONGEST_TEXT = 4000  # characters of an answer that the page keeps

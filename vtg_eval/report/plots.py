@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from vtg_eval.jsonable import finite
+from vtg_eval.files.json_files import finite
 from vtg_eval.metrics.iou import Floats
 from vtg_eval.report.measured import Measured
-from vtg_eval.stats import Interval, cluster_bootstrap
+from vtg_eval.statistics.bootstrap import Interval, cluster_bootstrap
 
 IOU_EDGES = np.linspace(0, 1, 11)
 THRESHOLDS = np.linspace(0, 1, 51)

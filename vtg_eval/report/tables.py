@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 
 from tabulate import tabulate
 
-from vtg_eval.jsonable import Metrics
+from vtg_eval.files.json_files import Metrics
 from vtg_eval.run.manifest import Subset
 from vtg_eval.run.results import TaskResults
-from vtg_eval.run.spread import SpreadRow
-from vtg_eval.stats import FEW_VIDEOS
+from vtg_eval.scoring.across_protocols import SpreadRow
+from vtg_eval.statistics.bootstrap import FEW_VIDEOS
 
 NOTHING = "–"
 SHOWN_GROUPS = 20

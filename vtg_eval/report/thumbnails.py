@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vtg_eval.errors import UserError, VideoError
-from vtg_eval.progress import Progress
+from vtg_eval.run.progress import Progress
 from vtg_eval.task import Task
 from vtg_eval.types import Sample, Span
 from vtg_eval.video.frame_store import FrameStore

@@ -7,7 +7,7 @@ from pathlib import Path
 from vtg_eval.engines.base import Engine, EngineOptions
 from vtg_eval.protocol import GenerationRule
 from vtg_eval.registry import Registry
-from vtg_eval.run.case import Model
+from vtg_eval.run.setup import Model
 
 
 class EngineRoom:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from vtg_eval.errors import UserError
+from vtg_eval.files.digests import differences
 from vtg_eval.run.manifest import Manifest
-from vtg_eval.run.spec import RunSpec, differences
+from vtg_eval.run.spec import RunSpec
 
 # what a process that is killed at once may leave behind
 START_FILES = frozenset({"lock", ".manifest.json.part"})
@@ -86,21 +86,3 @@ class RunFolder:
                 "Choose another --out."
             )
         return manifest
-
-
-def write_json(path: Path, value: Mapping[str, Any]) -> None:
-    """Write a JSON file whole or not at all; raises UserError where the disk refuses."""
-    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    part = path.with_name(f".{path.name}.part")
-    try:
-        with part.open("wb") as file:
-            file.write(text.encode("utf-8", "backslashreplace"))
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except OSError as exc:
-        part.unlink(missing_ok=True)
-        raise UserError(
-            f"{path} cannot be written: {exc.strerror}. The answers are kept in the journal; "
-            "mend that, then run the same command again."
-        ) from exc

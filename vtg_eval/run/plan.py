@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vtg_eval.errors import UserError
+from vtg_eval.files.digests import subset_digest
 from vtg_eval.run.manifest import Subset
-from vtg_eval.subset import subset_digest
 from vtg_eval.task import Task
 from vtg_eval.types import Sample, Span
 

@@ -15,18 +15,18 @@ import numpy as np
 
 from vtg_eval.errors import UserError
 from vtg_eval.failures import Failure
-from vtg_eval.floors import ceiling, task_floors
-from vtg_eval.jsonable import Metrics, finite, plain
+from vtg_eval.files.digests import subset_digest
+from vtg_eval.files.json_files import Metrics, finite, finite_metrics
 from vtg_eval.metrics.iou import Floats
 from vtg_eval.protocol import Protocol
-from vtg_eval.run.answer_set import AnswerSet
 from vtg_eval.run.journal import Record
 from vtg_eval.run.manifest import Subset
-from vtg_eval.run.score import Score, score_answers
 from vtg_eval.run.spec import RunSpec
-from vtg_eval.run.spread import SpreadRow, spread, spread_rows
+from vtg_eval.scoring.across_protocols import SpreadRow, spread, spread_rows
+from vtg_eval.scoring.answer_set import AnswerSet
+from vtg_eval.scoring.floors import ceiling, task_floors
+from vtg_eval.scoring.score import Score, score_answers
 from vtg_eval.scoring.table import Table
-from vtg_eval.subset import subset_digest
 from vtg_eval.task import Task
 from vtg_eval.types import Group, Prediction, Sample, Span
 
@@ -123,7 +123,7 @@ def make_results(
     grids = {s.id: frame_grid(records.get(s.id), quantum) for s in samples}
     best = None
     if any(len(grid) for grid in grids.values()):
-        best = plain(ceiling(task.card, spec.split, samples, grids, spec.protocol))
+        best = finite_metrics(ceiling(task.card, spec.split, samples, grids, spec.protocol))
     return replace(found, checkpoint=spec.checkpoint, subset=subset, ceiling=best)
 
 
@@ -155,10 +155,10 @@ def answers_results(
         subset=Subset(subset_digest(s.id for s in samples), len(samples), len(samples)),
         primary=result.table.primary,
         headline=result.table.narrow,
-        metrics=plain(result.metrics),
+        metrics=finite_metrics(result.metrics),
         intervals={n: (finite(low), finite(high)) for n, (low, high) in result.intervals.items()},
         failures={kind.value: count for kind, count in result.failures.items()},
-        floors={floor.name: plain(floor.metrics) for floor in floors},
+        floors={floor.name: finite_metrics(floor.metrics) for floor in floors},
         ceiling=None,
         spread=spread_rows(result, others),
         groups=by_group(result),

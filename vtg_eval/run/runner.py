@@ -7,19 +7,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vtg_eval.engines.base import Engine, Request
-from vtg_eval.progress import Progress
+from vtg_eval.files.json_files import write_json
 from vtg_eval.protocol import FrameRule
 from vtg_eval.registry import Registry
-from vtg_eval.run.asking import ask, terminable, warn
-from vtg_eval.run.case import Case, RunOptions, find_model, make_case
 from vtg_eval.run.engine_room import EngineRoom
-from vtg_eval.run.folder import RunFolder, write_json
+from vtg_eval.run.folder import RunFolder
+from vtg_eval.run.inference import ask, terminable, warn
 from vtg_eval.run.journal import Journal, Record, read_journal
 from vtg_eval.run.manifest import Manifest
-from vtg_eval.run.places import cache_folder
+from vtg_eval.run.paths import cache_folder
 from vtg_eval.run.plan import Plan, make_plan
+from vtg_eval.run.prefetch import Feed, Load
+from vtg_eval.run.progress import Progress
 from vtg_eval.run.results import TaskResults, make_results
-from vtg_eval.run.schedule import Feed, Load
+from vtg_eval.run.setup import Case, RunOptions, find_model, make_case
 from vtg_eval.run.subtitling import with_subtitles
 from vtg_eval.types import Sample
 from vtg_eval.video.frame_store import FrameStore

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
-from functools import cache
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from vtg_eval.files.digests import canonical, sha256
 from vtg_eval.protocol import Protocol
 from vtg_eval.types import Sample
 
@@ -57,56 +56,6 @@ class RunSpec:
         return f"{re.sub(r'[^A-Za-z0-9._@-]+', '_', words).strip('.')}-{self.digest[:8]}"
 
 
-def differences(there: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Name what differs between two specs' JSON, as 'seed (there 0, now 1)'."""
-    old, new = dict(_leaves(there)), dict(_leaves(now))
-    return [
-        f"{key} (there {_short(old.get(key))}, now {_short(new.get(key))})"
-        for key in sorted(old.keys() | new.keys())
-        if old.get(key) != new.get(key)
-    ]
-
-
 def annotation_digest(samples: Sequence[Sample]) -> str:
     """sha256 over everything the samples say, in their order."""
     return sha256(canonical(samples))
-
-
-def canonical(value: Any) -> str:
-    """JSON with sorted keys and no spare white space: equal values give equal text.
-
-    Dataclasses are written as `asdict` has them, but without its copies.
-    """
-    return ENCODER.encode(value)
-
-
-def _fields(value: Any) -> dict[str, Any]:
-    return {name: getattr(value, name) for name in _names(value.__class__)}
-
-
-@cache
-def _names(kind: type) -> tuple[str, ...]:
-    return tuple(sorted(field.name for field in fields(kind)))
-
-
-ENCODER = json.JSONEncoder(  # the check for circles takes a third of the time: these are trees
-    sort_keys=True, separators=(",", ":"), default=_fields, check_circular=False
-)
-
-
-def sha256(text: str) -> str:
-    """sha256 of a text, hexadecimal."""
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _leaves(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, item in value.items():
-        if isinstance(item, Mapping):
-            yield from _leaves(item, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", item
-
-
-def _short(value: Any) -> str:
-    text = value if isinstance(value, str) else json.dumps(value)
-    return text if len(text) <= 40 else f"{text[:37]}..."

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from vtg_eval.annotations.subtitles import subtitle_text
 from vtg_eval.protocol import PromptRule
-from vtg_eval.subtitles import subtitle_text
 from vtg_eval.task import Task
 from vtg_eval.types import Sample
 from vtg_eval.video.frames import Frames

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from vtg_eval.answers import Reading
+from vtg_eval.parsing.answers import Reading
 from vtg_eval.protocol import Protocol
 from vtg_eval.scoring.table import Column, Derived, Mask, Table, in_denominator
 from vtg_eval.task import Card

@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from vtg_eval.answers import Reading
 from vtg_eval.metrics.interval_sets import set_iou
 from vtg_eval.metrics.iou import Floats
 from vtg_eval.metrics.listing_order import listing_order
+from vtg_eval.parsing.answers import Reading
 from vtg_eval.protocol import Protocol, ScoreRule
 from vtg_eval.scoring.choice import right_choices
 from vtg_eval.scoring.table import Column, Derived, Mask, Table, in_denominator, rounded

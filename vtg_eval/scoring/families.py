@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from vtg_eval.errors import UserError
-from vtg_eval.names import nearest
+from vtg_eval.errors import UserError, nearest
 from vtg_eval.scoring.choice import choice
 from vtg_eval.scoring.clues import clues
 from vtg_eval.scoring.grounded_choice import grounded_choice

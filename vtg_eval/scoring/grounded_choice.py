@@ -7,8 +7,8 @@ from typing import Literal
 
 import numpy as np
 
-from vtg_eval.answers import Reading
 from vtg_eval.metrics.segments import best_overlaps
+from vtg_eval.parsing.answers import Reading
 from vtg_eval.protocol import Protocol
 from vtg_eval.scoring.choice import group_masks, right_choices
 from vtg_eval.scoring.grounding import padded, ranked_spans

@@ -7,7 +7,6 @@ from itertools import chain
 
 import numpy as np
 
-from vtg_eval.answers import Reading
 from vtg_eval.errors import UserError
 from vtg_eval.metrics.grounding import (
     MEAN_IOU,
@@ -20,6 +19,7 @@ from vtg_eval.metrics.grounding import (
     threshold_ious,
 )
 from vtg_eval.metrics.iou import Floats
+from vtg_eval.parsing.answers import Reading
 from vtg_eval.protocol import Protocol, ScoreRule
 from vtg_eval.question import written
 from vtg_eval.scoring.table import Arithmetic, Column, Derived, Mask, Table, in_denominator

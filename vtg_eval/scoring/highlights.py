@@ -8,7 +8,6 @@ from typing import Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from vtg_eval.answers import Reading
 from vtg_eval.metrics.highlight import LEVELS, highlight_values, official_stops
 from vtg_eval.metrics.iou import Floats
 from vtg_eval.metrics.moment_map import (
@@ -19,6 +18,7 @@ from vtg_eval.metrics.moment_map import (
     first_ious,
     length_range,
 )
+from vtg_eval.parsing.answers import Reading
 from vtg_eval.protocol import Protocol, ScoreRule
 from vtg_eval.scoring.table import Column, Mask, Table, in_denominator
 from vtg_eval.task import Card

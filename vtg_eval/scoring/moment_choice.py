@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from vtg_eval.answers import Reading
 from vtg_eval.metrics.iou import Floats
 from vtg_eval.metrics.moment_map import first_ious
+from vtg_eval.parsing.answers import Reading
 from vtg_eval.protocol import Protocol, ScoreRule
 from vtg_eval.scoring.choice import right_choices
 from vtg_eval.scoring.table import Arithmetic, Column, Table, in_denominator

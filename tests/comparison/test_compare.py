@@ -1,0 +1,272 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from grounding_case import CARD, protocol, sample, spans
+
+from vtg_eval.comparison.compare import compare
+from vtg_eval.comparison.sample_size import PlanRequest, plan_from_figure, plan_from_runs
+from vtg_eval.comparison.scored_run import ScoredRun
+from vtg_eval.errors import UserError
+from vtg_eval.scoring.score import score
+from vtg_eval.scoring.table import Column, Derived, Table
+from vtg_eval.types import Group, Prediction
+
+VIDEOS = "0123456789abcdefghijklmnopqrstuvwxyz"
+SAMPLES = tuple(
+    replace(
+        sample(f"{video}/{k}", (0, 10)),
+        groups=(Group("half", "first" if video < "n" else "second"), Group("kind", f"k{k}")),
+    )
+    for video in VIDEOS
+    for k in range(3)
+)
+
+
+def run(name, ends, samples=SAMPLES, rules=None):
+    """Answer 0 to `ends(row)` seconds; the truth is 0 to 10."""
+    answers = [spans(s.id, (0, ends(row))) for row, s in enumerate(samples)]
+    found = score(CARD, samples, answers, rules or protocol(thresholds=(0.3, 0.5)), "test")
+    return scored(name, found)
+
+
+def scored(name, found, **changed):
+    run = ScoredRun(
+        name=name,
+        model=name,
+        task=found.task,
+        task_version="1-A",
+        split=found.split,
+        protocol=found.protocol,
+        samples=found.samples,
+        readings=found.readings,
+        table=found.table,
+    )
+    return replace(run, **changed)
+
+
+def rows(comparison):
+    return {row.metric: row for row in comparison.metrics}
+
+
+WORSE = run("worse", lambda row: 2 + row % 3)
+BETTER = run("better", lambda row: 6 + row % 5)
+SHORT = 2000  # resamples
+
+
+def test_figures_differences_and_wins_by_hand():
+    few = SAMPLES[:12]
+    first = run("first", lambda row: 5, few)
+    second = run("second", lambda row: 8 if row < 6 else 5 if row < 9 else 2, few)
+    (found,) = compare([first, second], resamples=SHORT)
+    row = rows(found)["mIoU"].estimate
+    assert (row.samples, row.videos) == (12, 4)
+    assert row.first == pytest.approx(50)
+    assert row.second == pytest.approx((6 * 80 + 3 * 50 + 3 * 20) / 12)
+    assert row.difference == pytest.approx(row.second - row.first)
+    assert (row.better, row.worse, row.equal) == (6, 3, 3)
+    hit = rows(found)["R1@0.3"].estimate
+    assert (hit.first, hit.second, hit.better, hit.worse) == (100, 75, 0, 3)
+
+
+def test_a_run_against_itself_is_zero_everywhere():
+    (found,) = compare([BETTER, BETTER], resamples=SHORT)
+    for row in (*found.metrics, *found.groups):
+        one = row.estimate
+        assert (one.difference, one.error, one.low, one.high, one.p) == (0, 0, 0, 0, 1)
+        assert (one.better, one.worse, one.equal) == (0, 0, one.samples)
+    assert {row.p_holm for row in found.metrics} == {1.0}
+    assert found.changed == ()
+
+
+def test_swapping_the_runs_flips_every_sign():
+    (one,) = compare([WORSE, BETTER], resamples=SHORT)
+    (other,) = compare([BETTER, WORSE], resamples=SHORT)
+    pairs = zip((*one.metrics, *one.groups), (*other.metrics, *other.groups), strict=True)
+    for a, b in ((x.estimate, y.estimate) for x, y in pairs):
+        assert (a.first, a.second, a.p) == (b.second, b.first, b.p)
+        assert (a.difference, a.low, a.high) == (-b.difference, -b.high, -b.low)
+        assert (a.better, a.worse, a.equal) == (b.worse, b.better, b.equal)
+    assert [row.id for row in one.changed] == [row.id for row in other.changed]
+
+
+def test_the_order_of_the_samples_does_not_matter():
+    order = np.random.default_rng(0).permutation(len(SAMPLES))
+    shuffled = replace(
+        BETTER,
+        samples=tuple(BETTER.samples[k] for k in order),
+        readings=tuple(BETTER.readings[k] for k in order),
+        table=Table({n: c.of(order) for n, c in BETTER.table.columns.items()}, "mIoU"),
+    )
+    (one,) = compare([WORSE, BETTER], resamples=SHORT)
+    (other,) = compare([WORSE, shuffled], resamples=SHORT)
+    assert one.to_json() == other.to_json()
+
+
+def test_groups_are_parts_of_the_whole():
+    (found,) = compare([WORSE, BETTER], resamples=SHORT)
+    assert [(row.grouping, row.group) for row in found.groups] == [
+        *(("half", "first"), ("half", "second")),
+        *(("kind", "k0"), ("kind", "k1"), ("kind", "k2")),
+    ]
+    whole = rows(found)["mIoU"].estimate
+    for grouping in ("half", "kind"):
+        parts = [row.estimate for row in found.groups if row.grouping == grouping]
+        assert sum(part.samples for part in parts) == whole.samples
+        assert sum(part.better for part in parts) == whole.better
+        total = sum(part.samples * part.difference for part in parts)
+        assert total / whole.samples == pytest.approx(whole.difference)
+
+
+def test_the_samples_that_changed_most_come_first():
+    second = run("second", lambda row: {7: 10, 9: 1, 11: 6}.get(row, 5))
+    first = run("first", lambda row: 5)
+    (found,) = compare([first, second], resamples=SHORT)
+    assert [(row.id, row.first, row.second) for row in found.changed] == [
+        (SAMPLES[7].id, 50, 100),
+        (SAMPLES[9].id, 50, 10),
+        (SAMPLES[11].id, 50, 60),
+    ]
+    said = found.changed[0]
+    assert said.truth.spans == ((0, 10),)
+    assert (said.first_said.spans, said.second_said.spans) == (((0, 5),), ((0, 10),))
+
+
+def test_another_metric_for_groups_and_samples():
+    (found,) = compare([WORSE, BETTER], metric="R1@0.5", resamples=SHORT)
+    assert found.metric == "R1@0.5"
+    assert {row.first for row in found.changed} == {0.0}
+    with pytest.raises(UserError, match=r'"R1@0.4".*Did you mean "R1@0\.'):
+        compare([WORSE, BETTER], metric="R1@0.4")
+
+
+def test_only_common_samples_are_compared_and_it_says_so():
+    part = run("part", lambda row: 5, SAMPLES[30:])
+    (found,) = compare([BETTER, part], resamples=SHORT)
+    assert (found.samples, found.first.samples, found.second.samples) == (78, 108, 78)
+    assert any("78 samples only" in remark for remark in found.remarks)
+    alone = run("alone", lambda row: 6 + row % 5, SAMPLES)
+    expected = np.mean([min(6 + row % 5, 10) / 10 for row in range(30, 108)]) * 100
+    assert rows(found)["mIoU"].estimate.first == pytest.approx(expected)
+    assert not any("only" in remark for remark in compare([BETTER, alone])[0].remarks)
+
+
+def test_samples_that_one_protocol_drops_are_left_out():
+    dropping = protocol(missing="drop", thresholds=(0.3, 0.5))
+    answers = [spans(s.id, (0, 5)) for s in SAMPLES[:-8]]
+    first = scored("first", score(CARD, SAMPLES, answers, dropping, "test"), protocol="drops@1")
+    (found,) = compare([first, BETTER], resamples=SHORT)
+    assert rows(found)["mIoU"].estimate.samples == len(SAMPLES) - 8
+    assert any("mIoU: 8 samples that count for one run only" in line for line in found.remarks)
+    assert any("protocols differ (A drops@1, B test@1)" in line for line in found.remarks)
+
+
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        ({"task": "other"}, "different tasks"),
+        ({"split": "val"}, "different splits"),
+        ({"task_version": "2-A"}, "different versions of the task"),
+        ({"samples": tuple(replace(s, id=f"x{s.id}") for s in SAMPLES)}, "no sample in common"),
+        ({"table": Table({"x": BETTER.table.columns["mIoU"]}, "x")}, "no metric in common"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(changed, named):
+    with pytest.raises(UserError, match=named):
+        compare([WORSE, replace(BETTER, **changed)])
+
+
+def test_a_version_of_the_interface_only_does_not_matter():
+    assert compare([WORSE, replace(BETTER, task_version="1-C")], resamples=SHORT)
+
+
+def test_few_videos_get_a_remark():
+    few = [run(name, lambda row, end=end: end, SAMPLES[:30]) for name, end in (("a", 5), ("b", 6))]
+    (found,) = compare(few, resamples=SHORT)
+    assert any("on 10 videos only" in remark for remark in found.remarks)
+    assert not any("videos only" in r for r in compare([WORSE, BETTER], resamples=SHORT)[0].remarks)
+
+
+def test_holm_is_over_all_metrics_and_runs():
+    third = run("third", lambda row: 3 + row % 7)
+    both = compare([WORSE, BETTER, third], resamples=SHORT)
+    (alone,) = compare([WORSE, BETTER], resamples=SHORT)
+    tested = sorted(row.estimate.p for each in both for row in each.metrics)
+    smallest = min(row.p_holm for each in both for row in each.metrics)
+    assert smallest == pytest.approx(len(tested) * tested[0])
+    for one, among in zip(alone.metrics, both[0].metrics, strict=True):
+        assert among.estimate == one.estimate
+        assert among.p_holm >= one.p_holm
+
+
+def test_metrics_that_follow_from_others_have_intervals_but_no_wins():
+    def derived(run):
+        table = replace(run.table, derived={"mean": Derived(("R1@0.3", "mIoU"))}, headline=())
+        return replace(run, table=table)
+
+    (found,) = compare([derived(WORSE), derived(BETTER)], resamples=SHORT)
+    parts = [rows(found)[name].estimate for name in ("R1@0.3", "mIoU")]
+    mean = rows(found)["mean"].estimate
+    assert mean.difference == pytest.approx(sum(part.difference for part in parts) / 2)
+    assert mean.low < mean.difference < mean.high
+    assert 3 <= mean.freedom <= len(VIDEOS) - 1
+    assert mean.better is None
+
+
+def test_a_figure_that_is_no_number_is_left_empty():
+    column = BETTER.table.columns["mIoU"]
+    broken = Column(np.where(np.arange(len(SAMPLES)) == 5, np.nan, column.values), column.counted)
+    table = replace(BETTER.table, columns={**BETTER.table.columns, "mIoU": broken})
+    (found,) = compare([WORSE, replace(BETTER, table=table)], resamples=SHORT)
+    one = rows(found)["mIoU"]
+    assert (one.estimate.second, one.estimate.difference, one.p_holm) == (None, None, None)
+    assert rows(found)["R1@0.5"].p_holm is not None
+    json.dumps(found.to_json(), allow_nan=False)
+
+
+def test_never_is_an_answer():
+    samples = (sample("0/0"), *SAMPLES[3:])
+    rules = protocol(thresholds=(0.5,))
+    runs = [
+        scored(text, score(CARD, samples, [Prediction("0/0", text=text)], rules, "test"))
+        for text in ("never", "0 - 5")
+    ]
+    (found,) = compare(runs, resamples=SHORT)
+    (changed,) = found.changed
+    assert (changed.truth.never, changed.first_said.never, changed.second_said.never) == (
+        *(True, True),
+        False,
+    )
+
+
+def test_a_plan_from_two_runs_needs_what_they_have_for_what_they_detect():
+    (found,) = compare([WORSE, BETTER])
+    lift = rows(found)["mIoU"].detectable
+    request = PlanRequest(samples=(len(SAMPLES), 10 * len(SAMPLES)), lifts=(lift * 1.0001,))
+    row = {row.metric: row for row in plan_from_runs([WORSE, BETTER], request).rows}["mIoU"]
+    assert (row.needed[0].samples, row.needed[0].videos) == (len(SAMPLES), len(VIDEOS))
+    assert row.lifts[0] == row.detectable == pytest.approx(lift)
+    assert row.lifts[1] < lift / 3
+
+
+def test_a_plan_from_one_run_takes_its_own_spread():
+    half = plan_from_runs([BETTER], PlanRequest(correlation=0.5))
+    most = plan_from_runs([BETTER], PlanRequest(correlation=0.875))
+    values = 100 * BETTER.table.columns["mIoU"].values.reshape(-1, 3).mean(axis=1)
+    errors = {row.metric: row.error for row in half.rows}
+    assert errors["mIoU"] == pytest.approx(values.std(ddof=1) / len(VIDEOS) ** 0.5, rel=0.03)
+    assert most.rows[0].error == pytest.approx(half.rows[0].error / 2)
+    assert "R1@0.3" not in errors  # every sample hits: no spread
+
+
+def test_a_plan_without_spread_is_refused():
+    with pytest.raises(UserError, match="Nothing can be planned"):
+        plan_from_runs([BETTER, BETTER], PlanRequest())
+
+
+def test_a_plan_from_a_figure_alone_says_what_it_assumes():
+    plan = plan_from_figure("tiny test", SAMPLES, 50.0, PlanRequest(within=0.0))
+    (row,) = plan.rows
+    assert row.error == pytest.approx(100 * (2 * 0.25 * 0.5 / len(SAMPLES)) ** 0.5)
+    assert "p = 0.5" in plan.assumptions[0] and "m = 3.0" in plan.assumptions[0]

@@ -1,0 +1,92 @@
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+from vtg_eval.errors import DataError, UserError
+from vtg_eval.failures import Failure
+from vtg_eval.parsing.predictions_file import MAX_SPANS, read_predictions
+from vtg_eval.types import Prediction, Span
+
+
+def read(tmp_path: Path, *lines: str | bytes):
+    path = tmp_path / "p.jsonl"
+    path.write_bytes(b"\n".join(s if isinstance(s, bytes) else s.encode() for s in lines))
+    return read_predictions(path)
+
+
+def test_text_spans_scores_choice_saliency(tmp_path):
+    found = read(
+        tmp_path,
+        '{"id": "a", "text": "1 - 2"}',
+        "",
+        '{"id": "b", "spans": [[1, 2.5, 0.9], [3, 4, 0.1]], "choice": "B", "saliency": [1, 0]}',
+        '{"id": "c", "spans": null}',
+        '{"id": "d", "spans": []}',
+    )
+    assert found == (
+        Prediction("a", text="1 - 2"),
+        Prediction("b", None, (Span(1, 2.5), Span(3, 4)), (0.9, 0.1), "B", (1.0, 0.0)),
+        Prediction("c"),
+        Prediction("d", spans=()),
+    )
+
+
+@pytest.mark.parametrize(
+    "spans",
+    ['["1", "2"]', "[1, 2]", "[[1]]", "[[1, 2, 3, 4]]", '[["1", "2"]]', "[[true, 2]]", "{}", "3"],
+)
+def test_values_of_the_wrong_kind_are_counted_not_fatal(tmp_path, spans):
+    (found,) = read(tmp_path, f'{{"id": "a", "spans": {spans}}}')
+    assert found == Prediction("a", failure=Failure.MALFORMED)
+
+
+def test_wrong_kinds_elsewhere(tmp_path):
+    for rest in ('"text": 3', '"choice": 1', '"saliency": "x"', '"saliency": [null]'):
+        (found,) = read(tmp_path, f'{{"id": "a", {rest}}}')
+        assert found.failure == Failure.MALFORMED
+
+
+def test_numbers_beyond_all_bounds_are_kept_for_scoring_to_judge(tmp_path):
+    (found,) = read(
+        tmp_path, '{"id": "a", "spans": [[NaN, 1e400], [-Infinity, 1%s]]}' % ("0" * 400)
+    )
+    (nan, inf), (low, high) = found.spans
+    assert math.isnan(nan)
+    assert (inf, low, high) == (math.inf, -math.inf, math.inf)
+
+
+def test_a_million_spans(tmp_path):
+    (found,) = read(tmp_path, json.dumps({"id": "a", "spans": [[0, 1]] * 10**6}))
+    assert found == Prediction("a", failure=Failure.TOO_MANY_SPANS)
+    (kept,) = read(tmp_path, json.dumps({"id": "a", "spans": [[0, 1]] * MAX_SPANS}))
+    assert len(kept.spans) == MAX_SPANS
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "oops",
+        "[1, 2]",
+        "{}",
+        '{"id": 3}',
+        '{"id": "a"',
+        b"\xff\xfe",
+        "[" * 10**5,
+        '{"id": %s}' % ("9" * 5000),
+    ],
+)
+def test_a_line_that_is_no_record_is_named(tmp_path, line):
+    with pytest.raises(DataError, match=r"p\.jsonl, line 2") as caught:
+        read(tmp_path, '{"id": "a"}', line)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_byte_order_mark_is_no_obstacle(tmp_path):
+    assert read(tmp_path, b'\xef\xbb\xbf{"id": "a"}') == (Prediction("a"),)
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(UserError, match="cannot be read"):
+        read_predictions(tmp_path / "none.jsonl")

@@ -1,0 +1,67 @@
+import math
+
+from grounding_case import CARD, SAMPLES, protocol, sample, spans
+
+from vtg_eval.protocol import AnswerRule
+from vtg_eval.scoring.across_protocols import spread, spread_rows
+from vtg_eval.scoring.answer_set import AnswerSet
+from vtg_eval.scoring.score import score
+from vtg_eval.types import Prediction
+
+STRICT = protocol()
+
+
+def rows(answers, *rules, samples=SAMPLES):
+    own = score(CARD, samples, answers, STRICT, "test")
+    return spread_rows(own, spread(CARD, AnswerSet(samples, answers), rules, "test"))
+
+
+def test_other_tasks_and_other_units_are_left_out():
+    rules = [protocol(), protocol(AnswerRule(unit="percent")), protocol(comparator=">")]
+    found = spread(CARD, AnswerSet(SAMPLES, [spans("a/0", (0, 5))]), rules, "test")
+    assert [each.metrics["R1@0.5"] for each in found] == [100 / 3, 0.0]
+
+
+def test_the_same_figures_do_not_differ():
+    (row,) = rows([spans("a/0", (0, 5))], STRICT)
+    assert (row.differs, row.why) == (False, ())
+
+
+def test_what_leaves_the_denominator_is_a_reason():
+    (row,) = rows([spans("a/0", (0, 5))], protocol(missing="drop"))
+    assert (row.differs, row.n_scored) == (True, 1)
+    assert row.why == ("2 fewer in the denominator",)
+
+
+def test_comparator_parser_and_nan_are_reasons():
+    answers = [
+        spans("a/0", (0, 5)),
+        Prediction("a/1", text="[1, 2] or from 5 to 10"),
+        spans("b/0", (math.nan, 3)),
+    ]
+    other = protocol(
+        AnswerRule(parser="to-or-and"), comparator=">", non_finite="truth-first", nms=0.5
+    )
+    (row,) = rows(answers, other)
+    assert row.differs
+    assert row.why == (
+        "read otherwise: 1 answers",
+        "IoU >",
+        "may hit without being numbers: 1 answers",
+    )
+
+
+def test_a_figure_that_is_no_number_differs():
+    (row,) = rows([spans("a/0", (math.nan, 5))], protocol(non_finite="spread"))
+    assert (row.differs, row.metrics["mIoU"]) == (True, None)
+
+
+def test_a_never_that_is_not_understood_is_read_otherwise():
+    (row,) = rows([Prediction("b/0", text="never")], protocol(AnswerRule(parser="timelens")))
+    assert (row.differs, row.why) == (True, ("read otherwise: 1 answers",))
+
+
+def test_a_protocol_that_needs_durations_is_left_out_where_there_are_none():
+    without = (sample("a/0", (0, 10), duration=None),)
+    found = rows([spans("a/0", (0, 5))], STRICT, protocol(truth="clamp"), samples=without)
+    assert [row.n_scored for row in found] == [1]

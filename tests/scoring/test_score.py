@@ -1,0 +1,164 @@
+import math
+
+import pytest
+from grounding_case import CARD, SAMPLES, protocol, sample, spans
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vtg_eval.errors import UserError
+from vtg_eval.protocol import AnswerRule
+from vtg_eval.scoring.score import bootstrap, score
+from vtg_eval.types import Prediction, Span
+
+STRICT = protocol()
+
+
+def run(predictions, samples=SAMPLES, rules=STRICT):
+    return score(CARD, samples, predictions, rules, "test")
+
+
+def one(prediction, rules=STRICT, target=(0.0, 10.0)):
+    return run([prediction], (sample("a/0", target),), rules)
+
+
+def test_all_samples_count_and_the_ledger_says_why():
+    found = run([spans("a/0", (0, 5)), spans("zzz", (0, 1)), spans("a/0", (0, 10))])
+    assert (found.n_expected, found.n_scored) == (3, 3)
+    assert found.values.tolist() == [0.5, 0.0, 0.0]
+    assert found.failures == {"missing": 2, "unknown_id": 1, "duplicate": 1}
+    assert found.metrics["mIoU"] == 50 / 3
+
+
+def test_best_occurrence_counts_and_a_protocol_may_take_the_first():
+    answers = [spans("a/1", (15, 20))]
+    assert run(answers).values[1] == 1.0
+    assert run(answers, rules=protocol(occurrences="first")).values[1] == 0.0
+
+
+def test_an_event_that_never_happens_wants_an_explicit_never():
+    assert run([Prediction("b/0", text="never")]).values[2] == 1.0
+    assert run([spans("b/0")]).values[2] == 1.0
+    silent = run([Prediction("b/0", text="hm")])
+    assert (silent.values[2], silent.failures["unparsed"]) == (0.0, 1)
+    wrong = run([spans("b/0", (0, 10))])
+    assert (wrong.values[2], wrong.failures["said_present"]) == (0.0, 1)
+
+
+@pytest.mark.parametrize(
+    ("prediction", "kinds"),
+    [
+        (Prediction("a/0", text="never"), {"said_never"}),
+        (spans("a/0"), {"said_never"}),
+        (spans("a/0", (10, 0)), {"reversed"}),
+        (spans("a/0", (3, 3)), {"zero_length"}),
+        (spans("a/0", (math.nan, 10)), {"non_finite"}),
+        (spans("a/0", (0, math.inf)), {"non_finite"}),
+        (Prediction("a/0", text="1e400 - 3"), {"non_finite"}),
+        (Prediction("a/0", failure="undecodable"), {"undecodable"}),
+        (Prediction("a/0", failure="no such word"), {"error"}),
+        (Prediction("a/0", text="<think>", failure="truncated"), {"truncated"}),
+        (Prediction("a/0"), {"unparsed"}),
+    ],
+)
+def test_failures_score_nothing(prediction, kinds):
+    found = one(prediction)
+    assert (found.metrics["mIoU"], set(found.failures)) == (0.0, kinds)
+
+
+@pytest.mark.parametrize(
+    ("span", "kinds", "iou"),
+    [
+        ((0, 20), {"whole_video"}, 0.5),
+        ((0, 40), {"whole_video", "out_of_range"}, 0.25),
+        ((-10, 10), {"out_of_range"}, 0.5),
+        ((0, 10), set(), 1.0),
+    ],
+)
+def test_doubtful_spans_are_counted_and_scored(span, kinds, iou):
+    found = one(spans("a/0", span))
+    assert (set(found.failures), found.values[0]) == (kinds, iou)
+
+
+def test_a_truncated_answer_is_read_all_the_same():
+    found = one(Prediction("a/0", text="0 - 10 and", failure="truncated"))
+    assert (found.values[0], found.failures) == (1.0, {"truncated": 1})
+
+
+def test_dropping_protocols_leave_out_what_was_not_answered():
+    found = run([spans("a/0", (0, 10))], rules=protocol(missing="drop"))
+    assert (found.n_scored, found.metrics["mIoU"]) == (1, 100.0)
+    none = run([Prediction("a/0", failure="undecodable")], rules=protocol(missing="drop"))
+    assert (none.n_scored, none.metrics["mIoU"]) == (0, 0.0)
+    null = run([Prediction("a/0")], rules=protocol(missing="drop"))
+    assert null.n_scored == 1
+
+
+def test_answer_rules():
+    reversed_ = spans("a/0", (10, 0))
+    assert one(reversed_, protocol(AnswerRule(reversed="swap"))).values[0] == 1.0
+    several = spans("a/0", (10, 20), (0, 10))
+    assert one(several).values[0] == 0.0
+    assert one(several, protocol(AnswerRule(select="last"))).values[0] == 1.0
+    rough = spans("a/0", (0.4, 9.6))
+    assert one(rough, protocol(AnswerRule(quantum=1.0))).values[0] == 1.0
+    percent = protocol(AnswerRule(parser="two-digits", unit="percent"))
+    assert one(Prediction("a/0", text="from 00 to 50"), percent).values[0] == 1.0
+    assert one(spans("a/0", (0, 10)), percent).values[0] == 1.0
+    assert one(spans("a/0", (0, math.nan)), percent).failures == {"non_finite": 1}
+
+
+def test_later_duplicate_where_the_protocol_says_so():
+    answers = [spans("a/0", (0, 5)), spans("a/0", (0, 10))]
+    assert run(answers).values[0] == 0.5
+    assert run(answers, rules=protocol(duplicates="last")).values[0] == 1.0
+
+
+def test_clamped_truth():
+    beyond = (sample("a/0", (0, 40)), sample("b/0", (25, 40)))
+    found = run([spans("a/0", (0, 20))], beyond, protocol(truth="clamp"))
+    assert (found.n_scored, found.metrics["mIoU"]) == (1, 100.0)
+    with pytest.raises(UserError, match="a/0"):
+        run([], (sample("a/0", (0, 1), duration=None),), protocol(truth="clamp"))
+
+
+def test_ranked_recall_never_counts_a_nan():
+    rules = protocol(ranks=(1, 5), nms=0.45)
+    found = one(spans("a/0", (math.nan, math.nan), (0, 10)), rules)
+    assert set(found.metrics.values()) == {0.0}
+    assert one(spans("a/0", (12, 20), (0, 10)), rules).metrics["R5@0.7"] == 100.0
+
+
+values = st.one_of(st.floats(), st.integers(-5, 40).map(float))
+answers = st.lists(
+    st.builds(
+        lambda name, given: Prediction(name, spans=tuple(Span(*s) for s in given)),
+        st.sampled_from(["a/0", "a/1", "b/0", "zzz"]),
+        st.lists(st.tuples(values, values), max_size=3),
+    ),
+    unique_by=lambda p: p.id,
+)
+
+
+@given(answers, st.randoms(use_true_random=False))
+def test_order_does_not_matter(predictions, random):
+    shuffled = random.sample(predictions, len(predictions))
+    assert run(shuffled).metrics == run(predictions).metrics
+    assert run(shuffled).failures == run(predictions).failures
+
+
+@given(answers)
+def test_only_valid_first_spans_score(predictions):
+    found = run(predictions)
+    for reading, iou in zip(found.readings, found.values, strict=True):
+        span, kinds = reading.span, reading.kinds
+        if iou > 0 and span is not None:
+            assert math.isfinite(span.start) and span.start < span.end < math.inf
+            assert not {"reversed", "zero_length", "non_finite"} & set(kinds)
+
+
+def test_intervals_hold_the_score():
+    samples = tuple(sample(f"{video}/0", (0.0, 10.0)) for video in "abcdefgh")
+    found = run([spans(s.id, (0, 3 + n)) for n, s in enumerate(samples)], samples)
+    for name, interval in bootstrap(found, resamples=2000).items():
+        assert interval.low <= found.metrics[name] <= interval.high
+        assert name != "mIoU" or interval.low < interval.high

@@ -1,0 +1,126 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vtg_eval.statistics.bootstrap import (
+    Resampled,
+    cluster_bootstrap,
+    expanded_tail,
+    freedom,
+    interval,
+    resampled_means,
+)
+
+
+def test_same_seed_same_interval():
+    values = np.random.default_rng(1).random((300, 2))
+    clusters = np.arange(300) // 3
+    first = cluster_bootstrap(values, clusters, resamples=500, seed=7)
+    assert first == cluster_bootstrap(values, clusters, resamples=500, seed=7)
+    assert first != cluster_bootstrap(values, clusters, resamples=500, seed=8)
+
+
+def test_order_of_rows_and_names_of_clusters_do_not_matter():
+    generator = np.random.default_rng(2)
+    values, clusters = generator.integers(0, 2, (200, 1)) * 100.0, np.arange(200) // 4
+    order = generator.permutation(200)
+    first = cluster_bootstrap(values, clusters, resamples=400)
+    assert first == cluster_bootstrap(values[order], clusters[order] * 10, resamples=400)
+
+
+def test_width_is_that_of_the_normal_approximation_for_independent_rows():
+    values = (np.arange(1000) % 2)[:, None] * 1.0
+    (interval,) = cluster_bootstrap(values, np.arange(1000))
+    assert interval.high - interval.low == pytest.approx(2 * 1.96 * 0.5 / 1000**0.5, rel=0.05)
+
+
+def test_equal_rows_in_a_cluster_widen_the_interval():
+    values = np.repeat(np.arange(100) % 2, 9)[:, None] * 1.0
+    (alone,) = cluster_bootstrap(values, np.arange(900))
+    (together,) = cluster_bootstrap(values, np.arange(900) // 9)
+    widening = (together.high - together.low) / (alone.high - alone.low)
+    assert widening == pytest.approx(3.0, rel=0.1)
+
+
+def test_too_few_videos_have_no_interval():
+    (single,) = cluster_bootstrap(np.array([[0.0], [1.0]]), np.array([5, 5]), resamples=50)
+    assert np.isnan(single).all()
+    for none in cluster_bootstrap(np.empty((0, 2)), np.empty(0, dtype=int)):
+        assert np.isnan(none).all()
+    (four,) = cluster_bootstrap(np.arange(4.0)[:, None], np.arange(4))
+    assert 0 <= four.low < 1.5 < four.high <= 3
+
+
+def test_tails_are_the_levels_own_for_many_videos_and_further_out_for_few():
+    assert expanded_tail(100_000, 99_999) == pytest.approx(0.025, abs=1e-5)
+    tails = [expanded_tail(videos, videos - 1) for videos in (3, 4, 6, 10, 30, 100, 1000)]
+    assert tails == sorted(tails)
+    tails = [expanded_tail(100, degrees) for degrees in (3, 6, 20, 99)]
+    assert tails == sorted(tails)
+
+
+@given(st.integers(2, 9), st.lists(st.integers(0, 8), min_size=20, max_size=30), st.integers(0, 99))
+def test_the_mean_without_a_video_is_that_of_the_others(videos, clusters, seed):
+    clusters = np.array([*range(videos), *(each % videos for each in clusters)])
+    generator = np.random.default_rng(seed)
+    values = generator.random((len(clusters), 2))
+    counted = generator.random(values.shape) < 0.8
+    found = resampled_means(values, clusters, counted, resamples=1).without
+    assert found.shape == (videos + 1, 2)
+    for video in range(videos + 1):  # the last is no video
+        for metric in range(2):
+            rows = (clusters != video) & counted[:, metric]
+            rest = values[rows, metric].mean() if rows.any() else 0.0
+            assert found[video, metric] == pytest.approx(rest, abs=1e-12)
+
+
+def without(parts):
+    """Return a figure of 10 without each cluster, whose parts in it are given."""
+    return np.array([*(10 - np.array(parts, dtype=float)), 10.0])
+
+
+def test_degrees_of_freedom_by_hand():
+    # parts 1, -1, 1, -1 ...: no variance of the variance at all, so as many as there can be
+    assert freedom(without([1, -1] * 10), 20) == 19
+    # 18 parts of -1 and 1, and -4 and 4: kurtosis 20 (18 + 512) / 50^2 = 4.24, excess 1.24,
+    # corrected 19 / (18 * 17) (21 * 1.24 + 6) = 1.9895; 2 / (2 / 19 + 1.9895 / 20) = 9.77
+    assert freedom(without([1, -1] * 9 + [4, -4]), 20) == 9
+    # one video has it all
+    assert freedom(without([19.0] + [-1.0] * 19), 20) == 3
+
+
+def test_videos_without_a_part_are_no_videos():
+    parts = [3.0, -1.0, 2.0, -4.0, 0.5, -0.5]
+    assert freedom(without(parts), 6) == freedom(without([*parts, *[0.0] * 30]), 6)
+
+
+def test_few_videos_and_figures_without_spread():
+    assert [freedom(without([1.0, -1.0, 0.5][:videos]), videos) for videos in (1, 2, 3)] == [
+        1,
+        1,
+        2,
+    ]
+    assert freedom(without([0.0] * 12), 12) == 11
+    assert freedom(np.full(13, np.nan), 12) == 11
+
+
+@given(st.lists(st.floats(-1, 1), min_size=4, max_size=40), st.floats(0.01, 100))
+def test_degrees_of_freedom_have_bounds_and_no_unit(parts, unit):
+    found = freedom(without(parts), len(parts))
+    assert 3 <= found <= len(parts) - 1
+    exact = Resampled(np.zeros(1), without(parts)).each(lambda figures: (figures - 10) * unit)
+    assert abs(freedom(exact.without, len(parts)) - found) <= 1  # one, where rounding tips it
+
+
+def test_hits_on_a_few_of_many_videos_reach_further_up():
+    hits, values = np.arange(40), np.random.default_rng(5).random(40)
+    values = values - values.mean() + 0.05
+    rare = (hits < 2)[:, None] * 1.0
+    (few,) = resampled_means(rare, hits).columns()
+    assert freedom(few.without, 40) < 15
+    tail = expanded_tail(40, 39)
+    plain = np.sort(few.drawn)[-int(tail * 10_001)]
+    assert interval(few, 40).high > plain
+    (even,) = resampled_means(values[:, None], hits).columns()
+    assert freedom(even.without, 40) == 39

@@ -1,0 +1,67 @@
+"""A task's own split as training data: its samples, its videos, and nothing that cannot be said."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from vtg_eval.training.data.sample import load_samples
+from vtg_eval.training.data.task_data import with_task_data
+from vtg_eval.training.recipe import DataRule, ModelRule, Recipe
+
+from vtg_eval.errors import UserError
+from vtg_eval.registry import Registry
+
+REGISTRY = Registry.discover()
+
+
+def recipe(*train: str, videos: str = "") -> Recipe:
+    return Recipe("tiny", "", "", ModelRule("nano"), DataRule(train, videos=videos))
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VTG_EVAL_CACHE", str(tmp_path))
+
+
+def test_a_splits_samples_become_training_samples() -> None:
+    found = with_task_data(recipe("task:synth_vtg:train"), REGISTRY)
+    task = REGISTRY.task("synth_vtg")
+    present = [s for s in task.samples(Path(), "train") if s.target.spans]
+    samples = load_samples(map(Path, found.data.train))
+    assert [(s.id, s.query, s.spans) for s in samples] == [
+        (s.id, s.query, s.target.spans) for s in present
+    ]
+    assert not Path(found.data.videos, samples[0].video).exists()  # they were not asked for
+    assert with_task_data(recipe("task:synth_vtg:train"), REGISTRY) == found
+
+
+def test_the_videos_of_the_first_samples_are_made_and_no_others() -> None:
+    found = with_task_data(recipe("task:synth_vtg:train:5"), REGISTRY, videos=True)
+    samples = load_samples(map(Path, found.data.train))
+    assert len(samples) == 5
+    wanted = {Path(found.data.videos, sample.video) for sample in samples}
+    assert set(next(iter(wanted)).parent.glob("train-*.mp4")) == wanted
+
+
+def test_other_recipes_stay_as_they_are() -> None:
+    own = recipe("a.jsonl", "b.jsonl", videos="v")
+    assert with_task_data(own, REGISTRY) is own
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (DataRule(("task:synth_vtg",)), "must be task:NAME:SPLIT"),
+        (DataRule(("task:synth_vtg:train:x",)), "must be task:NAME:SPLIT"),
+        (DataRule(("task:synth_vtg:trian",)), 'Did you mean "train"'),
+        (DataRule(("task:synth:train",)), 'no task "synth"'),
+        (DataRule(("task:synth_vtg:train", "a.jsonl")), "stands alone"),
+        (DataRule(("task:synth_vtg:train",), videos="v"), "stands alone"),
+    ],
+)
+def test_a_mistake_is_named(data: DataRule, says: str) -> None:
+    with pytest.raises(UserError) as error:
+        with_task_data(replace(recipe("x"), data=data), REGISTRY)
+    assert says in str(error.value)

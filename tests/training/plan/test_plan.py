@@ -1,0 +1,245 @@
+"""Planning: arithmetic that agrees with real models, no torch, a command that runs."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from vtg_eval.training.data.sample import TrainingSample, write_samples
+from vtg_eval.training.plan.memory import SHARDING, Load, learning, rl_memory, sft_memory
+from vtg_eval.training.plan.model_size import KNOWN, checkpoint_folder, model_size, size_of
+from vtg_eval.training.plan.plan import Place, plan, shown_tokens
+from vtg_eval.training.plan.table import table
+from vtg_eval.training.recipe import load_recipe
+from vtg_eval.training.shipped import LAUNCH, find_recipe, shipped_recipes
+
+from vtg_eval.errors import UserError
+from vtg_eval.registry import Registry
+from vtg_eval.types import Span
+
+REGISTRY = Registry.discover()
+SEVEN = load_recipe(find_recipe("timelens-7b"))
+
+
+def planned(name: str, **place: object):
+    recipe = load_recipe(find_recipe(name))
+    return plan(recipe, Place(**place), name, f"runs/{name}", REGISTRY)
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("Qwen2.5-VL-3B-Instruct", 3_754_622_976),
+        ("Qwen2.5-VL-7B-Instruct", 8_292_166_656),
+        ("Qwen3-VL-4B-Instruct", 4_437_815_808),
+        ("Qwen3-VL-8B-Instruct", 8_767_123_696),
+    ],
+)
+def test_a_known_model_has_the_hubs_number_of_parameters(name: str, parameters: int) -> None:
+    assert model_size(f"Qwen/{name}", None).parameters == parameters
+
+
+@pytest.mark.engine
+@pytest.mark.xdist_group("training")
+@pytest.mark.parametrize("maker", ["tiny_qwen2_5_vl", "tiny_qwen3_vl"])
+def test_the_count_is_that_of_the_weights(maker: str, tmp_path: Path) -> None:
+    pytest.importorskip("torch", reason="needs the extra hf")
+    from peft import get_peft_model
+    from transformers import AutoModelForImageTextToText
+    from vtg_eval.training.trainers.policy import adapters
+
+    import tests.tiny_checkpoints as tiny
+
+    folder = getattr(tiny, maker)(tmp_path / maker)
+    model = AutoModelForImageTextToText.from_pretrained(folder)
+    size = model_size("any", folder)
+    assert size.parameters == sum(p.numel() for p in model.parameters())
+    assert size.vision == sum(p.numel() for p in model.model.visual.parameters())
+    assert size.layer == sum(p.numel() for p in model.model.language_model.layers[0].parameters())
+    recipe = replace(SEVEN, model=replace(SEVEN.model, train="lora", lora_rank=3))
+    adapted = get_peft_model(model, adapters(recipe.model))
+    assert learning(size, recipe) == adapted.get_nb_trainable_parameters()[0]
+
+
+def test_a_shipped_models_size_is_read_from_its_folder() -> None:
+    size = model_size("nano", checkpoint_folder("nano", REGISTRY))
+    assert (size.layers, size.hidden, size.vocabulary, size.factor) == (4, 192, 512, 32)
+
+
+def test_a_model_that_is_not_known_is_named_with_the_nearest() -> None:
+    with pytest.raises(UserError, match=r'Did you mean "Qwen2\.5-VL-7B-Instruct"'):
+        model_size("Qwen/Qwen2.5-VL-7B", None)
+    with pytest.raises(UserError, match="Llama"):
+        size_of({"architectures": ["Llama"]})
+    with pytest.raises(UserError, match="does not say 'num_hidden_layers'"):
+        broken = {**KNOWN["Qwen3-VL-8B-Instruct"], "text_config": {"hidden_size": 3}}
+        size_of(broken)
+
+
+def test_the_frames_and_tokens_of_a_video_are_the_protocols() -> None:
+    rule = REGISTRY.protocol("timelens@1").frames
+    size = model_size("Qwen2.5-VL-7B-Instruct", None)
+    assert shown_tokens(10, rule, size)[0] == 20
+    frames, tokens = shown_tokens(60, rule, size)
+    assert (frames, tokens) == (120, 60 * (14336 * 2 // 120))
+    assert shown_tokens(2, rule, size) == (4, 2 * 768)  # each pair at its bound
+    small = replace(rule, max_tokens=64, min_tokens=64)
+    assert shown_tokens(10, small, size) == (20, 10 * 64)
+
+
+def test_memory_of_full_training_is_16_bytes_a_weight_and_is_divided() -> None:
+    size = model_size("Qwen2.5-VL-7B-Instruct", None)
+    recipe = replace(SEVEN, model=replace(SEVEN.model, freeze_vision=False))
+    load = Load(1, 1, 0, 1)
+    whole = sft_memory(size, recipe, load, SHARDING["single"])
+    states = sum(whole[name] for name in ("weights", "gradients", "AdamW"))
+    assert states * 2**30 == pytest.approx(16 * size.parameters)
+    split = sft_memory(size, recipe, load, SHARDING["fsdp2"]._replace(devices=8))
+    for name in ("weights", "gradients", "AdamW"):
+        assert split[name] == pytest.approx(whole[name] / 8)
+    zero2 = sft_memory(size, recipe, load, SHARDING["zero2"]._replace(devices=8))
+    assert zero2["weights"] * 2**30 == pytest.approx((2 + 4 / 8) * size.parameters)
+
+
+def test_adapters_and_a_frozen_tower_take_less() -> None:
+    size = model_size("Qwen2.5-VL-7B-Instruct", None)
+    load = Load(1, 8000, 7000, 64)
+    lora = replace(SEVEN, model=replace(SEVEN.model, train="lora"))
+    open_tower = replace(SEVEN, model=replace(SEVEN.model, freeze_vision=False))
+    gib = [
+        sum(rl_memory(size, recipe, load, SHARDING["single"]).values())
+        for recipe in (lora, SEVEN, open_tower)
+    ]
+    assert gib == sorted(gib)
+    assert learning(size, lora) < 0.03 * size.parameters
+    assert learning(size, SEVEN) == size.language
+
+
+def test_a_reference_model_is_held_where_the_answers_may_not_drift() -> None:
+    size, load = model_size("Qwen2.5-VL-7B-Instruct", None), Load(1, 1, 0, 1)
+    assert SEVEN.rl is not None
+    held = replace(SEVEN, rl=replace(SEVEN.rl, beta=0.04))
+    assert "reference model" in rl_memory(size, held, load, SHARDING["fsdp2"])
+    assert "reference model" not in rl_memory(size, SEVEN, load, SHARDING["fsdp2"])
+
+
+@pytest.mark.parametrize("name", sorted(shipped_recipes()))
+def test_every_shipped_recipe_can_be_planned(name: str) -> None:
+    found = planned(name)
+    recipe = load_recipe(find_recipe(name))
+    assert [s.name for s in found.stages] == [
+        stage for stage in ("sft", "difficulty", "rl") if getattr(recipe, stage) is not None
+    ]
+    assert json.loads(json.dumps(found.to_json(), allow_nan=False))["recipe"] == name
+    text = table(found)
+    assert "assumed:" in text and found.stages[-1].command in text
+    assert recipe.rl is not None
+    rl = found.stages[-1]
+    assert rl.completions == recipe.rl.steps * recipe.rl.prompts * recipe.rl.group
+    assert rl.hours is not None and 0 < rl.hours < 2000
+
+
+@pytest.mark.parametrize("name", ["timelens-7b", "timelens-8b", "best"])
+def test_a_recipe_for_8_devices_fits_into_80_gib(name: str) -> None:
+    assert all(stage.gib < 70 for stage in planned(name).stages)
+
+
+def test_the_data_is_counted_where_it_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = {stage.name: stage for stage in planned("timelens-7b").stages}
+    assert before["difficulty"].samples is None and before["difficulty"].hours is None
+    samples = [
+        TrainingSample(f"{n}", f"{n}.mp4", "q", (Span(1, 2),), "s", duration=10.0 * (n + 1))
+        for n in range(3)
+    ]
+    write_samples(tmp_path / "timelens-100k.jsonl", samples)
+    found = planned("timelens-7b")
+    after = {stage.name: stage for stage in found.stages}
+    assert found.frames == 60  # of the longest, at 2 a second
+    assert (after["difficulty"].samples, after["difficulty"].completions) == (3, 24)
+    assert after["difficulty"].hours is not None
+
+
+def test_a_small_model_is_planned_for_one_process_and_a_large_one_for_fsdp() -> None:
+    assert (planned("nano-smoke").launch, planned("nano-smoke").devices) == ("single", 1)
+    assert (planned("best").launch, planned("best").devices) == ("fsdp2", 8)
+    assert planned("best", machines=2).devices == 16
+    assert planned("nano-smoke").stages[0].command == (
+        "vtg-train sft nano-smoke --out runs/nano-smoke"
+    )
+
+
+def test_the_command_names_a_configuration_that_is_there() -> None:
+    words = shlex.split(planned("best", launch="zero3", machines=2).stages[0].command)
+    assert words[:2] == ["accelerate", "launch"]
+    assert Path(words[words.index("--config_file") + 1]) == LAUNCH / "zero3.yaml"
+    assert words[words.index("--num_processes") + 1] == "16"
+    tail = words[words.index("-m") :]
+    assert tail == ["-m", "vtg_eval.training.cli", "sft", "best", "--out", "runs/best"]
+
+
+@pytest.mark.parametrize(
+    ("place", "says"),
+    [
+        ({"launch": "zero4"}, 'Did you mean "zero3"'),
+        ({"launch": "single", "devices": 2}, "do not go with single"),
+        ({"devices": 3, "machines": 2}, "do not go with fsdp2"),
+    ],
+)
+def test_a_place_that_cannot_be_is_refused(place: dict[str, object], says: str) -> None:
+    with pytest.raises(UserError, match=says):
+        planned("best", **place)
+
+
+def test_every_launch_has_its_file() -> None:
+    assert {path.stem for path in LAUNCH.glob("*.yaml")} | {"single"} == set(SHARDING)
+
+
+@pytest.mark.parametrize("path", sorted(LAUNCH.glob("*.yaml")), ids=lambda path: path.stem)
+def test_accelerate_reads_a_configuration(path: Path) -> None:
+    pytest.importorskip("accelerate", reason="needs the extra train")
+    from accelerate.commands.config.config_args import load_config_from_file
+    from accelerate.commands.launch import _validate_launch_command, launch_command_parser
+
+    config = load_config_from_file(str(path))
+    assert config.num_processes == {"cpu2": 2}.get(path.stem, 8)
+    words = ["--config_file", str(path), "--num_machines", "2", "--main_process_ip", "host"]
+    args, _, _ = _validate_launch_command(launch_command_parser().parse_args([*words, "x.py"]))
+    kind = {"fsdp2": "use_fsdp", "zero2": "use_deepspeed", "zero3": "use_deepspeed"}
+    assert getattr(args, kind.get(path.stem, "multi_gpu"))
+    assert (args.num_machines, args.main_process_ip) == (2, "host")
+    if path.stem.startswith("zero"):
+        assert args.zero_stage == int(path.stem[-1])
+    if path.stem == "fsdp2":
+        assert args.fsdp_version == 2
+
+
+ACCELERATE = (sys.executable, "-m", "accelerate.commands.accelerate_cli")
+PROBE = """
+import torch, transformers, tempfile
+transformers.TrainingArguments(output_dir=tempfile.mkdtemp(), use_cpu=True).device
+group = torch.distributed
+print(f"<{group.get_world_size()} {group.get_backend()}>\\n", end="", flush=True)
+"""
+TAKEN = "address already in use"
+
+
+@pytest.mark.engine
+@pytest.mark.xdist_group("training")
+def test_cpu2_starts_two_processes_that_find_each_other(tmp_path: Path) -> None:
+    pytest.importorskip("accelerate", reason="needs the extra train")
+    script = tmp_path / "probe.py"
+    script.write_text(PROBE)
+    command = [*ACCELERATE, "launch", "--config_file", str(LAUNCH / "cpu2.yaml"), str(script)]
+    for _ in range(3):  # accelerate looks for a free port, which others may take before it does
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+        if TAKEN not in done.stderr.lower():
+            break
+    assert done.stdout.count("<2 gloo>") == 2, done.stdout + done.stderr

@@ -1,0 +1,171 @@
+"""Reinforcement learning: resumable, its log says what was learnt from, it stops on a plateau."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("trl", reason="needs the extra train")
+
+from hypothesis import given
+from hypothesis import strategies as st
+from vtg_eval.training.trainers.callbacks import plateaued
+from vtg_eval.training.trainers.rl import check_groups, run_rl
+
+from tests.training_case import (
+    RL,
+    Case,
+    elsewhere,
+    free_port,
+    killed_at,
+    lines,
+    spread,
+    train,
+    with_rule,
+)
+from vtg_eval.errors import UserError
+
+pytestmark = [pytest.mark.engine, pytest.mark.xdist_group("training")]
+
+
+@pytest.fixture(scope="module")
+def cold(one: Case, tmp_path_factory: pytest.TempPathFactory) -> Case:
+    """The case after a cold start: its answers are spans, some of them right."""
+    out = tmp_path_factory.mktemp("cold") / "out"
+    recipe = with_rule(
+        one.recipe(), "sft", steps=20, batch=5, device_batch=5, learning_rate=1e-2, warmup=0.0
+    )
+    return replace(one, start=train("sft", recipe, one.examples, out))
+
+
+@pytest.fixture(scope="module")
+def trained(cold: Case, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six steps without an interruption."""
+    out = tmp_path_factory.mktemp("rl") / "out"
+    train("rl", cold.recipe(), cold.examples, out)
+    return out
+
+
+def test_the_log_says_what_was_learnt_from(trained: Path) -> None:
+    log = lines(trained)
+    assert [line["step"] for line in log] == list(range(1, 7))
+    for line in log:
+        assert line["reward"] == pytest.approx(
+            0.9 * line["reward/tiou"] + 0.5 * line["reward/parse_penalty"], abs=1e-6
+        )
+        assert 0 <= line["constant_groups"] <= 1
+    assert any(line["group_deviation"] > 0 for line in log)
+    assert any(line["grad_norm"] > 0 for line in log)
+
+
+def test_the_reference_sees_what_the_policy_sees(trained: Path) -> None:
+    """Before the first update the two are one model, so their divergence is nothing at all."""
+    first, second, *_ = lines(trained)
+    assert first["kl"] == 0
+    assert second["kl"] > 0
+
+
+def test_a_killed_training_resumes_to_the_same_curve(
+    cold: Case, trained: Path, tmp_path: Path
+) -> None:
+    """The same answers are drawn, so rewards, losses and weights are the same to the last bit."""
+    out = tmp_path / "out"
+    killed_at(4, "rl", cold.recipe(), cold, out)
+    train("rl", cold.recipe(), cold.examples, out)
+    assert lines(out) == lines(trained)
+    result = (out / "checkpoint" / "model.safetensors").read_bytes()
+    assert result == (trained / "checkpoint" / "model.safetensors").read_bytes()
+
+
+def test_sharing_the_prompt_of_a_group_changes_no_figure(case: Case, tmp_path: Path) -> None:
+    recipe = with_rule(case.recipe(), "rl", steps=2)
+    train("rl", recipe, case.examples, tmp_path / "apart")
+    train("rl", with_rule(recipe, "rl", share_prompt=True), case.examples, tmp_path / "shared")
+    for apart, shared in zip(lines(tmp_path / "apart"), lines(tmp_path / "shared"), strict=True):
+        assert shared == pytest.approx(apart, rel=1e-3, abs=1e-5)
+
+
+def test_two_processes_draw_and_learn_as_one(cold: Case, trained: Path, tmp_path: Path) -> None:
+    """Each of two processes has one whole group; the loss is a mean over answers."""
+    single = with_rule(cold.recipe(), "rl", steps=3, loss="grpo", learning_rate=1e-5)
+    train("rl", single, cold.examples, tmp_path / "one")
+    recipe, out, port = with_rule(single, "rl", device_batch=4), tmp_path / "two", free_port()
+    rest = (2, port, "rl", recipe, cold.examples, out)
+    workers = [elsewhere().Process(target=spread, args=(rank, *rest)) for rank in range(2)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert [worker.exitcode for worker in workers] == [0, 0]
+    for key in ("reward", "loss", "group_deviation", "constant_groups"):
+        alone = [line[key] for line in lines(tmp_path / "one")]
+        assert [line[key] for line in lines(out)] == pytest.approx(alone, rel=1e-3, abs=1e-5)
+
+
+def test_a_plateau_ends_training_with_a_checkpoint(cold: Case, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    recipe = with_rule(cold.recipe(), "rl", learning_rate=0.0, steps=40, plateau=2, beta=0.0)
+    result = train("rl", recipe, cold.examples, out)
+    done = len(lines(out))
+    assert 2 <= done < 40
+    assert (result / "model.safetensors").is_file()
+    assert train("rl", recipe, cold.examples, out) == result
+    assert len(lines(out)) == done
+
+
+def test_what_was_stopped_before_the_result_was_written_is_not_trained_on(
+    cold: Case, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    recipe = with_rule(cold.recipe(), "rl", learning_rate=0.0, steps=40, plateau=2, beta=0.0)
+    result = train("rl", recipe, cold.examples, out)
+    done = lines(out)
+    result.rename(out / "checkpoint.gone")
+    assert train("rl", recipe, cold.examples, out) == result
+    assert lines(out) == done
+
+
+@given(
+    st.lists(st.floats(0, 1), min_size=1, max_size=60),
+    st.integers(1, 10),
+    st.integers(1, 10),
+)
+def test_a_training_never_stops_before_its_patience_is_over(
+    rewards: list[float], patience: int, more: int
+) -> None:
+    still = [0.2] * len(rewards)
+    assert not plateaued(rewards[:patience], still[:patience], patience)
+    assert not plateaued(rewards, still, 0)
+    flat = rewards + [rewards[-1]] * (20 * patience + more)
+    assert plateaued(flat, [0.2] * len(flat), patience)
+
+
+def test_a_rising_reward_or_a_falling_deviation_is_no_plateau() -> None:
+    rising = [k / 50 for k in range(50)]
+    assert not plateaued(rising, [0.2] * 50, 5)
+    assert not plateaued([0.5] * 50, rising[::-1], 5)
+    assert plateaued([0.5] * 50, rising, 5)
+
+
+@pytest.mark.parametrize("rollouts", ["vllm-colocate", "vllm-server"])
+def test_rollouts_that_would_not_see_the_video_are_refused(
+    rollouts: str, one: Case, tmp_path: Path
+) -> None:
+    recipe = with_rule(one.recipe(), "rl", rollouts=rollouts)
+    with pytest.raises(UserError, match="vLLM would answer blind"):
+        run_rl(recipe, one.examples, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@given(st.integers(1, 64), st.integers(1, 64), st.integers(2, 16))
+def test_a_process_gets_whole_groups_or_an_even_part_of_one(
+    device_batch: int, accumulated: int, group: int
+) -> None:
+    rule, own = replace(RL, group=group, device_batch=device_batch), device_batch * accumulated
+    if own % group == 0 or group % own == 0:
+        check_groups(rule, accumulated)
+    else:
+        with pytest.raises(UserError, match=f"neither whole groups of {group} "):
+            check_groups(rule, accumulated)

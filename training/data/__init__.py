@@ -1,0 +1,1 @@
+"""Training samples: their format, where they come from, which are kept."""

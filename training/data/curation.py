@@ -1,0 +1,135 @@
+"""Curation: which samples are fit to learn from, by named filters that count what they drop."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+from vtg_eval.annotations.seen_queries import normalised
+from vtg_eval.metrics.interval_sets import set_iou
+from vtg_eval.parsing.spans import span_parser
+from vtg_eval.types import Span
+
+from ..recipe import Bounds, CurationRule
+from .answer_form import well_formed
+from .sample import TrainingSample
+
+SHOWN = 5  # ids that a report names
+OPEN = CurationRule()  # its bounds let everything pass
+
+Passes = Callable[[TrainingSample], bool]
+
+
+class Dropped(NamedTuple):
+    """What one filter dropped: how many samples of those that reached it, and the first ids."""
+
+    filter: str
+    reached: int
+    dropped: int
+    first: tuple[str, ...]
+
+
+class Curated(NamedTuple):
+    """The samples that are kept, in their order, and what each filter dropped, in its order."""
+
+    kept: tuple[TrainingSample, ...]
+    report: tuple[Dropped, ...]
+
+
+def curate(samples: Sequence[TrainingSample], rule: CurationRule) -> Curated:
+    """Pass the samples through the rule's filters, one after the other.
+
+    "moment" is always on: a label must end after it starts, and begin before the video ends.
+    Bounds that are the rule's defaults let everything pass; others drop a sample that lacks what
+    they are about (a duration, a moment). Filters on the reasoning text drop a sample without
+    one. Duplicates come last, so that of several the first good one stays.
+    """
+    kept, report = tuple(samples), []
+    for name, passes in _filters(rule):
+        passed = [passes(sample) for sample in kept]
+        dropped = [s.id for s, ok in zip(kept, passed, strict=True) if not ok]
+        report.append(Dropped(name, len(kept), len(dropped), tuple(dropped[:SHOWN])))
+        kept = tuple(s for s, ok in zip(kept, passed, strict=True) if ok)
+    return Curated(kept, tuple(report))
+
+
+def reasoning_iou(sample: TrainingSample) -> float:
+    """Return the IoU of the spans that the reasoning text ends in with the label, 0 to 1.
+
+    The final answer counts, as the strict protocol reads it; several spans are one set. 0 where
+    there is none.
+    """
+    spans = span_parser("strict")(sample.reasoning or "").spans
+    return float(set_iou([list(spans)], [list(sample.spans)])[0])
+
+
+def _filters(rule: CurationRule) -> Iterator[tuple[str, Passes]]:
+    yield "moment", _has_proper_moment
+    if rule.format != "any":
+        form = rule.format
+        yield f"format {form}", lambda s: well_formed((s.reasoning or "").strip(), form)
+    if rule.reasoning_iou > 0:
+        least = rule.reasoning_iou
+        yield f"reasoning agrees, IoU {least:g}", lambda s: reasoning_iou(s) >= least
+    for name, values, bounds, default in (
+        ("moment length", _lengths, rule.moment_seconds, OPEN.moment_seconds),
+        ("video length", _duration, rule.video_seconds, OPEN.video_seconds),
+        ("moment share", _share, rule.moment_share, OPEN.moment_share),
+    ):
+        if bounds != default:
+            yield _named(name, bounds), _within(values, bounds)
+    if rule.duplicates:
+        yield "duplicates", _is_first()
+
+
+def _named(name: str, bounds: Bounds) -> str:
+    return f"{name}, {bounds[0]:g} to {bounds[1]:g}"
+
+
+def _within(values: Callable[[TrainingSample], Sequence[float]], bounds: Bounds) -> Passes:
+    """Return a filter: all values lie between the bounds, and there is one."""
+    low, high = bounds
+
+    def passes(sample: TrainingSample) -> bool:
+        found = values(sample)
+        return bool(found) and all(low <= value <= high for value in found)
+
+    return passes
+
+
+def _lengths(sample: TrainingSample) -> Sequence[float]:
+    return [end - start for start, end in sample.spans]
+
+
+def _duration(sample: TrainingSample) -> Sequence[float]:
+    return [] if sample.duration is None else [sample.duration]
+
+
+def _share(sample: TrainingSample) -> Sequence[float]:
+    """Return the share of the video that is in a moment, all moments together."""
+    if sample.duration is None or not sample.spans:
+        return []
+    return [sum(_lengths(sample)) / sample.duration]
+
+
+def _has_proper_moment(sample: TrainingSample) -> bool:
+    length = math.inf if sample.duration is None else sample.duration
+    return all(_proper(span, length) for span in sample.spans)
+
+
+def _proper(span: Span, length: float) -> bool:
+    return all(map(math.isfinite, span)) and max(span.start, 0.0) < min(span.end, length)
+
+
+def _is_first() -> Passes:
+    """Return a filter: no sample before asked the same of the same part of the same video."""
+    met: set[object] = set()
+
+    def passes(sample: TrainingSample) -> bool:
+        key = (sample.video, sample.clip, normalised(sample.query), sample.options)
+        new = key not in met
+        met.add(key)
+        return new
+
+    return passes

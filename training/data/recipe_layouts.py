@@ -1,0 +1,207 @@
+"""Converters of the data that TVG-R1, TimeLens and Time-R1 were trained on.
+
+What all converters keep to is in `converters`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePosixPath
+from string import ascii_uppercase
+
+from vtg_eval.annotations.records import Record, read_lines, read_list
+from vtg_eval.errors import DataError
+from vtg_eval.parsing.spans import strict
+from vtg_eval.types import Span
+
+from .sample import Difficulty, TrainingSample, relative_video
+
+LETTERED = re.compile(r"\(?([A-Z])[).:]\s*(.*)", re.ASCII | re.DOTALL)
+MARK = "<video>"
+# TVG-R1's own prompt ends in this; what stands before it is instruction, not query
+QUERY = re.compile(r"Now I give you the query: '(.*)'", re.DOTALL)
+ROLES = {"user": "user", "human": "user", "assistant": "assistant", "gpt": "assistant"}
+# "4jujhM5qhEc_00:00:39:000_00:01:24:700": a file that is itself a part of a longer video
+CUT = re.compile(r".+_\d\d:\d\d:\d\d:\d{3}_\d\d:\d\d:\d\d:\d{3}", re.ASCII)
+
+
+def tvg_r1_rl(path: Path) -> Iterator[TrainingSample]:
+    """TVG_RL.json and TVG_RL_val.json: {dataset, video, video_length, problem, choices, …}.
+
+    "gt_frame" is the moment (seconds), "ground_truth" the right option of a question. The layout
+    is the one that the training code reads (EasyR1/verl/utils/dataset_video.py and reward_score
+    of zjuruizhechen/TVG-R1); the files were not seen. The text of "problem" is the query as it
+    stands. "choices" may be an empty text; one with words in it, which the code appends to the
+    problem, is refused, because nothing says how it is divided.
+    """
+    for number, record in enumerate(read_list(path)):
+        options = _options(record)
+        yield TrainingSample(
+            id=f"{path.stem}/{number}",
+            video=relative_video(record.text("video"), record.where),
+            query=record.text("problem").strip(),
+            spans=(record.span("gt_frame"),),
+            source=f"tvg-r1/{record.text('dataset')}",
+            duration=record.optional_seconds("video_length"),  # the code reads some without
+            options=options,
+            choice=_choice(record, options) if options else None,
+        )
+
+
+def _options(record: Record) -> tuple[str, ...]:
+    """Return the options without their letters, where all have the letter of their place."""
+    choices = record.table.get("choices")
+    if choices is None or (isinstance(choices, str) and not choices.strip()):
+        return ()
+    options = record.texts("choices")
+    found = [LETTERED.fullmatch(option) for option in options]
+    letters = [match[1] for match in found if match]
+    if letters == list(ascii_uppercase[: len(options)]):
+        return tuple(match[2] for match in found if match)
+    return options
+
+
+def _choice(record: Record, options: Sequence[str]) -> str:
+    """Return the right letter; the file may have it or the option's words."""
+    truth = record.text("ground_truth").strip()
+    letters = ascii_uppercase[: len(options)]
+    if len(truth) == 1 and truth in letters:
+        return truth
+    if truth in options:
+        return letters[options.index(truth)]
+    raise DataError(f'{record.where}: "ground_truth" is none of the choices: `{truth[:60]}`.')
+
+
+def conversations(path: Path) -> Iterator[TrainingSample]:
+    """Read a JSON list, or JSON lines, of conversations with one question and one answer.
+
+    Two layouts are known: {"messages": [{"role", "content"}], "videos": [path]}, as ms-swift and
+    LLaMA-Factory document it, and {"conversations": [{"from", "value"}], "video": path}. The
+    label is the span of the answer, the answer is the reasoning text. The query is what stands in
+    quotes in TVG-R1's prompt (its evaluation code has it), else the whole question.
+
+    TVG-R1's cold-start file (TVG_Coldstart.json) was not seen. Its authors say (issue 1 of the
+    repository) that it is trained on the spans that the annotating model gave, which are the
+    answers' own. If it has another layout, the missing key is named.
+    """
+    records = read_lines(path) if path.suffix == ".jsonl" else read_list(path)
+    for number, record in enumerate(records):
+        question, answer = _turns(record)
+        spans = strict(answer).spans
+        if not spans:
+            raise DataError(f"{record.where}: there is no span in the answer `{answer[-60:]}`.")
+        yield TrainingSample(
+            id=f"{path.stem}/{number}",
+            video=relative_video(_video(record), record.where),
+            query=_query(question),
+            spans=spans,
+            source=path.stem,
+            reasoning=answer,
+        )
+
+
+def _turns(record: Record) -> tuple[str, str]:
+    """Return the last question and its answer; a system turn is left out."""
+    key, role, text = ("messages", "role", "content")
+    if "conversations" in record.table:
+        key, role, text = ("conversations", "from", "value")
+    turns = {ROLES.get(turn.text(role)): turn.text(text) for turn in record.records(key)}
+    if "user" not in turns or "assistant" not in turns:
+        raise DataError(f'{record.where}: "{key}" needs a question and an answer.')
+    return turns["user"], turns["assistant"].strip()
+
+
+def _video(record: Record) -> str:
+    if "videos" not in record.table:
+        return record.text("video")
+    videos = record.texts("videos")
+    if len(videos) != 1:
+        raise DataError(f'{record.where}: "videos" must have one path, not {len(videos)}.')
+    return videos[0]
+
+
+def _query(question: str) -> str:
+    quoted = QUERY.search(question)
+    return (quoted[1] if quoted else question.replace(MARK, "")).strip()
+
+
+def timelens_100k(path: Path) -> Iterator[TrainingSample]:
+    """timelens-100k.jsonl: one video a line, {source, video_path, duration, events}.
+
+    An event is {query, span}. The layout is the one that the authors' loader reads
+    (timelens/dataset/timelens_data.py of TencentARC/TimeLens); the file was not seen.
+    """
+    for number, record in enumerate(read_lines(path)):
+        for event_number, event in enumerate(record.records("events")):
+            yield _sample(f"timelens-100k/{number}/{event_number}", record, event, None)
+
+
+def timelens_filtered(path: Path) -> Iterator[TrainingSample]:
+    """Read the filter stage's JSON lines: {source, video_path, duration, query, span, iou, …}.
+
+    "iou" is that of one greedy answer. The layout is the one that the authors' script writes
+    (training/filter of TencentARC/TimeLens); the file was not seen. Its video paths begin with
+    the authors' own folder, data/TimeLens-100K/videos.
+    """
+    for number, record in enumerate(read_lines(path)):
+        iou = record.seconds("iou")
+        if not 0 <= iou <= 1:
+            raise DataError(f'{record.where}: "iou" must lie between 0 and 1, not {iou:g}.')
+        difficulty = Difficulty(mean_iou=iou, rewards=(iou,))
+        yield _sample(f"timelens-filtered/{number}", record, record, difficulty)
+
+
+def _sample(
+    name: str, record: Record, event: Record, difficulty: Difficulty | None
+) -> TrainingSample:
+    return TrainingSample(
+        id=name,
+        video=relative_video(record.text("video_path"), record.where),
+        query=event.text("query").strip(),
+        spans=_spans(event),
+        source=f"timelens-100k/{record.text('source')}",
+        duration=record.seconds("duration"),
+        difficulty=difficulty,
+    )
+
+
+def _spans(event: Record) -> tuple[Span, ...]:
+    """Return "span", which is one [start, end] or a list of them: the authors read both."""
+    value = event.table.get("span")
+    several = isinstance(value, list) and any(isinstance(item, list) for item in value)
+    return event.spans("span") if several else (event.span("span"),)
+
+
+def time_r1(path: Path) -> Iterator[TrainingSample]:
+    """train_2k5.json of xiaomi-research/time-r1 (seen), video paths below the repository.
+
+    "difficulty" is the base model's IoU in percent, for the one answer in "pred". "video_start"
+    and "video_end" are a clip's place in a longer video (the authors, issue 22). Where the file's
+    name has such a place, the file is taken to be the clip; elsewhere to be the longer video. The
+    videos themselves were not seen.
+    """
+    for number, record in enumerate(read_list(path)):
+        video = relative_video(record.text("video"), record.where)
+        difficulty = record.seconds("difficulty") / 100
+        if not 0 <= difficulty <= 1:
+            raise DataError(f'{record.where}: "difficulty" must lie between 0 and 100.')
+        yield TrainingSample(
+            id=f"time-r1/{number}",
+            video=video,
+            query=record.text("sentence").strip(),
+            spans=(record.span("timestamp"),),
+            source="time-r1",
+            clip=None if CUT.fullmatch(PurePosixPath(video).stem) else _clip(record),
+            duration=record.seconds("duration"),
+            difficulty=Difficulty(mean_iou=difficulty, rewards=(difficulty,)),
+        )
+
+
+def _clip(record: Record) -> Span | None:
+    start, end = record.optional_seconds("video_start"), record.optional_seconds("video_end")
+    if start is None and end is None:
+        return None
+    if start is None or end is None or not 0 <= start < end:
+        raise DataError(f'{record.where}: "video_start" and "video_end" must be a part of a video.')
+    return Span(start, end)

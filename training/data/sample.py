@@ -1,0 +1,243 @@
+"""Training samples and the one file format they have: JSON lines, one object for each sample.
+
+    {"id": "didemo/49152", "video": "didemo/videos/a.mp4", "clip": [0, 30], "query": "…",
+     "spans": [[5, 10]], "duration": 30, "source": "didemo", "reasoning": "<think>…",
+     "options": ["red", "blue"], "choice": "B",
+     "difficulty": {"mean_iou": 0.3, "deviation": 0.1, "parse_failures": 0, "rewards": [0.2, 0.4]}}
+
+Times are seconds. `id`, `video`, `query`, `spans` and `source` must be there, the rest may not.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from vtg_eval.annotations.records import Record, read_lines
+from vtg_eval.errors import DataError, UserError, nearest
+from vtg_eval.types import Asks, Sample, Span, Target
+
+
+@dataclass(frozen=True, slots=True)
+class Difficulty:
+    """How the start checkpoint did on a sample, over its rollouts.
+
+    mean_iou and deviation (standard deviation of the IoU) over all rollouts, an unreadable answer
+    counting 0; parse_failures: share of unreadable answers; rewards: one for each rollout.
+    """
+
+    mean_iou: float
+    deviation: float = 0.0
+    parse_failures: float = 0.0
+    rewards: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSample:
+    """One query about one video, with its label.
+
+    `video` is a path below the folder of videos, with forward slashes. `clip` is the part of the
+    file that is shown (seconds, of the file), None for all of it; `spans` and `duration` are in
+    the shown video's time, and untouched: neither sorted nor clamped. `reasoning` is the whole
+    answer that is to be learnt, tags and all. `options` (without letters) and `choice` (the right
+    one's letter) are there for questions.
+    """
+
+    id: str
+    video: str
+    query: str
+    spans: tuple[Span, ...]
+    source: str
+    clip: Span | None = None
+    duration: float | None = None
+    reasoning: str | None = None
+    options: tuple[str, ...] = ()
+    choice: str | None = None
+    difficulty: Difficulty | None = None
+
+    def to_sample(self) -> Sample:
+        """Return the sample as evaluation has it, so that an adapter asks it in the same words."""
+        return Sample(
+            id=self.id,
+            video=self.video,
+            query=self.query,
+            target=Target(spans=self.spans, choice=self.choice),
+            duration=self.duration,
+            options=self.options,
+            clips=() if self.clip is None else (self.clip,),
+            asks=self.asks,
+        )
+
+    @property
+    def asks(self) -> Asks:
+        """What the sample asks for."""
+        if not self.options:
+            return Asks.SPANS
+        return Asks.BOTH if self.spans else Asks.CHOICE
+
+
+KEYS = tuple(field.name for field in fields(TrainingSample))
+DIFFICULTY_KEYS = tuple(field.name for field in fields(Difficulty))
+
+
+def read_samples(path: Path) -> Iterator[TrainingSample]:
+    """Yield the samples of a file; raises DataError that names file, line and key."""
+    try:
+        yield from map(sample_from, read_lines(path))
+    except OSError as exc:
+        raise UserError(f"The training data {path} cannot be read: {exc.strerror}.") from exc
+
+
+def load_samples(paths: Iterable[Path]) -> tuple[TrainingSample, ...]:
+    """Return all samples of some files; raises DataError where an id stands there twice."""
+    found: dict[str, TrainingSample] = {}
+    for path in paths:
+        for sample in read_samples(path):
+            if sample.id in found:
+                raise DataError(f'{path}: the id "{sample.id}" stands there twice.')
+            found[sample.id] = sample
+    return tuple(found.values())
+
+
+def write_samples(path: Path, samples: Iterable[TrainingSample]) -> int:
+    """Write a new file, complete or not there; return how many samples it has.
+
+    Raises UserError where there is such a file, or two samples have the same id.
+    """
+    if path.exists():
+        raise UserError(f"{path} is there already. Remove it or name another file.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part")
+    ids: set[str] = set()
+    with part.open("w", encoding="utf-8") as file:
+        for count, sample in enumerate(samples, start=1):
+            ids.add(sample.id)
+            if len(ids) < count:
+                raise UserError(f'{path}: two samples have the id "{sample.id}".')
+            file.write(json.dumps(_table(sample), ensure_ascii=False, allow_nan=False) + "\n")
+    part.replace(path)
+    return len(ids)
+
+
+def sample_from(record: Record) -> TrainingSample:
+    """Return the sample that a record of the format holds; raises DataError."""
+    _only(record, KEYS)
+    sample = TrainingSample(
+        id=_filled(record, "id"),
+        video=_inside(record),
+        query=_filled(record, "query"),
+        spans=record.spans("spans"),
+        source=record.text("source"),
+        clip=_clip(record),
+        duration=_duration(record),
+        reasoning=None if record.table.get("reasoning") is None else record.text("reasoning"),
+        options=() if record.table.get("options") is None else record.texts("options"),
+        choice=None if record.table.get("choice") is None else record.text("choice"),
+        difficulty=_difficulty(record),
+    )
+    _check_target(sample, record.where)
+    return sample
+
+
+def relative_video(written: str, where: str) -> str:
+    """Return a data set's own path to a video as one below the folder of videos.
+
+    A leading "/" or "./" goes; raises DataError for a path that leads out of the folder.
+    """
+    parts = [part for part in PurePosixPath(written.strip()).parts if part != "/"]
+    if not parts or ".." in parts or "\0" in written:
+        raise DataError(f'{where}: "{written[:60]}" is not a path below the folder of videos.')
+    return str(PurePosixPath(*parts))
+
+
+def _inside(record: Record) -> str:
+    video = _filled(record, "video")
+    if video != relative_video(video, record.where):
+        raise DataError(
+            f'{record.where}: "video" must be a path below the folder of videos that the recipe '
+            f'names ([data] videos), not "{video[:60]}".'
+        )
+    return video
+
+
+def _check_target(sample: TrainingSample, where: str) -> None:
+    letters = sample.to_sample().letters
+    if sample.options and sample.choice not in letters:
+        wanted = ", ".join(letters)
+        raise DataError(f'{where}: "choice" is {sample.choice!r}; it must be one of {wanted}.')
+    if sample.choice is not None and not sample.options:
+        raise DataError(f'{where} has a "choice", but no "options".')
+    if not sample.spans and not sample.options:
+        raise DataError(f'{where}: "spans" is empty; only a question with options may have none.')
+
+
+def _filled(record: Record, key: str) -> str:
+    text = record.text(key)
+    if not text.strip():
+        raise DataError(f'{record.where}: "{key}" is empty.')
+    return text
+
+
+def _clip(record: Record) -> Span | None:
+    if record.table.get("clip") is None:
+        return None
+    clip = record.span("clip")
+    if not 0 <= clip.start < clip.end:
+        raise DataError(f'{record.where}: "clip" must be a part of the video, not {list(clip)}.')
+    return clip
+
+
+def _duration(record: Record) -> float | None:
+    duration = record.optional_seconds("duration")
+    if duration is not None and duration <= 0:
+        raise DataError(f'{record.where}: "duration" must be above 0, not {duration:g}.')
+    return duration
+
+
+def _difficulty(record: Record) -> Difficulty | None:
+    table = record.table.get("difficulty")
+    if table is None:
+        return None
+    if not isinstance(table, dict):
+        raise DataError(f'{record.where}: "difficulty" must be an object.')
+    inner = Record(f"{record.where}, difficulty", table)
+    _only(inner, DIFFICULTY_KEYS)
+    rewards = [
+        Record(inner.where, {"rewards": value}).seconds("rewards")
+        for value in _list(inner, "rewards")
+    ]
+    return Difficulty(
+        mean_iou=_share(inner, "mean_iou"),
+        deviation=_share(inner, "deviation"),
+        parse_failures=_share(inner, "parse_failures"),
+        rewards=tuple(rewards),
+    )
+
+
+def _share(record: Record, key: str) -> float:
+    value = record.seconds(key)
+    if not 0 <= value <= 1:
+        raise DataError(f'{record.where}: "{key}" must lie between 0 and 1, not {value:g}.')
+    return value
+
+
+def _list(record: Record, key: str) -> Sequence[Any]:
+    values = record.table.get(key)
+    if not isinstance(values, list):
+        raise DataError(f'{record.where}: "{key}" must be a list of numbers.')
+    return values
+
+
+def _only(record: Record, known: Sequence[str]) -> None:
+    for key in record.table:
+        if key not in known:
+            raise DataError(f'{record.where}: there is no key "{key}". {nearest(key, known)}')
+
+
+def _table(sample: TrainingSample) -> dict[str, Any]:
+    """Return a sample as JSON, without what it may lack and does."""
+    table = asdict(sample)
+    return {key: value for key, value in table.items() if key == "spans" or value not in (None, ())}

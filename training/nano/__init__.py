@@ -1,0 +1,1 @@
+"""How the shipped model nano was made."""

@@ -1,0 +1,1 @@
+"""A study: several ways of training, several seeds, one report."""

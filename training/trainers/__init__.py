@@ -1,0 +1,1 @@
+"""What learns: supervised fine-tuning and reinforcement learning."""

@@ -1,0 +1,150 @@
+"""What the model sees in training: built by the adapter and the engine's own code, as in scoring.
+
+An example goes the way a question goes in evaluation: frame store, adapter, `InputBuilder`. The
+answer to learn is appended to the prompt's tokens. So token ids, pixel values and positions of
+training and evaluation are equal by construction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+
+from vtg_eval.adapter import Adapter
+from vtg_eval.checkpoint.profile import load_profile
+from vtg_eval.checkpoint.resolve import resolve
+from vtg_eval.engines.base import Request
+from vtg_eval.engines.model_inputs import TEXT, VIDEO_TYPE, InputBuilder, ModelInput
+from vtg_eval.errors import UserError, VideoError
+from vtg_eval.protocol import Protocol
+from vtg_eval.registry import Registry
+from vtg_eval.run.paths import cache_folder
+from vtg_eval.types import Sample
+from vtg_eval.video.frame_store import FrameStore
+
+from ..recipe import ModelRule
+
+DECODER = "pyav"
+IGNORED = -100  # a label that no loss is taken of
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One question to train on. `answer` is the text to learn; RL needs none."""
+
+    sample: Sample
+    video: Path
+    answer: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a training starts: a checkpoint, its adapter and the protocol as it holds for it.
+
+    config: the checkpoint's config.json.
+    """
+
+    folder: Path
+    config: Mapping[str, Any]
+    adapter: Adapter
+    protocol: Protocol
+
+
+def find_source(rule: ModelRule, registry: Registry) -> Source:
+    """Look up the checkpoint, its adapter and the protocol; raises UserError."""
+    checkpoint, entry = resolve(rule.checkpoint, registry)
+    if checkpoint.path is None:
+        raise UserError(f"{rule.checkpoint} has no weights to train; name a checkpoint's folder.")
+    adapter: Adapter = registry.adapter(entry.name)(checkpoint)
+    protocol = load_profile(checkpoint.path).applied(registry.protocol(rule.protocol))
+    return Source(checkpoint.path, checkpoint.config or {}, adapter, protocol)
+
+
+class Batches:
+    """Model inputs for examples."""
+
+    def __init__(self, source: Source, processor: Any, store: FrameStore) -> None:
+        self._source = source
+        self._tokenizer = processor.tokenizer
+        self._store = store
+        self._builder = InputBuilder(processor)
+        self._place = int(processor.video_token_id)
+        self._pad = int(self._tokenizer.pad_token_id or 0)
+
+    def request(self, example: Example) -> Request:
+        """Return the example as the adapter asks it; raises UserError for a broken video."""
+        adapter, protocol = self._source.adapter, self._source.protocol
+
+        def sizer(height: int, width: int, count: int) -> tuple[int, int]:
+            return adapter.frame_size(height, width, count, protocol.frames)
+
+        try:
+            frames = self._store.frames(example.video, protocol.frames, sizer, example.sample.clips)
+        except VideoError as exc:
+            raise UserError(
+                f"{example.video} (sample {example.sample.id}) cannot be read: {exc}. "
+                "Take its samples out of the training data and train into another folder."
+            ) from exc
+        return adapter.request(example.sample, frames, protocol)
+
+    def prompt(self, example: Example) -> ModelInput:
+        """Return the model's input for the question alone: what generates the answer."""
+        return self._builder.build(self.request(example))
+
+    def lesson(self, example: Example) -> ModelInput:
+        """Return the question with its answer behind it, and the token that ends an answer."""
+        prompt = self.prompt(example)
+        return ModelInput(prompt.ids + self.answer_ids(example), prompt.tensors)
+
+    def answer_ids(self, example: Example) -> list[int]:
+        """Return the tokens to learn. Raises UserError where the text holds a control token."""
+        ids: list[int] = self._tokenizer(example.answer, add_special_tokens=False)["input_ids"]
+        control = {*self._tokenizer.all_special_ids, self._place}
+        if not ids or control & set(ids):
+            found = self._tokenizer.decode(sorted(control & set(ids))) or "no text at all"
+            raise UserError(f"The answer to learn of sample {example.sample.id} holds {found}.")
+        return [*ids, int(self._tokenizer.eos_token_id)]
+
+    def lessons(self, examples: Sequence[Example]) -> dict[str, torch.Tensor]:
+        """Return one batch for supervised learning, padded on the left.
+
+        `labels` (int64 [B, L]) hold the answers' tokens, and IGNORED elsewhere.
+        """
+        batch = dict(self.collate([self.lesson(example) for example in examples]))
+        labels = torch.full_like(batch["input_ids"], IGNORED)
+        for row, example in enumerate(examples):
+            count = len(self.answer_ids(example))
+            labels[row, -count:] = batch["input_ids"][row, -count:]
+        return {**batch, "labels": labels}
+
+    def collate(self, inputs: Sequence[ModelInput]) -> Mapping[str, torch.Tensor]:
+        """Return one batch as the engine collates it."""
+        batch: Mapping[str, torch.Tensor] = self._builder.collate(inputs, self._pad)
+        return batch
+
+    def vision(self, inputs: Sequence[ModelInput]) -> dict[str, torch.Tensor]:
+        """Return the tensors of the inputs' videos, one video after the other."""
+        return {name: t for name, t in self.collate(inputs).items() if name not in TEXT}
+
+    def kinds(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Return which tokens stand for video, int64 as `ids` [B, L]: VIDEO_TYPE there, 0 else."""
+        return VIDEO_TYPE * ((ids == self._place) & (mask == 1)).long()
+
+
+def make_batches(source: Source, registry: Registry) -> tuple[Batches, Any]:
+    """Return the batches of a source, and its processor, decoded frames in the user's cache.
+
+    Raises UserError where the checkpoint's processor cannot be loaded.
+    """
+    try:
+        processor = transformers.AutoProcessor.from_pretrained(source.folder)
+    except Exception as exc:  # whatever a broken checkpoint makes the loader raise
+        reason = " ".join(str(exc).split())[:300]
+        raise UserError(f"{source.folder} has no processor that can be loaded: {reason}") from exc
+    store = FrameStore(registry.decoder(DECODER)(), cache_folder() / "frames")
+    return Batches(source, processor, store), processor

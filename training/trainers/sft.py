@@ -1,0 +1,69 @@
+"""Supervised fine-tuning on TRL's SFTTrainer, with videos."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from datasets import Dataset
+
+from vtg_eval.errors import UserError
+
+from ..recipe import Recipe
+from .batches import Example
+from .callbacks import StepBar, StepLog
+from .sample_order import order
+from .stage import WORKERS, Guarded, Stage, run_stage
+from .trl_quietly import SFTConfig, SFTTrainer
+
+COLUMNS = {
+    "loss": "loss",
+    "mean_token_accuracy": "token_accuracy",
+    "entropy": "entropy",
+    "grad_norm": "grad_norm",
+    "learning_rate": "learning_rate",
+}
+
+
+class VideoSft(Guarded, SFTTrainer):
+    """TRL's trainer; videos come in through the collator."""
+
+
+def run_sft(recipe: Recipe, samples: Sequence[Example], out: Path) -> Path:
+    """Fine-tune on the samples' answers; returns the folder that vtg-eval scores.
+
+    Goes on from the last state in `out`. Raises UserError for a recipe without [sft], where
+    `out` holds another training, and for a loss that is no number.
+    """
+    if recipe.sft is None:
+        raise UserError(f"The recipe {recipe.name} has no [sft].")
+    rule = recipe.sft
+
+    def make(stage: Stage) -> VideoSft:
+        def collate(rows: Sequence[Mapping[str, int]]) -> dict[str, torch.Tensor]:
+            return stage.batches.lessons([samples[row["row"]] for row in rows])
+
+        common: dict[str, Any] = stage.arguments(rule.batch, "sft.batch")
+        # before the model is loaded, which ZeRO-3 then does in shards
+        arguments = SFTConfig(
+            **common,
+            max_length=None,
+            dataset_kwargs={"skip_prepare_dataset": True},
+            train_sampling_strategy="sequential",
+            dataloader_num_workers=0 if common["use_cpu"] else WORKERS,
+        )
+        return VideoSft(
+            model=stage.load_policy(),
+            args=arguments,
+            data_collator=collate,
+            train_dataset=Dataset.from_dict(
+                {"row": order(len(samples), rule.steps * rule.batch, rule.seed)}
+            ),
+            processing_class=stage.processor,
+            peft_config=stage.adapters(),
+            callbacks=[StepLog(stage.folder.log, COLUMNS), StepBar(recipe.name, ["loss"])],
+        )
+
+    return run_stage("sft", recipe, rule, samples, out, make)

@@ -1,0 +1,1 @@
+"""How annotation files become samples: their layouts, groups of samples, subtitles."""

@@ -1,0 +1,1 @@
+"""A checkpoint's folder: which adapter serves it, what it sets, its digest."""

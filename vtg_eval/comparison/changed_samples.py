@@ -1,0 +1,85 @@
+"""The samples that changed most between two runs, and what both said."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from vtg_eval.comparison.pairing import Pairing
+from vtg_eval.files.json_files import finite
+from vtg_eval.parsing.answers import Reading
+from vtg_eval.types import Asks, Sample, Span
+
+SHOWN_SPANS = 3
+CHANGED = 5  # samples that gained most, and as many that lost most
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """An answer as it was read, or the truth: the first spans, in seconds (or what the protocol
+    counts in), the option, and whether it says that the event never happens."""
+
+    spans: tuple[tuple[float | None, float | None], ...]
+    choice: str | None
+    never: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedSample:
+    """A sample, its part of the chosen metric in both runs in percent, and their answers.
+
+    `truth` is None, and the query empty, where the runs were read from scores as JSON.
+    """
+
+    id: str
+    video: str
+    query: str
+    first: float
+    second: float
+    truth: Said | None
+    first_said: Said
+    second_said: Said
+
+
+def changed_samples(pairing: Pairing) -> tuple[ChangedSample, ...]:
+    """Return the samples that gained and that lost most, the largest changes first."""
+    samples, pair = pairing.samples, pairing.pairs[pairing.metric]
+    change = np.where(pair.counted & np.isfinite(pair.change), pair.change, 0.0)
+    gained = [row for row in np.argsort(-change, kind="stable")[:CHANGED] if change[row] > 0]
+    lost = [row for row in np.argsort(change, kind="stable")[:CHANGED] if change[row] < 0]
+    rows = sorted((*gained, *lost), key=lambda row: (-abs(change[row]), row))
+    return tuple(_change(pairing, samples[row], int(row)) for row in rows)
+
+
+def _change(pairing: Pairing, sample: Sample, row: int) -> ChangedSample:
+    pair = pairing.pairs[pairing.metric]
+    first, second = (
+        run.readings[rows[row]]
+        for run, rows in zip((pairing.first, pairing.second), pairing.rows, strict=True)
+    )
+    return ChangedSample(
+        id=sample.id,
+        video=sample.video,
+        query=sample.query,
+        first=100 * float(pair.first.values[row]),
+        second=100 * float(pair.second.values[row]),
+        truth=_truth(sample) if sample.query else None,
+        first_said=_said(first),
+        second_said=_said(second),
+    )
+
+
+def _truth(sample: Sample) -> Said:
+    spans, choice = sample.target.spans, sample.target.choice
+    return Said(_plain(spans), choice, sample.asks is Asks.SPANS and not spans)
+
+
+def _said(reading: Reading) -> Said:
+    choice = reading.letters[0] if reading.letters else None
+    return Said(_plain(reading.spans), choice, reading.absent)
+
+
+def _plain(spans: Sequence[Span]) -> tuple[tuple[float | None, float | None], ...]:
+    return tuple((finite(span.start), finite(span.end)) for span in spans[:SHOWN_SPANS])

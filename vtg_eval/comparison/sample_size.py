@@ -1,0 +1,157 @@
+"""Plans: how many samples a lift needs, from runs that are there or by assumption."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from vtg_eval.comparison.compare import compare
+from vtg_eval.comparison.scored_run import ScoredRun
+from vtg_eval.errors import UserError
+from vtg_eval.files.json_files import finite
+from vtg_eval.statistics.power import (
+    Precision,
+    Size,
+    cluster_size,
+    detectable_at,
+    error_without_runs,
+    needed,
+)
+from vtg_eval.types import Sample
+
+FORMAT = 1
+LIFTS = (1.0, 2.0, 5.0)
+CORRELATION = 0.5
+WITHIN = 0.1
+NO_SPREAD = 1e-9  # percentage points: what rounding leaves of a difference that never varies
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRow:
+    """One metric. `error`: the standard error of a difference at `size`, in percentage points, with
+    `freedom` degrees of freedom.
+
+    `detectable` there; `lifts` what the plan's numbers of samples detect, `needed` what its lifts
+    need (None: more than can be had).
+    """
+
+    metric: str
+    size: Size
+    error: float
+    freedom: int
+    detectable: float | None
+    lifts: tuple[float | None, ...]
+    needed: tuple[Size | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """`samples` and `lifts` are what was asked; `assumptions` what the figures stand on."""
+
+    title: str
+    samples: tuple[int, ...]
+    lifts: tuple[float, ...]
+    rows: tuple[PlanRow, ...]
+    assumptions: tuple[str, ...]
+    format: int = FORMAT
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRequest:
+    """What a plan is to answer, and what it is to assume where no run says it.
+
+    correlation: of two runs' values for one sample; within: of the differences of two samples of
+    one video.
+    """
+
+    samples: tuple[int, ...] = ()
+    lifts: tuple[float, ...] = LIFTS
+    correlation: float = CORRELATION
+    within: float = WITHIN
+
+
+def plan_from_runs(runs: Sequence[ScoredRun], request: PlanRequest) -> Plan:
+    """Plan from the differences of two runs, or from the spread of one run's values.
+
+    Raises UserError where they say nothing: too few videos, or no spread at all.
+    """
+    alone = len(runs) == 1
+    (compared,) = compare([_zeros(runs[0]), runs[0]] if alone else runs)
+    factor = math.sqrt(2 * (1 - request.correlation)) if alone else 1.0
+    rows = []
+    for row in compared.metrics:
+        found = row.estimate
+        if found.error and found.freedom and found.error * factor > NO_SPREAD:
+            size = Size(found.samples, found.videos)
+            precision = Precision(found.error * factor, found.freedom, size)
+            rows.append(_row(row.metric, precision, request))
+    if not rows:
+        raise UserError("Nothing can be planned from this: there are too few videos, or no spread.")
+    if alone:
+        source = (
+            f"standard error: that of the run's own figure, times sqrt(2 (1 - {_R})), with "
+            f"{request.correlation:g} assumed for the {_R}"
+        )
+    else:
+        source = "standard error: that of B - A, measured on these two runs"
+    return _plan(f"{compared.task} {compared.split}", rows, request, source)
+
+
+def plan_from_figure(
+    name: str, samples: Sequence[Sample], figure: float, request: PlanRequest
+) -> Plan:
+    """Plan for a metric of hits that is `figure` percent, on the samples of a split `name`."""
+    sizes = list(Counter(sample.video for sample in samples).values())
+    error = error_without_runs(figure, request.correlation, request.within, sizes)
+    precision = Precision(error, len(sizes) - 1, Size(len(samples), len(sizes)))
+    row = _row(f"hits, {figure:g} %", precision, request)
+    source = (
+        f"standard error: 100 sqrt(2 p (1 - p) (1 - {_R}) (1 + (m - 1) within) / samples), with "
+        f"p = {figure / 100:g}, {request.correlation:g} assumed for the {_R}, {request.within:g} "
+        f"for the correlation within a video, and m = {cluster_size(sizes):.1f} samples on an "
+        "average sample's video"
+    )
+    return _plan(name, [row], request, source)
+
+
+_R = "correlation of two runs' values for a sample"
+
+
+def _plan(title: str, rows: Sequence[PlanRow], request: PlanRequest, source: str) -> Plan:
+    fixed = (
+        "detectable: (t(97.5 %) + t(80 %)) standard errors, a test at 5 % with a power of 80 %, "
+        "not corrected for several metrics",
+        "other sizes: as many samples a video and as much spread, so that the standard error goes "
+        "with 1 / sqrt(videos)",
+    )
+    return Plan(title, request.samples, request.lifts, tuple(rows), (source, *fixed))
+
+
+def _row(metric: str, precision: Precision, request: PlanRequest) -> PlanRow:
+    return PlanRow(
+        metric=metric,
+        size=precision.size,
+        error=precision.error,
+        freedom=precision.freedom,
+        detectable=finite(precision.detectable),
+        lifts=tuple(finite(detectable_at(precision, each)) for each in request.samples),
+        needed=tuple(needed(precision, lift) for lift in request.lifts),
+    )
+
+
+def _zeros(run: ScoredRun) -> ScoredRun:
+    """Return a run that scores nothing: the difference to it is the run's own figure."""
+    columns = {
+        name: replace(column, values=np.zeros_like(column.values))
+        for name, column in run.table.columns.items()
+    }
+    return replace(run, table=replace(run.table, columns=columns))

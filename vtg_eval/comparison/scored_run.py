@@ -1,0 +1,163 @@
+"""A run as comparisons see it: every sample's part of every metric."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from vtg_eval.annotations.seen_queries import with_seen_queries
+from vtg_eval.errors import UserError
+from vtg_eval.parsing.answers import Reading
+from vtg_eval.parsing.predictions_file import read_predictions
+from vtg_eval.registry import Registry
+from vtg_eval.run.finished import Splits, finished_run
+from vtg_eval.run.paths import data_root
+from vtg_eval.run.results import TaskResults, load_results
+from vtg_eval.scoring.score import Score, score
+from vtg_eval.scoring.table import Column, Table
+from vtg_eval.types import Sample, Span, Target
+
+SAME_FIGURE = 0.01  # percentage points, for protocols that round
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredRun:
+    """What was asked, how it was read, and the table of metrics; all in the samples' order.
+
+    `name` is what the user calls it. Runs read from scores as JSON have one metric, the primary
+    one, and samples without query, truth and groups.
+    """
+
+    name: str
+    model: str
+    task: str
+    task_version: str
+    split: str
+    protocol: str
+    samples: tuple[Sample, ...]
+    readings: tuple[Reading, ...]
+    table: Table
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """How answers are scored: the data root and the protocol (None: the usual ones), and the task
+    and split of files of predictions (no task: files are scores as JSON)."""
+
+    root: Path | None = None
+    protocol: str | None = None
+    task: str | None = None
+    split: str | None = None
+
+
+def scored_runs(paths: Sequence[Path], registry: Registry, where: Where) -> list[ScoredRun]:
+    """Read runs: folders, files of predictions where a task is named, else scores as JSON.
+
+    Raises UserError where one is none of them, or its annotations are not there.
+    """
+    splits = Splits()
+    return [_scored(path, registry, where, splits) for path in paths]
+
+
+def _scored(path: Path, registry: Registry, where: Where, splits: Splits) -> ScoredRun:
+    if path.is_dir():
+        run = finished_run(path, registry, splits, where.root, where.protocol, times=False)
+        spec, card = run.spec, run.task.card
+        samples = with_seen_queries(
+            run.samples, card, spec.split, lambda name: splits.samples(run.task, run.root, name)
+        )
+        found = score(card, samples, run.answers, spec.protocol, spec.split)
+        return _from_score(str(path), spec.model, spec.task_version, found)
+    if where.task is None:
+        return _from_results(path, where.protocol)
+    task = registry.task(where.task)
+    split = task.card.split(where.split)
+    root = data_root(task, where.root)
+    samples = with_seen_queries(
+        splits.samples(task, root, split),
+        task.card,
+        split,
+        lambda name: splits.samples(task, root, name),
+    )
+    protocol = registry.protocol_for(task.card, where.protocol, split)
+    found = score(task.card, samples, read_predictions(path), protocol, split)
+    return _from_score(str(path), path.name, task.card.version, found)
+
+
+def _from_score(name: str, model: str, version: str, found: Score) -> ScoredRun:
+    return ScoredRun(
+        name=name,
+        model=model,
+        task=found.task,
+        task_version=version,
+        split=found.split,
+        protocol=found.protocol,
+        samples=found.samples,
+        readings=found.readings,
+        table=found.table,
+    )
+
+
+def _from_results(path: Path, protocol: str | None) -> ScoredRun:
+    results = _results(path)
+    if protocol not in (None, results.protocol):
+        raise UserError(
+            f"{path} holds scores under {results.protocol}. For other protocols name run folders, "
+            "or predictions with --task."
+        )
+    rows = results.samples
+    nothing = Target()
+    return ScoredRun(
+        name=str(path),
+        model=results.model,
+        task=results.task,
+        task_version=results.task_version,
+        split=results.split,
+        protocol=results.protocol,
+        samples=tuple(Sample(row.id, row.video, query="", target=nothing) for row in rows),
+        readings=tuple(_reading(row.span, row.choice) for row in rows),
+        table=Table({results.primary: _primary(path, results)}, results.primary),
+    )
+
+
+def _results(path: Path) -> TaskResults:
+    try:
+        table = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as exc:
+        raise UserError(f"The run {path} cannot be read: {exc.strerror}.") from exc
+    except (ValueError, RecursionError) as exc:
+        raise UserError(
+            f"{path} is neither a run folder nor scores as JSON. If it holds predictions, name "
+            "their task by --task."
+        ) from exc
+    if not isinstance(table, dict):
+        raise UserError(f"{path} does not hold the JSON that `vtg-eval score --json` writes.")
+    return load_results(table)
+
+
+def _primary(path: Path, results: TaskResults) -> Column:
+    """Return the primary metric's column; raises UserError where the JSON does not have it all.
+
+    The JSON does not say which samples are in the denominator: all of them, or its figure is not
+    the mean of its values.
+    """
+    parts = [np.nan if row.value is None else row.value for row in results.samples]
+    column = Column(np.array(parts, dtype=np.float64), np.ones(len(parts), dtype=np.bool_))
+    stated = results.metrics.get(results.primary)
+    if stated is None or not abs(column.percent() - stated) <= SAME_FIGURE:
+        raise UserError(
+            f"Not all samples of {path} count for {results.primary}, and the file does not say "
+            "which do. Name the run's folder, or the predictions with --task."
+        )
+    return column
+
+
+def _reading(span: Sequence[float | None] | None, choice: str | None) -> Reading:
+    """Return what counted of an answer."""
+    times = [np.nan if time is None else time for time in span or ()]
+    spans = (Span(*times),) if times else ()
+    return Reading(spans=spans, letters=() if choice is None else (choice,))

@@ -1,0 +1,1 @@
+"""Proof that a model is told true times."""

@@ -1,0 +1,134 @@
+"""A run read back from its folder, and scored again: without model or videos."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from vtg_eval.errors import UserError
+from vtg_eval.files.digests import subset_digest
+from vtg_eval.protocol import RULES, Protocol
+from vtg_eval.registry import Registry
+from vtg_eval.run.folder import RunFolder
+from vtg_eval.run.journal import Record, read_journal
+from vtg_eval.run.manifest import Manifest, Subset
+from vtg_eval.run.paths import data_root
+from vtg_eval.run.plan import without
+from vtg_eval.run.results import TaskResults, make_results, prediction
+from vtg_eval.run.spec import RunSpec, annotation_digest
+from vtg_eval.task import Task
+from vtg_eval.types import Prediction, Sample
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedRun:
+    """A run as its folder has it: `samples` are those it asked, `root` is their data root."""
+
+    manifest: Manifest
+    spec: RunSpec
+    subset: Subset
+    task: Task
+    root: Path
+    samples: tuple[Sample, ...]
+    records: Mapping[str, Record]
+
+    @property
+    def answers(self) -> list[Prediction]:
+        """What the run answered, in the order of the samples; those without a record lack."""
+        return [prediction(self.records[s.id]) for s in self.samples if s.id in self.records]
+
+    def results(self, protocols: Iterable[Protocol]) -> TaskResults:
+        """Score it; `protocols` are those for the spread."""
+        return make_results(
+            self.spec, self.subset, self.task, self.root, self.samples, self.records, protocols
+        )
+
+
+class Splits:
+    """The splits that several runs were asked, each read once."""
+
+    def __init__(self) -> None:
+        self._samples: dict[tuple[str, Path, str], tuple[Sample, ...]] = {}
+        self._digests: dict[tuple[str, Path, str], str] = {}
+
+    def samples(self, task: Task, root: Path, split: str) -> tuple[Sample, ...]:
+        """Return all samples of a split."""
+        key = (task.card.name, root, split)
+        if key not in self._samples:
+            self._samples[key] = tuple(task.samples(root, split))
+        return self._samples[key]
+
+    def digest(self, task: Task, root: Path, split: str) -> str:
+        """Return the digest of all samples of a split."""
+        key = (task.card.name, root, split)
+        if key not in self._digests:
+            self._digests[key] = annotation_digest(self.samples(task, root, split))
+        return self._digests[key]
+
+
+def rescore(
+    path: Path, registry: Registry, root: Path | None = None, protocol: str | None = None
+) -> TaskResults:
+    """Score the run in the folder at `path`; arguments and errors as for `finished_run`."""
+    run = finished_run(path, registry, Splits(), root, protocol)
+    return run.results(registry.protocols.values())
+
+
+def finished_run(
+    path: Path,
+    registry: Registry,
+    splits: Splits,
+    root: Path | None = None,
+    protocol: str | None = None,
+    times: bool = True,
+) -> FinishedRun:
+    """Read the run in the folder at `path`, under its own protocol or another one.
+
+    root: the data root, for the annotations; times: as for `read_journal`. Raises UserError
+    where the folder holds no run, and where the annotations are not those that the run was asked
+    about.
+    """
+    folder = RunFolder(path)
+    manifest = folder.manifest()
+    spec, subset = _spec(path, manifest)
+    task = registry.task(spec.task)
+    if protocol is not None:
+        spec = replace(spec, protocol=registry.protocol_for(task.card, protocol, spec.split))
+    where = data_root(task, root)
+    samples = splits.samples(task, where, spec.split)
+    asked = without(samples[: subset.limit], subset.missing_videos)
+    same = splits.digest(task, where, spec.split) == spec.annotations
+    if not same or subset_digest(sample.id for sample in asked) != subset.digest:
+        raise UserError(
+            f"The annotations of {spec.task} in {where} are not those that {path} was asked about."
+        )
+    records = read_journal(folder.journal_file, times)
+    return FinishedRun(manifest, spec, subset, task, where, asked, records)
+
+
+def _spec(path: Path, manifest: Manifest) -> tuple[RunSpec, Subset]:
+    table = manifest.spec
+    if manifest.subset is None:
+        raise UserError(f"{path} was never begun: run its command again.")
+    try:
+        spec = RunSpec(**{**table, "protocol": protocol_from_json(table["protocol"])})
+    except (KeyError, TypeError) as exc:
+        raise UserError(
+            f"{path} was made by another version of vtg-eval; this one cannot score it: {exc}"
+        ) from exc
+    return spec, manifest.subset
+
+
+def protocol_from_json(table: Mapping[str, Any]) -> Protocol:
+    """Return the protocol that a manifest holds in full; raises KeyError or TypeError."""
+    parts = {
+        part: replace(rule, **{key: _tupled(value) for key, value in table[part].items()})
+        for part, rule in RULES.items()
+    }
+    return Protocol(**{**{key: _tupled(value) for key, value in table.items()}, **parts})
+
+
+def _tupled(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value

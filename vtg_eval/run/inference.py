@@ -1,0 +1,88 @@
+"""The middle of a run: feed to engine to journal, until all is answered or someone stops it."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import chain
+from pathlib import Path
+from types import FrameType
+
+from vtg_eval.engines.base import Engine, Request
+from vtg_eval.errors import UserError
+from vtg_eval.run.journal import Record
+from vtg_eval.run.prefetch import Feed
+
+ERROR_FILE = "engine-error.txt"
+
+
+def ask(
+    feed: Feed,
+    start: Callable[[], Engine],
+    keep: Callable[[Record], None],
+    folder: Path,
+) -> None:
+    """Ask all of the feed and `keep` each record as it comes.
+
+    The engine is started with the first request, so it is not where there is none. Raises
+    UserError where the run cannot go on: then what is kept stays, and the engine's own words
+    are in `folder`.
+    """
+    first = next(feed, None)
+    for record in feed.take_failed():
+        keep(record)
+    if first is not None:
+        _converse(chain([first], feed), feed, start, keep, folder)
+    if feed.fatal is not None:
+        raise feed.fatal
+    for record in chain(feed.take_failed(), feed.unanswered()):
+        keep(record)
+
+
+def _converse(
+    requests: Iterator[Request],
+    feed: Feed,
+    start: Callable[[], Engine],
+    keep: Callable[[Record], None],
+    folder: Path,
+) -> None:
+    try:
+        for completion in start().generate(requests):
+            keep(feed.answer(completion))
+            for record in feed.take_failed():
+                keep(record)
+    except UserError:
+        raise
+    except Exception as exc:  # an engine may raise anything; the user gets one line
+        (folder / ERROR_FILE).write_text(traceback.format_exc(), encoding="utf-8")
+        reason = " ".join(f"{type(exc).__name__}: {exc}".split())[:200]
+        raise UserError(
+            f"The engine failed: {reason} (more in {folder / ERROR_FILE}). The answers so far "
+            "are kept; run the same command again to finish."
+        ) from exc
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """Let SIGTERM end a run as Ctrl-C does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def warn(line: str) -> None:
+    """Tell the user something that does not stop the run."""
+    print(f"vtg-eval: {line}", file=sys.stderr)

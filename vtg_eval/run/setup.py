@@ -1,0 +1,130 @@
+"""A case: one checkpoint on one task, every name looked up and every default filled in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from vtg_eval.adapter import Adapter, Checkpoint
+from vtg_eval.checkpoint.fingerprint import checkpoint_digest
+from vtg_eval.checkpoint.profile import load_profile
+from vtg_eval.checkpoint.resolve import default_engine, resolve
+from vtg_eval.engines.base import EngineOptions
+from vtg_eval.errors import UserError, nearest
+from vtg_eval.files.digests import sha256
+from vtg_eval.question import wording
+from vtg_eval.registry import Registry
+from vtg_eval.run.paths import data_root
+from vtg_eval.run.spec import RunSpec, annotation_digest
+from vtg_eval.task import Task
+from vtg_eval.types import Asks, Sample
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What the user asked for, as typed; None where the default is looked up."""
+
+    model: str
+    protocol: str | None = None
+    split: str | None = None
+    data_root: Path | None = None
+    engine: str | None = None
+    engine_options: EngineOptions = field(default_factory=EngineOptions)
+    decoder: str = "pyav"
+    limit: int | None = None
+    allow_subset: bool = False
+    quiet: bool = False
+    command: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A checkpoint with its adapter and the engine that runs it."""
+
+    checkpoint: Checkpoint
+    adapter_name: str
+    adapter: Adapter
+    engine: str
+    digest: str
+
+    @property
+    def name(self) -> str:
+        """The checkpoint folder's name, or the adapter's own word; no path is in it."""
+        path = self.checkpoint.path
+        if path is not None:
+            return path.resolve().name
+        return f"{self.adapter_name}:{Path(self.checkpoint.argument).name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A run before its plan. `samples` are the whole split."""
+
+    task: Task
+    root: Path
+    samples: tuple[Sample, ...]
+    spec: RunSpec
+
+
+def find_model(options: RunOptions, registry: Registry) -> Model:
+    """Look up the checkpoint, its adapter and its engine; raises UserError."""
+    checkpoint, entry = resolve(options.model, registry)
+    if entry.engine and options.engine not in (None, entry.engine):
+        raise UserError(f"{entry.name} brings its answers along; leave out --engine.")
+    engine = entry.engine or options.engine or default_engine(registry)
+    if engine not in registry.engines:
+        raise UserError(f'There is no engine "{engine}". {nearest(engine, registry.engines)}')
+    path = checkpoint.path
+    return Model(
+        checkpoint=checkpoint,
+        adapter_name=entry.name,
+        adapter=registry.adapter(entry.name)(checkpoint),
+        engine=engine,
+        digest=checkpoint_digest(path) if path else sha256(checkpoint.reference),
+    )
+
+
+def make_case(options: RunOptions, model: Model, name: str, registry: Registry) -> Case:
+    """Look up a task, read its annotations and spell the run out; raises UserError.
+
+    A generated benchmark is made here, on first use.
+    """
+    task: Task = registry.task(name)
+    split = task.card.split(options.split)
+    profile = load_profile(model.checkpoint.path)
+    protocol = profile.applied(registry.protocol_for(task.card, options.protocol, split))
+    root = data_root(task, options.data_root)
+    task.prepare(root, split)
+    samples = tuple(task.samples(root, split))
+    if model.adapter.needs_frames and not all(wording(a, protocol.prompt) for a in _asked(samples)):
+        raise UserError(f"{protocol.name} scores answers but says no prompt; ask under another.")
+    optionless = any(s.asks is not Asks.SPANS and not s.options for s in samples)
+    if model.adapter.needs_frames and optionless:
+        raise UserError(
+            f"The annotations of {name} have no options to show to a model; they can score "
+            f"answers only. `vtg-eval tasks {name}` says which file has them."
+        )
+    engine = options.engine_options
+    spec = RunSpec(
+        model=model.name,
+        checkpoint=model.digest,
+        adapter=model.adapter_name,
+        task=name,
+        task_version=task.card.version,
+        split=split,
+        annotations=annotation_digest(samples),
+        limit=options.limit,
+        protocol=protocol,
+        engine=model.engine,
+        engine_args=engine.extra,
+        dtype=engine.dtype,
+        seed=engine.seed,
+        decoder=options.decoder if model.adapter.needs_frames else None,
+        trust_remote_code=engine.trust_remote_code,
+    )
+    return Case(task, root, samples, spec)
+
+
+def _asked(samples: Sequence[Sample]) -> set[Asks]:
+    return {sample.asks for sample in samples}

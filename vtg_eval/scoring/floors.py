@@ -1,0 +1,146 @@
+"""What a blind guess gets on the same samples, and the best that the model's frames allow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from vtg_eval.errors import UserError
+from vtg_eval.metrics.iou import Floats, iou
+from vtg_eval.protocol import Protocol
+from vtg_eval.scoring.blind import (
+    Blind,
+    Fractions,
+    constant,
+    drawn,
+    fit_constant,
+    longest,
+    majority,
+)
+from vtg_eval.scoring.score import score
+from vtg_eval.task import Card, Task
+from vtg_eval.types import Asks, Prediction, Sample, Span
+
+FIT_SPLITS = ("train", "val")  # the blind constant is fitted on the first that is there
+
+
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """A blind predictor's metrics on the samples, in percent, named as the protocol's.
+
+    headline: those of the narrow table.
+    """
+
+    name: str
+    metrics: Mapping[str, float]
+    headline: tuple[str, ...]
+
+
+def floors(
+    card: Card,
+    split: str,
+    samples: Sequence[Sample],
+    protocol: Protocol,
+    fitted: Fractions | None = None,
+) -> tuple[Floor, ...]:
+    """Return what blind predictors get: scored as a model is, under the same protocol.
+
+    fitted: the constant span, where the card names none. Empty where a duration is unknown and
+    spans are asked for, for then the predictors are not defined on the same samples.
+    """
+    asked = {sample.asks for sample in samples}
+    texts = any(sample.options for sample in samples)
+    unknown = any(s.duration is None for s in samples if s.asks is not Asks.CHOICE)
+    if not samples or unknown:
+        return ()
+    found = []
+    for blind in _predictors(asked, texts, card.constant_span or fitted):
+        result = score(card, samples, blind.predictions(samples), protocol, split)
+        found.append(Floor(blind.name, result.metrics, result.table.narrow))
+    return tuple(found)
+
+
+def _predictors(asked: set[Asks], texts: bool, fitted: Fractions | None) -> list[Blind]:
+    """texts: whether the options' texts are known, so that one of them is the longest."""
+    whole = constant((0.0, 1.0))
+    letters, name = (longest, "longest option") if texts else (majority, "majority letter")
+    if asked == {Asks.CHOICE}:
+        return [Blind("majority letter", whole, majority), Blind("longest option", whole, longest)]
+    both = asked != {Asks.SPANS}
+    found = [
+        Blind("whole video" + ", majority letter" * both, whole, majority),
+        Blind("random" + f", {name}" * both, drawn, letters),
+    ]
+    if fitted and fitted != (0.0, 1.0):  # else it is the whole video
+        name = f"constant [{fitted[0]:g}, {fitted[1]:g}]"
+        found.append(Blind(name + ", majority letter" * both, constant(fitted), majority))
+    return found
+
+
+def task_floors(
+    task: Task, root: Path, split: str, samples: Sequence[Sample], protocol: Protocol
+) -> tuple[Floor, ...]:
+    """Return the floors; the constant is the card's, or fitted on another split under `root`."""
+    fitted = None if task.card.constant_span else fitted_constant(task, root, split)
+    return floors(task.card, split, samples, protocol, fitted)
+
+
+def fitted_constant(task: Task, root: Path, split: str) -> Fractions | None:
+    """Return the constant span with the best mIoU on the train split, else on the val split.
+
+    None where neither is another split than `split` and on this machine.
+    """
+    known = {facts.name for facts in task.card.splits} - {split}
+    for name in FIT_SPLITS:
+        if name in known:
+            try:
+                return fit_constant(task.samples(root, name))
+            except UserError:  # not on this machine
+                continue
+    return None
+
+
+def ceiling(
+    card: Card,
+    split: str,
+    samples: Sequence[Sample],
+    frame_times: Mapping[str, Floats],
+    protocol: Protocol,
+) -> Mapping[str, float]:
+    """Return the metrics of the best answers whose times are times of shown frames.
+
+    frame_times: for each sample's id the times (seconds, ascending) that the model was told.
+    Options are all answered right, and so is an event that never happens.
+    """
+    answers = [
+        Prediction(
+            sample.id,
+            spans=None if sample.asks is Asks.CHOICE else _best(sample, frame_times[sample.id]),
+            choice=sample.target.choice,
+        )
+        for sample in samples
+    ]
+    return score(card, samples, answers, protocol, split).metrics
+
+
+def _best(sample: Sample, times: Floats) -> tuple[Span, ...]:
+    """Return for each occurrence the span on the grid that fits it best, the best one first."""
+    if not sample.target.spans:
+        return ()
+    if not len(times):
+        return (Span(0.0, 0.0),)
+    found = [_nearest(span, times) for span in sample.target.spans]
+    return tuple(span for _, span in sorted(found, key=lambda pair: -pair[0]))
+
+
+def _nearest(target: Span, times: Floats) -> tuple[float, Span]:
+    # the IoU rises up to the true time and falls after it: only its two neighbours can be best
+    after = np.searchsorted(times, np.array(target))
+    near = np.stack([np.maximum(after - 1, 0), np.minimum(after, len(times) - 1)], axis=-1)
+    spans = np.array([(a, b) for a in times[near[0]] for b in times[near[1]]])
+    fits = iou(spans, np.array(target, dtype=np.float64))
+    best = int(np.argmax(fits))
+    return float(fits[best]), Span(float(spans[best, 0]), float(spans[best, 1]))

@@ -1,0 +1,118 @@
+"""Scoring: samples, answers and a protocol in, figures and the ledger of failures out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from vtg_eval.failures import Failure
+from vtg_eval.metrics.iou import Floats
+from vtg_eval.parsing.answers import Reading
+from vtg_eval.protocol import Protocol, ScoreRule
+from vtg_eval.scoring.answer_set import AnswerSet
+from vtg_eval.scoring.families import metric_family
+from vtg_eval.scoring.table import Table, counted_in
+from vtg_eval.statistics.bootstrap import RESAMPLES, Interval, interval, resampled_means
+from vtg_eval.task import Card
+from vtg_eval.types import Prediction, Sample
+
+
+@dataclass(frozen=True)
+class Score:
+    """One task's result under one protocol. `rule` is the protocol's for this task.
+
+    `readings` are in the order of `samples`; `metrics` are percent, unrounded unless the
+    protocol rounds; `failures` is the whole ledger.
+    """
+
+    task: str
+    split: str
+    protocol: str
+    rule: ScoreRule
+    samples: tuple[Sample, ...]
+    readings: tuple[Reading, ...]
+    table: Table
+    metrics: Mapping[str, float]
+    failures: Mapping[Failure, int]
+
+    @property
+    def n_expected(self) -> int:
+        """Number of samples asked for."""
+        return len(self.samples)
+
+    @property
+    def n_scored(self) -> int:
+        """Number of samples in any metric's denominator: all of them unless a protocol drops."""
+        return int(np.any([column.counted for column in self.table.columns.values()], axis=0).sum())
+
+    @property
+    def values(self) -> Floats:
+        """Each sample's part of the primary metric, float64 [N], 0 to 1."""
+        return self.table.columns[self.table.primary].values
+
+    @cached_property
+    def intervals(self) -> Mapping[str, Interval]:
+        """Each metric's 95 % interval in percent, bootstrapped over whole videos."""
+        return bootstrap(self)
+
+
+def score(
+    card: Card,
+    samples: Sequence[Sample],
+    predictions: Iterable[Prediction],
+    protocol: Protocol,
+    split: str,
+) -> Score:
+    """Score answers. They may come in any order; the result does not depend on it.
+
+    Raises UserError where the protocol or the metric family does not apply to the task.
+    """
+    return score_answers(card, AnswerSet(samples, predictions), protocol, split)
+
+
+def score_answers(card: Card, answers: AnswerSet, protocol: Protocol, split: str) -> Score:
+    """Score answers that may be scored under other protocols, too. Errors as for `score`."""
+    rules = protocol.for_task(card.name, card.metric_family, split)
+    read = answers.read(rules)
+    table = metric_family(card.metric_family)(card, answers.samples, read.readings, rules)
+    return Score(
+        task=card.name,
+        split=split,
+        protocol=protocol.name,
+        rule=rules.score,
+        samples=answers.samples,
+        readings=read.readings,
+        table=table,
+        metrics=table.metrics(),
+        failures=read.failures,
+    )
+
+
+def bootstrap(result: Score, resamples: int = RESAMPLES, seed: int = 0) -> dict[str, Interval]:
+    """Return each metric's 95 % interval in percent; whole videos are resampled."""
+    number: dict[str, int] = {}
+    clusters = np.array([number.setdefault(s.video, len(number)) for s in result.samples])
+    table, columns = result.table, result.table.columns
+    found = resampled_means(
+        np.stack([column.values for column in columns.values()], axis=1),
+        clusters,
+        np.stack([column.counted for column in columns.values()], axis=1),
+        resamples=resamples,
+        seed=seed,
+    ).each(lambda means: _figures(table, means))
+    counted = {name: column.counted for name, column in columns.items()}
+    return {
+        name: interval(figure, len(np.unique(clusters[counted_in(name, counted, table.derived)])))
+        for name, figure in zip(table.names, found.columns(), strict=True)
+    }
+
+
+def _figures(table: Table, means: Floats) -> Floats:
+    """Return all figures in percent, [R, names], from the columns' means, [R, M]."""
+    found = dict(zip(table.columns, 100 * means.T, strict=True))
+    for name, derived in table.derived.items():
+        found[name] = derived.figures(found)
+    return np.stack([found[name] for name in table.names], axis=1)

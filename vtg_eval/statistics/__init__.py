@@ -1,0 +1,1 @@
+"""Pure numbers: intervals, p-values, power."""

@@ -1,0 +1,184 @@
+"""Uncertainty: samples on the same video are not independent, so whole videos are resampled."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from statistics import NormalDist
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from threadpoolctl import threadpool_limits
+
+from vtg_eval.statistics.draws import Draws
+from vtg_eval.statistics.student_t import quantile
+
+LEVEL = 0.95
+RESAMPLES = 10_000
+CHUNK = 1 << 17  # draws at a time: they stay in the cache
+FEW_VIDEOS = 30  # docs/statistics.md: from here on intervals hold what they promise
+LEAST_FREEDOM = 3  # of four clusters or more: kurtosis of a few values says no more
+
+Floats = npt.NDArray[np.float64]
+
+
+class Interval(NamedTuple):
+    """An interval's ends, in the unit of the values; NaN where there are too few clusters."""
+
+    low: float
+    high: float
+
+
+class Resampled(NamedTuple):
+    """Figures of R resamples of K clusters, and what they are without each cluster.
+
+    drawn: [R] or, for M figures, [R, M]. without: [K + 1] or [K + 1, M], the last with them all.
+    """
+
+    drawn: Floats
+    without: Floats
+
+    def each(self, change: Callable[[Floats], Floats]) -> Resampled:
+        """Return other figures that follow from these, row by row."""
+        return Resampled(change(self.drawn), change(self.without))
+
+    def columns(self) -> Iterator[Resampled]:
+        """Yield each of M figures."""
+        for drawn, without in zip(self.drawn.T, self.without.T, strict=True):
+            yield Resampled(drawn, without)
+
+
+def cluster_bootstrap(
+    values: Floats,
+    clusters: npt.NDArray[np.intp],
+    counted: npt.NDArray[np.bool_] | None = None,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    level: float = LEVEL,
+) -> tuple[Interval, ...]:
+    """Return a bootstrap interval for the mean of each of M metrics.
+
+    Arguments as for `resampled_means`, the intervals as for `interval`.
+    """
+    means = resampled_means(values, clusters, counted, resamples, seed)
+    masks = np.ones(values.shape, dtype=np.bool_) if counted is None else counted
+    return tuple(
+        interval(each, len(np.unique(clusters[mask])), level)
+        for each, mask in zip(means.columns(), masks.T, strict=True)
+    )
+
+
+def resampled_means(
+    values: Floats,
+    clusters: npt.NDArray[np.intp],
+    counted: npt.NDArray[np.bool_] | None = None,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Resampled:
+    """Return M means over the rows: of each resample, and without each cluster.
+
+    values: [N, M], clusters: [N], the number of each row's cluster (video), counted: bool
+    [N, M], which rows are in each metric's denominator (None: all). Clusters are drawn with
+    replacement, as many as there are; a resample's mean is over its rows, so long videos weigh
+    as much as their queries do (Field & Welsh 2007, cluster bootstrap of a ratio).
+    Deterministic for a seed. A mean over no rows is 0.
+    """
+    rows, metrics = values.shape
+    if not rows:
+        return Resampled(np.zeros((resamples, metrics)), np.zeros((1, metrics)))
+    present, cluster = np.unique(clusters, return_inverse=True)
+    count = len(present)
+    weights = np.ones((rows, 1)) if counted is None else counted.astype(np.float64)
+    weights, which = _distinct(weights)
+    if counted is not None:
+        values = np.where(counted, values, 0.0)
+    totals: Floats = np.stack(
+        [np.bincount(cluster, weights=column, minlength=count) for column in (*values.T, *weights)],
+        axis=1,
+    )
+
+    def means(sums: Floats) -> Floats:
+        found: Floats = sums[:, :metrics] / np.maximum(sums[:, metrics:][:, which], 1)
+        return found
+
+    everything = totals.sum(axis=0)
+    return Resampled(
+        drawn=means(np.concatenate([*_resampled_sums(totals, resamples, seed)])),
+        without=means(everything - np.vstack([totals, np.zeros_like(everything)])),
+    )
+
+
+def _resampled_sums(totals: Floats, resamples: int, seed: int) -> Iterator[Floats]:
+    """Yield sums of K clusters' totals, [K, M], over the clusters of each resample, [r, M]."""
+    count = len(totals)
+    draws = Draws(count, seed)
+    step = max(1, CHUNK // count)
+    # products as small as these take many times as long on several threads of a busy machine
+    with threadpool_limits(1, "blas"):
+        for first in range(0, resamples, step):
+            size = min(step, resamples - first)
+            # how often each cluster is in each resample, by counting into one long histogram
+            drawn = draws.take(size * count).reshape(size, count)
+            drawn += (np.arange(size) * count)[:, None]
+            times = np.bincount(drawn.ravel(), minlength=size * count).reshape(size, count)
+            yield times.astype(np.float64) @ totals
+
+
+def interval(found: Resampled, clusters: int, level: float = LEVEL) -> Interval:
+    """Return the interval of one resampled figure over K clusters, as `percentiles` does."""
+    return percentiles(found.drawn, clusters, freedom(found.without, clusters), level)
+
+
+def percentiles(drawn: Floats, clusters: int, degrees: int, level: float = LEVEL) -> Interval:
+    """Return the interval of one resampled figure, [R], over K clusters.
+
+    degrees: of freedom, of its standard error. The ends are percentiles of the resamples, further
+    out than at the level's own tails (see `expanded_tail`). NaN where R resamples have no
+    percentile so far out: with 4 clusters or more 10,000 have.
+    """
+    count = len(drawn)
+    place = math.floor(expanded_tail(clusters, degrees, level) * (count + 1)) if clusters > 1 else 0
+    if place < 1:
+        return Interval(math.nan, math.nan)
+    ends = np.partition(drawn, (place - 1, count - place))
+    return Interval(float(ends[place - 1]), float(ends[count - place]))
+
+
+def freedom(without: Floats, clusters: int) -> int:
+    """Return the degrees of freedom of a figure's standard error over K clusters, K - 1 at most.
+
+    without: the figure without each cluster, as in `Resampled`. As many as the chi-squared
+    distribution has whose relative variance is that of the clusters' variance, 2 / (K - 1) + g / K
+    (Satterthwaite 1946), rounded down; g is the excess kurtosis of the clusters' parts in the
+    figure, corrected for their number (Joanes & Gill 1998, G2). So a figure that rests on a few
+    of many videos has few.
+    """
+    parts = without[-1] - without[:-1]
+    square = float((parts**2).sum())
+    if clusters <= LEAST_FREEDOM or not square > 0:
+        return max(clusters - 1, 1)
+    excess = clusters * float((parts**4).sum()) / square**2 - 3  # 0 for those without a part
+    excess = (clusters - 1) / ((clusters - 2) * (clusters - 3)) * ((clusters + 1) * excess + 6)
+    degrees = 2 / (2 / (clusters - 1) + max(excess, 0.0) / clusters)
+    return max(math.floor(degrees + 1e-9), LEAST_FREEDOM)
+
+
+def expanded_tail(clusters: int, degrees: int, level: float = LEVEL) -> float:
+    """Return the share of resamples beyond each end of the interval; 0.025 for many clusters.
+
+    degrees: of freedom, of the figure's standard error.
+    Few clusters spread less than what they are drawn from: the ends lie where a t distribution
+    and K / (K - 1) put them (Hesterberg 2015, What Teachers Should Know about the Bootstrap,
+    expanded percentiles).
+    """
+    reach = quantile((1 + level) / 2, degrees) * math.sqrt(clusters / (clusters - 1))
+    return NormalDist().cdf(-reach)
+
+
+def _distinct(weights: Floats) -> tuple[Floats, npt.NDArray[np.intp]]:
+    """Return the distinct columns of [N, M] as rows [D, N], and which of them each column is."""
+    kept: dict[bytes, int] = {}
+    which = [kept.setdefault(column.tobytes(), len(kept)) for column in weights.T]
+    first = [which.index(number) for number in range(len(kept))]
+    return weights.T[first], np.array(which, dtype=np.intp)

@@ -1,0 +1,91 @@
+"""Two runs on the same samples: a difference with its interval and p-value, wins and losses."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import NamedTuple
+
+import numpy as np
+
+from vtg_eval.statistics.bootstrap import LEVEL, Floats, Interval, Resampled, freedom, percentiles
+from vtg_eval.statistics.student_t import cumulative
+
+NORMAL = NormalDist()
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """The second run's figure minus the first's, in their unit.
+
+    error: its standard error, freedom: that error's degrees of freedom. p: two-sided, for "there is
+    no difference"; at most 0.05 exactly where 0 is not inside the 95 % interval. All are None
+    where the difference is no number, interval and p also where there are too few videos to say
+    anything.
+    """
+
+    value: float
+    error: float | None = None
+    freedom: int | None = None
+    interval: Interval | None = None
+    p: float | None = None
+
+
+class Wins(NamedTuple):
+    """Numbers of samples for which the second run is better, worse, and neither."""
+
+    better: int
+    worse: int
+    equal: int
+
+
+def difference(
+    value: float, resampled: Resampled, clusters: int, level: float = LEVEL
+) -> Difference:
+    """Return what resampled differences say of the difference `value`, over K clusters.
+
+    The interval is that of `vtg_eval.statistics.bootstrap.interval`. The p-value is 1 minus the
+    level of the interval that just reaches 0. The smallest that R resamples can show is about
+    2 / R.
+    """
+    drawn, without = resampled
+    if not math.isfinite(value) or not np.isfinite(drawn).all():
+        return Difference(value)
+    if clusters < 2:
+        return Difference(value)
+    inflation = math.sqrt(clusters / (clusters - 1))
+    error = float(drawn.std(ddof=1)) * inflation
+    degrees = freedom(without, clusters)
+    found = percentiles(drawn, clusters, degrees, level)
+    if math.isnan(found.low):
+        return Difference(value, error, degrees)
+    count = len(drawn) + 1
+    beyond = min(np.count_nonzero(drawn <= 0), np.count_nonzero(drawn >= 0)) + 1
+    if 2 * beyond >= count:
+        return Difference(value, error, degrees, found, 1.0)
+    reach = NORMAL.inv_cdf(beyond / count) / inflation
+    return Difference(value, error, degrees, found, 2 * cumulative(reach, degrees))
+
+
+def holm(values: Sequence[float]) -> tuple[float, ...]:
+    """Return p-values adjusted for their number, in their order (Holm 1979).
+
+    Rejecting what is at most 0.05 keeps the chance of any false rejection at 5 %, however the
+    tests depend on one another.
+    """
+    order = sorted(range(len(values)), key=lambda place: values[place])
+    adjusted = [0.0] * len(values)
+    largest = 0.0
+    for rank, place in enumerate(order):
+        largest = max(largest, min(1.0, (len(values) - rank) * values[place]))
+        adjusted[place] = largest
+    return tuple(adjusted)
+
+
+def wins(first: Floats, second: Floats) -> Wins:
+    """Compare two runs' values, each [N], sample by sample."""
+    better = int(np.count_nonzero(second > first))
+    worse = int(np.count_nonzero(second < first))
+    return Wins(better, worse, len(first) - better - worse)

@@ -1,0 +1,107 @@
+"""Power: the smallest difference that so many samples can show, and how many a lift needs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from vtg_eval.statistics.bootstrap import LEVEL
+from vtg_eval.statistics.student_t import quantile
+
+POWER = 0.8
+MOST_VIDEOS = 10**9
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """So many samples on so many videos."""
+
+    samples: int
+    videos: int
+
+
+@dataclass(frozen=True, slots=True)
+class Precision:
+    """The standard error of a difference on samples of a size, and its degrees of freedom."""
+
+    error: float
+    freedom: int
+    size: Size
+
+    def on(self, videos: int) -> Precision:
+        """Return what it is on other videos, with as many samples each and as much spread.
+
+        The error goes with one over the root of the videos, the degrees of freedom with them.
+        """
+        size = Size(math.ceil(videos * self.size.samples / self.size.videos - 1e-9), videos)
+        error = self.error * math.sqrt(self.size.videos / videos)
+        return Precision(error, self.freedom * videos // self.size.videos, size)
+
+    @property
+    def detectable(self) -> float:
+        """The smallest true difference that a test at 5 % finds with a power of 80 %."""
+        return detectable(self.error, self.freedom)
+
+
+def detectable(error: float, freedom: int) -> float:
+    """Return the smallest true difference that a test at 5 % finds with a power of 80 %.
+
+    (t(97.5 %) + t(80 %)) * `error`, the standard error of the difference; freedom: its degrees of
+    freedom. Infinite where it has none.
+    """
+    if freedom < 1:
+        return math.inf
+    return (quantile((1 + LEVEL) / 2, freedom) + quantile(POWER, freedom)) * error
+
+
+def detectable_at(precision: Precision, samples: int) -> float:
+    """Return what `samples` samples can detect, on videos with as many each."""
+    size = precision.size
+    return precision.on(max(1, round(samples * size.videos / size.samples))).detectable
+
+
+def needed(precision: Precision, lift: float) -> Size | None:
+    """Return the fewest videos, and their samples, that can detect `lift`.
+
+    None where more than 10^9 videos are needed, or the lift is not above 0.
+    """
+    if lift <= 0:
+        return None
+    low, high = 1, 2
+    while precision.on(high).detectable > lift:
+        if high == MOST_VIDEOS:
+            return None
+        low, high = high, min(2 * high, MOST_VIDEOS)
+    while high - low > 1:
+        middle = (low + high) // 2
+        if precision.on(middle).detectable > lift:
+            low = middle
+        else:
+            high = middle
+    return precision.on(high).size
+
+
+def error_without_runs(
+    figure: float, correlation: float, within: float, sizes: Sequence[int]
+) -> float:
+    """Return the standard error of the difference of two hit rates, in percent, by assumption.
+
+    100 * sqrt(2 p (1 - p) (1 - correlation) * (1 + (m - 1) within) / N), with p = figure / 100,
+    N the sum of the videos' `sizes` (samples each) and m = sum of squared sizes / N. correlation:
+    of the two runs' values for one sample; within: of the differences of two samples of one
+    video. For values between 0 and 1 that are no hits, as IoU, it is an upper bound.
+    """
+    counts = np.asarray(sizes, dtype=np.float64)
+    p = figure / 100
+    variance = 2 * p * (1 - p) * (1 - correlation)
+    effect = 1 + (cluster_size(sizes) - 1) * within
+    return 100 * math.sqrt(variance * effect / counts.sum())
+
+
+def cluster_size(sizes: Sequence[int]) -> float:
+    """Return the number of samples on the video of an average sample (Kish 1965)."""
+    counts = np.asarray(sizes, dtype=np.float64)
+    return float((counts**2).sum() / counts.sum())
