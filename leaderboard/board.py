@@ -10,7 +10,7 @@ from vtg_eval.errors import UserError
 from vtg_eval.registry import Registry
 from vtg_eval.task import Card
 
-from .entries import MANIFESTS, Entry, entry_file, load_entries
+from .entries import MANIFESTS, LeaderboardEntry, entry_file, load_entries
 from .floor_rows import FloorRow, load_floors
 from .published import SITE, UNSPECIFIED, Number, Published, Setting
 from .ranking import Key
@@ -26,7 +26,7 @@ class Board:
 
     published: Published
     floors: tuple[FloorRow, ...]
-    entries: tuple[Entry, ...]
+    entries: tuple[LeaderboardEntry, ...]
     cards: Mapping[str, Card]
 
     @property
@@ -45,27 +45,27 @@ class Board:
         """Return a page's published numbers."""
         return tuple(n for n in self.published.numbers if n.benchmark == slug)
 
-    def entries_of(self, slug: str) -> tuple[Entry, ...]:
+    def entries_of(self, slug: str) -> tuple[LeaderboardEntry, ...]:
         """Return a page's runs."""
         task = self.task_of(slug)
         return tuple(entry for entry in self.entries if task and entry.task == task)
 
-    def condition_of(self, entry: Entry) -> str:
+    def condition_of(self, entry: LeaderboardEntry) -> str:
         """Return what a run's benchmark asks to be equal, in the run's case."""
         if entry.subtitles:
             return "with subtitles"
         benchmark = self.published.of_task(entry.task)
         return "without subtitles" if benchmark and benchmark.conditions != ("",) else ""
 
-    def entry_key(self, entry: Entry, metric: str) -> Key:
+    def entry_key(self, entry: LeaderboardEntry, metric: str) -> Key:
         """Return what a run's figure can be compared with."""
         return Key(entry.split, self.condition_of(entry), metric, entry.setting)
 
-    def is_whole(self, entry: Entry) -> bool:
+    def is_whole(self, entry: LeaderboardEntry) -> bool:
         """Tell whether a run was asked all that its task's card counts in the split."""
         return entry.subset.whole and entry.subset.size == self._expected(entry)
 
-    def asked(self, entry: Entry) -> str:
+    def asked(self, entry: LeaderboardEntry) -> str:
         """Say how much of the split was asked; a part is named by its digest."""
         size = entry.subset.size
         if self.is_whole(entry):
@@ -73,7 +73,7 @@ class Board:
         of = self._expected(entry)
         return f"NOT THE WHOLE SPLIT: {size} of {of} samples ({entry.subset.digest[:8]})"
 
-    def _expected(self, entry: Entry) -> int:
+    def _expected(self, entry: LeaderboardEntry) -> int:
         splits = self.cards[entry.task].splits
         return next(facts.queries for facts in splits if facts.name == entry.split)
 
@@ -135,7 +135,7 @@ def _by_setting(cell: Mapping[Setting, list[Number]]) -> Iterable[list[Number]]:
     return [[*group, *unsaid] for group in said] or [unsaid]
 
 
-def load_board(folder: Path, registry: Registry, more: Iterable[Entry] = ()) -> Board:
+def load_board(folder: Path, registry: Registry, more: Iterable[LeaderboardEntry] = ()) -> Board:
     """Read the leaderboard's folder; `more` are runs that stand beside those in it.
 
     Raises UserError that names file and row for what is wrong, changed or unknown.

@@ -17,7 +17,7 @@ from vtg_eval.registry import Registry
 
 from .board import FLOORS, PUBLISHED, SHIPPED, load_board
 from .build import built_files, differing, entry_text, write_files
-from .entries import MANIFESTS, Entry, entry_file, make_entry
+from .entries import MANIFESTS, LeaderboardEntry, entry_file, make_entry
 from .export import model_index, whole_json
 from .floor_rows import load_floors
 from .markdown import markdown
@@ -98,7 +98,7 @@ class LeaderboardCommand(Command):
         return verbs[args.verb](args, registry)
 
 
-def _entries(args: Namespace, registry: Registry) -> list[Entry]:
+def _entries(args: Namespace, registry: Registry) -> list[LeaderboardEntry]:
     return [make_entry(path, registry, args.data_root, args.setting) for path in args.runs]
 
 

@@ -54,7 +54,7 @@ class Figures:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class LeaderboardEntry:
     """One run. `name` is the name of its file, without suffix.
 
     spec: the run's spec in full, the protocol in it. versions: those of each start, equal ones
@@ -112,7 +112,9 @@ def entry_file(name: str) -> str:
     return f"{MANIFESTS}/{name}.json"
 
 
-def make_entry(path: Path, registry: Registry, root: Path | None, setting: Setting) -> Entry:
+def make_entry(
+    path: Path, registry: Registry, root: Path | None, setting: Setting
+) -> LeaderboardEntry:
     """Return the run in the folder at `path` as an entry, scored again from its journal.
 
     Raises UserError where samples are not answered yet and where results.json says something
@@ -131,7 +133,7 @@ def make_entry(path: Path, registry: Registry, root: Path | None, setting: Setti
     records = read_journal(folder.journal_file)
     asked = {sample.id for sample in results.samples}
     told = sorted([r.id, r.finish, r.text] for r in records.values() if r.id in asked)
-    return Entry(
+    return LeaderboardEntry(
         name=_name(manifest),
         setting=setting,
         spec=manifest.spec,
@@ -186,18 +188,18 @@ def _versions(manifest: Manifest) -> tuple[Mapping[str, str], ...]:
     return tuple(found)
 
 
-def load_entries(folder: Path) -> tuple[Entry, ...]:
+def load_entries(folder: Path) -> tuple[LeaderboardEntry, ...]:
     """Read all entries of a folder, by name; raises UserError that names the file."""
     return tuple(load_entry(path) for path in sorted(folder.glob("*.json")))
 
 
-def load_entry(path: Path) -> Entry:
+def load_entry(path: Path) -> LeaderboardEntry:
     """Read an entry; raises UserError where it is not as it was signed."""
     try:
         table = json.loads(path.read_text(encoding="utf-8"))
         if table["format"] != FORMAT:
             raise ValueError(f"format {table['format']}, this version reads {FORMAT}")
-        parts = {part.name: table[part.name] for part in fields(Entry)}
+        parts = {part.name: table[part.name] for part in fields(LeaderboardEntry)}
         for part, value in parts.items():
             if table["digests"][part] != sha256(canonical(value)):
                 raise UserError(
@@ -212,11 +214,11 @@ def load_entry(path: Path) -> Entry:
         raise UserError(f"{path} is not an entry of the leaderboard: {exc!r}") from exc
 
 
-def _entry(parts: Mapping[str, Any]) -> Entry:
+def _entry(parts: Mapping[str, Any]) -> LeaderboardEntry:
     subset, figures = parts["subset"], parts["figures"]
     if parts["setting"] not in SETTINGS:
         raise ValueError(f"setting {parts['setting']!r}")
-    entry = Entry(
+    entry = LeaderboardEntry(
         name=parts["name"],
         setting=parts["setting"],
         spec=parts["spec"],

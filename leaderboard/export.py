@@ -10,7 +10,7 @@ from vtg_eval import __version__
 from vtg_eval.files.json_files import Metrics
 
 from .board import Board
-from .entries import Entry
+from .entries import LeaderboardEntry
 from .long_rows import long_rows
 
 FORMAT = 1
@@ -18,7 +18,7 @@ FORMAT = 1
 TASK_TYPE = "video-text-to-text"
 
 
-def model_index(board: Board, entries: Sequence[Entry]) -> str:
+def model_index(board: Board, entries: Sequence[LeaderboardEntry]) -> str:
     """Return the metadata block of a model card (YAML between two lines of dashes).
 
     One result for each run, with the headline's metrics in percent and two decimals; protocol,
@@ -34,7 +34,7 @@ def model_index(board: Board, entries: Sequence[Entry]) -> str:
     return "\n".join([*lines, "---"]) + "\n"
 
 
-def whole_json(board: Board, entries: Sequence[Entry]) -> dict[str, Any]:
+def whole_json(board: Board, entries: Sequence[LeaderboardEntry]) -> dict[str, Any]:
     """Return everything as plain JSON values; docs/leaderboard.md says what is in it."""
     return {
         "format": FORMAT,
@@ -46,7 +46,7 @@ def whole_json(board: Board, entries: Sequence[Entry]) -> dict[str, Any]:
     }
 
 
-def _result(board: Board, entry: Entry) -> Iterator[str]:
+def _result(board: Board, entry: LeaderboardEntry) -> Iterator[str]:
     yield "  - task:"
     yield f"      type: {TASK_TYPE}"
     yield "      name: Video temporal grounding"
@@ -72,7 +72,7 @@ def _result(board: Board, entry: Entry) -> Iterator[str]:
             yield from _beside(entry, name)
 
 
-def _beside(entry: Entry, name: str) -> Iterator[str]:
+def _beside(entry: LeaderboardEntry, name: str) -> Iterator[str]:
     low, high = entry.figures.intervals.get(name, (None, None))
     if low is not None and high is not None:
         yield f"        interval_95: [{low:.2f}, {high:.2f}]"

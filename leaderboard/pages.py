@@ -8,7 +8,7 @@ from vtg_eval.files.json_files import Metrics
 
 from .board import MARKS, Board, Disagreement, disagreements
 from .documents import EMPTY, Cell, Link, Page, Section, Table
-from .entries import Entry
+from .entries import LeaderboardEntry
 from .published import Benchmark, Model, Number, condition_text
 
 REPORTED_HEAD = ("model", "size (B)", "setting", "measured by")
@@ -62,7 +62,7 @@ def _percent(value: float | None) -> Cell:
     return Cell("–") if value is None else Cell(f"{value:.1f}", order=value)
 
 
-def entry_cell(entry: Entry, metric: str) -> Cell:
+def entry_cell(entry: LeaderboardEntry, metric: str) -> Cell:
     """Return a run's figure with its interval; it links the run's entry."""
     value = entry.figures.metrics.get(metric)
     low, high = entry.figures.intervals.get(metric, (None, None))
@@ -77,7 +77,7 @@ def _task_line(benchmark: Benchmark) -> str:
 
 def _reproduced(board: Board, slug: str) -> Iterable[Section]:
     """Yield a table for each split, condition, protocol and subset: they are not comparable."""
-    groups: dict[tuple[str, ...], list[Entry]] = {}
+    groups: dict[tuple[str, ...], list[LeaderboardEntry]] = {}
     for entry in board.entries_of(slug):
         key = (entry.split, board.condition_of(entry), entry.protocol, board.asked(entry))
         groups.setdefault((*key, *entry.data), []).append(entry)
@@ -105,7 +105,9 @@ def _reproduced(board: Board, slug: str) -> Iterable[Section]:
         yield Section(title, tuple(text), Table((*REPRODUCED_HEAD, *names), tuple(rows)))
 
 
-def _floors(entry: Entry, ordered: Sequence[Entry]) -> Iterable[tuple[str, Metrics]]:
+def _floors(
+    entry: LeaderboardEntry, ordered: Sequence[LeaderboardEntry]
+) -> Iterable[tuple[str, Metrics]]:
     """Return the floors of a run, unless a run above it in the table has the same."""
     above = ordered[: ordered.index(entry)]
     seen = [(name, each) for e in above for name, each in e.figures.floors.items()]
@@ -116,7 +118,7 @@ def _own_row(name: str, figures: Metrics, names: Sequence[str]) -> tuple[Cell, .
     return (Cell(name), EMPTY, *(_percent(figures.get(metric)) for metric in names))
 
 
-def _ledger(entry: Entry) -> str:
+def _ledger(entry: LeaderboardEntry) -> str:
     counts = ", ".join(f"{kind} {count}" for kind, count in entry.figures.failures.items())
     return f"Ledger of {entry.model}: {counts}."
 

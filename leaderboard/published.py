@@ -39,7 +39,7 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Size:
+class SplitSize:
     """How many samples a figure is over; `metric` is empty where it holds for all of the split."""
 
     split: str
@@ -64,7 +64,7 @@ class Benchmark:
     metrics: tuple[str, ...]
     splits: tuple[str, ...]
     conditions: tuple[str, ...] = ("",)
-    sizes: tuple[Size, ...] = ()
+    sizes: tuple[SplitSize, ...] = ()
 
     def samples(self, split: str, metric: str) -> int | None:
         """Return how many samples a figure is over, None where that is not known.

@@ -20,7 +20,7 @@ class Figure:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class RankRange:
     """From the `first` to the `last` rank that a figure may have among `of`, itself included."""
 
     first: int
@@ -91,8 +91,8 @@ def separable(a: Figure, b: Figure) -> bool:
     return abs(a.value - b.value) > math.hypot(a.half, b.half)
 
 
-def place(own: Figure, others: Sequence[Figure]) -> Place:
+def place(own: Figure, others: Sequence[Figure]) -> RankRange:
     """Return the ranks that a figure shares with all from which it is not separable."""
     apart = [other for other in others if separable(own, other)]
     better = sum(other.value > own.value for other in apart)
-    return Place(1 + better, 1 + len(others) - (len(apart) - better), 1 + len(others))
+    return RankRange(1 + better, 1 + len(others) - (len(apart) - better), 1 + len(others))

@@ -9,8 +9,8 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import get_args
 
-from vtg_eval.annotations.records import Record
-from vtg_eval.errors import DataError, nearest
+from vtg_eval.annotations.records import AnnotationRecord
+from vtg_eval.errors import DataError, suggestion
 
 from .published import (
     SETTINGS,
@@ -21,8 +21,8 @@ from .published import (
     PageRow,
     Published,
     Read,
-    Size,
     Source,
+    SplitSize,
     page_number,
 )
 from .signing import CHECK, read_rows, verify_files, verify_row
@@ -51,7 +51,7 @@ def load_published(
         if path.stem not in benchmarks:
             raise DataError(
                 f'{path}: there is no benchmark "{path.stem}" in benchmarks.toml. '
-                f"{nearest(path.stem, benchmarks)}"
+                f"{suggestion(path.stem, benchmarks)}"
             )
         for row in read_rows(path, NUMBER_COLUMNS):
             number = _number(row, benchmarks[path.stem], protocols)
@@ -80,7 +80,9 @@ def _benchmarks(path: Path, tasks: Collection[str]) -> dict[str, Benchmark]:
     for each in found:
         where = f"{path}, {each.slug}"
         if each.task and each.task not in tasks:
-            raise DataError(f'{where}: there is no task "{each.task}". {nearest(each.task, tasks)}')
+            raise DataError(
+                f'{where}: there is no task "{each.task}". {suggestion(each.task, tasks)}'
+            )
         if each.primary not in each.metrics or each.main not in each.splits:
             raise DataError(f"{where}: `primary` must be a metric and `main` a split.")
         for size in each.sizes:
@@ -95,10 +97,10 @@ def _benchmark(row: Mapping[str, object]) -> Benchmark:
     if not isinstance(sizes, list):
         raise TypeError("sizes must be a list")
     lists = {key: tuple(value) for key, value in table.items() if isinstance(value, list)}
-    return Benchmark(**{**table, **lists}, sizes=tuple(Size(**size) for size in sizes))  # type: ignore[arg-type]
+    return Benchmark(**{**table, **lists}, sizes=tuple(SplitSize(**size) for size in sizes))  # type: ignore[arg-type]
 
 
-def _model(row: Record) -> Model:
+def _model(row: AnnotationRecord) -> Model:
     size = row.text("size_b")
     return Model(
         row.text("model"),
@@ -108,7 +110,7 @@ def _model(row: Record) -> Model:
     )
 
 
-def _source(row: Record) -> Source:
+def _source(row: AnnotationRecord) -> Source:
     _one_of(row, "kind", SOURCE_KINDS)
     for key in ("id", "title"):
         if not row.text(key):
@@ -118,7 +120,7 @@ def _source(row: Record) -> Source:
     return Source(*(row.text(key) for key in SOURCE_COLUMNS))
 
 
-def _number(row: Record, benchmark: Benchmark, protocols: Collection[str]) -> Number:
+def _number(row: AnnotationRecord, benchmark: Benchmark, protocols: Collection[str]) -> Number:
     _one_of(row, "split", benchmark.splits)
     _one_of(row, "condition", benchmark.conditions)
     _one_of(row, "metric", benchmark.metrics)
@@ -138,7 +140,7 @@ def _number(row: Record, benchmark: Benchmark, protocols: Collection[str]) -> Nu
     )
 
 
-def _percent(row: Record) -> float:
+def _percent(row: AnnotationRecord) -> float:
     text = row.text("value")
     value = float(text) if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text) else math.nan
     if not 0 <= value <= 100:
@@ -147,7 +149,7 @@ def _percent(row: Record) -> float:
 
 
 def _page_row(
-    row: Record,
+    row: AnnotationRecord,
     benchmarks: Mapping[str, Benchmark],
     models: Mapping[str, Model],
     sources: Mapping[str, Source],
@@ -172,15 +174,17 @@ def _page_row(
     )
 
 
-def _known(row: Record, key: str, known: Collection[str], file: str) -> None:
+def _known(row: AnnotationRecord, key: str, known: Collection[str], file: str) -> None:
     name = row.text(key)
     if name not in known:
-        raise DataError(f'{row.where}: the {key} "{name}" is not in {file}. {nearest(name, known)}')
+        raise DataError(
+            f'{row.where}: the {key} "{name}" is not in {file}. {suggestion(name, known)}'
+        )
 
 
-def _one_of(row: Record, key: str, known: Collection[str]) -> None:
+def _one_of(row: AnnotationRecord, key: str, known: Collection[str]) -> None:
     if row.text(key) not in known:
-        shown = nearest(row.text(key), known)
+        shown = suggestion(row.text(key), known)
         raise DataError(f'{row.where}: "{key}" cannot be {row.text(key)!r} here. {shown}')
 
 

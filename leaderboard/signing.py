@@ -8,7 +8,7 @@ import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from vtg_eval.annotations.records import Record, read_csv
+from vtg_eval.annotations.records import AnnotationRecord, read_csv
 from vtg_eval.errors import DataError
 
 CHECK = "check"
@@ -22,7 +22,7 @@ def row_check(row: Mapping[str, str]) -> str:
     return hashlib.sha256(values.encode()).hexdigest()[:8]
 
 
-def read_rows(path: Path, columns: Sequence[str]) -> tuple[Record, ...]:
+def read_rows(path: Path, columns: Sequence[str]) -> tuple[AnnotationRecord, ...]:
     """Return the rows of a CSV file that has exactly these columns; raises DataError."""
     if not path.is_file():
         raise DataError(f"{path} is missing.")
@@ -37,7 +37,7 @@ def read_rows(path: Path, columns: Sequence[str]) -> tuple[Record, ...]:
     return rows
 
 
-def verify_row(row: Record, what: str) -> None:
+def verify_row(row: AnnotationRecord, what: str) -> None:
     """Raise DataError where the row is not the one that its check digits were made of."""
     found = row_check({key: str(value) for key, value in row.table.items()})
     if row.table[CHECK] != found:

@@ -6,13 +6,18 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from vtg_eval.errors import UserError, nearest
+from vtg_eval.errors import UserError, suggestion
 
 from .board import Board
-from .entries import Entry
+from .comparable_rows import (
+    ComparisonSet,
+    comparison_set_of_number,
+    comparison_set_of_run,
+    entry_figure,
+)
+from .entries import LeaderboardEntry
 from .published import SITE, Benchmark, Number, PageRow, page_number
-from .ranking import Figure, Key, Place, number_key, place, published_figure
-from .rivals import Field, entry_figure, field_of_number, field_of_run
+from .ranking import Figure, Key, RankRange, number_key, place, published_figure
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +35,7 @@ class Standing:
     metric: str
     result: str
     setting: str
-    place: Place | None
+    place: RankRange | None
     among: str
     left_out: int
     protocol: str
@@ -38,7 +43,7 @@ class Standing:
     mark: str
 
 
-def run_standings(board: Board, entry: Entry) -> tuple[Standing, ...]:
+def run_standings(board: Board, entry: LeaderboardEntry) -> tuple[Standing, ...]:
     """Return the places of a run's figures among comparable rows; `board` may hold the run."""
     benchmark = board.published.of_task(entry.task)
     names = benchmark.metrics if benchmark else entry.figures.headline
@@ -67,18 +72,20 @@ def model_standings(board: Board, model: str) -> tuple[Standing, ...]:
 
 def _check_model(board: Board, model: str) -> None:
     if model not in board.published.models:
-        known = nearest(model, board.published.models)
+        known = suggestion(model, board.published.models)
         raise UserError(f'Nothing is published of a model "{model}". {known}')
 
 
-def _run_standing(board: Board, entry: Entry, benchmark: Benchmark | None, metric: str) -> Standing:
+def _run_standing(
+    board: Board, entry: LeaderboardEntry, benchmark: Benchmark | None, metric: str
+) -> Standing:
     value = entry.figures.metrics[metric] or 0.0
     key = board.entry_key(entry, metric)
     low, high = entry.figures.intervals.get(metric, (None, None))
     shown = f"{value:.1f}"
     if low is not None and high is not None:
         shown += f" [{low:.1f}, {high:.1f}]"
-    field = field_of_run(board, entry, metric)
+    field = comparison_set_of_run(board, entry, metric)
     return Standing(
         kind=benchmark.kind if benchmark else board.cards[entry.task].title,
         dataset=_dataset(benchmark.name if benchmark else entry.task, key),
@@ -123,7 +130,7 @@ def _page_standing(board: Board, line: PageRow) -> Standing:
 def _number_standing(board: Board, number: Number, mark: str) -> Standing:
     benchmark = board.published.benchmarks[number.benchmark]
     key = number_key(number)
-    field = field_of_number(board, number)
+    field = comparison_set_of_number(board, number)
     return Standing(
         kind=benchmark.kind,
         dataset=_dataset(benchmark.name, key),
@@ -158,12 +165,12 @@ def _among(key: Key) -> str:
     return ", ".join(parts)
 
 
-def _place(own: Figure, field: Field) -> Place | None:
-    return place(own, [rival.figure for rival in field.rivals]) if field.rivals else None
+def _place(own: Figure, field: ComparisonSet) -> RankRange | None:
+    return place(own, [rival.figure for rival in field.rows]) if field.rows else None
 
 
-def _protocols(field: Field) -> tuple[tuple[str, int], ...]:
-    return tuple(sorted(Counter(rival.protocol for rival in field.rivals).items()))
+def _protocols(field: ComparisonSet) -> tuple[tuple[str, int], ...]:
+    return tuple(sorted(Counter(rival.protocol for rival in field.rows).items()))
 
 
 def protocol_line(standings: Sequence[Standing]) -> str:

@@ -13,10 +13,10 @@ import numpy as np
 
 from vtg_eval.adapter import Adapter, Checkpoint
 from vtg_eval.engines.base import Request
-from vtg_eval.errors import UserError, nearest
+from vtg_eval.errors import UserError, suggestion
 from vtg_eval.protocol import FrameRule, Protocol
 from vtg_eval.scoring.blind import longest_option
-from vtg_eval.types import Asks, Sample
+from vtg_eval.types import OutputType, Sample
 from vtg_eval.video.frames import Frames
 
 WHOLE, RANDOM, CONSTANT = "whole-video", "random", "constant"
@@ -30,7 +30,7 @@ class BaselineAdapter(Adapter):
     def __init__(self, checkpoint: Checkpoint) -> None:
         self._kind, _, rest = checkpoint.argument.partition(":")
         if self._kind not in (WHOLE, RANDOM, CONSTANT) or (rest and self._kind != CONSTANT):
-            hint = nearest(checkpoint.argument, (WHOLE, RANDOM, CONSTANT))
+            hint = suggestion(checkpoint.argument, (WHOLE, RANDOM, CONSTANT))
             raise UserError(f'There is no baseline "{checkpoint.argument}". {hint}')
         self._constant = _fractions(rest) if self._kind == CONSTANT else (0.0, 1.0)
 
@@ -43,8 +43,8 @@ class BaselineAdapter(Adapter):
 
         Raises ValueError where a span is asked for and the duration is not known.
         """
-        parts = [] if sample.asks is Asks.SPANS else [longest_option(sample) or ""]
-        if sample.asks is not Asks.CHOICE:
+        parts = [] if sample.asks is OutputType.SPANS else [longest_option(sample) or ""]
+        if sample.asks is not OutputType.CHOICE:
             parts.append(self._span(sample))
         return Request(sample.id, prompt="", answer=", ".join(parts))
 

@@ -14,7 +14,7 @@ TEMPLATE_FILE = "chat_template.jinja"
 TEMPLATE_TABLES = ("chat_template.json", "tokenizer_config.json")
 
 
-class Neutral(NamedTuple):
+class EscapedText(NamedTuple):
     """Text without control tokens, and how many were broken up in it."""
 
     text: str
@@ -34,14 +34,14 @@ class ChatMarkup:
         longest_first = sorted(tokens, key=lambda token: (-len(token), token))
         self._control = re.compile("|".join(map(re.escape, longest_first)))
 
-    def neutral(self, text: str) -> Neutral:
+    def escape_special_tokens(self, text: str) -> EscapedText:
         """Put a space into every control token in `text`, so that it is read as plain text."""
         broken = 0
         while True:  # breaking one may leave another that overlapped it
             text, found = self._control.subn(lambda match: _split(match[0]), text)
             broken += found
             if not found:
-                return Neutral(text, broken)
+                return EscapedText(text, broken)
 
     def render(self, messages: list[dict[str, Any]]) -> str:
         """Return the messages as the checkpoint's template writes them, ready for the answer.

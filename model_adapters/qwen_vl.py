@@ -67,7 +67,7 @@ class QwenVLAdapter(Adapter):
         broken: list[int] = []
 
         def clean(text: str) -> str:
-            found = self._markup.neutral(text)
+            found = self._markup.escape_special_tokens(text)
             broken.append(found.broken)
             return found.text
 
@@ -83,8 +83,8 @@ class QwenVLAdapter(Adapter):
                 "do_sample_frames": False,
             },
             processor_kwargs={"videos_kwargs": VIDEO_ARGUMENTS},
-            told_times=timing.told,
-            neutralised=sum(broken),
+            model_times=timing.told,
+            escaped=sum(broken),
         )
 
     def _prompt(self, text: str, rule: PromptRule) -> str:

@@ -8,10 +8,10 @@ from pathlib import Path
 from types import MappingProxyType
 
 from vtg_eval.annotations.multiple_choice import right_letter
-from vtg_eval.annotations.records import Record, read_list
+from vtg_eval.annotations.records import AnnotationRecord, read_list
 from vtg_eval.annotations.subtitles import read_subtitles
 from vtg_eval.task import Task, found_video, load_card
-from vtg_eval.types import Asks, Cue, Group, Sample, Span, Target
+from vtg_eval.types import Cue, Group, OutputType, Sample, Span, Target
 
 ANNOTATION = MappingProxyType({"mini": "cgbench_mini.json", "full": "cgbench.json"})
 BOUNDS = (10, 20, 30, 40, 50, 60)  # minutes; each belongs to the group that it ends
@@ -39,7 +39,7 @@ class CGBench(Task):
         return tuple(_shown(cues, sample.clips)) if sample.clips else cues
 
 
-def _samples(record: Record) -> list[Sample]:
+def _samples(record: AnnotationRecord) -> list[Sample]:
     name, video, query = record.text("qid"), record.text("video_uid"), record.text("question")
     options, clues = record.texts("choices"), record.spans("clue_intervals")
     duration, letter = record.seconds("duration"), right_letter(record, "right_answer", options)
@@ -50,7 +50,7 @@ def _samples(record: Record) -> list[Sample]:
     )
 
     def sample(
-        kind: str, target: Target, asks: Asks, length: float, clips: tuple[Span, ...] = ()
+        kind: str, target: Target, asks: OutputType, length: float, clips: tuple[Span, ...] = ()
     ) -> Sample:
         return Sample(
             id=f"{name}/{kind}",
@@ -66,9 +66,9 @@ def _samples(record: Record) -> list[Sample]:
 
     shown = sum(end - start for start, end in clues)
     return [
-        sample("long_acc", Target(choice=letter), Asks.CHOICE, duration),
-        sample("clue_acc", Target(choice=letter), Asks.CHOICE, shown, clues),
-        sample("miou", Target(spans=clues), Asks.SPANS, duration),
+        sample("long_acc", Target(choice=letter), OutputType.CHOICE, duration),
+        sample("clue_acc", Target(choice=letter), OutputType.CHOICE, shown, clues),
+        sample("miou", Target(spans=clues), OutputType.SPANS, duration),
     ]
 
 

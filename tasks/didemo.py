@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vtg_eval.annotations.length_groups import length_groups
-from vtg_eval.annotations.records import Record, read_list
+from vtg_eval.annotations.records import AnnotationRecord, read_list
 from vtg_eval.scoring.segment_ranks import CHUNK
 from vtg_eval.task import Task, found_video, load_card
 from vtg_eval.types import Sample, Span, Target
@@ -30,7 +30,7 @@ class DiDeMo(Task):
         return found_video(self.folder(root), root, video, suffixes=(".mp4", ""))
 
 
-def _sample(record: Record) -> Sample:
+def _sample(record: AnnotationRecord) -> Sample:
     duration = record.whole("num_segments") * CHUNK
     spans = tuple(Span(first * CHUNK, (last + 1) * CHUNK) for first, last in record.spans("times"))
     return Sample(

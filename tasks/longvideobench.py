@@ -7,12 +7,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-from vtg_eval.annotations.records import Record, read_list
+from vtg_eval.annotations.records import AnnotationRecord, read_list
 from vtg_eval.annotations.subtitles import read_subtitles
 from vtg_eval.errors import DataError
 from vtg_eval.parsing.chosen import lettered
 from vtg_eval.task import Task, found_video, load_card
-from vtg_eval.types import Asks, Cue, Group, Sample, Target
+from vtg_eval.types import Cue, Group, OutputType, Sample, Target
 
 ANNOTATION = "lvb_val.json"
 GROUPINGS = (("question category", "question_category"), ("topic", "topic_category"))
@@ -62,7 +62,7 @@ def _words(annotation: Path, changed: int) -> Mapping[str, _Words]:
     }
 
 
-def _sample(record: Record) -> Sample:
+def _sample(record: AnnotationRecord) -> Sample:
     options, right = record.texts("candidates"), record.whole("correct_choice")
     if not 0 <= right < len(options):
         raise DataError(f'{record.where}: "correct_choice" is {right} of {len(options)} options.')
@@ -77,7 +77,7 @@ def _sample(record: Record) -> Sample:
             Group("duration group", f"{record.whole('duration_group')} s"),
             *(Group(grouping, record.text(key)) for grouping, key in GROUPINGS),
         ),
-        asks=Asks.CHOICE,
+        asks=OutputType.CHOICE,
     )
 
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vtg_eval.annotations.multiple_choice import matching_letter, split_options, unlabelled
-from vtg_eval.annotations.records import Record, read_lines, read_list
+from vtg_eval.annotations.records import AnnotationRecord, read_lines, read_list
 from vtg_eval.task import Task, found_video, load_card
-from vtg_eval.types import Asks, Group, Sample, Target
+from vtg_eval.types import Group, OutputType, Sample, Target
 
 
 class LVBench(Task):
@@ -30,7 +30,7 @@ class LVBench(Task):
         return found_video(self.folder(root), root, video, folders, (".mp4", ".mkv", ".webm"))
 
 
-def _sample(video: Record, row: Record) -> Sample:
+def _sample(video: AnnotationRecord, row: AnnotationRecord) -> Sample:
     query, options = split_options(row.text("question"))
     return Sample(
         id=row.text("uid"),
@@ -39,11 +39,11 @@ def _sample(video: Record, row: Record) -> Sample:
         target=Target(choice=row.text("answer")),
         options=options,
         groups=_groups(video, row),
-        asks=Asks.CHOICE,
+        asks=OutputType.CHOICE,
     )
 
 
-def _clean_sample(number: int, row: Record) -> Sample:
+def _clean_sample(number: int, row: AnnotationRecord) -> Sample:
     candidates = row.texts("candidates")
     return Sample(
         id=str(number),
@@ -52,11 +52,11 @@ def _clean_sample(number: int, row: Record) -> Sample:
         target=Target(choice=matching_letter(row.text("answer"), candidates)),
         options=unlabelled(candidates, "({letter}) "),
         groups=_groups(row, row),
-        asks=Asks.CHOICE,
+        asks=OutputType.CHOICE,
     )
 
 
-def _groups(video: Record, row: Record) -> tuple[Group, ...]:
+def _groups(video: AnnotationRecord, row: AnnotationRecord) -> tuple[Group, ...]:
     kinds = dict.fromkeys(row.texts("question_type"))
     return (
         *(Group("question type", kind) for kind in kinds),

@@ -9,9 +9,9 @@ from types import MappingProxyType
 
 from vtg_eval.annotations.length_groups import length_groups
 from vtg_eval.annotations.multiple_choice import any_file, matching_letter, read_rows, split_options
-from vtg_eval.annotations.records import Record, read_list
+from vtg_eval.annotations.records import AnnotationRecord, read_list
 from vtg_eval.task import Task, found_video, load_card
-from vtg_eval.types import Asks, Group, Sample, Target
+from vtg_eval.types import Group, OutputType, Sample, Target
 
 # in the order of the official script
 DEV_FILES = MappingProxyType(
@@ -50,7 +50,7 @@ class MLVU(Task):
         return found_video(self.folder(root), root, video, VIDEO_FOLDERS, ("",))
 
 
-def _dev_sample(kind: str, number: int, row: Record) -> Sample:
+def _dev_sample(kind: str, number: int, row: AnnotationRecord) -> Sample:
     options = row.texts("candidates")
     return Sample(
         id=f"{kind}/{number}",
@@ -60,11 +60,11 @@ def _dev_sample(kind: str, number: int, row: Record) -> Sample:
         duration=row.seconds("duration"),
         options=options,
         groups=_groups(kind, row),
-        asks=Asks.CHOICE,
+        asks=OutputType.CHOICE,
     )
 
 
-def _test_samples(rows: Sequence[Record]) -> list[Sample]:
+def _test_samples(rows: Sequence[AnnotationRecord]) -> list[Sample]:
     """Read the layout of lmms-eval's copy: options within the question, a letter as answer."""
     seen: Counter[str] = Counter()
     samples = []
@@ -81,14 +81,14 @@ def _test_samples(rows: Sequence[Record]) -> list[Sample]:
                 duration=row.optional_seconds("duration"),
                 options=options or row.texts("candidates"),
                 groups=_groups(kind, row),
-                asks=Asks.CHOICE,
+                asks=OutputType.CHOICE,
             )
         )
         seen[kind] += 1
     return samples
 
 
-def _groups(kind: str, row: Record) -> tuple[Group, ...]:
+def _groups(kind: str, row: AnnotationRecord) -> tuple[Group, ...]:
     lengths = length_groups((), row.optional_seconds("duration"), (0.0, 0.0), VIDEO_BOUNDS)
     return (Group("task", kind), *lengths)
 

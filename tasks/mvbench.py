@@ -8,9 +8,9 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from vtg_eval.annotations.multiple_choice import letter_of_text
-from vtg_eval.annotations.records import Record, read_list
+from vtg_eval.annotations.records import AnnotationRecord, read_list
 from vtg_eval.task import Task, found_video, load_card
-from vtg_eval.types import Asks, Group, Sample, Span, Target
+from vtg_eval.types import Group, OutputType, Sample, Span, Target
 
 # the data set's own folder, the harness's usual one, and in both a later archive of mended files
 PLACES = ("video", "videos", "video/data0613", "videos/data0613")
@@ -73,7 +73,7 @@ class MVBench(Task):
         return found_video(self.folder(root), root, video, PLACES, ("",))
 
 
-def _sample(kind: str, source: _Source, k: int, record: Record) -> Sample:
+def _sample(kind: str, source: _Source, k: int, record: AnnotationRecord) -> Sample:
     clip = Span(record.seconds("start"), record.seconds("end")) if source.clipped else None
     options = record.texts("candidates")
     return Sample(
@@ -86,7 +86,7 @@ def _sample(kind: str, source: _Source, k: int, record: Record) -> Sample:
         options=(*options[:-1], options[-1].rstrip()),
         groups=(Group("task", kind),),
         clips=() if clip is None else (clip,),
-        asks=Asks.CHOICE,
+        asks=OutputType.CHOICE,
     )
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from types import MappingProxyType
 
 from vtg_eval.annotations.multiple_choice import letter_of_text
-from vtg_eval.annotations.records import Record, read_csv, read_table
+from vtg_eval.annotations.records import AnnotationRecord, read_csv, read_table
 from vtg_eval.errors import DataError
 from vtg_eval.task import Task, found_video, load_card
-from vtg_eval.types import Asks, Group, Sample, Target
+from vtg_eval.types import Group, OutputType, Sample, Target
 
 OPTIONS = ("a0", "a1", "a2", "a3", "a4")
 FOLDERS = ("videos", "NExTVideo")
@@ -53,7 +53,7 @@ class NextGQA(Task):
 
 
 @cache
-def vidor_paths(path: Path) -> Record:
+def vidor_paths(path: Path) -> AnnotationRecord:
     """Return the file's record: under each video its path, such as "0101/2909445186"."""
     try:
         table = json.loads(path.read_bytes())
@@ -61,14 +61,16 @@ def vidor_paths(path: Path) -> Record:
         raise DataError(f"{path} is not JSON: {exc}") from exc
     if not isinstance(table, dict):
         raise DataError(f"{path} is not a JSON object.")
-    return Record(str(path), table)
+    return AnnotationRecord(str(path), table)
 
 
-def _samples(video: str, record: Record, rows: Mapping[str, Record]) -> Iterator[Sample]:
+def _samples(
+    video: str, record: AnnotationRecord, rows: Mapping[str, AnnotationRecord]
+) -> Iterator[Sample]:
     location = record.table.get("location")
     if not isinstance(location, dict):
         raise DataError(f'{record.where}: "location" must be an object.')
-    places = Record(f"{record.where}, location", location)
+    places = AnnotationRecord(f"{record.where}, location", location)
     for number in location:
         name = f"{video}_{number}"
         if name not in rows:
@@ -89,7 +91,7 @@ def _samples(video: str, record: Record, rows: Mapping[str, Record]) -> Iterator
                 Group("question type", kind),
                 *(Group("question class", name) for name in CLASSES[kind]),
             ),
-            asks=Asks.BOTH,
+            asks=OutputType.BOTH,
         )
 
 

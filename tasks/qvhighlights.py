@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from vtg_eval.annotations.length_groups import MOMENT
-from vtg_eval.annotations.records import Record, read_lines
+from vtg_eval.annotations.records import AnnotationRecord, read_lines
 from vtg_eval.errors import DataError
 from vtg_eval.metrics.moment_map import LENGTH_RANGES
 from vtg_eval.task import Task, found_video, load_card
@@ -46,7 +46,7 @@ class QVHighlights(Task):
         return found_video(self.folder(root), root, video)
 
 
-def _sample(record: Record) -> Sample:
+def _sample(record: AnnotationRecord) -> Sample:
     spans = record.spans("relevant_windows")
     duration = record.seconds("duration")
     return Sample(
@@ -67,7 +67,7 @@ def _groups(spans: Sequence[Span]) -> tuple[Group, ...]:
     return (*(Group(MOMENT, name) for name in found), number)
 
 
-def _saliency(record: Record, clips: int) -> tuple[tuple[int, ...], ...]:
+def _saliency(record: AnnotationRecord, clips: int) -> tuple[tuple[int, ...], ...]:
     """Return the annotators' scores of each clip, zeros for those outside of the moments."""
     numbers = _integers(record, "relevant_clip_ids", _value(record, "relevant_clip_ids"))
     scores = _value(record, "saliency_scores")
@@ -85,14 +85,14 @@ def _saliency(record: Record, clips: int) -> tuple[tuple[int, ...], ...]:
     return tuple(rows)
 
 
-def _value(record: Record, key: str) -> Any:
+def _value(record: AnnotationRecord, key: str) -> Any:
     value = record.table.get(key)
     if not isinstance(value, list):
         raise DataError(f'{record.where}: "{key}" must be a list.')
     return value
 
 
-def _integers(record: Record, key: str, values: object) -> tuple[int, ...]:
+def _integers(record: AnnotationRecord, key: str, values: object) -> tuple[int, ...]:
     if not isinstance(values, list) or any(type(value) is not int for value in values):
         raise DataError(f'{record.where}: "{key}" must hold integers, not {str(values)[:60]}.')
     return tuple(values)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from vtg_eval.annotations.length_groups import length_groups
 from vtg_eval.annotations.multiple_choice import right_letter
-from vtg_eval.annotations.records import Record, read_lines, read_list
+from vtg_eval.annotations.records import AnnotationRecord, read_lines, read_list
 from vtg_eval.task import Task, found_video, load_card
-from vtg_eval.types import Asks, Group, Sample, Target
+from vtg_eval.types import Group, OutputType, Sample, Target
 
 RELEASED, EVALUATED = "rextime_val.json", "rextime_val.jsonl"
 FOLDERS = ("videos", "Anet_videos_15fps_short256")
@@ -33,7 +33,7 @@ class ReXTime(Task):
         return found_video(self.folder(root), root, video, FOLDERS, SUFFIXES)
 
 
-def _sample(record: Record) -> Sample:
+def _sample(record: AnnotationRecord) -> Sample:
     table = record.table
     name = record.text("qid")
     spans = record.spans("relevant_windows") if "span" not in table else (record.span("span"),)
@@ -50,7 +50,7 @@ def _sample(record: Record) -> Sample:
         duration=duration,
         options=options,
         groups=(*groups, *length_groups(spans, duration, (10.0, 30.0), (60.0, 180.0))),
-        asks=Asks.BOTH,
+        asks=OutputType.BOTH,
     )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from vtg_eval.annotations.captions import CaptionsTask
-from vtg_eval.annotations.records import Record
+from vtg_eval.annotations.records import AnnotationRecord
 from vtg_eval.errors import DataError
 from vtg_eval.task import load_card
 from vtg_eval.types import Span
@@ -21,17 +21,17 @@ class TACoS(CaptionsTask):
     moment_bounds = (10.0, 30.0)
     video_bounds = (120.0, 300.0)
 
-    def duration(self, record: Record) -> float:
+    def duration(self, record: AnnotationRecord) -> float:
         """Return a video's length in seconds."""
         return record.seconds("num_frames") / _rate(record)
 
-    def seconds(self, record: Record, span: Span) -> Span:
+    def seconds(self, record: AnnotationRecord, span: Span) -> Span:
         """Return a span of frames in seconds."""
         rate = _rate(record)
         return Span(span.start / rate, span.end / rate)
 
 
-def _rate(record: Record) -> float:
+def _rate(record: AnnotationRecord) -> float:
     """Return frames a second; raises DataError."""
     rate = record.seconds("fps")
     if rate <= 0:

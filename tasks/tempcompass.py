@@ -7,11 +7,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
-from vtg_eval.annotations.records import Record, read_table
+from vtg_eval.annotations.records import AnnotationRecord, read_table
 from vtg_eval.errors import DataError
 from vtg_eval.parsing.chosen import lettered
 from vtg_eval.task import Task, found_video, load_card
-from vtg_eval.types import Asks, Group, Sample, Target
+from vtg_eval.types import Group, OutputType, Sample, Target
 
 ORDER = "order"  # the one aspect without finer ones; a video's meta information may lack it
 YES_NO = ("yes", "no")
@@ -54,9 +54,9 @@ def _sample(
     name: str,
     video: str,
     aspect: str,
-    record: Record,
-    split_up: Callable[[Record], _Question],
-    meta: Mapping[str, Record],
+    record: AnnotationRecord,
+    split_up: Callable[[AnnotationRecord], _Question],
+    meta: Mapping[str, AnnotationRecord],
 ) -> Sample:
     question, answer = split_up(record), record.text("answer")
     if answer not in question.answers:
@@ -70,24 +70,26 @@ def _sample(
         target=Target(choice=letters[question.answers.index(answer)]),
         options=question.options,
         groups=(Group("aspect", aspect), Group("fine-grained aspect", finer)),
-        asks=Asks.CHOICE,
+        asks=OutputType.CHOICE,
     )
 
 
-def _finer_aspect(video: str, aspect: str, record: Record, meta: Mapping[str, Record]) -> str:
+def _finer_aspect(
+    video: str, aspect: str, record: AnnotationRecord, meta: Mapping[str, AnnotationRecord]
+) -> str:
     if video not in meta:
         raise DataError(f"{record.where}: meta_info.json has no video {video}.")
     return _part(_part(meta[video], "eval_dim"), aspect).text("type")
 
 
-def _part(record: Record, key: str) -> Record:
+def _part(record: AnnotationRecord, key: str) -> AnnotationRecord:
     table = record.table.get(key)
     if not isinstance(table, dict):
         raise DataError(f'{record.where}: "{key}" must be an object.')
-    return Record(f"{record.where}, {key}", table)
+    return AnnotationRecord(f"{record.where}, {key}", table)
 
 
-def _multi_choice(record: Record) -> _Question:
+def _multi_choice(record: AnnotationRecord) -> _Question:
     """Split "question\\nA. one\\nB. two"; after the label's full stop one space may stand."""
     query, *lines = record.text("question").split("\n")
     options = []
@@ -99,11 +101,11 @@ def _multi_choice(record: Record) -> _Question:
     return _Question(query, tuple(options), tuple(lines))
 
 
-def _yes_no(record: Record) -> _Question:
+def _yes_no(record: AnnotationRecord) -> _Question:
     return _Question(record.text("question"), YES_NO, YES_NO)
 
 
-def _caption_matching(record: Record) -> _Question:
+def _caption_matching(record: AnnotationRecord) -> _Question:
     """Split "question\\nOption 1: one\\nOption 2: two"; the options are the whole lines."""
     query, *lines = record.text("question").split("\n")
     if not lines or not all(": " in line for line in lines):
@@ -111,7 +113,7 @@ def _caption_matching(record: Record) -> _Question:
     return _Question(query, tuple(lines), tuple(lines))
 
 
-FORMS: Mapping[str, tuple[str, Callable[[Record], _Question]]] = MappingProxyType(
+FORMS: Mapping[str, tuple[str, Callable[[AnnotationRecord], _Question]]] = MappingProxyType(
     {
         "multi_choice": ("multi-choice.json", _multi_choice),
         "yes_no": ("yes_no.json", _yes_no),

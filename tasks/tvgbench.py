@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from vtg_eval.annotations.length_groups import length_groups
-from vtg_eval.annotations.records import Record, read_list
+from vtg_eval.annotations.records import AnnotationRecord, read_list
 from vtg_eval.errors import DataError
 from vtg_eval.task import Task, found_video, load_card
 from vtg_eval.types import Group, Sample, Span, Target
@@ -32,7 +32,7 @@ class TVGBench(Task):
         return found_video(self.folder(root), root, video, ("videos", "tvgbench_data"), ("",))
 
 
-def _sample(number: int, record: Record) -> Sample:
+def _sample(number: int, record: AnnotationRecord) -> Sample:
     truth, duration = (_truth(record),), record.seconds("duration")
     groups = (Group("dataset", _dataset(record)), Group("query type", record.text("qsemtype")))
     return Sample(
@@ -46,7 +46,7 @@ def _sample(number: int, record: Record) -> Sample:
     )
 
 
-def _truth(record: Record) -> Span:
+def _truth(record: AnnotationRecord) -> Span:
     """Return the answer, written "13.4-28.1"."""
     match = ANSWER.fullmatch(record.text("answer"))
     if match is None:
@@ -55,7 +55,7 @@ def _truth(record: Record) -> Span:
     return Span(float(match[1]), float(match[2]))
 
 
-def _clips(record: Record) -> tuple[Span, ...]:
+def _clips(record: AnnotationRecord) -> tuple[Span, ...]:
     """Return the part of the file that is shown; none means all of it."""
     start, end = record.optional_seconds("start"), record.optional_seconds("end")
     if start is None and end is None:
@@ -65,15 +65,15 @@ def _clips(record: Record) -> tuple[Span, ...]:
     return (Span(start, end),)
 
 
-def _dataset(record: Record) -> str:
+def _dataset(record: AnnotationRecord) -> str:
     """Return the source; the file names it twice, and for Ego4D only among its "bins"."""
     bins = record.table.get("bins")
     if not isinstance(bins, dict):
         raise DataError(f'{record.where}: "bins" must be an object.')
-    return Record(f"{record.where}, bins", bins).text("dataset")
+    return AnnotationRecord(f"{record.where}, bins", bins).text("dataset")
 
 
-def _source(record: Record) -> str:
+def _source(record: AnnotationRecord) -> str:
     """Return the name of the file that the sample was taken from, as the official ids write it."""
     return PurePosixPath(record.text("source")).stem.replace(".", "_").replace("-", "_")
 

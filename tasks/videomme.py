@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vtg_eval.annotations.multiple_choice import any_file, read_rows, unlabelled
-from vtg_eval.annotations.records import Record
+from vtg_eval.annotations.records import AnnotationRecord
 from vtg_eval.annotations.subtitles import read_subtitles
 from vtg_eval.task import Task, found_video, load_card
-from vtg_eval.types import Asks, Cue, Group, Sample, Target
+from vtg_eval.types import Cue, Group, OutputType, Sample, Target
 
 PARQUET = "test-00000-of-00001.parquet"
 FILES = (PARQUET, f"videomme/{PARQUET}", "output_test_template.json")
@@ -42,7 +42,7 @@ class VideoMME(Task):
         return read_subtitles(path) if path.is_file() else ()
 
 
-def _sample(video: Record, question: Record) -> Sample:
+def _sample(video: AnnotationRecord, question: AnnotationRecord) -> Sample:
     return Sample(
         id=question.text("question_id"),
         video=video.text("videoID" if "videoID" in video.table else "video_id"),
@@ -50,11 +50,11 @@ def _sample(video: Record, question: Record) -> Sample:
         target=Target(choice=question.text("answer")),
         options=unlabelled(question.texts("options"), "{letter}. "),
         groups=_groups(video, question),
-        asks=Asks.CHOICE,
+        asks=OutputType.CHOICE,
     )
 
 
-def _groups(video: Record, question: Record) -> tuple[Group, ...]:
+def _groups(video: AnnotationRecord, question: AnnotationRecord) -> tuple[Group, ...]:
     """Return the groups: the official script reports each grouping over all and by duration."""
     duration = video.text("duration")
     found = [Group("duration", duration)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from vtg_eval.task import Card, SourceFile, SplitFacts, Task
+from vtg_eval.task import Card, SourceFile, SplitMetadata, Task
 from vtg_eval.types import Sample, Span, Target
 
 
@@ -16,10 +16,10 @@ class SmallTask(Task):
         self,
         samples: Sequence[Sample],
         files: tuple[SourceFile, ...] = (),
-        facts: SplitFacts | None = None,
+        facts: SplitMetadata | None = None,
     ) -> None:
         self._samples = samples
-        own = SplitFacts("test", len({s.video for s in samples}), len(samples))
+        own = SplitMetadata("test", len({s.video for s in samples}), len(samples))
         self.card = Card(
             name="small",
             title="small",

@@ -34,7 +34,7 @@ LATE = np.arange(6) / 4 + 0.25
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class RunSetup:
     """One family's checkpoint and requests that have several queries on several videos."""
 
     family: str
@@ -43,7 +43,7 @@ class Case:
     requests: tuple[Request, ...]
 
 
-def make_case(family: str, folder: Path) -> Case:
+def make_setup(family: str, folder: Path) -> RunSetup:
     """Build the checkpoint in `folder` and requests for it."""
     FAMILIES[family](folder)
     adapter = make_adapter(folder)
@@ -59,7 +59,7 @@ def make_case(family: str, folder: Path) -> Case:
         for v, frames in enumerate(videos)
         for q, query in enumerate(queries)
     )
-    return Case(family, folder, adapter, requests)
+    return RunSetup(family, folder, adapter, requests)
 
 
 def make_adapter(folder: Path) -> Adapter:

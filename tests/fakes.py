@@ -31,7 +31,7 @@ from vtg_eval.errors import UserError, VideoError
 from vtg_eval.hookspecs import AdapterEntry, Entry, hookimpl
 from vtg_eval.protocol import FrameRule, GenerationRule, Protocol
 from vtg_eval.registry import Registry
-from vtg_eval.task import Card, SplitFacts, Task
+from vtg_eval.task import Card, SplitMetadata, Task
 from vtg_eval.types import Group, Sample, Span, Target
 from vtg_eval.video.decoder import Decoder
 from vtg_eval.video.frames import Frames, VideoInfo
@@ -51,7 +51,7 @@ class FakeTask(Task):
         licence="none",
         metric_family="grounding",
         default_split="test",
-        splits=(SplitFacts("test", VIDEOS, VIDEOS * QUERIES),),
+        splits=(SplitMetadata("test", VIDEOS, VIDEOS * QUERIES),),
         sample_ids="v<video>/<query>",
         videos="videos/v<video>.txt",
         constant_span=(0.25, 0.75),
@@ -114,7 +114,7 @@ class FakeAdapter(Adapter):
         assert frames is not None
         prompt = protocol.prompt.text.replace("{query}", sample.query)
         times = tuple(frames.times[::2].tolist())
-        return Request(sample.id, prompt, frames=frames, told_times=times)
+        return Request(sample.id, prompt, frames=frames, model_times=times)
 
 
 class FakeEngine(Engine):

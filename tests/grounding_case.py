@@ -1,7 +1,7 @@
 """A small hand-made grounding task for tests of scoring."""
 
 from vtg_eval.protocol import AnswerRule, Protocol, ScoreRule
-from vtg_eval.task import Card, SplitFacts
+from vtg_eval.task import Card, SplitMetadata
 from vtg_eval.types import Prediction, Sample, Span, Target
 
 CARD = Card(
@@ -13,7 +13,7 @@ CARD = Card(
     licence="none",
     metric_family="grounding",
     default_split="test",
-    splits=(SplitFacts("test", 2, 3),),
+    splits=(SplitMetadata("test", 2, 3),),
     sample_ids="v/k",
     videos="none",
 )

@@ -36,7 +36,7 @@ def result(folder, task, protocol, answers, root=None, split=None):
 
 def by_protocol(found):
     """The same answers' metrics under every protocol of the task."""
-    return {row["protocol"]: row["metrics"] for row in found["spread"]}
+    return {row["protocol"]: row["metrics"] for row in found["scores_across_protocols"]}
 
 
 def numbered(videos):

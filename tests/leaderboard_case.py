@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vtg_eval.leaderboard.board import SHIPPED, Board
-from vtg_eval.leaderboard.entries import Answers, Entry, Figures
+from vtg_eval.leaderboard.entries import Answers, Figures, LeaderboardEntry
 from vtg_eval.leaderboard.signing import sign
 
 from vtg_eval.cli import main
@@ -29,7 +29,7 @@ FIGURES = Figures(
     floors={"whole video": {"R1@0.5": 0.4, "mIoU": 27.0}},
     ceiling=None,
 )
-ENTRY = Entry(
+ENTRY = LeaderboardEntry(
     name="model-charades_sta-strict@1-00000000",
     setting="zero-shot",
     spec={
@@ -60,7 +60,7 @@ HOSTILE = [
 ]
 
 
-def with_spec(entry: Entry, **changes: Any) -> Entry:
+def with_spec(entry: LeaderboardEntry, **changes: Any) -> LeaderboardEntry:
     """Return the entry with other values in its spec."""
     return replace(entry, spec={**entry.spec, **changes})
 
@@ -82,7 +82,7 @@ def board_copy(folder: Path) -> Path:
     return folder
 
 
-def part_of(board: Board, *entries: Entry) -> Board:
+def part_of(board: Board, *entries: LeaderboardEntry) -> Board:
     """Return a board of one benchmark, with these runs of Charades-STA."""
     published = board.published
     return replace(

@@ -43,7 +43,7 @@ def answer(
 ) -> Record:
     """Return a journal's record of an answer."""
     video = name.split("/")[0]
-    return Record(name, video, "stop", text, frame_times=tuple(frames), told_times=tuple(told))
+    return Record(name, video, "stop", text, frame_times=tuple(frames), model_times=tuple(told))
 
 
 def run_of(

@@ -4,7 +4,7 @@ import pytest
 
 from vtg_eval.protocol import PromptRule
 from vtg_eval.question import question, written
-from vtg_eval.types import Asks, Sample, Target
+from vtg_eval.types import OutputType, Sample, Target
 
 
 @pytest.mark.parametrize(
@@ -31,6 +31,8 @@ def test_options_and_subtitles_stand_where_the_rule_says() -> None:
         choice="{subtitles}|{query}\n{options}|{frame_times}", option="{letter}. {text}"
     )
     options = ("a {letter}", "b")
-    sample = Sample("a", "v", "Q", Target(), options=options, asks=Asks.CHOICE, subtitles="words")
+    sample = Sample(
+        "a", "v", "Q", Target(), options=options, asks=OutputType.CHOICE, subtitles="words"
+    )
     asked = question(sample, rule, (0.0, 1.25), clean=str.upper)
     assert asked == "WORDS|Q\nA. A {LETTER}\nB. B|0.0, 1.2"

@@ -35,7 +35,7 @@ REWARDS = RewardRule(tiou=0.9, parse_penalty=0.5)
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class RunSetup:
     """A start checkpoint and samples."""
 
     family: str
@@ -47,7 +47,7 @@ class Case:
         return Recipe("tiny", "", "", rule, DataRule(()), sft=sft, rl=rl, rewards=REWARDS)
 
 
-def make_case(family: str, folder: Path) -> Case:
+def make_setup(family: str, folder: Path) -> RunSetup:
     """Write the checkpoint and the videos, long enough for time to outrun height and width."""
     start = FAMILIES[family](folder / "start")
     videos = [
@@ -65,7 +65,7 @@ def make_case(family: str, folder: Path) -> Case:
         )
         for n, query in enumerate(QUERIES)
     ]  # fmt: skip
-    return Case(family, start, tuple(examples))
+    return RunSetup(family, start, tuple(examples))
 
 
 def lines(out: Path) -> list[dict[str, Any]]:
@@ -116,9 +116,9 @@ def with_rule(recipe: Recipe, stage: str, **values: Any) -> Recipe:
     return replace(recipe, **{stage: replace(getattr(recipe, stage), **values)})
 
 
-def killed_at(step: int, stage: str, recipe: Recipe, case: Case, out: Path) -> None:
+def killed_at(step: int, stage: str, recipe: Recipe, setup: RunSetup, out: Path) -> None:
     """Train in a process of its own and kill it once `step` steps are logged."""
-    process = elsewhere().Process(target=train, args=(stage, recipe, case.examples, out))
+    process = elsewhere().Process(target=train, args=(stage, recipe, setup.examples, out))
     process.start()
     while len(lines(out)) < step:
         assert process.is_alive()

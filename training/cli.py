@@ -20,13 +20,13 @@ from vtg_eval.registry import Registry
 
 from .data.sample import load_samples
 from .data.task_data import with_task_data
-from .plan.plan import Place, Plan
+from .plan.plan import Hardware, TrainingPlan
 from .plan.plan import plan as make_plan
 from .plan.table import table
 from .recipe import load_recipe
 from .shipped import find_recipe, is_study, shipped_recipes, shipped_studies
 from .study.study import load_study
-from .workspace import Work, curated, run_curation, selected
+from .workspace import Workspace, curated, run_curation, selected
 
 Command = Callable[[argparse.Namespace, Registry], str]
 RUNS = Path("runs")
@@ -107,14 +107,14 @@ def _count(text: str) -> int:
     return number
 
 
-def _work(args: argparse.Namespace, registry: Registry, videos: bool = False) -> Work:
+def _work(args: argparse.Namespace, registry: Registry, videos: bool = False) -> Workspace:
     recipe = with_task_data(load_recipe(find_recipe(args.recipe)), registry, videos)
-    return Work(recipe, args.work or RUNS / recipe.name)
+    return Workspace(recipe, args.workspace or RUNS / recipe.name)
 
 
-def _planned(args: argparse.Namespace, work: Work, registry: Registry) -> Plan:
-    place = Place(args.launch, args.devices, args.machines)
-    return make_plan(work.recipe, place, args.recipe, str(work.folder), registry)
+def _planned(args: argparse.Namespace, workspace: Workspace, registry: Registry) -> TrainingPlan:
+    place = Hardware(args.launch, args.devices, args.machines)
+    return make_plan(workspace.recipe, place, args.recipe, str(workspace.folder), registry)
 
 
 def plan(args: argparse.Namespace, registry: Registry) -> str:
@@ -133,11 +133,11 @@ def run(args: argparse.Namespace, registry: Registry) -> str:
         return _run_study(file, args, registry)
     from .pipeline import run_recipe
 
-    work = _work(args, registry)
-    found = _planned(args, work, registry)
+    workspace = _work(args, registry)
+    found = _planned(args, workspace, registry)
     print(table(found), flush=True)
     _work(args, registry, videos=True)
-    report = run_recipe(work, found, registry)
+    report = run_recipe(workspace, found, registry)
     return f"\n{report.read_text(encoding='utf-8')}\n{report}"
 
 
@@ -161,41 +161,43 @@ def _run_study(file: Path, args: argparse.Namespace, registry: Registry) -> str:
 
     print(_study_plan(file, args, registry), flush=True)
     study = load_study(file)
-    report = run_study(study, args.work or RUNS / study.name, registry)
+    report = run_study(study, args.workspace or RUNS / study.name, registry)
     return f"\n{report.read_text(encoding='utf-8')}\n{report}"
 
 
 def curate(args: argparse.Namespace, registry: Registry) -> str:
     """Check and filter the recipe's data."""
-    work = _work(args, registry, videos=True)
-    found = run_curation(work, registry)
+    workspace = _work(args, registry, videos=True)
+    found = run_curation(workspace, registry)
     if args.json:
         return json.dumps(found._asdict(), indent=2)
     return (
         f"{found.report}\n{found.kept} of {found.read} samples may be trained on, "
-        f"{found.cold_start} of them are for the cold start: {work.folder}"
+        f"{found.cold_start} of them are for the cold start: {workspace.folder}"
     )
 
 
 def sft(args: argparse.Namespace, registry: Registry) -> str:
     """Fine-tune on the curated samples."""
-    work = _work(args, registry)
-    rule = work.recipe.sft
+    workspace = _work(args, registry)
+    rule = workspace.recipe.sft
     if rule is None:
-        raise UserError(f"The recipe {work.recipe.name} has no [sft].")
-    samples = curated(work.cold_start)
+        raise UserError(f"The recipe {workspace.recipe.name} has no [sft].")
+    samples = curated(workspace.cold_start)
     from .data.target_text import target_text
     from .trainers.batches import Example, find_source
     from .trainers.sft import run_sft
 
-    protocol = find_source(work.recipe.model, registry).protocol
+    protocol = find_source(workspace.recipe.model, registry).protocol
     examples = [
         Example(
-            s.to_sample(), work.video(s), target_text(s, protocol, rule.reasoning, rule.quantum)
+            s.to_sample(),
+            workspace.video(s),
+            target_text(s, protocol, rule.reasoning, rule.quantum),
         )
         for s in samples
     ]
-    return _scored(run_sft(work.recipe, examples, work.sft))
+    return _scored(run_sft(workspace.recipe, examples, workspace.sft))
 
 
 def difficulty(args: argparse.Namespace, registry: Registry) -> str:
@@ -203,26 +205,26 @@ def difficulty(args: argparse.Namespace, registry: Registry) -> str:
     from .difficulty import run_difficulty
     from .run_report import difficulty_table
 
-    work = _work(args, registry)
-    samples = curated(work.data)
-    start = work.after_sft().model.checkpoint
-    folder = work.difficulty.parent
-    found = run_difficulty(work.recipe, samples, start, folder, registry)
+    workspace = _work(args, registry)
+    samples = curated(workspace.data)
+    start = workspace.after_sft().model.checkpoint
+    folder = workspace.difficulty.parent
+    found = run_difficulty(workspace.recipe, samples, start, folder, registry)
     return f"{difficulty_table(load_samples([found]))}\n\n{found}"
 
 
 def rl(args: argparse.Namespace, registry: Registry) -> str:
     """Train on the rewards of the model's own answers to the selected samples."""
-    work = _work(args, registry)
-    if work.recipe.rl is None:
-        raise UserError(f"The recipe {work.recipe.name} has no [rl].")
-    samples = selected(work)
-    recipe = work.after_sft()
+    workspace = _work(args, registry)
+    if workspace.recipe.rl is None:
+        raise UserError(f"The recipe {workspace.recipe.name} has no [rl].")
+    samples = selected(workspace)
+    recipe = workspace.after_sft()
     from .trainers.batches import Example
     from .trainers.rl import run_rl
 
-    examples = [Example(s.to_sample(), work.video(s)) for s in samples]
-    return _scored(run_rl(recipe, examples, work.rl))
+    examples = [Example(s.to_sample(), workspace.video(s)) for s in samples]
+    return _scored(run_rl(recipe, examples, workspace.rl))
 
 
 def _scored(checkpoint: Path) -> str:
@@ -234,14 +236,14 @@ def export(args: argparse.Namespace, registry: Registry) -> str:
     from .data.export import Exporter, export
     from .plan.model_size import checkpoint_folder, model_size
 
-    work = _work(args, registry)
-    recipe = work.recipe
+    workspace = _work(args, registry)
+    recipe = workspace.recipe
     folder = checkpoint_folder(recipe.model.checkpoint, registry)
     protocol = load_profile(folder).applied(registry.protocol(recipe.model.protocol))
     factor = model_size(recipe.model.checkpoint, folder).factor
     exporter = Exporter(recipe, protocol, factor, Path(recipe.data.videos))
-    lessons = curated(work.cold_start) if recipe.sft else ()
-    questions = selected(work) if recipe.rl else ()
+    lessons = curated(workspace.cold_start) if recipe.sft else ()
+    questions = selected(workspace) if recipe.rl else ()
     files = export(exporter, args.to, lessons, questions, args.out)
     if args.json:
         return json.dumps({str(path): rows for path, rows in files.items()}, indent=2)

@@ -25,15 +25,15 @@ from vtg_eval.files.digests import canonical, sha256
 from vtg_eval.files.folder_lock import held, own
 from vtg_eval.protocol import GenerationRule, Protocol
 from vtg_eval.registry import Registry
-from vtg_eval.run.engine_room import EngineRoom
+from vtg_eval.run.engine_room import EngineCache
 from vtg_eval.run.inference import ask, terminable
 from vtg_eval.run.journal import Journal, Record, read_journal
 from vtg_eval.run.paths import cache_folder
 from vtg_eval.run.plan import VideoJob
-from vtg_eval.run.prefetch import Feed
+from vtg_eval.run.prefetch import RequestStream
 from vtg_eval.run.progress import Progress
 from vtg_eval.run.setup import Model, RunOptions, find_model
-from vtg_eval.types import Asks, Sample
+from vtg_eval.types import OutputType, Sample
 from vtg_eval.video.frame_store import FrameStore
 
 from .data.sample import Difficulty, TrainingSample, write_samples
@@ -89,7 +89,7 @@ def rate(sample: TrainingSample, texts: Sequence[str], reward: Reward) -> Diffic
     """
     question = sample.to_sample()
     parts = [reward(question, text) for text in texts]
-    choice_only = question.asks is Asks.CHOICE
+    choice_only = question.asks is OutputType.CHOICE
     values = np.array([p.choice if choice_only else p.tiou for p in parts], dtype=np.float64)
     return Difficulty(
         mean_iou=float(values.mean()),
@@ -142,7 +142,7 @@ class _Probe:
         return read_journal(journal)
 
     def _ask(self, jobs: Sequence[VideoJob], path: Path, total: int) -> None:
-        room = EngineRoom(self.registry, self.model, self.options.engine_options)
+        room = EngineCache(self.registry, self.model, self.options.engine_options)
         left = sum(len(job.samples) for job in jobs)
 
         def start() -> Engine:
@@ -157,18 +157,18 @@ class _Probe:
                 done=total - left,
                 quiet=not sys.stderr.isatty(),
             ) as progress,
-            closing(self._feed(jobs)) as feed,
+            closing(self._stream(jobs)) as stream,
             terminable(),
         ):
 
             def keep(record: Record) -> None:
                 # `frames` names the frames; their times, again for every rollout, would fill memory
-                journal.append(replace(record, frame_times=(), told_times=()))
+                journal.append(replace(record, frame_times=(), model_times=()))
                 progress.advance()
 
-            ask(feed, start, keep, self.out)
+            ask(stream, start, keep, self.out)
 
-    def _feed(self, jobs: Sequence[VideoJob]) -> Feed:
+    def _stream(self, jobs: Sequence[VideoJob]) -> RequestStream:
         adapter, protocol = self.model.adapter, self.protocol
         decoder = self.registry.decoder(self.options.decoder)()
         store = FrameStore(decoder, cache_folder() / "frames")
@@ -176,7 +176,7 @@ class _Probe:
         def sizer(height: int, width: int, count: int) -> tuple[int, int]:
             return adapter.frame_size(height, width, count, protocol.frames)
 
-        return Feed(
+        return RequestStream(
             jobs,
             (lambda job: store.frames(job.path, protocol.frames, sizer, job.clips))
             if adapter.needs_frames

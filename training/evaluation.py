@@ -12,19 +12,19 @@ from vtg_eval.registry import Registry
 from vtg_eval.run.folder import RunFolder
 from vtg_eval.run.results import TaskResults, load_results
 from vtg_eval.run.runner import Runner
-from vtg_eval.run.setup import Case, RunOptions
+from vtg_eval.run.setup import RunOptions, RunSetup
 
 from .recipe import EvaluationRule
-from .workspace import Work
+from .workspace import Workspace
 
 START, TRAINED = "start", "trained"
 
 
-def scored(work: Work) -> Mapping[str, str]:
+def scored(workspace: Workspace) -> Mapping[str, str]:
     """Return the checkpoints to score by their names: "start", "trained" where there is one."""
-    recipe = work.recipe
+    recipe = workspace.recipe
     rule = recipe.evaluation or EvaluationRule()
-    trained = work.rl if recipe.rl else work.sft if recipe.sft else None
+    trained = workspace.rl if recipe.rl else workspace.sft if recipe.sft else None
     found = {}
     if rule.start or trained is None:
         found[START] = recipe.model.checkpoint
@@ -33,49 +33,52 @@ def scored(work: Work) -> Mapping[str, str]:
     return found
 
 
-def run_folder(work: Work, name: str, task: str) -> Path:
+def run_folder(workspace: Workspace, name: str, task: str) -> Path:
     """Return the run folder of a checkpoint on a task, or a task's split."""
-    return work.folder / "evaluation" / name / task.replace(":", "-")
+    return workspace.folder / "evaluation" / name / task.replace(":", "-")
 
 
-def check_evaluation(work: Work, registry: Registry) -> None:
+def check_evaluation(workspace: Workspace, registry: Registry) -> None:
     """See, before anything is trained, that what will be scored is there; raises UserError."""
-    rule = work.recipe.evaluation or EvaluationRule()
-    with closing(Runner(_options(work, work.recipe.model.checkpoint), registry)) as runner:
+    rule = workspace.recipe.evaluation or EvaluationRule()
+    with closing(
+        Runner(_options(workspace, workspace.recipe.model.checkpoint), registry)
+    ) as runner:
         for task in rule.tasks:
-            runner.plan(_case(runner, task), run_folder(work, START, task))
+            runner.plan(_case(runner, task), run_folder(workspace, START, task))
 
 
-def run_evaluation(work: Work, registry: Registry) -> None:
+def run_evaluation(workspace: Workspace, registry: Registry) -> None:
     """Score each checkpoint on each task, from where it was left.
 
     Raises KeyboardInterrupt where someone stops it, UserError where it cannot go on.
     """
-    rule = work.recipe.evaluation or EvaluationRule()
-    for name, checkpoint in scored(work).items():
-        with closing(Runner(_options(work, checkpoint), registry)) as runner:
+    rule = workspace.recipe.evaluation or EvaluationRule()
+    for name, checkpoint in scored(workspace).items():
+        with closing(Runner(_options(workspace, checkpoint), registry)) as runner:
             for task in rule.tasks:
-                outcome = runner.run(_case(runner, task), run_folder(work, name, task))
+                outcome = runner.run(_case(runner, task), run_folder(workspace, name, task))
                 if outcome.results is None:
                     raise KeyboardInterrupt
 
 
-def evaluation_results(work: Work) -> Iterator[Sequence[tuple[str, TaskResults]]]:
+def evaluation_results(workspace: Workspace) -> Iterator[Sequence[tuple[str, TaskResults]]]:
     """Yield, for each task, each checkpoint's name and results, as far as they are there."""
-    for task in (work.recipe.evaluation or EvaluationRule()).tasks:
+    for task in (workspace.recipe.evaluation or EvaluationRule()).tasks:
         files = {
-            name: RunFolder(run_folder(work, name, task)).results_file for name in scored(work)
+            name: RunFolder(run_folder(workspace, name, task)).results_file
+            for name in scored(workspace)
         }
         yield [(name, load_results(read(p))) for name, p in files.items() if p.is_file()]
 
 
-def _case(runner: Runner, task: str) -> Case:
+def _case(runner: Runner, task: str) -> RunSetup:
     name, _, split = task.partition(":")
-    return runner.case(name, split or None)
+    return runner.setup(name, split or None)
 
 
-def _options(work: Work, checkpoint: str) -> RunOptions:
-    recipe = work.recipe
+def _options(workspace: Workspace, checkpoint: str) -> RunOptions:
+    recipe = workspace.recipe
     rule = recipe.evaluation or EvaluationRule()
     return RunOptions(
         model=checkpoint,

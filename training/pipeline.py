@@ -26,10 +26,10 @@ from vtg_eval.registry import Registry
 from vtg_eval.run.inference import terminable
 
 from .evaluation import check_evaluation, run_evaluation, run_folder, scored
-from .plan.plan import Plan
+from .plan.plan import TrainingPlan
 from .recipe import Recipe
 from .run_report import run_report
-from .workspace import Work, data_facts, run_curation
+from .workspace import Workspace, data_facts, run_curation
 
 PYTHON: Mapping[str, tuple[str, ...]] = {  # the programs that a plan's commands name
     "vtg-train": (sys.executable, "-m", "vtg_eval.training.cli"),
@@ -48,7 +48,7 @@ class Step(NamedTuple):
     results: tuple[Path, ...]
 
 
-def run_recipe(work: Work, plan: Plan, registry: Registry) -> Path:
+def run_recipe(workspace: Workspace, plan: TrainingPlan, registry: Registry) -> Path:
     """Run what is not done of a recipe; returns the report's path.
 
     Raises UserError where the folder holds another recipe's work, where a stage cannot go on,
@@ -59,38 +59,38 @@ def run_recipe(work: Work, plan: Plan, registry: Registry) -> Path:
             "One command cannot start processes on other machines: run each stage's command, as "
             "vtg-train plan shows it, on every one of them."
         )
-    report = work.folder / "report.md"
-    with held(work.folder):
-        done = _Done(work.folder / "run.json")
+    report = workspace.folder / "report.md"
+    with held(workspace.folder):
+        done = _Done(workspace.folder / "run.json")
         if not done.stages and report.exists():
             raise UserError(f"{report} is there already. Remove it or choose another --out.")
-        stages = list(steps(work, registry))
+        stages = list(steps(workspace, registry))
         for step in stages:
             done.check(step)
         if any(step.name == "evaluation" and not done.has(step) for step in stages):
-            check_evaluation(work, registry)
+            check_evaluation(workspace, registry)
         for step in stages:
             if done.has(step):
                 _say(f"{step.name}: done before")
                 continue
             _say(f"{step.name} …")
-            _run(step.name, work, plan, registry)
+            _run(step.name, workspace, plan, registry)
             done.add(step)
-        report.write_text(run_report(work), encoding="utf-8")
+        report.write_text(run_report(workspace), encoding="utf-8")
     return report
 
 
-def steps(work: Work, registry: Registry) -> Iterator[Step]:
+def steps(workspace: Workspace, registry: Registry) -> Iterator[Step]:
     """Yield the recipe's stages in order."""
-    recipe, after = work.recipe, ""
+    recipe, after = workspace.recipe, ""
     results = {
-        "curate": (work.data, work.cold_start),
-        "sft": (work.sft / "checkpoint",),
-        "difficulty": (work.difficulty,),
-        "rl": (work.rl / "checkpoint",),
+        "curate": (workspace.data, workspace.cold_start),
+        "sft": (workspace.sft / "checkpoint",),
+        "difficulty": (workspace.difficulty,),
+        "rl": (workspace.rl / "checkpoint",),
         "evaluation": tuple(
-            run_folder(work, name, task) / "results.json"
-            for name in scored(work)
+            run_folder(workspace, name, task) / "results.json"
+            for name in scored(workspace)
             for task in (recipe.evaluation.tasks if recipe.evaluation else ())
         ),
     }
@@ -147,12 +147,12 @@ class _Done:
         write_json(self._path, self.stages)
 
 
-def _run(name: str, work: Work, plan: Plan, registry: Registry) -> None:
+def _run(name: str, workspace: Workspace, plan: TrainingPlan, registry: Registry) -> None:
     match name:
         case "curate":
-            run_curation(work, registry)
+            run_curation(workspace, registry)
         case "evaluation":
-            run_evaluation(work, registry)
+            run_evaluation(workspace, registry)
         case _:
             command = next(stage.command for stage in plan.stages if stage.name == name)
             _start(name, shlex.split(command))

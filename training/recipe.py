@@ -20,7 +20,7 @@ from vtg_eval.files.toml_tables import filled
 # what a number may be; every other number must be finite and not negative
 RANGES: Mapping[str, Bounds] = {
     "data.missing_share": (0, 1),
-    "data.wrong_share": (0, 1),
+    "data.label_noise": (0, 1),
     "curation.reasoning_iou": (0, 1),
     "curation.moment_share": (0, 1),
     "sft.steps": (1, 1e7),
@@ -69,7 +69,7 @@ class DataRule:
     """Files of training samples (JSON lines) and the share of missing videos that is let pass.
 
     train: also "task:NAME:SPLIT[:COUNT]", the (first) samples of a task's split; without `videos`.
-    wrong_share: the share of all labels that is replaced by other moments of the same videos, to
+    label_noise: the share of all labels that is replaced by other moments of the same videos, to
     study what wrong labels do.
     leaks: what to do about videos or queries of an evaluation split.
     """
@@ -78,7 +78,7 @@ class DataRule:
     videos: str = ""
     missing_share: float = 0.0
     leaks: Literal["refuse", "drop", "keep"] = "refuse"
-    wrong_share: float = 0.0
+    label_noise: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

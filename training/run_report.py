@@ -21,7 +21,7 @@ from .data.sample import TrainingSample, load_samples
 from .data.selection import constant, select_samples
 from .evaluation import TRAINED, evaluation_results
 from .recipe import SelectionRule
-from .workspace import Work
+from .workspace import Workspace
 
 BINS = 10  # of mean IoU
 ENDS = 10  # a curve's first and last figure are means over this part of its steps
@@ -39,24 +39,26 @@ RL_FIGURES = (
 Log = Sequence[Mapping[str, float]]
 
 
-def run_report(work: Work) -> str:
+def run_report(workspace: Workspace) -> str:
     """Return the page; a stage that the recipe does not have is not on it."""
-    recipe = work.recipe
+    recipe = workspace.recipe
     parts = [
         f"# {recipe.name}",
         recipe.summary,
         f"Source: {recipe.source}. Trained from {recipe.model.checkpoint} under "
         f"{recipe.model.protocol}.",
         "## Data",
-        re.sub(r"^# ", "### ", (work.folder / "data.md").read_text("utf-8"), flags=re.MULTILINE),
+        re.sub(
+            r"^# ", "### ", (workspace.folder / "data.md").read_text("utf-8"), flags=re.MULTILINE
+        ),
     ]
     if recipe.sft is not None:
-        parts += ["## Supervised fine-tuning", _sft(work)]
+        parts += ["## Supervised fine-tuning", _sft(workspace)]
     if recipe.difficulty is not None:
-        parts += ["## Difficulty", _difficulty(work)]
+        parts += ["## Difficulty", _difficulty(workspace)]
     if recipe.rl is not None:
-        parts += ["## Reinforcement learning", _rl(work)]
-    scores = [score_table(found) for found in evaluation_results(work) if found]
+        parts += ["## Reinforcement learning", _rl(workspace)]
+    scores = [score_table(found) for found in evaluation_results(workspace) if found]
     if scores:
         parts += ["## Scores", *scores]
     return "\n\n".join(part.strip() for part in parts) + "\n"
@@ -98,10 +100,10 @@ def score_table(found: Sequence[tuple[str, TaskResults]]) -> str:
     return "\n\n".join(parts)
 
 
-def _sft(work: Work) -> str:
-    rule, log = work.recipe.sft, read_log(work.sft / "log.jsonl")
+def _sft(workspace: Workspace) -> str:
+    rule, log = workspace.recipe.sft, read_log(workspace.sft / "log.jsonl")
     assert rule is not None
-    samples = len(load_samples([work.cold_start]))
+    samples = len(load_samples([workspace.cold_start]))
     return "\n\n".join(
         [
             f"{len(log)} of {rule.steps} steps of {rule.batch} out of {samples} samples "
@@ -111,12 +113,12 @@ def _sft(work: Work) -> str:
     )
 
 
-def _difficulty(work: Work) -> str:
-    rule = work.recipe.difficulty
+def _difficulty(workspace: Workspace) -> str:
+    rule = workspace.recipe.difficulty
     assert rule is not None
-    samples = load_samples([work.difficulty])
-    chosen = select_samples(samples, work.recipe.selection or SelectionRule())
-    asked = len(load_samples([work.data])[: rule.limit or None])
+    samples = load_samples([workspace.difficulty])
+    chosen = select_samples(samples, workspace.recipe.selection or SelectionRule())
+    asked = len(load_samples([workspace.data])[: rule.limit or None])
     return "\n\n".join(
         [
             f"{rule.rollouts} answers at temperature {rule.temperature:g} to each of {asked} "
@@ -127,8 +129,8 @@ def _difficulty(work: Work) -> str:
     )
 
 
-def _rl(work: Work) -> str:
-    rule, log = work.recipe.rl, read_log(work.rl / "log.jsonl")
+def _rl(workspace: Workspace) -> str:
+    rule, log = workspace.recipe.rl, read_log(workspace.rl / "log.jsonl")
     assert rule is not None
     parts = sorted({name for line in log for name in line if name.startswith("reward/")})
     used = [p for p in parts if any(line.get(p) for line in log)]

@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
-from vtg_eval.errors import UserError, nearest
+from vtg_eval.errors import UserError, suggestion
 
 RECIPES = Path(__file__).parent / "recipes"
 STUDIES = Path(__file__).parent / "studies"
@@ -31,7 +31,9 @@ def find_recipe(word: str) -> Path:
     shipped = {**shipped_recipes(), **shipped_studies()}
     path = shipped.get(word, Path(word))
     if not path.is_file():
-        raise UserError(f'There is no recipe "{word}", and no such file. {nearest(word, shipped)}')
+        raise UserError(
+            f'There is no recipe "{word}", and no such file. {suggestion(word, shipped)}'
+        )
     return path
 
 

@@ -21,7 +21,7 @@ from vtg_eval.errors import UserError
 from vtg_eval.registry import Registry
 
 from .data.curation import curate
-from .data.label_noise import with_wrong_labels
+from .data.label_noise import with_label_noise
 from .data.leaks import apply_leaks, find_leaks, installed_splits
 from .data.report import curation_table, leak_table
 from .data.sample import TrainingSample, load_samples, write_samples
@@ -31,7 +31,7 @@ from .recipe import CurationRule, Recipe, SelectionRule
 SHOWN = 5  # videos named where some are missing
 
 
-class Work(NamedTuple):
+class Workspace(NamedTuple):
     """A recipe and the folder it works in."""
 
     recipe: Recipe
@@ -88,7 +88,7 @@ class Curation(NamedTuple):
     report: str
 
 
-def run_curation(work: Work, registry: Registry) -> Curation:
+def run_curation(workspace: Workspace, registry: Registry) -> Curation:
     """Check and filter the recipe's data and write what is kept.
 
     Filters on reasoning texts are for the cold start only, the others for all. The same recipe on
@@ -96,18 +96,18 @@ def run_curation(work: Work, registry: Registry) -> Curation:
     missing, where data leaks and the recipe does not say what to do about it, and where the
     folder holds the data of another recipe.
     """
-    claim = _Claim(work, data_facts(work.recipe))
+    claim = _Claim(workspace, data_facts(workspace.recipe))
     done = claim.result()
     if done is not None:
         return done
-    read = load_samples(map(Path, work.recipe.data.train))
-    samples = with_wrong_labels(read, work.recipe.data.wrong_share)
+    read = load_samples(map(Path, workspace.recipe.data.train))
+    samples = with_label_noise(read, workspace.recipe.data.label_noise)
     wrong = sum(a != b for a, b in zip(read, samples, strict=True))
-    found, missing = present(samples, work)
+    found, missing = present(samples, workspace)
     leaks = find_leaks(found, installed_splits(registry))
-    rule = work.recipe.curation or CurationRule()
+    rule = workspace.recipe.curation or CurationRule()
     pool = curate(
-        apply_leaks(found, leaks, work.recipe.data.leaks),
+        apply_leaks(found, leaks, workspace.recipe.data.leaks),
         replace(rule, reasoning_iou=0.0, format="any"),
     )
     start = curate(pool.kept, rule)
@@ -117,25 +117,28 @@ def run_curation(work: Work, registry: Registry) -> Curation:
     parts += ["# Left out of the cold start, besides", curation_table(start.report)]
     report = "\n\n".join(parts) + "\n"
     claim.make()
-    write_samples(work.data, pool.kept)
-    write_samples(work.cold_start, start.kept)
+    write_samples(workspace.data, pool.kept)
+    write_samples(workspace.cold_start, start.kept)
     return claim.finish(Curation(len(samples), len(pool.kept), len(start.kept), report))
 
 
-def present(samples: Sequence[TrainingSample], work: Work) -> tuple[list[TrainingSample], str]:
+def present(
+    samples: Sequence[TrainingSample], workspace: Workspace
+) -> tuple[list[TrainingSample], str]:
     """Return the samples whose videos are there, and what is missing in words.
 
     Raises UserError where a larger share is missing than the recipe lets pass.
     """
-    there = {sample.video: work.video(sample).is_file() for sample in samples}
+    there = {sample.video: workspace.video(sample).is_file() for sample in samples}
     kept = [sample for sample in samples if there[sample.video]]
     gone = [video for video, found in there.items() if not found]
     lost = len(samples) - len(kept)
-    if lost > work.recipe.data.missing_share * len(samples):
+    data = workspace.recipe.data
+    if lost > data.missing_share * len(samples):
         raise UserError(
             f"The videos of {lost} of {len(samples)} samples are missing, and the recipe lets "
-            f"{work.recipe.data.missing_share:.0%} pass: {', '.join(gone[:SHOWN])}, looked for "
-            f"in {Path(work.recipe.data.videos).resolve()}. Name their folder as videos under "
+            f"{data.missing_share:.0%} pass: {', '.join(gone[:SHOWN])}, looked for "
+            f"in {Path(data.videos).resolve()}. Name their folder as videos under "
             "[data], fetch them, or raise missing_share."
         )
     named = "".join(f"\n- {video}" for video in gone)
@@ -150,10 +153,10 @@ def curated(path: Path) -> tuple[TrainingSample, ...]:
     return load_samples([path])
 
 
-def selected(work: Work) -> tuple[TrainingSample, ...]:
+def selected(workspace: Workspace) -> tuple[TrainingSample, ...]:
     """Return the samples that RL sees, in order; raises UserError where a stage is missing."""
-    path = work.data if work.recipe.difficulty is None else work.difficulty
-    return select_samples(curated(path), work.recipe.selection or SelectionRule())
+    path = workspace.data if workspace.recipe.difficulty is None else workspace.difficulty
+    return select_samples(curated(path), workspace.recipe.selection or SelectionRule())
 
 
 def data_facts(recipe: Recipe) -> dict[str, object]:
@@ -178,10 +181,10 @@ def _bytes(path: Path) -> bytes:
 class _Claim:
     """The file data.json: whose data the folder holds, and the counts once they are complete."""
 
-    def __init__(self, work: Work, facts: dict[str, object]) -> None:
-        self.work, self.facts = work, facts
-        self.path = work.folder / "data.json"
-        self.report = work.folder / "data.md"
+    def __init__(self, workspace: Workspace, facts: dict[str, object]) -> None:
+        self.workspace, self.facts = workspace, facts
+        self.path = workspace.folder / "data.json"
+        self.report = workspace.folder / "data.md"
 
     def result(self) -> Curation | None:
         """Return what is there, None where nothing is complete; raises UserError for another's."""
@@ -196,7 +199,7 @@ class _Claim:
             raise UserError(f"{self.path} cannot be read: {exc}. Name another folder.") from exc
         if not same:
             raise UserError(
-                f"{self.work.folder} holds the data of another recipe; name another folder."
+                f"{self.workspace.folder} holds the data of another recipe; name another folder."
             )
         return Curation(read, kept, start, report) if counts else None
 
@@ -205,8 +208,8 @@ class _Claim:
 
         Raises UserError where the folder holds files of these names and no claim.
         """
-        self.work.folder.mkdir(parents=True, exist_ok=True)
-        for path in (self.work.data, self.work.cold_start, self.report):
+        self.workspace.folder.mkdir(parents=True, exist_ok=True)
+        for path in (self.workspace.data, self.workspace.cold_start, self.report):
             if path.exists() and not self.path.is_file():
                 raise UserError(f"{path} is there already. Remove it or name another folder.")
             path.unlink(missing_ok=True)

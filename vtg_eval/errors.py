@@ -18,7 +18,7 @@ class VideoError(Exception):
     """A video that cannot be read. Counted in the ledger; the run goes on."""
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
+def suggestion(name: str, known: Iterable[str]) -> str:
     """Return 'Did you mean "x"?' for a near miss, else the known names."""
     names = sorted(known)
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)

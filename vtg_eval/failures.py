@@ -36,8 +36,8 @@ class Failure(StrEnum):
     NON_FINITE = "non_finite", "A time that is NaN or infinite."
     REVERSED = "reversed", "The end lies before the start."
     ZERO_LENGTH = "zero_length", "Start and end are the same."
-    SAID_NEVER = "said_never", "The answer says that the event never happens, but it does."
-    SAID_PRESENT = "said_present", "The answer gives a span for an event that never happens."
+    FALSE_ABSENT = "false_absent", "The answer says that the event never happens, but it does."
+    FALSE_PRESENT = "false_present", "The answer gives a span for an event that never happens."
     OUT_OF_RANGE = "out_of_range", "The span leaves the video; it is scored all the same."
     WHOLE_VIDEO = (
         "whole_video",

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from vtg_eval.errors import UserError, nearest
+from vtg_eval.errors import UserError, suggestion
 
 DEFAULT_PROTOCOL = "strict@1"
 SPLITS = "splits"  # the table of a task that holds its splits'
@@ -238,7 +238,7 @@ def _rule(default: Any, table: Mapping[str, Any], part: str) -> Any:
     values = {}
     for key, value in table.items():
         if key not in known:
-            raise UserError(f'[{part}] has no key "{key}". {nearest(key, known)}')
+            raise UserError(f'[{part}] has no key "{key}". {suggestion(key, known)}')
         values[key] = _checked(value, hints[key], f"{part}.{key}")
     return replace(default, **values)
 

@@ -6,19 +6,19 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 
 from vtg_eval.protocol import PromptRule
-from vtg_eval.types import Asks, Sample
+from vtg_eval.types import OutputType, Sample
 
 PLACES = re.compile(r"\{(query|options|subtitles|frame_times)\}")
 
 
-def wording(asks: Asks, rule: PromptRule) -> str:
+def wording(asks: OutputType, rule: PromptRule) -> str:
     """Return the protocol's text for that kind of sample, empty where it has none."""
     match asks:
-        case Asks.SPANS:
+        case OutputType.SPANS:
             return rule.text
-        case Asks.CHOICE:
+        case OutputType.CHOICE:
             return rule.choice
-        case Asks.BOTH:
+        case OutputType.BOTH:
             return rule.grounded_choice
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pluggy
 
 from vtg_eval import hookspecs
-from vtg_eval.errors import UserError, nearest
+from vtg_eval.errors import UserError, suggestion
 from vtg_eval.hookspecs import AdapterEntry, Entry, ModelEntry
 from vtg_eval.protocol import Protocol, load_protocol
 from vtg_eval.task import Card
@@ -133,7 +133,7 @@ class Registry:
         """Return the protocol of that name. Raises UserError with the nearest name."""
         found = self.protocols.get(name)
         if found is None:
-            raise UserError(f'There is no protocol "{name}". {nearest(name, self.protocols)}')
+            raise UserError(f'There is no protocol "{name}". {suggestion(name, self.protocols)}')
         return found
 
     def protocol_for(self, card: Card, name: str | None = None, split: str = "") -> Protocol:
@@ -158,7 +158,7 @@ class Registry:
 
     def _load(self, kind: str, entries: dict[str, Any], name: str) -> Any:
         if name not in entries:
-            raise UserError(f'There is no {kind} "{name}". {nearest(name, entries)}')
+            raise UserError(f'There is no {kind} "{name}". {suggestion(name, entries)}')
         return load_target(kind, entries[name])
 
     @staticmethod

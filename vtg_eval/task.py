@@ -8,13 +8,13 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from vtg_eval.errors import DataError, UserError, nearest
+from vtg_eval.errors import DataError, UserError, suggestion
 from vtg_eval.protocol import DEFAULT_PROTOCOL
 from vtg_eval.types import Cue, Sample
 
 
 @dataclass(frozen=True, slots=True)
-class SplitFacts:
+class SplitMetadata:
     """What a split should hold, for checks: numbers of videos and queries."""
 
     name: str
@@ -57,7 +57,7 @@ class Card:
     licence: str
     metric_family: str
     default_split: str
-    splits: tuple[SplitFacts, ...]
+    splits: tuple[SplitMetadata, ...]
     sample_ids: str
     videos: str
     default_protocol: str = DEFAULT_PROTOCOL
@@ -73,7 +73,7 @@ class Card:
         known = [facts.name for facts in self.splits]
         chosen = name or self.default_split
         if chosen not in known:
-            raise UserError(f'{self.name} has no split "{chosen}". {nearest(chosen, known)}')
+            raise UserError(f'{self.name} has no split "{chosen}". {suggestion(chosen, known)}')
         return chosen
 
 
@@ -81,7 +81,7 @@ def load_card(path: Path) -> Card:
     """Read a card; raises UserError that names the file and the key when it is malformed."""
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
-        table["splits"] = tuple(SplitFacts(**row) for row in table["splits"])
+        table["splits"] = tuple(SplitMetadata(**row) for row in table["splits"])
         table["files"] = tuple(
             SourceFile(**{**row, "needed_for": tuple(row.get("needed_for", ()))})
             for row in table.get("files", ())

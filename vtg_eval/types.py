@@ -35,7 +35,7 @@ class Cue(NamedTuple):
     text: str
 
 
-class Asks(StrEnum):
+class OutputType(StrEnum):
     """What a sample asks for."""
 
     SPANS = "spans"
@@ -79,7 +79,7 @@ class Sample:
     groups: tuple[Group, ...] = ()
     clips: tuple[Span, ...] = ()
     subtitles: str = ""
-    asks: Asks = Asks.SPANS
+    asks: OutputType = OutputType.SPANS
 
     def group(self, grouping: str) -> str | None:
         """Return the sample's (first) group in a grouping, None where it has none."""

@@ -55,7 +55,7 @@ def make_run(folder: Path, root: str, seed: int, frames: int) -> str:
                 f"The event happens from {start:.1f} to {start + draw.uniform(1, 90):.1f} seconds."
             )
             times = tuple(k * draw.uniform(0.4, 0.5) for k in range(frames))
-            shown = replace(record, text=text, frame_times=times, told_times=times[::2])
+            shown = replace(record, text=text, frame_times=times, model_times=times[::2])
             file.write(shown.to_line())
     return str(path)
 

@@ -93,7 +93,7 @@ def batch(case: Case, videos: int, generator: np.random.Generator) -> Counts:
 
     first, equal, better = runs(case, cluster, generator)
     truth = mean(case.kind, 0.0)
-    lift = mean(case.kind, LIFT) - truth
+    effect = mean(case.kind, LIFT) - truth
     single = resampled(first)
     plain = map(Interval, *np.quantile(single.drawn, [0.025, 0.975], axis=0))
     shown = (interval(column, videos) for column in single.columns())
@@ -107,7 +107,7 @@ def batch(case: Case, videos: int, generator: np.random.Generator) -> Counts:
     return Counts(
         plain=sum(map(holds(truth), plain)),
         shown=sum(map(holds(truth), shown)),
-        paired=sum(map(holds(lift), (each.interval for each in paired))),
+        paired=sum(map(holds(effect), (each.interval for each in paired))),
         null=sum(map(holds(0.0), (each.interval for each in null))),
         false=sum(each.p is not None and each.p <= 0.05 for each in null),
     )
@@ -127,24 +127,24 @@ def runs(case: Case, cluster: np.ndarray, generator: np.random.Generator) -> Ite
     videos, shape = cluster.max() + 1, (len(cluster), BATCH)
     common = generator.standard_normal((videos, BATCH))[cluster] * np.sqrt(case.within / 2)
     common += generator.standard_normal(shape) * np.sqrt((1 - case.within) / 2)
-    for lift in (0.0, 0.0, LIFT):
+    for effect in (0.0, 0.0, LIFT):
         own = generator.standard_normal((videos, BATCH))[cluster] * np.sqrt(case.within / 2)
         own += generator.standard_normal(shape) * np.sqrt((1 - case.within) / 2)
         if case.kind == "IoU":
-            yield np.clip(0.3 + 0.4 * (common + own + lift), 0, 1)
+            yield np.clip(0.3 + 0.4 * (common + own + effect), 0, 1)
         else:
-            yield (common + own < threshold(case.kind) + lift).astype(float)
+            yield (common + own < threshold(case.kind) + effect).astype(float)
 
 
 def threshold(kind: str) -> float:
     return NORMAL.inv_cdf(int(kind.removeprefix("hits ").removesuffix(" %")) / 100)
 
 
-def mean(kind: str, lift: float) -> float:
+def mean(kind: str, effect: float) -> float:
     """Return the true mean: of hits, or of a normal number that is cut off at 0 and 1."""
     if kind != "IoU":
-        return NORMAL.cdf(threshold(kind) + lift)
-    middle, spread = 0.3 + 0.4 * lift, 0.4
+        return NORMAL.cdf(threshold(kind) + effect)
+    middle, spread = 0.3 + 0.4 * effect, 0.4
     low, high = -middle / spread, (1 - middle) / spread
     inside = middle * (NORMAL.cdf(high) - NORMAL.cdf(low))
     return inside + spread * (NORMAL.pdf(low) - NORMAL.pdf(high)) + 1 - NORMAL.cdf(high)

@@ -80,11 +80,18 @@ def test_json(call):
     }
     row = one["metrics"][-1]
     assert row.keys() == {
-        *("metric", "estimate", "detectable", "correlation", "design_effect", "p_holm"),
+        *(
+            "metric",
+            "estimate",
+            "minimum_detectable_effect",
+            "correlation",
+            "design_effect",
+            "p_holm",
+        ),
     }
     estimate = row["estimate"]
     assert estimate.keys() == {
-        *("samples", "videos", "first", "second", "difference", "error", "freedom"),
+        *("samples", "videos", "first", "second", "difference", "error", "degrees_of_freedom"),
         *("low", "high", "p", "better", "worse", "equal"),
     }
     assert (row["metric"], one["metric"]) == ("mIoU", "mIoU")
@@ -179,7 +186,7 @@ def test_hostile_text_stays_on_its_line(call, home):
         (["a", "b", "--metric", "mIuO"], 'Did you mean "mIoU"?'),
         (["a", "b", "--protocol", "strict@2"], "strict@1"),
         (["a/results.json", "b", "--protocol", "time-r1@1"], "holds scores under strict@1"),
-        (["a", "b", "--lift", "1"], "--lift goes with --plan"),
+        (["a", "b", "--effect", "1"], "--effect goes with --plan"),
         (["a", "b", "--plan", "--correlation", "0.3"], "is for plans from fewer runs"),
         (["a", "--plan", "--figure", "30"], "is for plans from fewer runs"),
         (["a", "b", "a", "--plan"], "from one run or from two"),
@@ -198,8 +205,8 @@ def test_mistakes_are_named(call, words, named):
 @pytest.mark.parametrize(
     "words",
     [
-        ["--lift", "0"],
-        ["--lift", "x"],
+        ["--effect", "0"],
+        ["--effect", "x"],
         ["--samples", "1"],
         ["--figure", "100"],
         ["--correlation", "1"],
@@ -214,7 +221,7 @@ def test_numbers_out_of_range_are_refused(call, words, capsys):
 
 
 def test_plans(call):
-    status, out, _ = call("a", "b", "--plan", "--lift", "2,4", "--samples", "500")
+    status, out, _ = call("a", "b", "--plan", "--effect", "2,4", "--samples", "500")
     assert status == 0
     for words in ("for 2 points", "for 4 points", "with 500", "60 (30)", "measured on these two"):
         assert words in out

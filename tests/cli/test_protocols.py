@@ -44,7 +44,7 @@ def test_spread(tmp_path, capsys):
     (tmp_path / "charades_sta_test.txt").write_text("AAAAA 0.0 10.0##person sits.\n")
     (tmp_path / "Charades_v1_test.csv").write_text("id,length\nAAAAA,20.0\n")
     (tmp_path / "p.jsonl").write_text('{"id": "AAAAA/0", "text": "between 0 and 5"}\n')
-    words = ["protocols", "spread", "--task", "charades_sta", "--data-root", str(tmp_path)]
+    words = ["protocols", "score", "--task", "charades_sta", "--data-root", str(tmp_path)]
     words += ["--predictions", str(tmp_path / "p.jsonl")]
     assert main(words) == 0
     assert "time-r1@1" in capsys.readouterr().out

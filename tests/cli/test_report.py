@@ -63,7 +63,7 @@ def test_the_journals_times_are_on_the_page(home: Path, capsys: pytest.CaptureFi
     records = {record["id"]: record for record in map(json.loads, lines)}
     for sample, view in zip(page["samples"], page["answers"][0], strict=True):
         record = records[sample["id"]]
-        for name, kept in (("shown", "frame_times"), ("told", "told_times")):
+        for name, kept in (("shown", "frame_times"), ("told", "model_times")):
             steps = page["grids"][view[name]]
             times = [sum(steps[: k + 1]) / 100 for k in range(len(steps))]
             assert times == pytest.approx(record[kept], abs=0.005)

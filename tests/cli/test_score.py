@@ -92,7 +92,7 @@ def test_empty_lists_and_a_million_spans(run):
         {"id": "BBBBB/1", "spans": [[]]},
     )
     assert set(found["metrics"].values()) == {0.0}
-    assert found["failures"] == {"malformed": 1, "too_many_spans": 1, "said_never": 1}
+    assert found["failures"] == {"malformed": 1, "too_many_spans": 1, "false_absent": 1}
 
 
 @pytest.mark.parametrize("line", ["not json", "{}", "[]", "[" * 10**5])

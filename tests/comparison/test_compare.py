@@ -40,7 +40,7 @@ def scored(name, found, **changed):
         split=found.split,
         protocol=found.protocol,
         samples=found.samples,
-        readings=found.readings,
+        parsed_answers=found.parsed_answers,
         table=found.table,
     )
     return replace(run, **changed)
@@ -96,7 +96,7 @@ def test_the_order_of_the_samples_does_not_matter():
     shuffled = replace(
         BETTER,
         samples=tuple(BETTER.samples[k] for k in order),
-        readings=tuple(BETTER.readings[k] for k in order),
+        parsed_answers=tuple(BETTER.parsed_answers[k] for k in order),
         table=Table({n: c.of(order) for n, c in BETTER.table.columns.items()}, "mIoU"),
     )
     (one,) = compare([WORSE, BETTER], resamples=SHORT)
@@ -210,7 +210,7 @@ def test_metrics_that_follow_from_others_have_intervals_but_no_wins():
     mean = rows(found)["mean"].estimate
     assert mean.difference == pytest.approx(sum(part.difference for part in parts) / 2)
     assert mean.low < mean.difference < mean.high
-    assert 3 <= mean.freedom <= len(VIDEOS) - 1
+    assert 3 <= mean.degrees_of_freedom <= len(VIDEOS) - 1
     assert mean.better is None
 
 
@@ -242,12 +242,12 @@ def test_never_is_an_answer():
 
 def test_a_plan_from_two_runs_needs_what_they_have_for_what_they_detect():
     (found,) = compare([WORSE, BETTER])
-    lift = rows(found)["mIoU"].detectable
-    request = PlanRequest(samples=(len(SAMPLES), 10 * len(SAMPLES)), lifts=(lift * 1.0001,))
+    effect = rows(found)["mIoU"].minimum_detectable_effect
+    request = PlanRequest(samples=(len(SAMPLES), 10 * len(SAMPLES)), effects=(effect * 1.0001,))
     row = {row.metric: row for row in plan_from_runs([WORSE, BETTER], request).rows}["mIoU"]
     assert (row.needed[0].samples, row.needed[0].videos) == (len(SAMPLES), len(VIDEOS))
-    assert row.lifts[0] == row.detectable == pytest.approx(lift)
-    assert row.lifts[1] < lift / 3
+    assert row.effects[0] == row.minimum_detectable_effect == pytest.approx(effect)
+    assert row.effects[1] < effect / 3
 
 
 def test_a_plan_from_one_run_takes_its_own_spread():

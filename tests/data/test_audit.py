@@ -12,8 +12,8 @@ from video_files import write_clock
 
 from vtg_eval.data.audit import Audit, audit
 from vtg_eval.registry import Registry
-from vtg_eval.task import SplitFacts
-from vtg_eval.types import Asks, Sample, Span, Target
+from vtg_eval.task import SplitMetadata
+from vtg_eval.types import OutputType, Sample, Span, Target
 from vtg_eval.video.pyav import PyavDecoder
 
 
@@ -90,7 +90,7 @@ def test_odd_spans_and_duplicates(tmp_path: Path) -> None:
 
 def test_other_counts_than_the_card_are_not_complete(tmp_path: Path, videos: Path) -> None:
     write_clock(videos / "a.mp4", 48)
-    task = SmallTask([sample("a/0", (0, 1))], facts=SplitFacts("test", 1, 2))
+    task = SmallTask([sample("a/0", (0, 1))], facts=SplitMetadata("test", 1, 2))
     result = checked(task, tmp_path)
     assert found(result) == {}
     assert not result.complete
@@ -133,7 +133,7 @@ def test_charades_sta_has_its_known_faults(split: str, expected: dict[str, int])
 def test_questions_that_cannot_be_answered_as_meant(tmp_path: Path) -> None:
     def asked(name: str, choice: str | None, *options: str) -> Sample:
         target = Target(choice=choice)
-        return Sample(name, "a", name, target, options=options, asks=Asks.CHOICE)
+        return Sample(name, "a", name, target, options=options, asks=OutputType.CHOICE)
 
     samples = [
         asked("a/0", "A", "x", "y"),

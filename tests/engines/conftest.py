@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.engine_case import FAMILIES, Case, make_case
+from tests.engine_case import FAMILIES, RunSetup, make_setup
 from vtg_eval.engines.base import Engine, EngineOptions
 from vtg_eval.protocol import GenerationRule
 
@@ -14,23 +14,23 @@ RULE = GenerationRule(max_new_tokens=12)
 
 
 @pytest.fixture(scope="session", params=sorted(FAMILIES))
-def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Case:
-    return make_case(request.param, tmp_path_factory.mktemp(request.param))
+def setup(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> RunSetup:
+    return make_setup(request.param, tmp_path_factory.mktemp(request.param))
 
 
 @pytest.fixture(scope="session")
-def hf_engine(case: Case) -> Iterator[Engine]:
+def hf_engine(setup: RunSetup) -> Iterator[Engine]:
     from vtg_eval.engines.transformers import TransformersEngine
 
-    engine = TransformersEngine(case.folder, RULE, EngineOptions(batch_size=4))
+    engine = TransformersEngine(setup.folder, RULE, EngineOptions(batch_size=4))
     yield engine
     engine.close()
 
 
 @pytest.fixture(scope="session")
-def vllm_engine(case: Case) -> Iterator[Engine]:
+def vllm_engine(setup: RunSetup) -> Iterator[Engine]:
     from vtg_eval.engines.vllm import VllmEngine
 
-    engine = VllmEngine(case.folder, RULE, EngineOptions(batch_size=4))
+    engine = VllmEngine(setup.folder, RULE, EngineOptions(batch_size=4))
     yield engine
     engine.close()

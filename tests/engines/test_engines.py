@@ -11,7 +11,7 @@ import pytest
 
 pytest.importorskip("transformers", reason="needs the extra hf")
 
-from tests.engine_case import PROTOCOL, Case, sample
+from tests.engine_case import PROTOCOL, RunSetup, sample
 from vtg_eval.engines.base import Completion, Engine, EngineOptions, Request
 from vtg_eval.engines.transformers import TransformersEngine
 from vtg_eval.errors import UserError
@@ -26,8 +26,8 @@ def answers(engine: Engine, requests: Iterable[Request]) -> dict[str, Completion
 
 
 @pytest.fixture(scope="session")
-def expected(case: Case, hf_engine: Engine) -> dict[str, Completion]:
-    return answers(hf_engine, case.requests)
+def expected(setup: RunSetup, hf_engine: Engine) -> dict[str, Completion]:
+    return answers(hf_engine, setup.requests)
 
 
 def test_answers_differ_between_samples(expected: dict[str, Completion]) -> None:
@@ -35,35 +35,35 @@ def test_answers_differ_between_samples(expected: dict[str, Completion]) -> None
 
 
 def test_vllm_gets_the_same_prompt_and_gives_the_same_answer(
-    case: Case, vllm_engine: Engine, expected: dict[str, Completion]
+    setup: RunSetup, vllm_engine: Engine, expected: dict[str, Completion]
 ) -> None:
-    assert answers(vllm_engine, case.requests) == expected
+    assert answers(vllm_engine, setup.requests) == expected
 
 
 def test_vllm_answers_do_not_depend_on_order_or_company(
-    case: Case, vllm_engine: Engine, expected: dict[str, Completion]
+    setup: RunSetup, vllm_engine: Engine, expected: dict[str, Completion]
 ) -> None:
-    assert answers(vllm_engine, case.requests[::-1]) == expected
-    for request in case.requests[:3]:
+    assert answers(vllm_engine, setup.requests[::-1]) == expected
+    for request in setup.requests[:3]:
         assert answers(vllm_engine, [request]) == {request.sample_id: expected[request.sample_id]}
 
 
 def test_transformers_answers_do_not_depend_on_batch_or_order(
-    case: Case, expected: dict[str, Completion]
+    setup: RunSetup, expected: dict[str, Completion]
 ) -> None:
-    one = TransformersEngine(case.folder, RULE, EngineOptions(batch_size=1))
-    assert answers(one, case.requests) == expected
-    five = TransformersEngine(case.folder, RULE, EngineOptions(batch_size=5))
-    mixed = [*case.requests[::2], *case.requests[1::2]]
+    one = TransformersEngine(setup.folder, RULE, EngineOptions(batch_size=1))
+    assert answers(one, setup.requests) == expected
+    five = TransformersEngine(setup.folder, RULE, EngineOptions(batch_size=5))
+    mixed = [*setup.requests[::2], *setup.requests[1::2]]
     assert answers(five, mixed) == expected
 
 
 @pytest.mark.parametrize("name", ["hf_engine", "vllm_engine"])
 def test_a_request_that_fails_does_not_cost_the_others(
-    name: str, case: Case, request: pytest.FixtureRequest, expected: dict[str, Completion]
+    name: str, setup: RunSetup, request: pytest.FixtureRequest, expected: dict[str, Completion]
 ) -> None:
     engine: Engine = request.getfixturevalue(name)
-    first, second = case.requests[:2]
+    first, second = setup.requests[:2]
     assert second.frames is not None
     cut = replace(second.frames, array=second.frames.array[:, :50, :50], digest="cut")
     found = answers(engine, [first, replace(second, sample_id="broken", frames=cut), second])
@@ -71,8 +71,8 @@ def test_a_request_that_fails_does_not_cost_the_others(
     assert found == {r.sample_id: expected[r.sample_id] for r in (first, second)}
 
 
-def test_vllm_refuses_a_prompt_that_is_too_long(case: Case, vllm_engine: Engine) -> None:
-    first = case.requests[0]
+def test_vllm_refuses_a_prompt_that_is_too_long(setup: RunSetup, vllm_engine: Engine) -> None:
+    first = setup.requests[0]
     long = replace(first, sample_id="long", prompt=first.prompt + "word " * 3000)
     found = answers(vllm_engine, [long, first])
     assert found["long"].finish == "error"
@@ -82,7 +82,7 @@ def test_vllm_refuses_a_prompt_that_is_too_long(case: Case, vllm_engine: Engine)
 
 @pytest.mark.parametrize("name", ["hf_engine", "vllm_engine"])
 def test_requests_are_taken_only_as_there_is_room(
-    name: str, case: Case, request: pytest.FixtureRequest
+    name: str, setup: RunSetup, request: pytest.FixtureRequest
 ) -> None:
     engine: Engine = request.getfixturevalue(name)
     taken = 0
@@ -91,7 +91,7 @@ def test_requests_are_taken_only_as_there_is_room(
         nonlocal taken
         while True:
             taken += 1
-            yield replace(case.requests[0], sample_id=str(taken))
+            yield replace(setup.requests[0], sample_id=str(taken))
 
     stream = engine.generate(endless())
     done = [next(stream).sample_id for _ in range(3)]
@@ -99,19 +99,19 @@ def test_requests_are_taken_only_as_there_is_room(
     assert taken <= 4 * 4 + 3
     stream.close()  # type: ignore[attr-defined]
     # and what was left behind does not come up in the next stream
-    assert list(answers(engine, case.requests[:1])) == [case.requests[0].sample_id]
+    assert list(answers(engine, setup.requests[:1])) == [setup.requests[0].sample_id]
 
 
 @pytest.mark.parametrize("name", ["hf_engine", "vllm_engine"])
 def test_same_video_at_other_times_is_another_video(
-    name: str, case: Case, request: pytest.FixtureRequest
+    name: str, setup: RunSetup, request: pytest.FixtureRequest
 ) -> None:
     engine: Engine = request.getfixturevalue(name)
-    first = case.requests[0]
+    first = setup.requests[0]
     assert first.frames is not None
     slow = replace(first.frames, times=first.frames.times * 3)
-    other = case.adapter.request(sample("x", "it stops"), slow, PROTOCOL)
-    plain = case.adapter.request(sample("x", "it stops"), first.frames, PROTOCOL)
+    other = setup.adapter.request(sample("x", "it stops"), slow, PROTOCOL)
+    plain = setup.adapter.request(sample("x", "it stops"), first.frames, PROTOCOL)
     found = [next(iter(engine.generate([r]))) for r in (plain, other, plain)]
     assert found[0] == found[2]
     assert (found[0].prompt_token_ids, found[0].text) != (found[1].prompt_token_ids, found[1].text)
@@ -119,15 +119,15 @@ def test_same_video_at_other_times_is_another_video(
 
 @pytest.mark.parametrize("name", ["hf_engine", "vllm_engine"])
 def test_describe_names_versions_and_settings(
-    name: str, case: Case, request: pytest.FixtureRequest
+    name: str, setup: RunSetup, request: pytest.FixtureRequest
 ) -> None:
     facts = request.getfixturevalue(name).describe()
     assert facts["dtype"] == "float32"
     assert {"engine", "transformers", "torch", "device", "seed", "generation"} <= set(facts)
 
 
-def test_a_checkpoint_without_weights_is_refused(case: Case, tmp_path: Path) -> None:
-    for file in case.folder.iterdir():
+def test_a_checkpoint_without_weights_is_refused(setup: RunSetup, tmp_path: Path) -> None:
+    for file in setup.folder.iterdir():
         if file.suffix != ".safetensors":
             os.link(file, tmp_path / file.name)
     with pytest.raises(UserError, match="cannot be loaded") as caught:
@@ -135,16 +135,16 @@ def test_a_checkpoint_without_weights_is_refused(case: Case, tmp_path: Path) -> 
     assert "\n" not in str(caught.value)
 
 
-def test_unknown_dtype_is_refused(case: Case) -> None:
+def test_unknown_dtype_is_refused(setup: RunSetup) -> None:
     with pytest.raises(UserError, match="float9"):
-        TransformersEngine(case.folder, RULE, EngineOptions(dtype="float9"))
+        TransformersEngine(setup.folder, RULE, EngineOptions(dtype="float9"))
 
 
-def test_the_checkpoints_own_sampling_repeats_for_a_seed(case: Case) -> None:
+def test_the_checkpoints_own_sampling_repeats_for_a_seed(setup: RunSetup) -> None:
     rule = GenerationRule(max_new_tokens=12, decoding="checkpoint")
-    alone = TransformersEngine(case.folder, rule, EngineOptions(batch_size=1))
-    batch = TransformersEngine(case.folder, rule, EngineOptions(batch_size=8))
-    other = TransformersEngine(case.folder, rule, EngineOptions(seed=1))
-    found = answers(alone, case.requests[:6])
-    assert answers(batch, case.requests[5::-1]) == found
-    assert answers(other, case.requests[:6]) != found
+    alone = TransformersEngine(setup.folder, rule, EngineOptions(batch_size=1))
+    batch = TransformersEngine(setup.folder, rule, EngineOptions(batch_size=8))
+    other = TransformersEngine(setup.folder, rule, EngineOptions(seed=1))
+    found = answers(alone, setup.requests[:6])
+    assert answers(batch, setup.requests[5::-1]) == found
+    assert answers(other, setup.requests[:6]) != found

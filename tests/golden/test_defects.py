@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from vtg_eval.annotations.seen_queries import with_seen_queries
+from vtg_eval.annotations.query_overlap import with_query_overlap
 from vtg_eval.cli import main
 from vtg_eval.registry import Registry
 
@@ -48,7 +48,7 @@ def test_the_check_counts_what_is_known(task, split, defects, capsys):
 def test_queries_of_charades_sta_that_stand_in_its_train_split():
     task = Registry.discover().task("charades_sta")
     root = Path(BENCHMARKS)
-    samples = with_seen_queries(
+    samples = with_query_overlap(
         task.samples(root, "test"), task.card, "test", lambda name: task.samples(root, name)
     )
     seen = [sample for sample in samples if sample.group("query") == "in the train split"]

@@ -11,7 +11,7 @@ from vtg_eval.tasks.nextgqa import TASK
 from vtg_eval.cli import main
 from vtg_eval.registry import Registry
 from vtg_eval.scoring.score import score
-from vtg_eval.types import Asks, Prediction, Sample, Span, Target
+from vtg_eval.types import OutputType, Prediction, Sample, Span, Target
 
 BENCHMARKS, GOLDEN = os.environ.get("VTG_EVAL_BENCHMARKS"), os.environ.get("VTG_EVAL_GOLDEN")
 pytestmark = pytest.mark.skipif(
@@ -67,7 +67,7 @@ def test_accuracy(found):
 
 def one(segment, span):
     sample = Sample(
-        "v_0", "v", "q", Target((Span(*segment),), "A"), 100.0, ("x", "y"), asks=Asks.BOTH
+        "v_0", "v", "q", Target((Span(*segment),), "A"), 100.0, ("x", "y"), asks=OutputType.BOTH
     )
     answer = Prediction("v_0", spans=(Span(*span),), choice="A")
     protocol = Registry.discover().protocol("next-gqa@1")

@@ -113,7 +113,7 @@ def test_one_query_without_windows_scores_0_where_the_script_stops(score, few, c
     case = cases["one_query_with_empty_window_list"]
     assert case["official"]["raises"] == "IndexError"
     found = score(few, case["submission"])
-    assert (found["n_scored"], found["failures"]["said_never"]) == (FIRST, 1)
+    assert (found["n_scored"], found["failures"]["false_absent"]) == (FIRST, 1)
     (lost,) = (line for line in case["submission"] if not line["pred_relevant_windows"])
     (row,) = (row for row in found["samples"] if row["id"] == str(lost["qid"]))
     assert row["value"] == 0.0

@@ -112,6 +112,6 @@ def test_each_answer_is_read_as_the_script_reads_it(score, questions, protocol, 
 
 def test_subtitles_do_not_change_the_score(score):
     without = score("video-mme@1")
-    spread = {row["protocol"]: row["metrics"] for row in without["spread"]}
+    spread = {row["protocol"]: row["metrics"] for row in without["scores_across_protocols"]}
     assert spread["video-mme-subtitles@1"] == without["metrics"]
     assert spread["strict-subtitles@1"] == spread["strict@1"]

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from huggingface_hub import EvalResult, ModelCard
 from vtg_eval.leaderboard.board import SHIPPED, load_board
-from vtg_eval.leaderboard.entries import Entry
+from vtg_eval.leaderboard.entries import LeaderboardEntry
 from vtg_eval.leaderboard.export import model_index
 
 from tests.leaderboard_case import ENTRY, FIGURES, tiny_run, with_spec
@@ -22,7 +22,7 @@ REGISTRY = Registry.discover()
 SHIPPED_BOARD = load_board(SHIPPED, REGISTRY)
 
 
-def exported(*entries: Entry) -> str:
+def exported(*entries: LeaderboardEntry) -> str:
     cards = {entry.task: REGISTRY.task(entry.task).card for entry in entries}
     return model_index(replace(SHIPPED_BOARD, entries=entries, cards=cards), entries)
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from vtg_eval.leaderboard.published import Benchmark, Size
+from vtg_eval.leaderboard.published import Benchmark, SplitSize
 from vtg_eval.leaderboard.ranking import Figure, Key, half_width, place, separable
 
 FIGURES = st.lists(st.builds(Figure, st.floats(0, 100), st.floats(0, 20)), min_size=1, max_size=12)
@@ -58,7 +58,7 @@ def test_what_is_not_said_does_not_narrow_but_keeps_out() -> None:
 
 
 def test_sizes_by_split_and_metric() -> None:
-    sizes = (Size("test", 2700), Size("test", 900, "long"), Size("val", 300))
+    sizes = (SplitSize("test", 2700), SplitSize("test", 900, "long"), SplitSize("val", 300))
     found = Benchmark("b", "B", "", "", "m", "test", ("m", "long"), ("test",), sizes=sizes)
     assert found.samples("test", "m") == 2700
     assert found.samples("test", "long") == 900

@@ -7,10 +7,10 @@ from vtg_eval.model_adapters.baseline import BaselineAdapter
 
 from vtg_eval.adapter import Adapter, Checkpoint
 from vtg_eval.errors import UserError
-from vtg_eval.parsing.answers import read_answer
+from vtg_eval.parsing.answers import parse_answer
 from vtg_eval.parsing.spans import strict
 from vtg_eval.protocol import Protocol
-from vtg_eval.types import Asks, Prediction, Sample, Span, Target
+from vtg_eval.types import OutputType, Prediction, Sample, Span, Target
 
 PROTOCOL = Protocol("p@1", "", "")
 SAMPLE = Sample("v:0", "v", "it stops", Target(), duration=30.96)
@@ -54,10 +54,10 @@ def test_a_sample_without_duration_fails_alone() -> None:
 
 
 def test_options_get_the_longest_and_both_get_both() -> None:
-    asked = replace(SAMPLE, options=("a", "bbb"), asks=Asks.CHOICE, duration=None)
+    asked = replace(SAMPLE, options=("a", "bbb"), asks=OutputType.CHOICE, duration=None)
     assert baseline("random").request(asked, None, PROTOCOL).answer == "B"
-    both = replace(asked, asks=Asks.BOTH, duration=10.0)
+    both = replace(asked, asks=OutputType.BOTH, duration=10.0)
     answer = baseline("whole-video").request(both, None, PROTOCOL).answer
     assert answer == "B, 0.0 to 10.0"
-    read = read_answer(both, Prediction(both.id, text=answer), PROTOCOL)
+    read = parse_answer(both, Prediction(both.id, text=answer), PROTOCOL)
     assert (read.letters, read.spans) == (("B",), (Span(0.0, 10.0),))

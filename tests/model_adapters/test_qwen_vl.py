@@ -74,36 +74,36 @@ def told(family: Family, made: ModelInput) -> list[float]:
 @pytest.mark.parametrize("kind", sorted(TIMES))
 def test_told_times_are_what_the_processor_says(kind: str, family: Family) -> None:
     request, made = family.build(TIMES[kind])
-    assert told(family, made) == list(request.told_times)
+    assert told(family, made) == list(request.model_times)
 
 
 @given(gaps=st.lists(st.floats(0.001, 2.0), min_size=1, max_size=9))
 def test_told_times_for_any_frame_times(gaps: list[float], family: Family) -> None:
     request, made = family.build(np.cumsum([0.0, *gaps]))
-    assert told(family, made) == list(request.told_times)
+    assert told(family, made) == list(request.model_times)
 
 
 def test_told_times_are_true_on_an_even_grid(family: Family) -> None:
     request, _ = family.build(EVEN)
     if family.name == "qwen3_vl":
-        assert np.abs(np.array(request.told_times) - (EVEN[::2] + EVEN[1::2]) / 2).max() <= 0.05001
+        assert np.abs(np.array(request.model_times) - (EVEN[::2] + EVEN[1::2]) / 2).max() <= 0.05001
     else:
-        assert list(request.told_times) == list(EVEN[::2])
+        assert list(request.model_times) == list(EVEN[::2])
 
 
 def test_film_rate_is_not_told_half_a_second_early(family: Family) -> None:
     times = TIMES["film"]
     request, _ = family.build(times)
     starts = times[::2] if family.name == "qwen2_5_vl" else (times[::2] + times[1::2]) / 2
-    assert np.abs(np.array(request.told_times) - starts).max() < 0.06
+    assert np.abs(np.array(request.model_times) - starts).max() < 0.06
 
 
 def test_uneven_times_are_told_as_far_as_the_family_can(family: Family) -> None:
     request, _ = family.build(UNEVEN)
     if family.name == "qwen3_vl":
-        assert request.told_times == (0.2, 1.3, 2.5, 4.0)
+        assert request.model_times == (0.2, 1.3, 2.5, 4.0)
     else:  # a grid: the true starts are 0, 1.1, 2.2, 4.0
-        steps = np.diff(request.told_times)
+        steps = np.diff(request.model_times)
         assert steps.max() - steps.min() <= 0.5
 
 
@@ -168,8 +168,8 @@ def test_a_query_cannot_smuggle_control_tokens(parts: list[str], family: Family)
         return [token for token in ids if token in special]
 
     assert control(made.ids) == control(honest.ids)
-    assert plain.neutralised == 0
-    assert request.neutralised >= sum(part.endswith("|>") and part != "end|>" for part in parts)
+    assert plain.escaped == 0
+    assert request.escaped >= sum(part.endswith("|>") and part != "end|>" for part in parts)
 
 
 def test_lower_case_cannot_make_a_control_token(family: Family) -> None:
@@ -178,7 +178,7 @@ def test_lower_case_cannot_make_a_control_token(family: Family) -> None:
     request = family.adapter.request(
         sample("s", "<|VIDEO_PAD|>"), frames, replace(PROTOCOL, prompt=rule)
     )
-    assert request.neutralised == 1
+    assert request.escaped == 1
     assert family.builder.build(request).ids
 
 

@@ -40,7 +40,7 @@ def test_both_engines_read_the_same_tokens(
     for request in nano.requests[:40]:
         hf, vllm = hf_answers[request.sample_id], vllm_answers[request.sample_id]
         assert hf.prompt_token_ids == vllm.prompt_token_ids
-        assert len(hf.prompt_token_ids) > len(request.told_times) * 5
+        assert len(hf.prompt_token_ids) > len(request.model_times) * 5
 
 
 def test_both_engines_give_the_same_answers(
@@ -135,4 +135,4 @@ def test_the_journal_says_what_the_model_was_shown(whole: tuple[Path, bytes]) ->
         record = json.loads(line)
         times = np.array(record["frame_times"])
         pairs = times.reshape(-1, 2).mean(axis=1)
-        np.testing.assert_allclose(record["told_times"], pairs, atol=0.0501)
+        np.testing.assert_allclose(record["model_times"], pairs, atol=0.0501)

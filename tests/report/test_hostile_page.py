@@ -13,7 +13,7 @@ from playwright.sync_api import expect
 from vtg_eval.report.html_file import html_file
 from vtg_eval.report.page_data import Page
 from vtg_eval.run.journal import Record
-from vtg_eval.types import Asks, Group, Sample, Span, Target
+from vtg_eval.types import Group, OutputType, Sample, Span, Target
 
 pytestmark = pytest.mark.xdist_group("browser")
 
@@ -83,7 +83,7 @@ def hostile(k: int, text: str) -> Sample:
         duration=10.0,
         options=(text, "plain"),
         groups=(Group(text, text), Group("number", text)),
-        asks=Asks.BOTH,
+        asks=OutputType.BOTH,
     )
 
 

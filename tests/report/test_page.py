@@ -24,7 +24,7 @@ from playwright.sync_api import Page as Tab
 from playwright.sync_api import expect
 
 from vtg_eval.errors import UserError
-from vtg_eval.types import Asks, Target
+from vtg_eval.types import OutputType, Target
 
 pytestmark = pytest.mark.xdist_group("browser")
 
@@ -251,7 +251,7 @@ def test_twenty_thousand_samples_are_a_short_document(show: Show) -> None:
 def test_questions_with_options_only_have_no_timeline_and_no_iou(show: Show) -> None:
     options = ("red", "blue")
     samples = [
-        replace(SAMPLES[k], options=options, asks=Asks.CHOICE, target=Target(choice="B"))
+        replace(SAMPLES[k], options=options, asks=OutputType.CHOICE, target=Target(choice="B"))
         for k in range(3)
     ]
     run = run_of(samples, [answer("v1/0", "B"), answer("v1/1", "(A) red")])

@@ -5,7 +5,7 @@ import pytest
 from vtg_eval.report.tables import report, score_table, subset_line
 from vtg_eval.run.manifest import Subset
 from vtg_eval.run.results import GroupResult, SampleResult, TaskResults
-from vtg_eval.scoring.across_protocols import SpreadRow
+from vtg_eval.scoring.across_protocols import ProtocolScore
 
 RESULTS = TaskResults(
     task="charades_sta",
@@ -25,8 +25,8 @@ RESULTS = TaskResults(
     floors={"whole video": {"R1@0.5": 10.0, "mIoU": 27.04}},
     ceiling={"R1@0.5": 100.0, "mIoU": 97.5},
     spread=(
-        SpreadRow("strict@1", 2, {"mIoU": 44.44}, differs=False, why=()),
-        SpreadRow("x@1", 1, {"mIoU": None}, differs=True, why=("1 sample fewer", "IoU >")),
+        ProtocolScore("strict@1", 2, {"mIoU": 44.44}, differs=False, why=()),
+        ProtocolScore("x@1", 1, {"mIoU": None}, differs=True, why=("1 sample fewer", "IoU >")),
     ),
     groups=(GroupResult("length", "short", 1, {"R1@0.5": 0.0, "mIoU": 30.0}),),
     samples=(

@@ -33,6 +33,6 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
         given |= {"engine_options": EngineOptions(batch_size=batch_size, extra=extra)}
         chosen = RunOptions(model=model, **(given | (options or {})))
         with closing(Runner(chosen, fakes.make_registry(fakes, *plugins))) as runner:
-            return runner.run(runner.case("fake_vtg"), tmp_path / folder)
+            return runner.run(runner.setup("fake_vtg"), tmp_path / folder)
 
     return run_once

@@ -5,7 +5,7 @@ import pytest
 from tests.fakes import QUERIES, TASK, VIDEOS, FakeAdapter
 from vtg_eval.adapter import Checkpoint
 from vtg_eval.protocol import FrameRule
-from vtg_eval.run.estimate import Estimate, estimate
+from vtg_eval.run.estimate import RunEstimate, estimate
 from vtg_eval.run.plan import make_plan
 
 PLAN = make_plan(TASK, Path(), TASK.samples(Path(), "test"), needs_videos=False)
@@ -29,4 +29,4 @@ def test_the_frame_budget_bounds_the_tokens() -> None:
 
 def test_a_model_without_eyes_takes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(FakeAdapter, "needs_frames", False)
-    assert estimate(PLAN, ADAPTER, FrameRule()) == Estimate(VIDEOS * QUERIES, VIDEOS, 0, 0, 0)
+    assert estimate(PLAN, ADAPTER, FrameRule()) == RunEstimate(VIDEOS * QUERIES, VIDEOS, 0, 0, 0)

@@ -119,7 +119,7 @@ def test_times_can_be_left_unread_and_nothing_else_changes(
     tmp_path_factory: pytest.TempPathFactory, record: Record, told: tuple[float, ...]
 ) -> None:
     path = tmp_path_factory.mktemp("journal") / "journal.jsonl"
-    hostile = replace(record, told_times=told, text=f'{record.text},"frame_times":[1,')
+    hostile = replace(record, model_times=told, text=f'{record.text},"frame_times":[1,')
     write(path, hostile)
-    bare = replace(hostile, frame_times=(), told_times=())
+    bare = replace(hostile, frame_times=(), model_times=())
     assert read_journal(path, times=False) == {record.id: bare}

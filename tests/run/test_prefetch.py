@@ -9,7 +9,7 @@ import pytest
 from vtg_eval.engines.base import Completion, Request
 from vtg_eval.errors import UserError, VideoError
 from vtg_eval.run.plan import VideoJob
-from vtg_eval.run.prefetch import Feed
+from vtg_eval.run.prefetch import RequestStream
 from vtg_eval.types import Sample, Target
 from vtg_eval.video.frames import Frames, VideoInfo
 
@@ -34,12 +34,12 @@ def frames(job: VideoJob) -> Frames:
 
 
 def build(sample: Sample, shown: Frames | None) -> Request:
-    return Request(sample.id, f"prompt {sample.id}", frames=shown, told_times=(0.25,))
+    return Request(sample.id, f"prompt {sample.id}", frames=shown, model_times=(0.25,))
 
 
 def test_requests_come_in_plan_order_with_their_own_frames() -> None:
-    feed = Feed(jobs(5), frames, build, workers=2)
-    requests = list(feed)
+    stream = RequestStream(jobs(5), frames, build, workers=2)
+    requests = list(stream)
     assert [r.sample_id for r in requests] == [s.id for job in jobs(5) for s in job.samples]
     assert all(r.frames and r.frames.digest.endswith(r.sample_id[:2]) for r in requests)
 
@@ -51,15 +51,15 @@ def test_only_a_few_videos_are_decoded_ahead() -> None:
         decoded.append(job.video)
         return frames(job)
 
-    feed = Feed(jobs(50), load, build, workers=2)
-    list(islice(feed, 4 * QUERIES))
-    feed.close()
+    stream = RequestStream(jobs(50), load, build, workers=2)
+    list(islice(stream, 4 * QUERIES))
+    stream.close()
     assert len(decoded) <= 4 + 3
 
 
 def test_each_video_is_decoded_once() -> None:
     decoded: list[str] = []
-    list(Feed(jobs(7), lambda job: decoded.append(job.video) or frames(job), build))
+    list(RequestStream(jobs(7), lambda job: decoded.append(job.video) or frames(job), build))
     assert sorted(decoded) == [f"v{n}" for n in range(7)]
 
 
@@ -73,14 +73,14 @@ def test_a_video_that_breaks_costs_only_its_own_samples(exc: Exception, finish: 
             raise exc
         return frames(job)
 
-    feed = Feed(jobs(3), load, build)
-    asked = [r.sample_id for r in feed]
+    stream = RequestStream(jobs(3), load, build)
+    asked = [r.sample_id for r in stream]
     assert asked == [s.id for n in (0, 2) for s in jobs(3)[n].samples]
-    failed = list(feed.take_failed())
+    failed = list(stream.take_failed())
     assert [r.id for r in failed] == [s.id for s in jobs(3)[1].samples]
     assert {r.finish for r in failed} == {finish}
     assert all("v1: " in (r.error or "") for r in failed)
-    assert list(feed.take_failed()) == []
+    assert list(stream.take_failed()) == []
 
 
 def test_an_adapters_slip_costs_one_sample() -> None:
@@ -89,30 +89,30 @@ def test_an_adapters_slip_costs_one_sample() -> None:
             raise KeyError("no such template")
         return build(sample, shown)
 
-    feed = Feed(jobs(2), frames, slip)
-    assert len(list(feed)) == 2 * QUERIES - 1
-    assert [(r.id, r.finish) for r in feed.take_failed()] == [("v0/1", "error")]
+    stream = RequestStream(jobs(2), frames, slip)
+    assert len(list(stream)) == 2 * QUERIES - 1
+    assert [(r.id, r.finish) for r in stream.take_failed()] == [("v0/1", "error")]
 
 
 def test_a_mistake_of_the_users_ends_the_feed() -> None:
     def refuse(sample: Sample, shown: Frames | None) -> Request:
         raise UserError("this checkpoint has no chat template")
 
-    feed = Feed(jobs(2), frames, refuse)
-    assert list(feed) == []
-    assert str(feed.fatal) == "this checkpoint has no chat template"
+    stream = RequestStream(jobs(2), frames, refuse)
+    assert list(stream) == []
+    assert str(stream.fatal) == "this checkpoint has no chat template"
 
 
 def test_without_a_loader_no_video_is_touched() -> None:
-    assert all(request.frames is None for request in Feed(jobs(2), None, build))
+    assert all(request.frames is None for request in RequestStream(jobs(2), None, build))
 
 
 def test_the_record_says_what_the_model_was_shown_and_told() -> None:
-    feed = Feed(jobs(1), frames, build)
-    next(feed)
-    record = feed.answer(Completion("v0/0", "1 - 2", 11, 5, "stop"))
+    stream = RequestStream(jobs(1), frames, build)
+    next(stream)
+    record = stream.answer(Completion("v0/0", "1 - 2", 11, 5, "stop"))
     assert (record.id, record.video, record.text, record.finish) == ("v0/0", "v0", "1 - 2", "stop")
-    assert (record.frame_times, record.told_times) == ((0.0, 0.5), (0.25,))
+    assert (record.frame_times, record.model_times) == ((0.0, 0.5), (0.25,))
     assert (record.height, record.width, record.decoder) == (4, 6, "fake 1")
     assert (record.prompt_tokens, record.completion_tokens) == (11, 5)
     assert record.prompt
@@ -121,18 +121,18 @@ def test_the_record_says_what_the_model_was_shown_and_told() -> None:
 
 @pytest.mark.parametrize("answers", [["v9/9"], ["v0/0", "v0/0"]])
 def test_an_engine_that_answers_what_it_was_not_asked_is_found_out(answers: list[str]) -> None:
-    feed = Feed(jobs(1), frames, build)
-    next(feed)
+    stream = RequestStream(jobs(1), frames, build)
+    next(stream)
     with pytest.raises(UserError, match="a bug of the engine"):
         for name in answers:
-            feed.answer(Completion(name, "", 0, 0, "stop"))
+            stream.answer(Completion(name, "", 0, 0, "stop"))
 
 
 def test_what_the_engine_never_answers_is_an_error() -> None:
-    feed = Feed(jobs(1), frames, build)
-    list(feed)
-    feed.answer(Completion("v0/1", "", 0, 0, "stop"))
-    assert [(r.id, r.finish) for r in feed.unanswered()] == [("v0/0", "error"), ("v0/2", "error")]
+    stream = RequestStream(jobs(1), frames, build)
+    list(stream)
+    stream.answer(Completion("v0/1", "", 0, 0, "stop"))
+    assert [(r.id, r.finish) for r in stream.unanswered()] == [("v0/0", "error"), ("v0/2", "error")]
 
 
 def test_closing_ends_the_stream_also_for_a_reader_in_another_thread() -> None:
@@ -142,11 +142,11 @@ def test_closing_ends_the_stream_also_for_a_reader_in_another_thread() -> None:
         gate.wait(10)
         return frames(job)
 
-    feed = Feed(jobs(20), load, build, workers=1)
+    stream = RequestStream(jobs(20), load, build, workers=1)
     got: list[Any] = []
-    reader = threading.Thread(target=lambda: got.extend(feed))
+    reader = threading.Thread(target=lambda: got.extend(stream))
     reader.start()
-    feed.close()
+    stream.close()
     gate.set()
     reader.join(10)
     assert not reader.is_alive()

@@ -203,7 +203,7 @@ def test_results_stand_between_floors_and_ceiling(run: Run) -> None:
     low, high = found.intervals["mIoU"]
     assert low <= found.metrics["mIoU"] <= high
     assert set(found.floors) == {"whole video", "random", "constant [0.25, 0.75]"}
-    rows = {row.protocol: row for row in found.spread}
+    rows = {row.protocol: row for row in found.scores_across_protocols}
     assert (rows["strict@1"].metrics, rows["strict@1"].differs) == (found.metrics, False)
     assert len(rows) > 2
     assert {(g.grouping, g.group): g.n for g in found.groups} == {
@@ -247,7 +247,7 @@ def test_a_run_is_scored_again_without_a_model(run: Run, tmp_path: Path) -> None
     other = rescore(outcome.folder, registry, protocol="timelens@1")
     assert outcome.results is not None
     assert other.protocol == "timelens@1"
-    rows = {row.protocol: row for row in outcome.results.spread}
+    rows = {row.protocol: row for row in outcome.results.scores_across_protocols}
     assert other.metrics == rows["timelens@1"].metrics
 
 

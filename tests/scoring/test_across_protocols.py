@@ -3,7 +3,7 @@ import math
 from grounding_case import CARD, SAMPLES, protocol, sample, spans
 
 from vtg_eval.protocol import AnswerRule
-from vtg_eval.scoring.across_protocols import spread, spread_rows
+from vtg_eval.scoring.across_protocols import protocol_scores, scores_across_protocols
 from vtg_eval.scoring.answer_set import AnswerSet
 from vtg_eval.scoring.score import score
 from vtg_eval.types import Prediction
@@ -13,12 +13,14 @@ STRICT = protocol()
 
 def rows(answers, *rules, samples=SAMPLES):
     own = score(CARD, samples, answers, STRICT, "test")
-    return spread_rows(own, spread(CARD, AnswerSet(samples, answers), rules, "test"))
+    return protocol_scores(
+        own, scores_across_protocols(CARD, AnswerSet(samples, answers), rules, "test")
+    )
 
 
 def test_other_tasks_and_other_units_are_left_out():
     rules = [protocol(), protocol(AnswerRule(unit="percent")), protocol(comparator=">")]
-    found = spread(CARD, AnswerSet(SAMPLES, [spans("a/0", (0, 5))]), rules, "test")
+    found = scores_across_protocols(CARD, AnswerSet(SAMPLES, [spans("a/0", (0, 5))]), rules, "test")
     assert [each.metrics["R1@0.5"] for each in found] == [100 / 3, 0.0]
 
 

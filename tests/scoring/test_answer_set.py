@@ -45,8 +45,8 @@ def test_whatever_was_read_before_the_score_is_the_same():
             score_answers(CARD, known, each, "test"),
             score(CARD, SAMPLES, ANSWERS, each, "test"),
         )
-        assert (one.readings, one.metrics, one.failures) == (
-            *(other.readings, other.metrics),
+        assert (one.parsed_answers, one.metrics, one.failures) == (
+            *(other.parsed_answers, other.metrics),
             other.failures,
         )
 
@@ -57,8 +57,8 @@ def test_the_duplicates_rule_chooses_the_record():
         rule: AnswerSet(samples, ANSWERS).read(protocol(duplicates=rule))
         for rule in ("first", "last")
     }
-    assert read["first"].readings[0].spans == (Span(9, 3),)
-    assert read["last"].readings[0].absent
+    assert read["first"].parsed_answers[0].spans == (Span(9, 3),)
+    assert read["last"].parsed_answers[0].absent
     for each in read.values():
         assert each.failures[Failure.DUPLICATE] == 2
         assert each.failures[Failure.UNKNOWN_ID] == 3

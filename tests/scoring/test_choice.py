@@ -10,7 +10,7 @@ from vtg_eval.failures import Failure
 from vtg_eval.protocol import Protocol, ScoreRule
 from vtg_eval.registry import Registry
 from vtg_eval.scoring.score import score
-from vtg_eval.types import Asks, Group, Prediction, Sample, Target
+from vtg_eval.types import Group, OutputType, Prediction, Sample, Target
 
 STRICT = Registry.discover().protocol("strict@1")
 CARD = replace(grounding_case.CARD, metric_family="choice", report_by="kind", average="mean")
@@ -26,7 +26,7 @@ def sample(name: str, letter: str | None, *kinds: str) -> Sample:
         target=Target(choice=letter),
         options=("one", "two", "three", "four"),
         groups=tuple(Group("kind", kind) for kind in kinds),
-        asks=Asks.CHOICE,
+        asks=OutputType.CHOICE,
     )
 
 

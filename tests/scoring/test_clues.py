@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from vtg_eval.registry import Registry
 from vtg_eval.scoring.score import score
-from vtg_eval.types import Asks, Group, Prediction, Sample, Span, Target
+from vtg_eval.types import Group, OutputType, Prediction, Sample, Span, Target
 
 CARD = replace(TINY, name="cgbench", metric_family="clues")
 REGISTRY = Registry.discover()
@@ -29,9 +29,9 @@ def record(name, *clues):
         return Sample(f"{name}/{kind}", name, "q", target, 100.0, options, groups, asks=asks)
 
     return [
-        sample("long_acc", Target(choice="B"), Asks.CHOICE),
-        sample("clue_acc", Target(choice="B"), Asks.CHOICE),
-        sample("miou", Target(spans), Asks.SPANS),
+        sample("long_acc", Target(choice="B"), OutputType.CHOICE),
+        sample("clue_acc", Target(choice="B"), OutputType.CHOICE),
+        sample("miou", Target(spans), OutputType.SPANS),
     ]
 
 

@@ -5,7 +5,7 @@ from grounding_case import CARD, SAMPLES, protocol, sample
 from vtg_eval.scoring.blind import constant, drawn, fit_constant, longest_option, majority_letter
 from vtg_eval.scoring.floors import ceiling, floors
 from vtg_eval.scoring.score import score
-from vtg_eval.types import Asks, Prediction, Sample, Target
+from vtg_eval.types import OutputType, Prediction, Sample, Target
 
 STRICT = protocol()
 
@@ -59,7 +59,9 @@ def test_floors_follow_the_protocol_and_need_every_duration():
 
 def test_questions_with_options_have_blind_answers_too():
     def asked(name, choice, *options):
-        return Sample(name, "v", "q", Target(choice=choice), options=options, asks=Asks.CHOICE)
+        return Sample(
+            name, "v", "q", Target(choice=choice), options=options, asks=OutputType.CHOICE
+        )
 
     samples = [asked("1", "B", "long", "b"), asked("2", "B", "a", "c"), asked("3", "A", "x", "yy")]
     assert (majority_letter(samples), longest_option(samples[0])) == ("B", "A")

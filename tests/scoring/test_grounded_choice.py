@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from vtg_eval.protocol import Protocol
 from vtg_eval.registry import Registry
 from vtg_eval.scoring.score import score
-from vtg_eval.types import Asks, Group, Prediction, Sample, Span, Target
+from vtg_eval.types import Group, OutputType, Prediction, Sample, Span, Target
 
 NAN = math.nan
 CARD = replace(TINY, metric_family="grounded choice", report_by="class")
@@ -22,7 +22,14 @@ STRICT, OFFICIAL = REGISTRY.protocol("strict@1"), REGISTRY.protocol("next-gqa@1"
 def sample(name, *segments, group="Why"):
     target = Target(tuple(Span(*segment) for segment in segments), "B")
     return Sample(
-        name, name[0], "q", target, 20.0, ("x", "y", "z"), (Group("class", group),), asks=Asks.BOTH
+        name,
+        name[0],
+        "q",
+        target,
+        20.0,
+        ("x", "y", "z"),
+        (Group("class", group),),
+        asks=OutputType.BOTH,
     )
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from vtg_eval.registry import Registry
 from vtg_eval.scoring.score import score
-from vtg_eval.types import Asks, Prediction, Sample, Span, Target
+from vtg_eval.types import OutputType, Prediction, Sample, Span, Target
 
 NAN = math.nan
 CARD = replace(TINY, metric_family="moment choice")
@@ -20,7 +20,7 @@ STRICT, OFFICIAL = REGISTRY.protocol("strict@1"), REGISTRY.protocol("rextime@1")
 
 def sample(name, span, options=("w", "x", "y", "z")):
     target = Target((Span(*span),), "B")
-    return Sample(name, name[0], "q", target, 20.0, options, asks=Asks.BOTH)
+    return Sample(name, name[0], "q", target, 20.0, options, asks=OutputType.BOTH)
 
 
 SAMPLES = (sample("a/0", (0, 10)), sample("a/1", (5, 20)), sample("b/0", (1, 1)))

@@ -41,14 +41,14 @@ def test_an_event_that_never_happens_wants_an_explicit_never():
     silent = run([Prediction("b/0", text="hm")])
     assert (silent.values[2], silent.failures["unparsed"]) == (0.0, 1)
     wrong = run([spans("b/0", (0, 10))])
-    assert (wrong.values[2], wrong.failures["said_present"]) == (0.0, 1)
+    assert (wrong.values[2], wrong.failures["false_present"]) == (0.0, 1)
 
 
 @pytest.mark.parametrize(
     ("prediction", "kinds"),
     [
-        (Prediction("a/0", text="never"), {"said_never"}),
-        (spans("a/0"), {"said_never"}),
+        (Prediction("a/0", text="never"), {"false_absent"}),
+        (spans("a/0"), {"false_absent"}),
         (spans("a/0", (10, 0)), {"reversed"}),
         (spans("a/0", (3, 3)), {"zero_length"}),
         (spans("a/0", (math.nan, 10)), {"non_finite"}),
@@ -149,7 +149,7 @@ def test_order_does_not_matter(predictions, random):
 @given(answers)
 def test_only_valid_first_spans_score(predictions):
     found = run(predictions)
-    for reading, iou in zip(found.readings, found.values, strict=True):
+    for reading, iou in zip(found.parsed_answers, found.values, strict=True):
         span, kinds = reading.span, reading.kinds
         if iou > 0 and span is not None:
             assert math.isfinite(span.start) and span.start < span.end < math.inf

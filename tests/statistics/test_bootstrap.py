@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from vtg_eval.statistics.bootstrap import (
     Resampled,
     cluster_bootstrap,
+    degrees_of_freedom,
     expanded_tail,
-    freedom,
     interval,
     resampled_means,
 )
@@ -82,35 +82,41 @@ def without(parts):
 
 def test_degrees_of_freedom_by_hand():
     # parts 1, -1, 1, -1 ...: no variance of the variance at all, so as many as there can be
-    assert freedom(without([1, -1] * 10), 20) == 19
+    assert degrees_of_freedom(without([1, -1] * 10), 20) == 19
     # 18 parts of -1 and 1, and -4 and 4: kurtosis 20 (18 + 512) / 50^2 = 4.24, excess 1.24,
     # corrected 19 / (18 * 17) (21 * 1.24 + 6) = 1.9895; 2 / (2 / 19 + 1.9895 / 20) = 9.77
-    assert freedom(without([1, -1] * 9 + [4, -4]), 20) == 9
+    assert degrees_of_freedom(without([1, -1] * 9 + [4, -4]), 20) == 9
     # one video has it all
-    assert freedom(without([19.0] + [-1.0] * 19), 20) == 3
+    assert degrees_of_freedom(without([19.0] + [-1.0] * 19), 20) == 3
 
 
 def test_videos_without_a_part_are_no_videos():
     parts = [3.0, -1.0, 2.0, -4.0, 0.5, -0.5]
-    assert freedom(without(parts), 6) == freedom(without([*parts, *[0.0] * 30]), 6)
+    assert degrees_of_freedom(without(parts), 6) == degrees_of_freedom(
+        without([*parts, *[0.0] * 30]), 6
+    )
 
 
 def test_few_videos_and_figures_without_spread():
-    assert [freedom(without([1.0, -1.0, 0.5][:videos]), videos) for videos in (1, 2, 3)] == [
+    assert [
+        degrees_of_freedom(without([1.0, -1.0, 0.5][:videos]), videos) for videos in (1, 2, 3)
+    ] == [
         1,
         1,
         2,
     ]
-    assert freedom(without([0.0] * 12), 12) == 11
-    assert freedom(np.full(13, np.nan), 12) == 11
+    assert degrees_of_freedom(without([0.0] * 12), 12) == 11
+    assert degrees_of_freedom(np.full(13, np.nan), 12) == 11
 
 
 @given(st.lists(st.floats(-1, 1), min_size=4, max_size=40), st.floats(0.01, 100))
 def test_degrees_of_freedom_have_bounds_and_no_unit(parts, unit):
-    found = freedom(without(parts), len(parts))
+    found = degrees_of_freedom(without(parts), len(parts))
     assert 3 <= found <= len(parts) - 1
     exact = Resampled(np.zeros(1), without(parts)).each(lambda figures: (figures - 10) * unit)
-    assert abs(freedom(exact.without, len(parts)) - found) <= 1  # one, where rounding tips it
+    assert (
+        abs(degrees_of_freedom(exact.without, len(parts)) - found) <= 1
+    )  # one, where rounding tips it
 
 
 def test_hits_on_a_few_of_many_videos_reach_further_up():
@@ -118,9 +124,9 @@ def test_hits_on_a_few_of_many_videos_reach_further_up():
     values = values - values.mean() + 0.05
     rare = (hits < 2)[:, None] * 1.0
     (few,) = resampled_means(rare, hits).columns()
-    assert freedom(few.without, 40) < 15
+    assert degrees_of_freedom(few.without, 40) < 15
     tail = expanded_tail(40, 39)
     plain = np.sort(few.drawn)[-int(tail * 10_001)]
     assert interval(few, 40).high > plain
     (even,) = resampled_means(values[:, None], hits).columns()
-    assert freedom(even.without, 40) == 39
+    assert degrees_of_freedom(even.without, 40) == 39

@@ -6,17 +6,17 @@ from hypothesis import strategies as st
 
 from vtg_eval.statistics.power import (
     Precision,
-    Size,
+    SampleSize,
     cluster_size,
-    detectable,
-    detectable_at,
     error_without_runs,
+    minimum_detectable_effect,
+    minimum_detectable_effect_at,
     needed,
 )
 
 ERRORS = st.floats(0.01, 20)
 SIZES = st.builds(
-    lambda videos, each: Size(videos * each, videos), st.integers(5, 5000), st.integers(1, 30)
+    lambda videos, each: SampleSize(videos * each, videos), st.integers(5, 5000), st.integers(1, 30)
 )
 
 
@@ -31,46 +31,46 @@ def precisions(draw):
 
 
 def test_detectable_by_hand():
-    assert detectable(1.0, 10**6) == pytest.approx(1.959964 + 0.841621, abs=1e-4)
-    assert detectable(2.0, 10) == pytest.approx(2 * (2.228139 + 0.879058), abs=1e-5)
-    assert detectable(1.0, 0) == math.inf
+    assert minimum_detectable_effect(1.0, 10**6) == pytest.approx(1.959964 + 0.841621, abs=1e-4)
+    assert minimum_detectable_effect(2.0, 10) == pytest.approx(2 * (2.228139 + 0.879058), abs=1e-5)
+    assert minimum_detectable_effect(1.0, 0) == math.inf
 
 
 def test_other_sizes_by_hand():
-    here = Precision(2.0, 5, Size(60, 20))
-    assert here.on(80) == Precision(1.0, 20, Size(240, 80))
-    assert detectable_at(here, 240) == detectable(1.0, 20)
+    here = Precision(2.0, 5, SampleSize(60, 20))
+    assert here.on(80) == Precision(1.0, 20, SampleSize(240, 80))
+    assert minimum_detectable_effect_at(here, 240) == minimum_detectable_effect(1.0, 20)
 
 
 @settings(max_examples=20)
 @given(precisions())
 def test_what_a_size_detects_needs_that_size(here):
     assert here.on(here.size.videos) == here
-    assert detectable_at(here, here.size.samples) == here.detectable
-    assert needed(here, here.detectable) == here.size
+    assert minimum_detectable_effect_at(here, here.size.samples) == here.minimum_detectable_effect
+    assert needed(here, here.minimum_detectable_effect) == here.size
 
 
 @settings(max_examples=20)
 @given(precisions(), st.floats(0.5, 30))  # none needs more than 10**9 videos
-def test_what_is_needed_is_enough_and_one_video_less_is_not(here, lift):
-    found = needed(here, lift)
-    assert here.on(found.videos).detectable <= lift
+def test_what_is_needed_is_enough_and_one_video_less_is_not(here, effect):
+    found = needed(here, effect)
+    assert here.on(found.videos).minimum_detectable_effect <= effect
     fewer = found.videos - 1
-    assert fewer == 1 or here.on(fewer).detectable > lift
+    assert fewer == 1 or here.on(fewer).minimum_detectable_effect > effect
     assert found.samples == found.videos * here.size.samples // here.size.videos
 
 
 @settings(max_examples=20)
 @given(precisions())
 def test_a_smaller_lift_needs_more(here):
-    found = [needed(here, lift).videos for lift in (5, 2, 1, 0.5)]
+    found = [needed(here, effect).videos for effect in (5, 2, 1, 0.5)]
     assert found == sorted(found)
 
 
 def test_what_cannot_be_had():
-    assert needed(independent(1.0, Size(10, 10)), 0.0) is None
-    assert needed(independent(20.0, Size(10, 10)), 1e-4) is None
-    found = needed(independent(15.0, Size(1188, 1188)), 0.0625)
+    assert needed(independent(1.0, SampleSize(10, 10)), 0.0) is None
+    assert needed(independent(20.0, SampleSize(10, 10)), 1e-4) is None
+    found = needed(independent(15.0, SampleSize(1188, 1188)), 0.0625)
     assert found is not None
     assert found.videos > 2**29
 

@@ -11,7 +11,7 @@ import pytest
 from vtg_eval.errors import DataError, UserError
 from vtg_eval.registry import Registry
 from vtg_eval.scoring.families import FAMILIES
-from vtg_eval.types import Asks
+from vtg_eval.types import OutputType
 
 BENCHMARKS = os.environ.get("VTG_EVAL_BENCHMARKS")
 needs_data = pytest.mark.skipif(not BENCHMARKS, reason="VTG_EVAL_BENCHMARKS is not set")
@@ -120,7 +120,7 @@ def test_the_real_files_hold_what_the_card_says(name, split):
 @pytest.mark.parametrize(("name", "split"), splits())
 def test_the_right_option_is_one_of_the_options_or_the_card_names_the_sample(name, split):
     task = REGISTRY.task(name)
-    samples = [s for s in real_samples(task, split) if s.asks is not Asks.SPANS and s.options]
+    samples = [s for s in real_samples(task, split) if s.asks is not OutputType.SPANS and s.options]
     strange = [s.id for s in samples if s.target.choice not in tuple(s.letters)]
     said = " ".join(task.card.gotchas)
     assert not [sample for sample in strange if sample not in said]

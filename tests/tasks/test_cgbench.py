@@ -9,7 +9,7 @@ from vtg_eval.tasks.cgbench import TASK
 from vtg_eval.errors import DataError, UserError
 from vtg_eval.question import question
 from vtg_eval.registry import Registry
-from vtg_eval.types import Asks, Cue, Span
+from vtg_eval.types import Cue, OutputType, Span
 
 BENCHMARKS = os.environ.get("VTG_EVAL_BENCHMARKS")
 needs_data = pytest.mark.skipif(not BENCHMARKS, reason="VTG_EVAL_BENCHMARKS is not set")
@@ -37,7 +37,11 @@ def test_a_record_becomes_three_samples(tmp_path):
     whole, clues, spans = write(tmp_path, RECORD)
     assert [s.id for s in (whole, clues, spans)] == ["14/long_acc", "14/clue_acc", "14/miou"]
     assert [s.group("kind") for s in (whole, clues, spans)] == ["long_acc", "clue_acc", "miou"]
-    assert [s.asks for s in (whole, clues, spans)] == [Asks.CHOICE, Asks.CHOICE, Asks.SPANS]
+    assert [s.asks for s in (whole, clues, spans)] == [
+        OutputType.CHOICE,
+        OutputType.CHOICE,
+        OutputType.SPANS,
+    ]
     assert (whole.target.choice, clues.target.choice) == ("C", "C")
     assert spans.target.spans == (Span(20, 31), Span(8, 11), Span(30, 35)), "not sorted, not joined"
     assert {s.options for s in (whole, clues, spans)} == {("Grey", "Blue", "White")}
@@ -126,7 +130,7 @@ def test_the_card_holds():
     samples = TASK.samples(Path(BENCHMARKS), facts.name)
     assert len(samples) == len({s.id for s in samples}) == facts.queries
     assert len({s.video for s in samples}) == facts.videos
-    clues = [sorted(s.target.spans) for s in samples if s.asks is Asks.SPANS]
+    clues = [sorted(s.target.spans) for s in samples if s.asks is OutputType.SPANS]
     assert len(clues) == 3000
     assert {len(s.options) for s in samples} == {5, 6, 7, 8}
     assert (sum(len(spans) > 1 for spans in clues), max(map(len, clues))) == (421, 19)

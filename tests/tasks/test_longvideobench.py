@@ -11,7 +11,7 @@ from vtg_eval.errors import DataError, UserError
 from vtg_eval.question import question
 from vtg_eval.registry import Registry
 from vtg_eval.scoring.score import score
-from vtg_eval.types import Asks, Cue, Prediction
+from vtg_eval.types import Cue, OutputType, Prediction
 
 BENCHMARKS = os.environ.get("VTG_EVAL_BENCHMARKS")
 needs_data = pytest.mark.skipif(not BENCHMARKS, reason="VTG_EVAL_BENCHMARKS is not set")
@@ -53,7 +53,7 @@ def test_records_become_samples(root):
     (sample,) = TASK.samples(root, "val")
     assert (sample.id, sample.video, sample.query) == ("@user-1_0", "1.mp4", "Who?")
     assert (sample.options, sample.target.choice) == (("he", "she", "it"), "C")
-    assert (sample.duration, sample.asks) == (12.5, Asks.CHOICE)
+    assert (sample.duration, sample.asks) == (12.5, OutputType.CHOICE)
     assert dict(sample.groups) == {
         "duration group": "15 s",
         "question category": "TOS",

@@ -9,7 +9,7 @@ from vtg_eval.errors import DataError, UserError
 from vtg_eval.question import question
 from vtg_eval.registry import Registry
 from vtg_eval.scoring.score import score
-from vtg_eval.types import Asks, Group, Prediction
+from vtg_eval.types import Group, OutputType, Prediction
 
 BENCHMARKS = os.environ.get("VTG_EVAL_BENCHMARKS")
 needs_data = pytest.mark.skipif(not BENCHMARKS, reason="VTG_EVAL_BENCHMARKS is not set")
@@ -47,7 +47,7 @@ def test_questions_become_samples_with_their_options_apart(root):
     assert [s.id for s in (first, second, third)] == ["55", "7", "8"]
     assert (first.video, first.query, first.target.choice) == ("aXb", "What year? ", "D")
     assert first.options == ("1636", "two\nlines (C)", "(A) 1363", "1633")
-    assert (first.asks, first.target.spans) == (Asks.CHOICE, ()), "time_reference is no truth"
+    assert (first.asks, first.target.spans) == (OutputType.CHOICE, ()), "time_reference is no truth"
     assert first.groups == (Group("question type", "reasoning"), Group("video type", "cartoon"))
     kinds = [g.name for g in second.groups if g.grouping == "question type"]
     assert kinds == ["summarization", "reasoning"]

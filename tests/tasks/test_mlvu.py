@@ -9,7 +9,7 @@ from vtg_eval.errors import DataError, UserError
 from vtg_eval.question import question
 from vtg_eval.registry import Registry
 from vtg_eval.scoring.score import score
-from vtg_eval.types import Asks, Group, Prediction
+from vtg_eval.types import Group, OutputType, Prediction
 
 BENCHMARKS = os.environ.get("VTG_EVAL_BENCHMARKS")
 needs_data = pytest.mark.skipif(not BENCHMARKS, reason="VTG_EVAL_BENCHMARKS is not set")
@@ -42,7 +42,7 @@ def test_tasks_come_in_the_official_order_and_are_named_by_their_file(root):
     assert samples[2].groups == (Group("task", "needle"), Group("video length", "under 600 s"))
     first = samples[0]
     assert (first.video, first.query, first.duration) == ("count.mp4", "How many?", 246.0)
-    assert (first.options[1], first.target.choice, first.asks) == ("two", "B", Asks.CHOICE)
+    assert (first.options[1], first.target.choice, first.asks) == ("two", "B", OutputType.CHOICE)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from vtg_eval.errors import DataError, UserError
 from vtg_eval.question import question
 from vtg_eval.registry import Registry
 from vtg_eval.scoring.score import score
-from vtg_eval.types import Asks, Prediction, Span
+from vtg_eval.types import OutputType, Prediction, Span
 
 BENCHMARKS = os.environ.get("VTG_EVAL_BENCHMARKS")
 needs_data = pytest.mark.skipif(not BENCHMARKS, reason="VTG_EVAL_BENCHMARKS is not set")
@@ -38,7 +38,7 @@ def test_records_become_samples(root):
     sample = samples["object_shuffle/0"]
     assert (sample.video, sample.query) == ("perception/videos/a.mp4", "Who?")
     assert (sample.options, sample.target.choice) == (("He ", "She", "It"), "B")
-    assert (sample.group("task"), sample.asks) == ("object_shuffle", Asks.CHOICE)
+    assert (sample.group("task"), sample.asks) == ("object_shuffle", OutputType.CHOICE)
 
 
 def test_five_tasks_show_a_part_of_the_video(root):

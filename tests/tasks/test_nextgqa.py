@@ -6,7 +6,7 @@ import pytest
 from vtg_eval.tasks.nextgqa import TASK
 
 from vtg_eval.errors import DataError, UserError
-from vtg_eval.types import Asks, Group, Span
+from vtg_eval.types import Group, OutputType, Span
 
 BENCHMARKS = os.environ.get("VTG_EVAL_BENCHMARKS")
 needs_data = pytest.mark.skipif(not BENCHMARKS, reason="VTG_EVAL_BENCHMARKS is not set")
@@ -43,7 +43,7 @@ def test_questions_with_a_place_become_samples_in_the_order_of_the_places(root):
     assert (first.video, first.query, first.duration) == ("22", "what next", 20.0)
     assert first.target.spans == (Span(15, 25.5), Span(3, 2)), "neither clamped nor sorted"
     assert first.options == ("go", "stop", "sit", "run", "lie")
-    assert {s.asks for s in samples} == {Asks.BOTH}
+    assert {s.asks for s in samples} == {OutputType.BOTH}
     assert third.query == "why is it here", "the spaces around it do not belong to it"
 
 

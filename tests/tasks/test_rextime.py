@@ -6,7 +6,7 @@ import pytest
 from vtg_eval.tasks.rextime import TASK
 
 from vtg_eval.errors import DataError, UserError
-from vtg_eval.types import Asks, Span
+from vtg_eval.types import OutputType, Span
 
 BENCHMARKS = os.environ.get("VTG_EVAL_BENCHMARKS")
 needs_data = pytest.mark.skipif(not BENCHMARKS, reason="VTG_EVAL_BENCHMARKS is not set")
@@ -55,7 +55,7 @@ def test_the_truth_alone_makes_samples_without_options(tmp_path):
     assert (first.options, first.target.choice) == ((), "A")
     assert first.target.spans == (Span(5, 120),), "not clamped"
     assert second.target.spans == (Span(1, 1),)
-    assert {s.asks for s in (first, second)} == {Asks.BOTH}
+    assert {s.asks for s in (first, second)} == {OutputType.BOTH}
     assert dict(second.groups) == {
         "source": "qvh",
         "moment length": "under 10 s",

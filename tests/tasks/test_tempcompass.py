@@ -8,7 +8,7 @@ from vtg_eval.tasks.tempcompass import TASK
 from vtg_eval.errors import DataError, UserError
 from vtg_eval.question import question
 from vtg_eval.registry import Registry
-from vtg_eval.types import Asks
+from vtg_eval.types import OutputType
 
 BENCHMARKS = os.environ.get("VTG_EVAL_BENCHMARKS")
 needs_data = pytest.mark.skipif(not BENCHMARKS, reason="VTG_EVAL_BENCHMARKS is not set")
@@ -46,7 +46,7 @@ def rewrite(root: Path, name: str, table: object) -> None:
 
 def test_options_are_split_from_the_question(root):
     first, second = TASK.samples(root, "multi_choice")
-    assert (first.id, first.video, first.asks) == ("1/action/0", "1", Asks.CHOICE)
+    assert (first.id, first.video, first.asks) == ("1/action/0", "1", OutputType.CHOICE)
     assert first.query == "Who runs? ", "white space stays"
     assert first.options == ("a man", "a dog ", "it is 3 p.m.")
     assert first.target.choice == "B"

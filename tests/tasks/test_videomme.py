@@ -8,7 +8,7 @@ from vtg_eval.errors import DataError, UserError
 from vtg_eval.question import question
 from vtg_eval.registry import Registry
 from vtg_eval.scoring.score import score
-from vtg_eval.types import Asks, Group, Prediction
+from vtg_eval.types import Group, OutputType, Prediction
 
 PROTOCOLS = Registry.discover().protocols
 ASKED = (
@@ -66,7 +66,7 @@ def test_records_become_samples_without_the_labels_of_options(root):
     first = samples[0]
     assert (first.video, first.query, first.target.choice) == ("001", "What is it?", "C")
     assert first.options == ("Apples.", "A. Bread.", "Milk", "D")
-    assert (first.asks, first.duration) == (Asks.CHOICE, None)
+    assert (first.asks, first.duration) == (OutputType.CHOICE, None)
     assert first.groups == (
         Group("duration", "short"),
         *(Group("domain", "Knowledge"), Group("short: domain", "Knowledge")),

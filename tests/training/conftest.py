@@ -8,10 +8,10 @@ import pytest
 
 
 @pytest.fixture(scope="session", params=["qwen2_5_vl", "qwen3_vl"])
-def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> object:
-    from tests.training_case import make_case
+def setup(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> object:
+    from tests.training_case import make_setup
 
-    return make_case(request.param, tmp_path_factory.mktemp(request.param))
+    return make_setup(request.param, tmp_path_factory.mktemp(request.param))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -24,6 +24,6 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def one(tmp_path_factory: pytest.TempPathFactory) -> object:
     """One family only, where both would show the same."""
-    from tests.training_case import make_case
+    from tests.training_case import make_setup
 
-    return make_case("qwen2_5_vl", tmp_path_factory.mktemp("one"))
+    return make_setup("qwen2_5_vl", tmp_path_factory.mktemp("one"))

@@ -17,10 +17,10 @@ import pytest
 from vtg_eval.training import cli
 from vtg_eval.training.data.sample import TrainingSample, load_samples, write_samples
 from vtg_eval.training.pipeline import run_recipe, steps
-from vtg_eval.training.plan.plan import Plan, StagePlan
+from vtg_eval.training.plan.plan import StagePlan, TrainingPlan
 from vtg_eval.training.recipe import CurationRule, DataRule, ModelRule, Recipe, SftRule, load_recipe
 from vtg_eval.training.shipped import find_recipe
-from vtg_eval.training.workspace import Work
+from vtg_eval.training.workspace import Workspace
 
 from tests.video_files import write_clock
 from vtg_eval.errors import UserError
@@ -29,12 +29,12 @@ from vtg_eval.registry import Registry
 from vtg_eval.types import Span
 
 REGISTRY = Registry.discover()
-PLAN = Plan("tiny", "nano", 0, "single", 1, 1, 0, 0, ())
+PLAN = TrainingPlan("tiny", "nano", 0, "single", 1, 1, 0, 0, ())
 STAGES = ["curate", "sft", "difficulty", "rl", "evaluation"]
 
 
 @pytest.fixture
-def work(tmp_path: Path) -> Work:
+def workspace(tmp_path: Path) -> Workspace:
     """A recipe that has data only."""
     (tmp_path / "videos").mkdir()
     write_clock(tmp_path / "videos" / "a.mp4", frames=24, rate=12, height=64, width=64)
@@ -42,94 +42,96 @@ def work(tmp_path: Path) -> Work:
     samples = [TrainingSample(f"{n}", "a.mp4", f"query {n}", spans, "test") for n in range(3)]
     write_samples(tmp_path / "data.jsonl", samples)
     data = DataRule((str(tmp_path / "data.jsonl"),), videos=str(tmp_path / "videos"))
-    return Work(Recipe("tiny", "a test", "none", ModelRule("nano"), data), tmp_path / "out")
+    return Workspace(Recipe("tiny", "a test", "none", ModelRule("nano"), data), tmp_path / "out")
 
 
 def test_a_stage_that_is_done_is_not_done_again(
-    work: Work, capsys: pytest.CaptureFixture[str]
+    workspace: Workspace, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    report = run_recipe(work, PLAN, REGISTRY)
+    report = run_recipe(workspace, PLAN, REGISTRY)
     assert "0 of 3 samples" in report.read_text()
-    first = work.data.stat().st_mtime_ns
-    assert run_recipe(work, PLAN, REGISTRY) == report
-    assert work.data.stat().st_mtime_ns == first
+    first = workspace.data.stat().st_mtime_ns
+    assert run_recipe(workspace, PLAN, REGISTRY) == report
+    assert workspace.data.stat().st_mtime_ns == first
     assert "curate: done before" in capsys.readouterr().err
 
 
-def test_another_recipe_is_refused_with_what_differs_before_anything_is_done(work: Work) -> None:
-    run_recipe(work, PLAN, REGISTRY)
-    before = {path: path.read_bytes() for path in work.folder.iterdir()}
-    other = replace(work.recipe, curation=CurationRule(duplicates=False))
+def test_another_recipe_is_refused_with_what_differs_before_anything_is_done(
+    workspace: Workspace,
+) -> None:
+    run_recipe(workspace, PLAN, REGISTRY)
+    before = {path: path.read_bytes() for path in workspace.folder.iterdir()}
+    other = replace(workspace.recipe, curation=CurationRule(duplicates=False))
     with pytest.raises(UserError, match=r"curation\.duplicates \(before true, now false\)"):
-        run_recipe(work._replace(recipe=other), PLAN, REGISTRY)
-    assert {path: path.read_bytes() for path in work.folder.iterdir()} == before
+        run_recipe(workspace._replace(recipe=other), PLAN, REGISTRY)
+    assert {path: path.read_bytes() for path in workspace.folder.iterdir()} == before
 
 
-def test_a_recipe_may_be_mended_until_a_stage_is_done_with_it(work: Work) -> None:
-    (Path(work.recipe.data.videos) / "a.mp4").unlink()
+def test_a_recipe_may_be_mended_until_a_stage_is_done_with_it(workspace: Workspace) -> None:
+    (Path(workspace.recipe.data.videos) / "a.mp4").unlink()
     with pytest.raises(UserError, match="raise missing_share"):
-        run_recipe(work, PLAN, REGISTRY)
-    (Path(work.recipe.data.videos) / "a.mp4").write_bytes(b"here again")
-    mended = replace(work.recipe, data=replace(work.recipe.data, missing_share=0.5))
-    run_recipe(work._replace(recipe=mended), PLAN, REGISTRY)
+        run_recipe(workspace, PLAN, REGISTRY)
+    (Path(workspace.recipe.data.videos) / "a.mp4").write_bytes(b"here again")
+    mended = replace(workspace.recipe, data=replace(workspace.recipe.data, missing_share=0.5))
+    run_recipe(workspace._replace(recipe=mended), PLAN, REGISTRY)
 
 
-def test_two_processes_do_not_work_in_one_folder(work: Work) -> None:
-    with held(work.folder), pytest.raises(UserError, match="Another process is at work"):
-        run_recipe(work, PLAN, REGISTRY)
+def test_two_processes_do_not_work_in_one_folder(workspace: Workspace) -> None:
+    with held(workspace.folder), pytest.raises(UserError, match="Another process is at work"):
+        run_recipe(workspace, PLAN, REGISTRY)
 
 
-def test_a_report_of_the_users_is_not_overwritten(work: Work) -> None:
-    work.folder.mkdir()
-    (work.folder / "report.md").write_text("mine")
+def test_a_report_of_the_users_is_not_overwritten(workspace: Workspace) -> None:
+    workspace.folder.mkdir()
+    (workspace.folder / "report.md").write_text("mine")
     with pytest.raises(UserError, match=r"report\.md is there already"):
-        run_recipe(work, PLAN, REGISTRY)
-    assert (work.folder / "report.md").read_text() == "mine"
+        run_recipe(workspace, PLAN, REGISTRY)
+    assert (workspace.folder / "report.md").read_text() == "mine"
 
 
-def test_a_file_that_is_no_record_of_stages_is_named(work: Work) -> None:
-    work.folder.mkdir()
-    (work.folder / "run.json").write_text("[")
+def test_a_file_that_is_no_record_of_stages_is_named(workspace: Workspace) -> None:
+    workspace.folder.mkdir()
+    (workspace.folder / "run.json").write_text("[")
     with pytest.raises(UserError, match=r"run\.json cannot be read"):
-        run_recipe(work, PLAN, REGISTRY)
+        run_recipe(workspace, PLAN, REGISTRY)
 
 
-def test_several_machines_are_not_started_from_one(work: Work) -> None:
+def test_several_machines_are_not_started_from_one(workspace: Workspace) -> None:
     with pytest.raises(UserError, match="vtg-train plan"):
-        run_recipe(work, replace(PLAN, machines=2), REGISTRY)
+        run_recipe(workspace, replace(PLAN, machines=2), REGISTRY)
 
 
 def test_a_stage_that_fails_says_how_to_go_on(
-    work: Work, capfd: pytest.CaptureFixture[str]
+    workspace: Workspace, capfd: pytest.CaptureFixture[str]
 ) -> None:
     fails = StagePlan("sft", 3, 1, 1, 0, 1, 1, {}, None, "vtg-train sft no-recipe")
-    recipe = replace(work.recipe, sft=SftRule(steps=1, batch=1))
+    recipe = replace(workspace.recipe, sft=SftRule(steps=1, batch=1))
     with pytest.raises(UserError, match="The stage sft ended with status 2"):
-        run_recipe(work._replace(recipe=recipe), replace(PLAN, stages=(fails,)), REGISTRY)
+        run_recipe(workspace._replace(recipe=recipe), replace(PLAN, stages=(fails,)), REGISTRY)
     assert 'There is no recipe "no-recipe"' in capfd.readouterr().err
-    assert list(json.loads((work.folder / "run.json").read_text())) == ["curate"]
+    assert list(json.loads((workspace.folder / "run.json").read_text())) == ["curate"]
 
 
 def test_what_will_be_scored_is_looked_for_before_anything_is_trained(
-    work: Work, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("VTG_EVAL_DATA", str(tmp_path))
     smoke = load_recipe(find_recipe("nano-smoke"))
     assert smoke.evaluation is not None
     scored = replace(smoke.evaluation, tasks=("charades_sta",))
-    recipe = replace(smoke, data=work.recipe.data, evaluation=scored)
+    recipe = replace(smoke, data=workspace.recipe.data, evaluation=scored)
     with pytest.raises(UserError, match="charades_sta"):
-        run_recipe(work._replace(recipe=recipe), PLAN, REGISTRY)
-    assert not work.data.exists()
+        run_recipe(workspace._replace(recipe=recipe), PLAN, REGISTRY)
+    assert not workspace.data.exists()
 
 
-def test_a_change_moves_its_stage_and_those_after_it_only(work: Work) -> None:
-    smoke = replace(load_recipe(find_recipe("nano-smoke")), data=work.recipe.data)
+def test_a_change_moves_its_stage_and_those_after_it_only(workspace: Workspace) -> None:
+    smoke = replace(load_recipe(find_recipe("nano-smoke")), data=workspace.recipe.data)
     assert smoke.rl is not None
     other = replace(smoke, rl=replace(smoke.rl, steps=9))
     pairs = zip(
-        steps(work._replace(recipe=smoke), REGISTRY),
-        steps(work._replace(recipe=other), REGISTRY),
+        steps(workspace._replace(recipe=smoke), REGISTRY),
+        steps(workspace._replace(recipe=other), REGISTRY),
         strict=True,
     )
     moved = [one.name for one, two in pairs if one.facts != two.facts]

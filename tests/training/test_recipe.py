@@ -12,7 +12,7 @@ from vtg_eval.training.recipe import load_recipe
 from vtg_eval.training.shipped import find_recipe, shipped_recipes
 
 from vtg_eval.errors import UserError
-from vtg_eval.parsing.answers import read_answer
+from vtg_eval.parsing.answers import parse_answer
 from vtg_eval.registry import Registry
 from vtg_eval.types import Prediction, Span
 
@@ -99,7 +99,7 @@ def test_the_answers_of_tvg_r1_are_read_and_have_the_room_that_its_protocol_give
     assert recipe.rl.max_new_tokens == recipe.difficulty.max_new_tokens == room
     text = "<think>At 1 - 2 s he sits; at 5 he stands.</think> <time>[5.2, 10.4]</time>"
     sample = TrainingSample("a", "a.mp4", "he stands", (Span(5.2, 10.4),), "x").to_sample()
-    assert read_answer(sample, Prediction("a", text=text), protocol).spans == (Span(5.2, 10.4),)
+    assert parse_answer(sample, Prediction("a", text=text), protocol).spans == (Span(5.2, 10.4),)
 
 
 @pytest.mark.parametrize(

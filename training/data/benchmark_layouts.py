@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from vtg_eval.annotations.records import Record, read_lines, read_list, read_table
+from vtg_eval.annotations.records import AnnotationRecord, read_lines, read_list, read_table
 from vtg_eval.annotations.sentence_lines import read_lengths, read_sentence_lines
 from vtg_eval.errors import DataError, UserError
 from vtg_eval.types import Span
@@ -67,7 +67,7 @@ def queryd(path: Path) -> Iterator[TrainingSample]:
 
 
 def _captions(
-    path: Path, source: str, rate: Callable[[Record], float], length: str, suffix: str
+    path: Path, source: str, rate: Callable[[AnnotationRecord], float], length: str, suffix: str
 ) -> Iterator[TrainingSample]:
     """Yield a sample for each sentence. rate: units of the file's times in a second."""
     for video, record in read_table(path).items():
@@ -88,7 +88,7 @@ def _captions(
             )
 
 
-def _rate(record: Record) -> float:
+def _rate(record: AnnotationRecord) -> float:
     rate = record.seconds("fps")
     if rate <= 0:
         raise DataError(f'{record.where}: "fps" must be above 0, not {rate:g}.')
@@ -127,7 +127,7 @@ def didemo(path: Path) -> Iterator[TrainingSample]:
         )
 
 
-def _agreed(record: Record) -> Span:
+def _agreed(record: AnnotationRecord) -> Span:
     chosen = Counter(record.spans("times")).most_common(1)
     if not chosen:
         raise DataError(f'{record.where}: "times" is empty.')
@@ -169,7 +169,7 @@ def hirest_steps(path: Path) -> Iterator[TrainingSample]:
             )
 
 
-def _clipped(path: Path) -> Iterator[tuple[str, str, Record]]:
+def _clipped(path: Path) -> Iterator[tuple[str, str, AnnotationRecord]]:
     for query, videos in read_table(path).items():
         for video in videos.table:
             record = _inner(videos, video)
@@ -177,14 +177,14 @@ def _clipped(path: Path) -> Iterator[tuple[str, str, Record]]:
                 yield query, video, record
 
 
-def _inner(videos: Record, video: str) -> Record:
+def _inner(videos: AnnotationRecord, video: str) -> AnnotationRecord:
     table = videos.table[video]
     if not isinstance(table, dict):
         raise DataError(f'{videos.where}: "{video}" must be an object.')
-    return Record(f"{videos.where}, {video}", table)
+    return AnnotationRecord(f"{videos.where}, {video}", table)
 
 
-def _flag(record: Record, key: str) -> bool:
+def _flag(record: AnnotationRecord, key: str) -> bool:
     value = record.table.get(key)
     if not isinstance(value, bool):
         raise DataError(f'{record.where}: "{key}" must be true or false.')

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from vtg_eval.errors import UserError, nearest
+from vtg_eval.errors import UserError, suggestion
 
 from .benchmark_layouts import (
     activitynet,
@@ -62,7 +62,7 @@ def convert(name: str, path: Path) -> Iterator[TrainingSample]:
     record.
     """
     if name not in CONVERTERS:
-        raise UserError(f'There is no converter "{name}". {nearest(name, CONVERTERS)}')
+        raise UserError(f'There is no converter "{name}". {suggestion(name, CONVERTERS)}')
     return _read(CONVERTERS[name], path)
 
 

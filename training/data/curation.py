@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from vtg_eval.annotations.seen_queries import normalised
+from vtg_eval.annotations.query_overlap import normalised
 from vtg_eval.metrics.interval_sets import set_iou
 from vtg_eval.parsing.spans import span_parser
 from vtg_eval.types import Span

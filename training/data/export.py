@@ -15,7 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from vtg_eval.errors import UserError, nearest
+from vtg_eval.errors import UserError, suggestion
 from vtg_eval.protocol import FrameRule, Protocol
 from vtg_eval.question import question, wording
 
@@ -182,7 +182,7 @@ def export(
     without the prompt that is needed, or with frame times in it.
     """
     if to not in LAYOUTS:
-        raise UserError(f'There is no export to "{to}". {nearest(to, LAYOUTS)}')
+        raise UserError(f'There is no export to "{to}". {suggestion(to, LAYOUTS)}')
     layout, recipe = LAYOUTS[to], exporter.recipe
     wanted = [(layout.lessons, lessons)] if recipe.sft else []
     wanted += [(layout.questions, questions)] if recipe.rl else []

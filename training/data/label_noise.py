@@ -13,9 +13,7 @@ from vtg_eval.types import Span
 from .sample import TrainingSample
 
 
-def with_wrong_labels(
-    samples: Sequence[TrainingSample], share: float
-) -> tuple[TrainingSample, ...]:
+def with_label_noise(samples: Sequence[TrainingSample], share: float) -> tuple[TrainingSample, ...]:
     """Return the samples, that share of them with moments of the same length at another time.
 
     The share is of the samples that could have one: those with a duration and one or more spans,

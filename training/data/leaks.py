@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal, NamedTuple
 
-from vtg_eval.annotations.seen_queries import normalised
+from vtg_eval.annotations.query_overlap import normalised
 from vtg_eval.errors import UserError
 from vtg_eval.registry import Registry
 from vtg_eval.run.paths import data_root

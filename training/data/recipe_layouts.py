@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from string import ascii_uppercase
 
-from vtg_eval.annotations.records import Record, read_lines, read_list
+from vtg_eval.annotations.records import AnnotationRecord, read_lines, read_list
 from vtg_eval.errors import DataError
 from vtg_eval.parsing.spans import strict
 from vtg_eval.types import Span
@@ -49,7 +49,7 @@ def tvg_r1_rl(path: Path) -> Iterator[TrainingSample]:
         )
 
 
-def _options(record: Record) -> tuple[str, ...]:
+def _options(record: AnnotationRecord) -> tuple[str, ...]:
     """Return the options without their letters, where all have the letter of their place."""
     choices = record.table.get("choices")
     if choices is None or (isinstance(choices, str) and not choices.strip()):
@@ -62,7 +62,7 @@ def _options(record: Record) -> tuple[str, ...]:
     return options
 
 
-def _choice(record: Record, options: Sequence[str]) -> str:
+def _choice(record: AnnotationRecord, options: Sequence[str]) -> str:
     """Return the right letter; the file may have it or the option's words."""
     truth = record.text("ground_truth").strip()
     letters = ascii_uppercase[: len(options)]
@@ -101,7 +101,7 @@ def conversations(path: Path) -> Iterator[TrainingSample]:
         )
 
 
-def _turns(record: Record) -> tuple[str, str]:
+def _turns(record: AnnotationRecord) -> tuple[str, str]:
     """Return the last question and its answer; a system turn is left out."""
     key, role, text = ("messages", "role", "content")
     if "conversations" in record.table:
@@ -112,7 +112,7 @@ def _turns(record: Record) -> tuple[str, str]:
     return turns["user"], turns["assistant"].strip()
 
 
-def _video(record: Record) -> str:
+def _video(record: AnnotationRecord) -> str:
     if "videos" not in record.table:
         return record.text("video")
     videos = record.texts("videos")
@@ -153,7 +153,7 @@ def timelens_filtered(path: Path) -> Iterator[TrainingSample]:
 
 
 def _sample(
-    name: str, record: Record, event: Record, difficulty: Difficulty | None
+    name: str, record: AnnotationRecord, event: AnnotationRecord, difficulty: Difficulty | None
 ) -> TrainingSample:
     return TrainingSample(
         id=name,
@@ -166,7 +166,7 @@ def _sample(
     )
 
 
-def _spans(event: Record) -> tuple[Span, ...]:
+def _spans(event: AnnotationRecord) -> tuple[Span, ...]:
     """Return "span", which is one [start, end] or a list of them: the authors read both."""
     value = event.table.get("span")
     several = isinstance(value, list) and any(isinstance(item, list) for item in value)
@@ -198,7 +198,7 @@ def time_r1(path: Path) -> Iterator[TrainingSample]:
         )
 
 
-def _clip(record: Record) -> Span | None:
+def _clip(record: AnnotationRecord) -> Span | None:
     start, end = record.optional_seconds("video_start"), record.optional_seconds("video_end")
     if start is None and end is None:
         return None

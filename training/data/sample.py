@@ -16,9 +16,9 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from vtg_eval.annotations.records import Record, read_lines
-from vtg_eval.errors import DataError, UserError, nearest
-from vtg_eval.types import Asks, Sample, Span, Target
+from vtg_eval.annotations.records import AnnotationRecord, read_lines
+from vtg_eval.errors import DataError, UserError, suggestion
+from vtg_eval.types import OutputType, Sample, Span, Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +72,11 @@ class TrainingSample:
         )
 
     @property
-    def asks(self) -> Asks:
+    def asks(self) -> OutputType:
         """What the sample asks for."""
         if not self.options:
-            return Asks.SPANS
-        return Asks.BOTH if self.spans else Asks.CHOICE
+            return OutputType.SPANS
+        return OutputType.BOTH if self.spans else OutputType.CHOICE
 
 
 KEYS = tuple(field.name for field in fields(TrainingSample))
@@ -122,7 +122,7 @@ def write_samples(path: Path, samples: Iterable[TrainingSample]) -> int:
     return len(ids)
 
 
-def sample_from(record: Record) -> TrainingSample:
+def sample_from(record: AnnotationRecord) -> TrainingSample:
     """Return the sample that a record of the format holds; raises DataError."""
     _only(record, KEYS)
     sample = TrainingSample(
@@ -153,7 +153,7 @@ def relative_video(written: str, where: str) -> str:
     return str(PurePosixPath(*parts))
 
 
-def _inside(record: Record) -> str:
+def _inside(record: AnnotationRecord) -> str:
     video = _filled(record, "video")
     if video != relative_video(video, record.where):
         raise DataError(
@@ -174,14 +174,14 @@ def _check_target(sample: TrainingSample, where: str) -> None:
         raise DataError(f'{where}: "spans" is empty; only a question with options may have none.')
 
 
-def _filled(record: Record, key: str) -> str:
+def _filled(record: AnnotationRecord, key: str) -> str:
     text = record.text(key)
     if not text.strip():
         raise DataError(f'{record.where}: "{key}" is empty.')
     return text
 
 
-def _clip(record: Record) -> Span | None:
+def _clip(record: AnnotationRecord) -> Span | None:
     if record.table.get("clip") is None:
         return None
     clip = record.span("clip")
@@ -190,23 +190,23 @@ def _clip(record: Record) -> Span | None:
     return clip
 
 
-def _duration(record: Record) -> float | None:
+def _duration(record: AnnotationRecord) -> float | None:
     duration = record.optional_seconds("duration")
     if duration is not None and duration <= 0:
         raise DataError(f'{record.where}: "duration" must be above 0, not {duration:g}.')
     return duration
 
 
-def _difficulty(record: Record) -> Difficulty | None:
+def _difficulty(record: AnnotationRecord) -> Difficulty | None:
     table = record.table.get("difficulty")
     if table is None:
         return None
     if not isinstance(table, dict):
         raise DataError(f'{record.where}: "difficulty" must be an object.')
-    inner = Record(f"{record.where}, difficulty", table)
+    inner = AnnotationRecord(f"{record.where}, difficulty", table)
     _only(inner, DIFFICULTY_KEYS)
     rewards = [
-        Record(inner.where, {"rewards": value}).seconds("rewards")
+        AnnotationRecord(inner.where, {"rewards": value}).seconds("rewards")
         for value in _list(inner, "rewards")
     ]
     return Difficulty(
@@ -217,24 +217,24 @@ def _difficulty(record: Record) -> Difficulty | None:
     )
 
 
-def _share(record: Record, key: str) -> float:
+def _share(record: AnnotationRecord, key: str) -> float:
     value = record.seconds(key)
     if not 0 <= value <= 1:
         raise DataError(f'{record.where}: "{key}" must lie between 0 and 1, not {value:g}.')
     return value
 
 
-def _list(record: Record, key: str) -> Sequence[Any]:
+def _list(record: AnnotationRecord, key: str) -> Sequence[Any]:
     values = record.table.get(key)
     if not isinstance(values, list):
         raise DataError(f'{record.where}: "{key}" must be a list of numbers.')
     return values
 
 
-def _only(record: Record, known: Sequence[str]) -> None:
+def _only(record: AnnotationRecord, known: Sequence[str]) -> None:
     for key in record.table:
         if key not in known:
-            raise DataError(f'{record.where}: there is no key "{key}". {nearest(key, known)}')
+            raise DataError(f'{record.where}: there is no key "{key}". {suggestion(key, known)}')
 
 
 def _table(sample: TrainingSample) -> dict[str, Any]:

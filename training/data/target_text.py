@@ -7,9 +7,9 @@ from dataclasses import replace
 from math import isclose
 
 from vtg_eval.errors import UserError
-from vtg_eval.parsing.answers import Reading, read_answer
+from vtg_eval.parsing.answers import ParsedAnswer, parse_answer
 from vtg_eval.protocol import Protocol
-from vtg_eval.types import Asks, Prediction, Sample, Span
+from vtg_eval.types import OutputType, Prediction, Sample, Span
 
 from .sample import TrainingSample
 
@@ -37,7 +37,7 @@ def target_text(
         return sample.reasoning
     question = _rounded(sample, quantum).to_sample()
     for text in _texts(question):
-        if _means(read_answer(question, Prediction(sample.id, text=text), protocol), question):
+        if _means(parse_answer(question, Prediction(sample.id, text=text), protocol), question):
             return text
     raise UserError(
         f"The protocol {protocol.name} does not read any plain wording of the label of {sample.id}."
@@ -59,17 +59,17 @@ def _texts(sample: Sample) -> Sequence[str]:
     spans = sample.target.spans
     timed = [", ".join(words.format(*span) for span in spans) for words in WORDINGS]
     match sample.asks:
-        case Asks.SPANS:
+        case OutputType.SPANS:
             return timed
-        case Asks.CHOICE:
+        case OutputType.CHOICE:
             return [str(sample.target.choice)]
-        case Asks.BOTH:
+        case OutputType.BOTH:
             return [f"{sample.target.choice}, {text}" for text in timed]
 
 
-def _means(reading: Reading, sample: Sample) -> bool:
-    right_option = sample.asks is Asks.SPANS or reading.letters == (sample.target.choice,)
-    if sample.asks is Asks.CHOICE:
+def _means(reading: ParsedAnswer, sample: Sample) -> bool:
+    right_option = sample.asks is OutputType.SPANS or reading.letters == (sample.target.choice,)
+    if sample.asks is OutputType.CHOICE:
         return right_option
     truth = sample.target.spans
     # a protocol of one span may read the last of several only

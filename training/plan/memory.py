@@ -37,7 +37,7 @@ SHARDING: Mapping[str, Sharding] = {
 }
 
 
-class Load(NamedTuple):
+class BatchLoad(NamedTuple):
     """What a device works on at once: sequences of so many tokens, of which some are visual.
 
     scored: tokens of each whose logits are kept.
@@ -49,13 +49,13 @@ class Load(NamedTuple):
     scored: int
 
 
-def sft_memory(size: ModelSize, recipe: Recipe, load: Load, sharding: Sharding) -> Memory:
+def sft_memory(size: ModelSize, recipe: Recipe, load: BatchLoad, sharding: Sharding) -> Memory:
     """Return GiB on each device in supervised fine-tuning, by what takes it."""
     found = {**_weights(size, recipe, sharding), **_activations(size, recipe, load)}
     return {name: value / GIB for name, value in found.items()}
 
 
-def rl_memory(size: ModelSize, recipe: Recipe, load: Load, sharding: Sharding) -> Memory:
+def rl_memory(size: ModelSize, recipe: Recipe, load: BatchLoad, sharding: Sharding) -> Memory:
     """Return GiB on each device in RL: training, and the answers of one group."""
     found = {**_weights(size, recipe, sharding), **_activations(size, recipe, load)}
     rule = recipe.rl
@@ -97,7 +97,7 @@ def _weights(size: ModelSize, recipe: Recipe, sharding: Sharding) -> dict[str, f
     return found
 
 
-def _activations(size: ModelSize, recipe: Recipe, load: Load) -> dict[str, float]:
+def _activations(size: ModelSize, recipe: Recipe, load: BatchLoad) -> dict[str, float]:
     """Return bytes of what is kept for the backward pass.
 
     With recomputation each layer's input, and all of one layer while it is recomputed (Chen et

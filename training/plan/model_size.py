@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from vtg_eval.checkpoint.resolve import CONFIG_FILE, resolve
-from vtg_eval.errors import UserError, nearest
+from vtg_eval.errors import UserError, suggestion
 from vtg_eval.files.json_files import checkpoint_table
 from vtg_eval.registry import Registry
 
@@ -156,7 +156,7 @@ def model_size(reference: str, folder: Path | None) -> ModelSize:
     if name not in KNOWN:
         raise UserError(
             f'There is no checkpoint "{reference}" here, and no model of that name is known: '
-            f"fetch it first. {nearest(name, KNOWN)}"
+            f"fetch it first. {suggestion(name, KNOWN)}"
         )
     return size_of(KNOWN[name])
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from vtg_eval.checkpoint.profile import load_profile
-from vtg_eval.errors import UserError, nearest
+from vtg_eval.errors import UserError, suggestion
 from vtg_eval.protocol import FrameRule, Protocol
 from vtg_eval.registry import Registry
 from vtg_eval.run.estimate import FPS, HEIGHT, UNKNOWN_SECONDS, WIDTH
@@ -25,7 +25,7 @@ from vtg_eval.video.sampling import PAIR, choose
 from ..data.sample import load_samples
 from ..recipe import Recipe
 from ..shipped import LAUNCH
-from .memory import SHARDING, Load, Memory, Sharding, rl_memory, sft_memory
+from .memory import SHARDING, BatchLoad, Memory, Sharding, rl_memory, sft_memory
 from .model_size import ModelSize, checkpoint_folder, model_size
 
 DEVICES = 8  # of one machine, where nothing else is said
@@ -47,7 +47,7 @@ ASSUMED = (
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Hardware:
     """Where training is to run. launch: "single", or a file in `launch/`; devices: of all
     machines. Empty and 0: what fits the model's size.
     """
@@ -84,7 +84,7 @@ class StagePlan:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class TrainingPlan:
     """A whole recipe's plan."""
 
     recipe: str
@@ -106,7 +106,7 @@ class Plan:
         return table
 
 
-def plan(recipe: Recipe, place: Place, named: str, out: str, registry: Registry) -> Plan:
+def plan(recipe: Recipe, place: Hardware, named: str, out: str, registry: Registry) -> TrainingPlan:
     """Plan a recipe, called `named` on the command line, into the folder `out`.
 
     Raises UserError for a checkpoint, a protocol or a launch that is not known.
@@ -118,7 +118,7 @@ def plan(recipe: Recipe, place: Place, named: str, out: str, registry: Registry)
     data = _durations(recipe)
     shown = [shown_tokens(seconds, protocol.frames, size) for seconds in data or (UNKNOWN_SECONDS,)]
     planner = _Planner(recipe, size, protocol, chosen, named, out, len(data), shown)
-    return Plan(
+    return TrainingPlan(
         recipe=recipe.name,
         checkpoint=recipe.model.checkpoint,
         parameters=size.parameters,
@@ -150,7 +150,7 @@ class _Planner:
         recipe: Recipe,
         size: ModelSize,
         protocol: Protocol,
-        place: Place,
+        place: Hardware,
         named: str,
         out: str,
         samples: int,
@@ -175,7 +175,9 @@ class _Planner:
             return None
         answer = REASONED if rule.reasoning else ANSWER
         passes = rule.steps * rule.batch
-        load = Load(rule.device_batch, self.longest + answer, self.visual, self.longest + answer)
+        load = BatchLoad(
+            rule.device_batch, self.longest + answer, self.visual, self.longest + answer
+        )
         return self._stage(
             "sft",
             rule.steps,
@@ -202,7 +204,7 @@ class _Planner:
             return None
         answers = rule.steps * rule.prompts * rule.group
         new = rule.max_new_tokens
-        load = Load(rule.device_batch, self.longest + new, self.visual, new)
+        load = BatchLoad(rule.device_batch, self.longest + new, self.visual, new)
         memory = rl_memory(self.size, self.recipe, load, self._shard)
         return self._stage("rl", rule.steps, answers, answers, new, memory, rule.group)
 
@@ -265,16 +267,16 @@ class _Planner:
         return f"{shlex.join(start)} --machine_rank RANK --main_process_ip HOST {tail}"
 
 
-def _place(place: Place, size: ModelSize) -> Place:
+def _place(place: Hardware, size: ModelSize) -> Hardware:
     launch = place.launch or ("single" if size.parameters < SMALL else "fsdp2")
     if launch not in SHARDING:
-        raise UserError(f'There is no launch "{launch}". {nearest(launch, SHARDING)}')
+        raise UserError(f'There is no launch "{launch}". {suggestion(launch, SHARDING)}')
     usual = {"single": 1, "cpu2": 2}.get(launch, DEVICES * place.machines)
     if place.devices % place.machines or (launch == "single" and place.devices > 1):
         raise UserError(
             f"{place.devices} devices on {place.machines} machines do not go with {launch}."
         )
-    return Place(launch, place.devices or usual, place.machines)
+    return Hardware(launch, place.devices or usual, place.machines)
 
 
 def _durations(recipe: Recipe) -> list[float]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from tabulate import tabulate
 
-from .plan import Plan, StagePlan
+from .plan import StagePlan, TrainingPlan
 
 
-def table(found: Plan) -> str:
+def table(found: TrainingPlan) -> str:
     """Return the plan as text."""
     machines = f" on {found.machines} machines" if found.machines > 1 else ""
     lines = [

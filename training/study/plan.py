@@ -9,13 +9,13 @@ from tabulate import tabulate
 from vtg_eval.registry import Registry
 
 from ..data.task_data import with_task_data
-from ..plan.plan import ASSUMED, Place, Plan, plan
+from ..plan.plan import ASSUMED, Hardware, TrainingPlan, plan
 from .study import Arm, Study
 
-ONE = Place("single", 1)  # a study's trainings are each one process
+ONE = Hardware("single", 1)  # a study's trainings are each one process
 
 
-Plans = Sequence[tuple[Arm, Plan]]
+Plans = Sequence[tuple[Arm, TrainingPlan]]
 
 
 def study_plans(study: Study, registry: Registry) -> Plans:
@@ -47,15 +47,15 @@ def study_table(study: Study, plans: Plans) -> str:
     )
 
 
-def _plan(arm: Arm, registry: Registry) -> Plan:
+def _plan(arm: Arm, registry: Registry) -> TrainingPlan:
     return plan(with_task_data(arm.recipe, registry), ONE, arm.name, arm.name, registry)
 
 
-def _hours(found: Plan) -> float:
+def _hours(found: TrainingPlan) -> float:
     return sum(stage.hours or 0.0 for stage in found.stages)
 
 
-def _row(arm: Arm, found: Plan) -> dict[str, object]:
+def _row(arm: Arm, found: TrainingPlan) -> dict[str, object]:
     sft, rl = arm.recipe.sft, arm.recipe.rl
     return {
         "arm": arm.name,

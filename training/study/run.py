@@ -19,7 +19,7 @@ from ..evaluation import START, TRAINED, evaluation_results
 from ..pipeline import run_recipe
 from ..plan.plan import plan
 from ..recipe import recipe_text
-from ..workspace import Work
+from ..workspace import Workspace
 from .plan import ONE
 from .report import study_report
 from .scores import Scores, collect, write_scores
@@ -69,8 +69,8 @@ def _train(training: Training, folder: Path, registry: Registry) -> None:
     if not file.is_file():  # what is trained by another recipe is found out, and kept, below
         file.write_text(recipe_text(training.recipe), encoding="utf-8")
     recipe = with_task_data(training.recipe, registry, videos=True)
-    work = Work(recipe, out)
-    run_recipe(work, plan(recipe, ONE, str(file), str(out), registry), registry)
+    workspace = Workspace(recipe, out)
+    run_recipe(workspace, plan(recipe, ONE, str(file), str(out), registry), registry)
 
 
 def _scores(trainings: list[Training], folder: Path) -> Scores:
@@ -78,8 +78,8 @@ def _scores(trainings: list[Training], folder: Path) -> Scores:
     found = []
     for training in trainings:
         name = TRAINED if training.arm.trains else START
-        work = Work(training.recipe, folder / training.name)
-        found.append([dict(pairs)[name] for pairs in evaluation_results(work)])
+        workspace = Workspace(training.recipe, folder / training.name)
+        found.append([dict(pairs)[name] for pairs in evaluation_results(workspace)])
     return collect([t.arm.name for t in trainings], [t.seed for t in trainings], found)
 
 

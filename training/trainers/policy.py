@@ -10,7 +10,7 @@ import peft
 import torch
 import transformers
 
-from vtg_eval.engines.positions import mend_positions
+from vtg_eval.engines.rope_positions import patch_rope_positions
 from vtg_eval.errors import UserError
 
 from ..recipe import ModelRule
@@ -32,7 +32,7 @@ def load_policy(folder: Path, rule: ModelRule) -> Any:
     if rule.train == "lora" and not rule.freeze_vision:
         raise UserError('model.train = "lora" trains no vision tower; set freeze_vision = true.')
     model = _load(folder, "float32" if rule.train == "all" else rule.dtype)
-    mend_positions(model)
+    patch_rope_positions(model)
     if rule.freeze_vision:
         model.model.visual.requires_grad_(False)
     return model

@@ -15,11 +15,11 @@ from vtg_eval.errors import UserError
 from vtg_eval.metrics.grounding import discounts
 from vtg_eval.metrics.interval_sets import set_iou
 from vtg_eval.metrics.iou import Floats, existing
-from vtg_eval.parsing.answers import Reading, read_answer
+from vtg_eval.parsing.answers import ParsedAnswer, parse_answer
 from vtg_eval.protocol import Protocol
 from vtg_eval.scoring.grounding import grounding, ranked_spans, target_spans
 from vtg_eval.task import Card
-from vtg_eval.types import Asks, Prediction, Sample
+from vtg_eval.types import OutputType, Prediction, Sample
 
 from ..data.answer_form import well_formed
 from ..recipe import RewardRule
@@ -72,7 +72,7 @@ class Reward:
 
     def __call__(self, sample: Sample, text: str) -> RewardParts:
         """Return the rewards of one answer."""
-        reading = read_answer(sample, Prediction(sample.id, text=text), self.protocol)
+        reading = parse_answer(sample, Prediction(sample.id, text=text), self.protocol)
         parts = {
             "tiou": tiou(sample, reading, self.protocol),
             "boundary": self._boundary(sample, reading),
@@ -85,7 +85,7 @@ class Reward:
         total = sum(getattr(self.rule, name) * value for name, value in parts.items())
         return RewardParts(**parts, total=total)
 
-    def _boundary(self, sample: Sample, reading: Reading) -> float:
+    def _boundary(self, sample: Sample, reading: ParsedAnswer) -> float:
         if sample.duration is not None:
             return boundary(sample, reading, self.protocol)
         if self.rule.boundary:
@@ -95,7 +95,7 @@ class Reward:
         return 0.0
 
 
-def tiou(sample: Sample, reading: Reading, protocol: Protocol) -> float:
+def tiou(sample: Sample, reading: ParsedAnswer, protocol: Protocol) -> float:
     """Return what mIoU counts for the sample: the IoU of the span that counts.
 
     It is the score's own value, with two exceptions that only an answer without any use meets:
@@ -110,7 +110,7 @@ def tiou(sample: Sample, reading: Reading, protocol: Protocol) -> float:
     return _unit(float(table.columns[table.primary].values[0]))
 
 
-def boundary(sample: Sample, reading: Reading, protocol: Protocol) -> float:
+def boundary(sample: Sample, reading: ParsedAnswer, protocol: Protocol) -> float:
     """Return tIoU * (1 - |error of the start| / D) * (1 - |error of the end| / D).
 
     D is the video's length, and no error counts more than that. The reward of Time-R1
@@ -127,7 +127,7 @@ def boundary(sample: Sample, reading: Reading, protocol: Protocol) -> float:
     return _unit(overlap * float(discounts(spans, targets, np.array([length]))[0, 0]))
 
 
-def wasserstein(sample: Sample, reading: Reading, protocol: Protocol) -> float:
+def wasserstein(sample: Sample, reading: ParsedAnswer, protocol: Protocol) -> float:
     """Return exp(-W1 / (|Y| + epsilon)) of all spans against all true ones, Y (TimeLens2).
 
     W1: see `wasserstein_distance`; |Y| is the length of the union of the true spans. It orders
@@ -141,7 +141,7 @@ def wasserstein(sample: Sample, reading: Reading, protocol: Protocol) -> float:
     return _unit(math.exp(-distance / (length + EPSILON))) if math.isfinite(distance) else 0.0
 
 
-def segment_iou(sample: Sample, reading: Reading, protocol: Protocol) -> float:
+def segment_iou(sample: Sample, reading: ParsedAnswer, protocol: Protocol) -> float:
     """Return the IoU of the union of all spans with the union of all true ones."""
     answer, truth = _segments(sample, reading, protocol)
     if not (len(answer) and len(truth)):
@@ -150,12 +150,12 @@ def segment_iou(sample: Sample, reading: Reading, protocol: Protocol) -> float:
         return _unit(float(set_iou([answer], [truth])[0]))
 
 
-def choice(sample: Sample, reading: Reading) -> float:
+def choice(sample: Sample, reading: ParsedAnswer) -> float:
     """Return 1 where the right option is named, as the score has it."""
-    return float(sample.asks is not Asks.SPANS and sample.target.choice in reading.letters)
+    return float(sample.asks is not OutputType.SPANS and sample.target.choice in reading.letters)
 
 
-def parse_penalty(reading: Reading) -> float:
+def parse_penalty(reading: ParsedAnswer) -> float:
     """Return -1 where neither a span nor an option nor a "never" could be read, else 0."""
     return 0.0 if reading.spans or reading.absent or reading.letters else -1.0
 
@@ -208,17 +208,17 @@ def _cumulative(union: Floats, times: Floats) -> Floats:
     return found
 
 
-def _segments(sample: Sample, reading: Reading, protocol: Protocol) -> tuple[Floats, Floats]:
+def _segments(sample: Sample, reading: ParsedAnswer, protocol: Protocol) -> tuple[Floats, Floats]:
     """Return the unions of the answer's and of the true spans, in the unit of the score."""
     targets, _ = target_spans([sample], protocol)
     return merged(reading.spans), merged(targets[0][existing(targets[0])])
 
 
 def _asks_spans(sample: Sample) -> bool:
-    return sample.asks is not Asks.CHOICE
+    return sample.asks is not OutputType.CHOICE
 
 
-def _rightly_absent(sample: Sample, reading: Reading) -> float:
+def _rightly_absent(sample: Sample, reading: ParsedAnswer) -> float:
     return float(_asks_spans(sample) and not sample.target.spans and reading.absent)
 
 

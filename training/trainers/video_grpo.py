@@ -16,7 +16,7 @@ import torch
 
 from vtg_eval.engines.generation import sample_seed
 from vtg_eval.engines.model_inputs import ModelInput
-from vtg_eval.engines.positions import mend_positions
+from vtg_eval.engines.rope_positions import patch_rope_positions
 
 from .batches import Batches, Example
 from .shared_prompt import packed_log_probs
@@ -42,7 +42,7 @@ class VideoGrpo(Guarded, GRPOTrainer):
         self._inputs: dict[int, ModelInput] = {}  # of the answers that are in work
         super().__init__(**kwargs)
         if self.ref_model is not None:
-            mend_positions(self.accelerator.unwrap_model(self.ref_model))
+            patch_rope_positions(self.accelerator.unwrap_model(self.ref_model))
 
     def _generate_and_score_completions(self, inputs: Sequence[Mapping[str, Any]]) -> Any:
         self._rows = [int(row["row"]) for row in inputs]

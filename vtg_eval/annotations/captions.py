@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from vtg_eval.annotations.length_groups import length_groups
-from vtg_eval.annotations.records import Record, read_table
+from vtg_eval.annotations.records import AnnotationRecord, read_table
 from vtg_eval.errors import DataError
 from vtg_eval.task import Task, found_video
 from vtg_eval.types import Sample, Span, Target
@@ -45,11 +45,11 @@ class CaptionsTask(Task):
         """Return the first usual place that holds the video, else the first of them."""
         return found_video(self.folder(root), root, video, self.video_folders, self.suffixes)
 
-    def duration(self, record: Record) -> float | None:
+    def duration(self, record: AnnotationRecord) -> float | None:
         """Return a video's length in seconds."""
         return record.seconds(self.duration_key)
 
-    def seconds(self, record: Record, span: Span) -> Span:
+    def seconds(self, record: AnnotationRecord, span: Span) -> Span:
         """Return a span of the file in seconds (a benchmark may count frames)."""
         return span
 
@@ -57,7 +57,7 @@ class CaptionsTask(Task):
         """Return a sentence as it is asked."""
         return sentence.strip()
 
-    def _video(self, video: str, record: Record) -> list[Sample]:
+    def _video(self, video: str, record: AnnotationRecord) -> list[Sample]:
         spans, sentences = record.spans(self.spans_key), record.texts(self.queries_key)
         if len(spans) != len(sentences):
             raise DataError(

@@ -9,7 +9,7 @@ from pathlib import Path
 from string import ascii_uppercase
 from typing import Any
 
-from vtg_eval.annotations.records import Record, read_lines, read_list
+from vtg_eval.annotations.records import AnnotationRecord, read_lines, read_list
 from vtg_eval.errors import DataError, UserError
 from vtg_eval.task import Task
 
@@ -25,7 +25,7 @@ def any_file(task: Task, root: Path, names: Sequence[str]) -> Path:
     return next((path for path in paths if path.is_file()), None) or task.file(root, names[0])
 
 
-def read_rows(path: Path) -> tuple[Record, ...]:
+def read_rows(path: Path) -> tuple[AnnotationRecord, ...]:
     """Return the records of a .parquet, a .jsonl or a .json file (a list); raises DataError.
 
     Raises UserError where a Parquet file lies there, but not the package that reads it.
@@ -66,7 +66,7 @@ def matching_letter(answer: str, options: Sequence[str]) -> str | None:
     return letter(found[-1]) if found else None
 
 
-def letter_of_text(record: Record, key: str, options: Sequence[str]) -> str:
+def letter_of_text(record: AnnotationRecord, key: str, options: Sequence[str]) -> str:
     """Return the letter of the first option that is the text under `key`; raises DataError."""
     text = record.text(key)
     if text not in options:
@@ -74,7 +74,7 @@ def letter_of_text(record: Record, key: str, options: Sequence[str]) -> str:
     return letter(options.index(text))
 
 
-def right_letter(record: Record, key: str, options: Sequence[str]) -> str:
+def right_letter(record: AnnotationRecord, key: str, options: Sequence[str]) -> str:
     """Return the letter under `key`; without options (the file has none) any capital will do.
 
     Raises DataError where it is no option's letter.
@@ -91,7 +91,7 @@ def letter(number: int) -> str:
     return chr(ord("A") + number)
 
 
-def _parquet_rows(path: Path) -> tuple[Record, ...]:
+def _parquet_rows(path: Path) -> tuple[AnnotationRecord, ...]:
     try:
         parquet: Any = importlib.import_module("pyarrow.parquet")
     except ImportError as exc:
@@ -103,4 +103,4 @@ def _parquet_rows(path: Path) -> tuple[Record, ...]:
         rows: list[dict[str, Any]] = parquet.read_table(path).to_pylist()
     except (ValueError, OSError, NotImplementedError) as exc:
         raise DataError(f"{path} is not a Parquet file that can be read: {exc}") from exc
-    return tuple(Record(f"{path}, row {number}", row) for number, row in enumerate(rows))
+    return tuple(AnnotationRecord(f"{path}, row {number}", row) for number, row in enumerate(rows))

@@ -15,7 +15,7 @@ from vtg_eval.types import Span
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class AnnotationRecord:
     """One record of an annotation file. `where` names it: "FILE, line 3" or "FILE, key abc"."""
 
     where: str
@@ -68,7 +68,7 @@ class Record:
             raise self._wrong(key, "a list of pairs of finite numbers")
         return kept
 
-    def records(self, key: str) -> tuple[Record, ...]:
+    def records(self, key: str) -> tuple[AnnotationRecord, ...]:
         """Return a list of objects as records."""
         return tuple(
             _record(f"{self.where}, {key}[{number}]", value)
@@ -91,7 +91,7 @@ class Record:
         return DataError(f'{self.where}: "{key}" must be {expected}, not {found[:60]}.')
 
 
-def read_list(path: Path) -> tuple[Record, ...]:
+def read_list(path: Path) -> tuple[AnnotationRecord, ...]:
     """Return the objects of a JSON list; raises DataError."""
     value = _json(path)
     if not isinstance(value, list):
@@ -99,7 +99,7 @@ def read_list(path: Path) -> tuple[Record, ...]:
     return tuple(_record(f"{path}, item {number}", item) for number, item in enumerate(value))
 
 
-def read_table(path: Path) -> dict[str, Record]:
+def read_table(path: Path) -> dict[str, AnnotationRecord]:
     """Return the objects of a JSON object, by key and in file order; raises DataError."""
     value = _json(path)
     if not isinstance(value, dict):
@@ -107,7 +107,7 @@ def read_table(path: Path) -> dict[str, Record]:
     return {key: _record(f"{path}, key {key}", item) for key, item in value.items()}
 
 
-def read_lines(path: Path) -> Iterator[Record]:
+def read_lines(path: Path) -> Iterator[AnnotationRecord]:
     """Yield the objects of a file of JSON lines; blank lines are skipped. Raises DataError."""
     with path.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
@@ -116,13 +116,13 @@ def read_lines(path: Path) -> Iterator[Record]:
                 yield _record(where, _parsed(where, line))
 
 
-def read_csv(path: Path) -> Iterator[Record]:
+def read_csv(path: Path) -> Iterator[AnnotationRecord]:
     """Yield the rows of a CSV file with a header line, all values as text. Raises DataError."""
     with path.open(encoding="utf-8-sig", newline="") as file:
         rows = csv.DictReader(file)
         try:
             for row in rows:
-                yield Record(f"{path}, line {rows.line_num}", row)
+                yield AnnotationRecord(f"{path}, line {rows.line_num}", row)
         except (csv.Error, UnicodeDecodeError) as exc:
             raise DataError(f"{path} is not a CSV file: {exc}") from exc
 
@@ -139,10 +139,10 @@ def _parsed(where: str, data: bytes) -> Any:
         raise DataError(f"{where} is not JSON: {reason}") from exc
 
 
-def _record(where: str, value: Any) -> Record:
+def _record(where: str, value: Any) -> AnnotationRecord:
     if not isinstance(value, dict):
         raise DataError(f"{where} is not a JSON object.")
-    return Record(where, value)
+    return AnnotationRecord(where, value)
 
 
 def _number(value: Any) -> float | None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TypeVar
 
-from vtg_eval.errors import UserError, nearest
+from vtg_eval.errors import UserError, suggestion
 from vtg_eval.protocol import PromptRule, Protocol
 
 WORDINGS = ("text", "choice", "grounded_choice")
@@ -69,7 +69,7 @@ def load_profile(folder: Path | None) -> Profile:
     known = [f.name for f in fields(Profile)]
     for key, value in table.items():
         if key not in known:
-            raise UserError(f'{path}: there is no key "{key}". {nearest(key, known)}')
+            raise UserError(f'{path}: there is no key "{key}". {suggestion(key, known)}')
         if key == "prompt_prefix":
             if not isinstance(value, str):
                 raise UserError(f"{path}: {key} must be text, not {value!r}")

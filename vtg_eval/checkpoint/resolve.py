@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vtg_eval.adapter import Checkpoint
-from vtg_eval.errors import UserError, nearest
+from vtg_eval.errors import UserError, suggestion
 from vtg_eval.files.json_files import checkpoint_table
 from vtg_eval.hookspecs import AdapterEntry
 from vtg_eval.registry import Registry
@@ -75,7 +75,7 @@ def _read_config(path: Path) -> dict[str, Any]:
 def _unknown(reference: str, registry: Registry) -> str:
     adapters = registry.adapters.values()
     known = [*registry.models, *(f"{e.name}:…" for e in adapters if e.engine is not None)]
-    message = f'There is no model "{reference}": no such folder. {nearest(reference, known)}'
+    message = f'There is no model "{reference}": no such folder. {suggestion(reference, known)}'
     if HUB_NAME.fullmatch(reference):
         folder = reference.rpartition("/")[2]
         message += (

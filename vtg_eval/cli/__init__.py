@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from vtg_eval import __version__
 from vtg_eval.cli.command import Command
-from vtg_eval.errors import UserError, nearest
+from vtg_eval.errors import UserError, suggestion
 from vtg_eval.hookspecs import Entry, hookimpl
 from vtg_eval.registry import Registry, load_target
 
@@ -71,7 +71,7 @@ def _dispatch(words: list[str], registry: Registry) -> int:
     name, rest = (DEFAULT_COMMAND, words) if words[0].startswith("-") else (words[0], words[1:])
     entry = registry.commands.get(name)
     if entry is None:
-        raise UserError(f'There is no command "{name}". {nearest(name, registry.commands)}')
+        raise UserError(f'There is no command "{name}". {suggestion(name, registry.commands)}')
     command = load_target("command", entry)()
     return int(command.run(parser_for(entry, command).parse_args(rest), registry))
 

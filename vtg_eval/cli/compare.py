@@ -1,4 +1,4 @@
-"""`vtg-eval compare`: tell whether runs differ, and where; plan how many samples a lift needs."""
+"""`vtg-eval compare`: do runs differ, and where; how many samples an effect size needs."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from pathlib import Path
 from typing import Any
 
 from vtg_eval.cli.command import Command
-from vtg_eval.cli.gc_paused import without_collection
+from vtg_eval.cli.gc_paused import gc_paused
 from vtg_eval.cli.output import write_lines
 from vtg_eval.cli.samples import ROOT_HELP
 from vtg_eval.comparison.compare import FORMAT, compare
 from vtg_eval.comparison.sample_size import (
     CORRELATION,
-    LIFTS,
+    EFFECTS,
     WITHIN,
-    Plan,
     PlanRequest,
+    SampleSizePlan,
     plan_from_figure,
     plan_from_runs,
 )
-from vtg_eval.comparison.scored_run import Where, scored_runs
+from vtg_eval.comparison.scored_run import ScoringOptions, scored_runs
 from vtg_eval.errors import UserError
 from vtg_eval.registry import Registry
 from vtg_eval.report.comparison_tables import comparison_report, plan_table
@@ -38,7 +38,7 @@ class CompareCommand(Command):
         "Intervals and p-values come from resamples of whole videos, the same for both runs;\n"
         "p (Holm) is adjusted for all metrics and runs of the command. Groups are not adjusted.\n"
         "\n"
-        "--plan: a lift is detectable when it is (t(97.5 %) + t(80 %)) standard errors of the\n"
+        "--plan: the minimum detectable effect is (t(97.5 %) + t(80 %)) standard errors of the\n"
         "difference, about 2.8: a test at 5 % then finds it four times out of five. The standard\n"
         "error is measured on two runs; or it is one run's own, times sqrt(2 (1 - correlation));\n"
         "or without runs, with --task and --figure, that of hits:\n"
@@ -57,15 +57,15 @@ class CompareCommand(Command):
         parser.add_argument("--split", help="with --task; default: the task's test split")
         parser.add_argument("--data-root", type=Path, metavar="DIR", help=ROOT_HELP)
         parser.add_argument("--json", metavar="OUT", help="write JSON there (-: standard output)")
-        plan = parser.add_argument_group("how many samples a lift needs")
+        plan = parser.add_argument_group("how many samples an effect size needs")
         plan.add_argument(
             "--plan", action="store_true", help="plan from two runs, one, or --task and --figure"
         )
         plan.add_argument(
-            "--lift",
+            "--effect",
             type=_numbers,
             metavar="POINTS,…",
-            help=f"lifts to detect, default: {','.join(f'{lift:g}' for lift in LIFTS)}",
+            help=f"effects to detect, default: {','.join(f'{e:g}' for e in EFFECTS)}",
         )
         plan.add_argument(
             "--samples", type=_sizes, metavar="N,…", help="sizes of which to say what they detect"
@@ -95,17 +95,17 @@ class CompareCommand(Command):
         _refuse_plan_arguments(args)
         if len(args.runs) < 2:
             raise UserError("Name two runs or more: RUN_A RUN_B.")
-        with without_collection():
+        with gc_paused():
             found = compare(scored_runs(args.runs, registry, _where(args)), args.metric)
         table = {"format": FORMAT, "comparisons": [each.to_json() for each in found]}
         _write(args.json, table, "\n\n\n".join(map(comparison_report, found)))
         return 0
 
 
-def _plan(args: Namespace, registry: Registry) -> Plan:
+def _plan(args: Namespace, registry: Registry) -> SampleSizePlan:
     request = PlanRequest(
         samples=args.samples or (),
-        lifts=args.lift or LIFTS,
+        effects=args.effect or EFFECTS,
         correlation=CORRELATION if args.correlation is None else args.correlation,
         within=WITHIN if args.within is None else args.within,
     )
@@ -126,7 +126,7 @@ def _plan(args: Namespace, registry: Registry) -> Plan:
 
 
 def _refuse_plan_arguments(args: Namespace) -> None:
-    names = ("lift", "samples", "figure", "correlation", "within")
+    names = ("effect", "samples", "figure", "correlation", "within")
     _refuse({f"--{name}": getattr(args, name) for name in names}, "goes with --plan")
 
 
@@ -136,8 +136,8 @@ def _refuse(values: dict[str, Any], why: str) -> None:
             raise UserError(f"{name} {why}.")
 
 
-def _where(args: Namespace) -> Where:
-    return Where(args.data_root, args.protocol, args.task, args.split)
+def _where(args: Namespace) -> ScoringOptions:
+    return ScoringOptions(args.data_root, args.protocol, args.task, args.split)
 
 
 def _write(target: str | None, table: dict[str, Any], text: str) -> None:
@@ -150,7 +150,7 @@ def _write(target: str | None, table: dict[str, Any], text: str) -> None:
 def _numbers(text: str) -> tuple[float, ...]:
     values = tuple(float(part) for part in text.split(","))
     if not all(0 < value < 100 for value in values):
-        raise ArgumentTypeError("lifts are percentage points above 0")
+        raise ArgumentTypeError("effects are percentage points above 0")
     return values
 
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def without_collection() -> Iterator[None]:
+def gc_paused() -> Iterator[None]:
     """Keep the collector from walking all that is alive again and again, until the end.
 
     Records are freed as ever, as soon as nothing names them.

@@ -16,9 +16,9 @@ from vtg_eval.cli.score import add_predictions_arguments
 from vtg_eval.parsing.predictions_file import read_predictions
 from vtg_eval.protocol import RULES, SPLITS, Protocol
 from vtg_eval.registry import Registry
-from vtg_eval.report.tables import spread_table
+from vtg_eval.report.tables import protocol_table
 from vtg_eval.run.paths import data_root
-from vtg_eval.scoring.across_protocols import spread, spread_rows
+from vtg_eval.scoring.across_protocols import protocol_scores, scores_across_protocols
 from vtg_eval.scoring.answer_set import AnswerSet
 from vtg_eval.scoring.score import score_answers
 
@@ -36,14 +36,14 @@ class ProtocolsCommand(Command):
         show = verbs.add_parser("show", help="show one protocol, its prompt to the letter")
         show.add_argument("name", metavar="NAME")
         show.add_argument("--task", metavar="TASK", help="with this task's own values")
-        each = verbs.add_parser("spread", help="score one predictions file under all protocols")
+        each = verbs.add_parser("score", help="score one predictions file under all protocols")
         add_predictions_arguments(each)
         for verb in (listed, show, each):  # SUPPRESS: a --json before the verb stays
             verb.add_argument("--json", action="store_true", default=SUPPRESS, help="print JSON")
 
     def run(self, args: Namespace, registry: Registry) -> int:
         """Print what was asked for."""
-        verb = {"show": self._show, "spread": self._spread}.get(args.verb or "", self._list)
+        verb = {"show": self._show, "score": self._score}.get(args.verb or "", self._list)
         write_lines("-", [verb(args, registry)])
         return 0
 
@@ -60,17 +60,17 @@ class ProtocolsCommand(Command):
             protocol = registry.protocol_for(registry.task(args.task).card, args.name)
         return json.dumps(asdict(protocol), indent=2) if args.json else "\n".join(_lines(protocol))
 
-    def _spread(self, args: Namespace, registry: Registry) -> str:
+    def _score(self, args: Namespace, registry: Registry) -> str:
         task = registry.task(args.task)
         split = task.card.split(args.split)
         samples = task.samples(data_root(task, args.data_root), split)
         answers = AnswerSet(samples, read_predictions(args.predictions))
-        scores = spread(task.card, answers, registry.protocols.values(), split)
+        scores = scores_across_protocols(task.card, answers, registry.protocols.values(), split)
         own = registry.protocol_for(task.card, split=split)
-        rows = spread_rows(score_answers(task.card, answers, own, split), scores)
+        rows = protocol_scores(score_answers(task.card, answers, own, split), scores)
         if args.json:
             return json.dumps([asdict(row) for row in rows], indent=2, allow_nan=False)
-        return spread_table(rows)
+        return protocol_table(rows)
 
 
 def _lines(protocol: Protocol) -> Iterator[str]:

@@ -10,12 +10,12 @@ from dataclasses import asdict
 from pathlib import Path
 
 from vtg_eval.cli.command import Command
-from vtg_eval.cli.gc_paused import without_collection
+from vtg_eval.cli.gc_paused import gc_paused
 from vtg_eval.cli.output import write_lines
 from vtg_eval.cli.samples import ROOT_HELP
 from vtg_eval.errors import UserError
 from vtg_eval.registry import Registry
-from vtg_eval.run.finished import Splits, finished_run
+from vtg_eval.run.finished import SplitCache, finished_run
 from vtg_eval.run.paths import cache_folder
 
 FILE = "report.html"
@@ -65,9 +65,9 @@ class ReportCommand(Command):
         if args.out and not args.out.parent.is_dir():
             raise UserError(f"{args.out.parent} is not a folder. Name another --out.")
         paths = [args.run, *([args.other] if args.other else [])]
-        splits = Splits()
+        splits = SplitCache()
         store = FrameStore(registry.decoder(DECODER)(), cache_folder() / "frames")
-        with without_collection():
+        with gc_paused():
             runs = [finished_run(path, registry, splits, args.data_root) for path in paths]
             page = make_page(runs, tuple(registry.protocols.values()), store, args.pictures)
         if args.json:

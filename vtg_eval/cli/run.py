@@ -21,7 +21,7 @@ from vtg_eval.run.estimate import estimate
 from vtg_eval.run.paths import RUNS_FOLDER
 from vtg_eval.run.results import TaskResults
 from vtg_eval.run.runner import Runner
-from vtg_eval.run.setup import Case, RunOptions
+from vtg_eval.run.setup import RunOptions, RunSetup
 
 INTERRUPTED = 130
 
@@ -72,15 +72,15 @@ class RunCommand(Command):
         if not names or len(set(names)) < len(names):
             raise UserError("--tasks needs task names, each once: --tasks charades_sta,synth_vtg")
         with closing(Runner(_options(args), registry)) as runner:
-            cases = [runner.case(name) for name in names]
-            folders = [_folder(args.out, case, len(cases)) for case in cases]
+            setups = [runner.setup(name) for name in names]
+            folders = [_folder(args.out, setup, len(setups)) for setup in setups]
             if args.plan:
-                plans = [_plan_facts(runner, c, f) for c, f in zip(cases, folders, strict=True)]
+                plans = [_plan_facts(runner, c, f) for c, f in zip(setups, folders, strict=True)]
                 _print_plans(plans, args.json)
                 return 0
             found: list[TaskResults] = []
-            for case, folder in zip(cases, folders, strict=True):
-                outcome = runner.run(case, folder)
+            for setup, folder in zip(setups, folders, strict=True):
+                outcome = runner.run(setup, folder)
                 if outcome.results is None:
                     _say(
                         f"{outcome.answered} of {outcome.asked} answered; "
@@ -116,10 +116,10 @@ def _options(args: Namespace) -> RunOptions:
     )
 
 
-def _folder(out: Path | None, case: Case, cases: int) -> Path:
+def _folder(out: Path | None, setup: RunSetup, setups: int) -> Path:
     if out is None:
-        return RUNS_FOLDER / case.spec.folder_name
-    return out if cases == 1 else out / case.spec.task
+        return RUNS_FOLDER / setup.spec.folder_name
+    return out if setups == 1 else out / setup.spec.task
 
 
 def _show(results: TaskResults, folder: Path, args: Namespace) -> None:
@@ -134,11 +134,11 @@ def _show(results: TaskResults, folder: Path, args: Namespace) -> None:
         print(f"\n{report(results)}\n\nrun folder: {folder}", file=stream)
 
 
-def _plan_facts(runner: Runner, case: Case, folder: Path) -> dict[str, Any]:
-    plan = runner.plan(case, folder)
-    guess = estimate(plan, runner.model.adapter, case.spec.protocol.frames)
+def _plan_facts(runner: Runner, setup: RunSetup, folder: Path) -> dict[str, Any]:
+    plan = runner.plan(setup, folder)
+    guess = estimate(plan, runner.model.adapter, setup.spec.protocol.frames)
     return {
-        "task": case.spec.task,
+        "task": setup.spec.task,
         "folder": str(folder),
         "asked": len(plan.samples),
         "left": asdict(guess),

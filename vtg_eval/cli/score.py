@@ -7,7 +7,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from vtg_eval.cli.command import Command
-from vtg_eval.cli.gc_paused import without_collection
+from vtg_eval.cli.gc_paused import gc_paused
 from vtg_eval.cli.output import write_lines
 from vtg_eval.cli.samples import ROOT_HELP
 from vtg_eval.errors import UserError
@@ -47,7 +47,7 @@ class ScoreCommand(Command):
         """Score; print tables, or write JSON."""
         if bool(args.run) == any((args.task, args.split, args.predictions)):
             raise UserError("Name a run's folder, or else --task and --predictions.")
-        with without_collection():
+        with gc_paused():
             if args.run:
                 results = rescore(args.run, registry, args.data_root, args.protocol)
             else:

@@ -9,8 +9,8 @@ import numpy as np
 
 from vtg_eval.comparison.pairing import Pairing
 from vtg_eval.files.json_files import finite
-from vtg_eval.parsing.answers import Reading
-from vtg_eval.types import Asks, Sample, Span
+from vtg_eval.parsing.answers import ParsedAnswer
+from vtg_eval.types import OutputType, Sample, Span
 
 SHOWN_SPANS = 3
 CHANGED = 5  # samples that gained most, and as many that lost most
@@ -56,7 +56,7 @@ def changed_samples(pairing: Pairing) -> tuple[ChangedSample, ...]:
 def _change(pairing: Pairing, sample: Sample, row: int) -> ChangedSample:
     pair = pairing.pairs[pairing.metric]
     first, second = (
-        run.readings[rows[row]]
+        run.parsed_answers[rows[row]]
         for run, rows in zip((pairing.first, pairing.second), pairing.rows, strict=True)
     )
     return ChangedSample(
@@ -73,10 +73,10 @@ def _change(pairing: Pairing, sample: Sample, row: int) -> ChangedSample:
 
 def _truth(sample: Sample) -> Said:
     spans, choice = sample.target.spans, sample.target.choice
-    return Said(_plain(spans), choice, sample.asks is Asks.SPANS and not spans)
+    return Said(_plain(spans), choice, sample.asks is OutputType.SPANS and not spans)
 
 
-def _said(reading: Reading) -> Said:
+def _said(reading: ParsedAnswer) -> Said:
     choice = reading.letters[0] if reading.letters else None
     return Said(_plain(reading.spans), choice, reading.absent)
 

@@ -17,7 +17,7 @@ from vtg_eval.scoring.choice import group_masks
 from vtg_eval.scoring.table import Mask
 from vtg_eval.statistics.bootstrap import RESAMPLES, Resampled
 from vtg_eval.statistics.difference import Wins, difference, holm, wins
-from vtg_eval.statistics.power import detectable
+from vtg_eval.statistics.power import minimum_detectable_effect
 from vtg_eval.types import Group, Sample
 
 FORMAT = 1
@@ -34,7 +34,7 @@ class RunFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class MetricEstimate:
     """One metric of both runs, in percent, on the samples that count for both.
 
     `difference` is second minus first, `error` its standard error, with `freedom` degrees of
@@ -48,7 +48,7 @@ class Estimate:
     second: float | None
     difference: float | None
     error: float | None
-    freedom: int | None
+    degrees_of_freedom: int | None
     low: float | None
     high: float | None
     p: float | None
@@ -67,20 +67,20 @@ class MetricRow:
     """
 
     metric: str
-    estimate: Estimate
-    detectable: float | None
+    estimate: MetricEstimate
+    minimum_detectable_effect: float | None
     correlation: float | None
     design_effect: float | None
     p_holm: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class GroupRow:
+class GroupComparison:
     """The chosen metric on one group's samples. Its p-value is not adjusted for anything."""
 
     grouping: str
     group: str
-    estimate: Estimate
+    estimate: MetricEstimate
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ class Comparison:
     digest: str
     metric: str
     metrics: tuple[MetricRow, ...]
-    groups: tuple[GroupRow, ...]
+    groups: tuple[GroupComparison, ...]
     changed: tuple[ChangedSample, ...]
     remarks: tuple[str, ...]
     format: int = FORMAT
@@ -175,22 +175,24 @@ def _groups(samples: Sequence[Sample]) -> dict[Group, Mask]:
 def _metric_row(pairing: Pairing, name: str, resampled: Resampled) -> MetricRow:
     pair = pairing.pairs.get(name)
     found = _estimate(pairing, pairing.figures(name), pairing.counted(name), resampled, pair)
-    error, freedom = found.error, found.freedom
+    error, degrees_of_freedom = found.error, found.degrees_of_freedom
     return MetricRow(
         metric=name,
         estimate=found,
-        detectable=(
-            None if error is None or freedom is None else finite(detectable(error, freedom))
+        minimum_detectable_effect=(
+            None
+            if error is None or degrees_of_freedom is None
+            else finite(minimum_detectable_effect(error, degrees_of_freedom))
         ),
         correlation=None if pair is None else _correlation(pair),
         design_effect=None if pair is None or error is None else _design_effect(pair, error),
     )
 
 
-def _group_row(pairing: Pairing, group: Group, mask: Mask, resampled: Resampled) -> GroupRow:
+def _group_row(pairing: Pairing, group: Group, mask: Mask, resampled: Resampled) -> GroupComparison:
     pair = pairing.pairs[pairing.metric].of(mask)
     figures = pair.first.percent(), pair.second.percent()
-    return GroupRow(*group, _estimate(pairing, figures, pair.counted, resampled, pair))
+    return GroupComparison(*group, _estimate(pairing, figures, pair.counted, resampled, pair))
 
 
 def _estimate(
@@ -199,20 +201,20 @@ def _estimate(
     counted: Mask,
     resampled: Resampled,
     pair: Pair | None,
-) -> Estimate:
+) -> MetricEstimate:
     first, second = figures
     videos = pairing.videos(counted)
     found = difference(second - first, resampled, videos)
     low, high = found.interval or (None, None)
     better, worse, equal = (None, None, None) if pair is None else _wins(pair)
-    return Estimate(
+    return MetricEstimate(
         samples=int(counted.sum()),
         videos=videos,
         first=finite(first),
         second=finite(second),
         difference=finite(found.value),
         error=found.error,
-        freedom=found.freedom,
+        degrees_of_freedom=found.degrees_of_freedom,
         low=low,
         high=high,
         p=found.p,

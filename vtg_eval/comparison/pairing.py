@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vtg_eval.comparison.scored_run import ScoredRun
-from vtg_eval.errors import UserError, nearest
+from vtg_eval.errors import UserError, suggestion
 from vtg_eval.metrics.iou import Floats
 from vtg_eval.scoring.table import Column, Derived, Mask, counted_in
 from vtg_eval.statistics.bootstrap import FEW_VIDEOS, Resampled, resampled_means
@@ -215,7 +215,7 @@ def _chosen(first: ScoredRun, pairs: Mapping[str, Pair], metric: str | None) -> 
         raise UserError("The two runs have no metric in common: score both under one --protocol.")
     if metric is not None and metric not in pairs:
         raise UserError(
-            f'No mean over samples is called "{metric}" in both runs. {nearest(metric, pairs)}'
+            f'No mean over samples is called "{metric}" in both runs. {suggestion(metric, pairs)}'
         )
     name = metric or first.table.primary
     return name if name in pairs else next(iter(pairs))

@@ -16,16 +16,16 @@ from vtg_eval.errors import UserError
 from vtg_eval.files.json_files import finite
 from vtg_eval.statistics.power import (
     Precision,
-    Size,
+    SampleSize,
     cluster_size,
-    detectable_at,
     error_without_runs,
+    minimum_detectable_effect_at,
     needed,
 )
 from vtg_eval.types import Sample
 
 FORMAT = 1
-LIFTS = (1.0, 2.0, 5.0)
+EFFECTS = (1.0, 2.0, 5.0)
 CORRELATION = 0.5
 WITHIN = 0.1
 NO_SPREAD = 1e-9  # percentage points: what rounding leaves of a difference that never varies
@@ -41,21 +41,21 @@ class PlanRow:
     """
 
     metric: str
-    size: Size
+    size: SampleSize
     error: float
-    freedom: int
-    detectable: float | None
-    lifts: tuple[float | None, ...]
-    needed: tuple[Size | None, ...]
+    degrees_of_freedom: int
+    minimum_detectable_effect: float | None
+    effects: tuple[float | None, ...]
+    needed: tuple[SampleSize | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class SampleSizePlan:
     """`samples` and `lifts` are what was asked; `assumptions` what the figures stand on."""
 
     title: str
     samples: tuple[int, ...]
-    lifts: tuple[float, ...]
+    effects: tuple[float, ...]
     rows: tuple[PlanRow, ...]
     assumptions: tuple[str, ...]
     format: int = FORMAT
@@ -74,12 +74,12 @@ class PlanRequest:
     """
 
     samples: tuple[int, ...] = ()
-    lifts: tuple[float, ...] = LIFTS
+    effects: tuple[float, ...] = EFFECTS
     correlation: float = CORRELATION
     within: float = WITHIN
 
 
-def plan_from_runs(runs: Sequence[ScoredRun], request: PlanRequest) -> Plan:
+def plan_from_runs(runs: Sequence[ScoredRun], request: PlanRequest) -> SampleSizePlan:
     """Plan from the differences of two runs, or from the spread of one run's values.
 
     Raises UserError where they say nothing: too few videos, or no spread at all.
@@ -90,9 +90,9 @@ def plan_from_runs(runs: Sequence[ScoredRun], request: PlanRequest) -> Plan:
     rows = []
     for row in compared.metrics:
         found = row.estimate
-        if found.error and found.freedom and found.error * factor > NO_SPREAD:
-            size = Size(found.samples, found.videos)
-            precision = Precision(found.error * factor, found.freedom, size)
+        if found.error and found.degrees_of_freedom and found.error * factor > NO_SPREAD:
+            size = SampleSize(found.samples, found.videos)
+            precision = Precision(found.error * factor, found.degrees_of_freedom, size)
             rows.append(_row(row.metric, precision, request))
     if not rows:
         raise UserError("Nothing can be planned from this: there are too few videos, or no spread.")
@@ -108,11 +108,11 @@ def plan_from_runs(runs: Sequence[ScoredRun], request: PlanRequest) -> Plan:
 
 def plan_from_figure(
     name: str, samples: Sequence[Sample], figure: float, request: PlanRequest
-) -> Plan:
+) -> SampleSizePlan:
     """Plan for a metric of hits that is `figure` percent, on the samples of a split `name`."""
     sizes = list(Counter(sample.video for sample in samples).values())
     error = error_without_runs(figure, request.correlation, request.within, sizes)
-    precision = Precision(error, len(sizes) - 1, Size(len(samples), len(sizes)))
+    precision = Precision(error, len(sizes) - 1, SampleSize(len(samples), len(sizes)))
     row = _row(f"hits, {figure:g} %", precision, request)
     source = (
         f"standard error: 100 sqrt(2 p (1 - p) (1 - {_R}) (1 + (m - 1) within) / samples), with "
@@ -126,14 +126,14 @@ def plan_from_figure(
 _R = "correlation of two runs' values for a sample"
 
 
-def _plan(title: str, rows: Sequence[PlanRow], request: PlanRequest, source: str) -> Plan:
+def _plan(title: str, rows: Sequence[PlanRow], request: PlanRequest, source: str) -> SampleSizePlan:
     fixed = (
         "detectable: (t(97.5 %) + t(80 %)) standard errors, a test at 5 % with a power of 80 %, "
         "not corrected for several metrics",
         "other sizes: as many samples a video and as much spread, so that the standard error goes "
         "with 1 / sqrt(videos)",
     )
-    return Plan(title, request.samples, request.lifts, tuple(rows), (source, *fixed))
+    return SampleSizePlan(title, request.samples, request.effects, tuple(rows), (source, *fixed))
 
 
 def _row(metric: str, precision: Precision, request: PlanRequest) -> PlanRow:
@@ -141,10 +141,12 @@ def _row(metric: str, precision: Precision, request: PlanRequest) -> PlanRow:
         metric=metric,
         size=precision.size,
         error=precision.error,
-        freedom=precision.freedom,
-        detectable=finite(precision.detectable),
-        lifts=tuple(finite(detectable_at(precision, each)) for each in request.samples),
-        needed=tuple(needed(precision, lift) for lift in request.lifts),
+        degrees_of_freedom=precision.degrees_of_freedom,
+        minimum_detectable_effect=finite(precision.minimum_detectable_effect),
+        effects=tuple(
+            finite(minimum_detectable_effect_at(precision, each)) for each in request.samples
+        ),
+        needed=tuple(needed(precision, effect) for effect in request.effects),
     )
 
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from vtg_eval.annotations.seen_queries import with_seen_queries
+from vtg_eval.annotations.query_overlap import with_query_overlap
 from vtg_eval.errors import UserError
-from vtg_eval.parsing.answers import Reading
+from vtg_eval.parsing.answers import ParsedAnswer
 from vtg_eval.parsing.predictions_file import read_predictions
 from vtg_eval.registry import Registry
-from vtg_eval.run.finished import Splits, finished_run
+from vtg_eval.run.finished import SplitCache, finished_run
 from vtg_eval.run.paths import data_root
 from vtg_eval.run.results import TaskResults, load_results
 from vtg_eval.scoring.score import Score, score
@@ -39,12 +39,12 @@ class ScoredRun:
     split: str
     protocol: str
     samples: tuple[Sample, ...]
-    readings: tuple[Reading, ...]
+    parsed_answers: tuple[ParsedAnswer, ...]
     table: Table
 
 
 @dataclass(frozen=True, slots=True)
-class Where:
+class ScoringOptions:
     """How answers are scored: the data root and the protocol (None: the usual ones), and the task
     and split of files of predictions (no task: files are scores as JSON)."""
 
@@ -54,20 +54,22 @@ class Where:
     split: str | None = None
 
 
-def scored_runs(paths: Sequence[Path], registry: Registry, where: Where) -> list[ScoredRun]:
+def scored_runs(
+    paths: Sequence[Path], registry: Registry, where: ScoringOptions
+) -> list[ScoredRun]:
     """Read runs: folders, files of predictions where a task is named, else scores as JSON.
 
     Raises UserError where one is none of them, or its annotations are not there.
     """
-    splits = Splits()
+    splits = SplitCache()
     return [_scored(path, registry, where, splits) for path in paths]
 
 
-def _scored(path: Path, registry: Registry, where: Where, splits: Splits) -> ScoredRun:
+def _scored(path: Path, registry: Registry, where: ScoringOptions, splits: SplitCache) -> ScoredRun:
     if path.is_dir():
         run = finished_run(path, registry, splits, where.root, where.protocol, times=False)
         spec, card = run.spec, run.task.card
-        samples = with_seen_queries(
+        samples = with_query_overlap(
             run.samples, card, spec.split, lambda name: splits.samples(run.task, run.root, name)
         )
         found = score(card, samples, run.answers, spec.protocol, spec.split)
@@ -77,7 +79,7 @@ def _scored(path: Path, registry: Registry, where: Where, splits: Splits) -> Sco
     task = registry.task(where.task)
     split = task.card.split(where.split)
     root = data_root(task, where.root)
-    samples = with_seen_queries(
+    samples = with_query_overlap(
         splits.samples(task, root, split),
         task.card,
         split,
@@ -97,7 +99,7 @@ def _from_score(name: str, model: str, version: str, found: Score) -> ScoredRun:
         split=found.split,
         protocol=found.protocol,
         samples=found.samples,
-        readings=found.readings,
+        parsed_answers=found.parsed_answers,
         table=found.table,
     )
 
@@ -119,7 +121,7 @@ def _from_results(path: Path, protocol: str | None) -> ScoredRun:
         split=results.split,
         protocol=results.protocol,
         samples=tuple(Sample(row.id, row.video, query="", target=nothing) for row in rows),
-        readings=tuple(_reading(row.span, row.choice) for row in rows),
+        parsed_answers=tuple(_reading(row.span, row.choice) for row in rows),
         table=Table({results.primary: _primary(path, results)}, results.primary),
     )
 
@@ -156,8 +158,8 @@ def _primary(path: Path, results: TaskResults) -> Column:
     return column
 
 
-def _reading(span: Sequence[float | None] | None, choice: str | None) -> Reading:
+def _reading(span: Sequence[float | None] | None, choice: str | None) -> ParsedAnswer:
     """Return what counted of an answer."""
     times = [np.nan if time is None else time for time in span or ()]
     spans = (Span(*times),) if times else ()
-    return Reading(spans=spans, letters=() if choice is None else (choice,))
+    return ParsedAnswer(spans=spans, letters=() if choice is None else (choice,))

@@ -62,7 +62,7 @@ DAMAGED = (
 )
 
 
-class Entry(NamedTuple):
+class Member(NamedTuple):
     """A file in an archive: its name, its size in bytes, and what forbids it ("" if nothing)."""
 
     name: str
@@ -110,7 +110,7 @@ def _wanted(archive: Path, folder: Path) -> dict[Path, int]:
     return wanted
 
 
-def _target(archive: Path, folder: Path, entry: Entry) -> Path:
+def _target(archive: Path, folder: Path, entry: Member) -> Path:
     """Return where a file belongs; raises UserError where it may not be written."""
     plain = entry.name.replace("\\", "/")
     parts = [part for part in plain.split("/") if part not in ("", ".")]
@@ -158,7 +158,7 @@ def _require_room(archive: Path, missing: Mapping[Path, int]) -> None:
             )
 
 
-def _write(archive: Path, entry: Entry, target: Path) -> None:
+def _write(archive: Path, entry: Member, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     fresh = target.with_name(f".unpacking-{os.getpid()}")
     try:
@@ -195,7 +195,7 @@ def _explained(archive: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _opened(archive: Path) -> Iterator[Iterator[Entry]]:
+def _opened(archive: Path) -> Iterator[Iterator[Member]]:
     """Give the archive's files one after the other; what it is shows in its first bytes."""
     with archive.open("rb") as file:
         start = file.read(6)
@@ -216,7 +216,7 @@ def _opened(archive: Path) -> Iterator[Iterator[Entry]]:
         yield _tar_entries(members)
 
 
-def _zip_entries(members: zipfile.ZipFile) -> Iterator[Entry]:
+def _zip_entries(members: zipfile.ZipFile) -> Iterator[Member]:
     for info in members.infolist():
         kind = stat.S_IFMT(info.external_attr >> 16)
         if info.is_dir() and kind in (0, stat.S_IFDIR):
@@ -224,15 +224,15 @@ def _zip_entries(members: zipfile.ZipFile) -> Iterator[Entry]:
         fault = "is a link or a device" if kind not in (0, stat.S_IFREG) else ""
         if info.flag_bits & 1:
             fault = "is encrypted"
-        yield Entry(info.filename, info.file_size, fault, partial(members.open, info))
+        yield Member(info.filename, info.file_size, fault, partial(members.open, info))
 
 
-def _tar_entries(members: tarfile.TarFile) -> Iterator[Entry]:
+def _tar_entries(members: tarfile.TarFile) -> Iterator[Member]:
     while (info := members.next()) is not None:
         members.members.clear()  # type: ignore[attr-defined] # it would keep them all
         if not info.isdir():
             fault = "" if info.isreg() else "is a link or a device"
-            yield Entry(info.name, info.size, fault, partial(_tar_file, members, info))
+            yield Member(info.name, info.size, fault, partial(_tar_file, members, info))
 
 
 def _tar_file(members: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:

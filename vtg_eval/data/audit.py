@@ -13,8 +13,8 @@ from tqdm import tqdm
 
 from vtg_eval.errors import VideoError
 from vtg_eval.files.digests import subset_digest
-from vtg_eval.task import SplitFacts, Task
-from vtg_eval.types import Asks, Sample, Span
+from vtg_eval.task import SplitMetadata, Task
+from vtg_eval.types import OutputType, Sample, Span
 from vtg_eval.video.frames import VideoInfo
 
 Key = TypeVar("Key", bound=Hashable)
@@ -86,7 +86,7 @@ def audit(task: Task, root: Path, split: str, probe: Probe) -> Audit:
 
 def _summary(
     task: Task,
-    facts: SplitFacts,
+    facts: SplitMetadata,
     samples: Sequence[Sample],
     present: Mapping[str, Path],
     findings: tuple[Finding, ...],
@@ -134,7 +134,9 @@ def _annotation_findings(samples: Sequence[Sample]) -> Iterator[Finding]:
     yield Finding("truth spans that overlap or touch", joined, serious=False)
     lengths = {s.id: s.duration for s in samples if s.duration is not None}
     yield from _beyond("annotated", spans, lengths)
-    yield from _option_findings([s for s in samples if s.options and s.asks is not Asks.SPANS])
+    yield from _option_findings(
+        [s for s in samples if s.options and s.asks is not OutputType.SPANS]
+    )
 
 
 def _meet(spans: Sequence[Span]) -> bool:

@@ -53,7 +53,7 @@ class Finding:
     """One clock video's result. Errors are the largest ones, in seconds.
 
     decoded: pictures against the times that came with them. told: what the model is told
-    against the pictures' true times. recorded: the adapter's `told_times` against it.
+    against the pictures' true times. recorded: the adapter's `model_times` against it.
     """
 
     clock: str
@@ -106,7 +106,7 @@ def _compare(clock: Clock, frames: Frames, request: Request, told: Told) -> Find
         frames=len(true),
         decoded=_largest(frames.times - true),
         told=_largest(told.times - wanted),
-        recorded=_largest(told.times - np.array(request.told_times)),
+        recorded=_largest(told.times - np.array(request.model_times)),
         resolution=told.resolution,
     )
 

@@ -18,7 +18,7 @@ class Request:
 
     `prompt` is text with the model's placeholders, `frames` uint8 [T, H, W, 3] with their times,
     `metadata` what the model's processor is told of them (always `do_sample_frames: False`),
-    `processor_kwargs` further processor arguments. `told_times` are the times in seconds that
+    `processor_kwargs` further processor arguments. `model_times` are the times in seconds that
     reach the model, one a frame pair (or as the model's grid has it). `answer` is set instead
     where the answer exists already (baseline, replay). `neutralised` counts the control tokens
     that were found in the sample's own text and broken up.
@@ -29,9 +29,9 @@ class Request:
     frames: Frames | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
     processor_kwargs: Mapping[str, Any] = field(default_factory=dict)
-    told_times: tuple[float, ...] = ()
+    model_times: tuple[float, ...] = ()
     answer: str | None = None
-    neutralised: int = 0
+    escaped: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,9 +17,9 @@ try:
     import torch
     import transformers
 
-    from vtg_eval.engines.drawing import Drawing
+    from vtg_eval.engines.gumbel_sampler import GumbelSampler
     from vtg_eval.engines.model_inputs import InputBuilder, ModelInput
-    from vtg_eval.engines.positions import mend_positions
+    from vtg_eval.engines.rope_positions import patch_rope_positions
 except ImportError as exc:
     raise ImportError(f"it needs the extra hf (pip install 'vtg-eval[hf]'): {exc}") from exc
 
@@ -49,7 +49,7 @@ class TransformersEngine(Engine):
             raise UserError(
                 f"{checkpoint} cannot be loaded: {type(exc).__name__}: {reason}"
             ) from exc
-        mend_positions(model)
+        patch_rope_positions(model)
         self._model = model.to(self._device).eval()
         self._tokenizer = self._processor.tokenizer
         settings = generation_settings(checkpoint)
@@ -102,7 +102,7 @@ class TransformersEngine(Engine):
         if self._rule.do_sample:
             torch.manual_seed(seeds[0])
         elif self._asked.decoding == "sample":
-            drawing.append(Drawing(seeds, self._asked.temperature))
+            drawing.append(GumbelSampler(seeds, self._asked.temperature))
         try:
             with torch.inference_mode():
                 rows = self._model.generate(

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Any, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
 
-from vtg_eval.errors import UserError, nearest
+from vtg_eval.errors import UserError, suggestion
 
 Bounds = tuple[float, float]
 LARGEST = 1e300  # nothing is without bounds
@@ -29,7 +29,7 @@ def _filled(kind: type, table: Mapping[str, Any], prefix: str, ranges: Mapping[s
     known = [f.name for f in fields(kind)]
     for key in table:
         if key not in known:
-            raise UserError(f'there is no key "{prefix}{key}". {nearest(key, known)}')
+            raise UserError(f'there is no key "{prefix}{key}". {suggestion(key, known)}')
     for entry in fields(kind):
         needed = entry.default is MISSING and entry.default_factory is MISSING
         if needed and entry.name not in table:

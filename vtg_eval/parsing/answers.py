@@ -10,13 +10,13 @@ from vtg_eval.failures import Failure
 from vtg_eval.parsing.choices import Choice, choice_parser
 from vtg_eval.parsing.spans import Parse, span_parser
 from vtg_eval.protocol import AnswerRule, Protocol
-from vtg_eval.types import Asks, Prediction, Sample, Span
+from vtg_eval.types import OutputType, Prediction, Sample, Span
 
 WHOLE_VIDEO = 0.95  # of the duration: from here on an answer says nothing
 USELESS = (Failure.MALFORMED, Failure.TOO_MANY_SPANS, Failure.REFUSED)  # but answers they are
 
 
-class Reading(NamedTuple):  # by the hundred thousand, and a dataclass takes four times as long
+class ParsedAnswer(NamedTuple):  # by the hundred thousand, and a dataclass takes four times as long
     """An answer under a protocol. `spans` are in rank order; the first is the one that counts.
 
     Under a rule with the unit "percent" they are fractions of the duration, else seconds.
@@ -40,41 +40,41 @@ class Reading(NamedTuple):  # by the hundred thousand, and a dataclass takes fou
         return self.spans[0] if self.spans else None
 
 
-def read_answer(sample: Sample, prediction: Prediction | None, protocol: Protocol) -> Reading:
+def parse_answer(sample: Sample, prediction: Prediction | None, protocol: Protocol) -> ParsedAnswer:
     """Read a prediction (None: there is none) as the protocol does."""
     if prediction is None:
-        return Reading(answered=False, kinds=(Failure.MISSING,))
+        return ParsedAnswer(answered=False, kinds=(Failure.MISSING,))
     kinds = _named(prediction.failure)
     if kinds:
         ready = (prediction.text, prediction.spans, prediction.choice, prediction.saliency)
         if all(value is None for value in ready):
-            return Reading(answered=kinds[0] in USELESS, kinds=kinds)
-    if sample.asks is Asks.CHOICE:
-        reading = Reading(saliency=prediction.saliency, kinds=kinds)
+            return ParsedAnswer(answered=kinds[0] in USELESS, kinds=kinds)
+    if sample.asks is OutputType.CHOICE:
+        reading = ParsedAnswer(saliency=prediction.saliency, kinds=kinds)
     else:
         reading = _read_spans(sample, prediction, protocol.answer, kinds)
-    if sample.asks is not Asks.SPANS:
+    if sample.asks is not OutputType.SPANS:
         reading = _with_choice(reading, sample, prediction, protocol.answer)
     return reading
 
 
 def _read_spans(
     sample: Sample, prediction: Prediction, rule: AnswerRule, kinds: tuple[Failure, ...]
-) -> Reading:
+) -> ParsedAnswer:
     """Read the spans; `kinds` is what was wrong before that."""
     parse, saliency = _parse(prediction, rule), prediction.saliency
     if parse.failure is not None:
-        return Reading(saliency=saliency, kinds=_once(*kinds, parse.failure))
+        return ParsedAnswer(saliency=saliency, kinds=_once(*kinds, parse.failure))
     if parse.absent:
-        wrong = (Failure.SAID_NEVER,) if sample.target.spans else ()
-        return Reading(absent=True, saliency=saliency, kinds=_once(*kinds, *wrong))
+        wrong = (Failure.FALSE_ABSENT,) if sample.target.spans else ()
+        return ParsedAnswer(absent=True, saliency=saliency, kinds=_once(*kinds, *wrong))
     spans = _converted(_scaled(parse, sample), sample, prediction, rule)
     ranked = spans[-1:] if rule.select == "last" else spans
     found = _faults(ranked[0], sample, rule)
     if rule.reversed == "swap":
         ranked = tuple(Span(min(span), max(span)) for span in ranked)
     scores = None if prediction.spans is None else prediction.scores
-    return Reading(spans=ranked, scores=scores, saliency=saliency, kinds=_once(*kinds, *found))
+    return ParsedAnswer(spans=ranked, scores=scores, saliency=saliency, kinds=_once(*kinds, *found))
 
 
 def _once(*kinds: Failure) -> tuple[Failure, ...]:
@@ -82,8 +82,8 @@ def _once(*kinds: Failure) -> tuple[Failure, ...]:
 
 
 def _with_choice(
-    reading: Reading, sample: Sample, prediction: Prediction, rule: AnswerRule
-) -> Reading:
+    reading: ParsedAnswer, sample: Sample, prediction: Prediction, rule: AnswerRule
+) -> ParsedAnswer:
     """Read the option; a ready letter comes before text.
 
     Where the annotation does not have the options, any capital may be one of them.
@@ -149,7 +149,7 @@ def _faults(span: Span, sample: Sample, rule: AnswerRule) -> tuple[Failure, ...]
     if span.end == span.start:
         found.append(Failure.ZERO_LENGTH)
     if not sample.target.spans:
-        found.append(Failure.SAID_PRESENT)
+        found.append(Failure.FALSE_PRESENT)
     if span.start < 0 or (length is not None and max(span) > length):
         found.append(Failure.OUT_OF_RANGE)
     if length is not None and min(span.end, length) - max(span.start, 0.0) >= WHOLE_VIDEO * length:

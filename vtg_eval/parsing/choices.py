@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from vtg_eval.errors import UserError, nearest
+from vtg_eval.errors import UserError, suggestion
 from vtg_eval.parsing import lmms_choices, official_choices
 from vtg_eval.parsing.chosen import Choice, ChoiceParser
 from vtg_eval.parsing.strict_choice import strict
@@ -35,5 +35,5 @@ CHOICE_PARSERS: Mapping[str, ChoiceParser] = {
 def choice_parser(name: str) -> ChoiceParser:
     """Return the parser of that name; raises UserError with the nearest name."""
     if name not in CHOICE_PARSERS:
-        raise UserError(f'There is no choice parser "{name}". {nearest(name, CHOICE_PARSERS)}')
+        raise UserError(f'There is no choice parser "{name}". {suggestion(name, CHOICE_PARSERS)}')
     return CHOICE_PARSERS[name]

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from vtg_eval.errors import UserError, nearest
+from vtg_eval.errors import UserError, suggestion
 from vtg_eval.failures import Failure
 from vtg_eval.parsing.clue_intervals import Intervals, cg_bench_intervals, vlmevalkit_intervals
 from vtg_eval.parsing.strict_answer import ABSENCE, REFUSAL, final_answer, spans_in
@@ -140,7 +140,7 @@ SPAN_PARSERS: Mapping[str, Parser] = {
 def span_parser(name: str) -> Parser:
     """Return the parser of that name; raises UserError with the nearest name."""
     if name not in SPAN_PARSERS:
-        raise UserError(f'There is no answer parser "{name}". {nearest(name, SPAN_PARSERS)}')
+        raise UserError(f'There is no answer parser "{name}". {suggestion(name, SPAN_PARSERS)}')
     return SPAN_PARSERS[name]
 
 

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterator
 
 from vtg_eval.comparison.changed_samples import ChangedSample, Said
-from vtg_eval.comparison.compare import Comparison, Estimate, MetricRow, RunFacts
-from vtg_eval.comparison.sample_size import Plan
+from vtg_eval.comparison.compare import Comparison, MetricEstimate, MetricRow, RunFacts
+from vtg_eval.comparison.sample_size import SampleSizePlan
 from vtg_eval.report.tables import NOTHING, SHOWN_GROUPS, cell, text_table
 
 SHOWN_CHARACTERS = 48
@@ -55,15 +55,15 @@ def changed_table(comparison: Comparison) -> str:
     return text_table(headers, [row[: len(headers)] for row in rows])
 
 
-def plan_table(plan: Plan) -> str:
+def plan_table(plan: SampleSizePlan) -> str:
     """Return what this size detects, what other sizes detect, and what each lift needs."""
     rows = [
         [
             row.metric,
             f"{row.size.samples} ({row.size.videos})",
             f"{row.error:.2f}",
-            cell(row.detectable),
-            *map(cell, row.lifts),
+            cell(row.minimum_detectable_effect),
+            *map(cell, row.effects),
             *(f"{s.samples} ({s.videos})" if s else NOTHING for s in row.needed),
         ]
         for row in plan.rows
@@ -74,7 +74,7 @@ def plan_table(plan: Plan) -> str:
         "standard error",
         "detectable",
         *(f"with {samples}" for samples in plan.samples),
-        *(f"for {lift:g} points" for lift in plan.lifts),
+        *(f"for {effect:g} points" for effect in plan.effects),
     ]
     return "\n\n".join([text_table(headers, rows), "\n".join(plan.assumptions)])
 
@@ -97,11 +97,11 @@ def _legend(comparison: Comparison) -> str:
 
 def _metric_cells(row: MetricRow) -> list[str]:
     figures = _estimate_cells(row.estimate)
-    tested = [_p(row.estimate.p), _p(row.p_holm), cell(row.detectable)]
+    tested = [_p(row.estimate.p), _p(row.p_holm), cell(row.minimum_detectable_effect)]
     return [row.metric, *figures[:3], *tested, *figures[3:]]
 
 
-def _estimate_cells(found: Estimate) -> list[str]:
+def _estimate_cells(found: MetricEstimate) -> list[str]:
     change = NOTHING if found.difference is None else f"{found.difference:+.1f}"
     if found.low is not None and found.high is not None:
         change += f" [{found.low:+.1f}, {found.high:+.1f}]"

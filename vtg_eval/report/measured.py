@@ -11,7 +11,7 @@ from vtg_eval.metrics.iou import Floats, Mask, iou
 from vtg_eval.protocol import Protocol
 from vtg_eval.scoring.grounding import padded
 from vtg_eval.scoring.score import Score
-from vtg_eval.types import Asks
+from vtg_eval.types import OutputType
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +42,9 @@ class Measured:
 
 def measure(result: Score, protocol: Protocol) -> Measured:
     """Measure a score; `protocol` is the one that it was made under."""
-    samples, readings = result.samples, result.readings
+    samples, parsed_answers = result.samples, result.parsed_answers
     durations = np.array([np.nan if s.duration is None else s.duration for s in samples])
-    spans = padded([reading.spans[:1] for reading in readings], 1)[:, 0]
+    spans = padded([reading.spans[:1] for reading in parsed_answers], 1)[:, 0]
     if protocol.answer.unit == "percent":
         spans = spans * durations[:, None]
     targets = padded([sample.target.spans for sample in samples], 1)
@@ -53,8 +53,8 @@ def measure(result: Score, protocol: Protocol) -> Measured:
     rows = np.arange(len(samples))
     fit = each[rows, best]
     happens = np.array([bool(sample.target.spans) for sample in samples], dtype=np.bool_)
-    absent = np.array([reading.absent for reading in readings], dtype=np.bool_)
-    asked = np.array([sample.asks is not Asks.CHOICE for sample in samples], dtype=np.bool_)
+    absent = np.array([reading.absent for reading in parsed_answers], dtype=np.bool_)
+    asked = np.array([sample.asks is not OutputType.CHOICE for sample in samples], dtype=np.bool_)
     fit = np.where(happens, fit, absent.astype(np.float64))
     primary = result.table.columns[result.table.primary]
     number: dict[str, int] = {}

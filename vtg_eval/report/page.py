@@ -17,7 +17,7 @@ from vtg_eval.report.page_runs import Numbers, ScoredRun, answer_views, pair, ru
 from vtg_eval.report.plots import bin_edges
 from vtg_eval.report.thumbnails import Album, Picture, make_album, no_pictures
 from vtg_eval.run.finished import FinishedRun
-from vtg_eval.types import Asks, Sample
+from vtg_eval.types import OutputType, Sample
 from vtg_eval.video.frame_store import FrameStore
 
 MEGABYTE = 1 << 20
@@ -98,7 +98,7 @@ def _sample_view(sample: Sample, numbers: Numbers, pictures: tuple[Picture, ...]
         duration=None if sample.duration is None else finite(sample.duration),
         truth=tuple(map(pair, sample.target.spans)),
         choice=sample.target.choice,
-        asks_span=sample.asks is not Asks.CHOICE,
+        asks_span=sample.asks is not OutputType.CHOICE,
         groups=tuple(numbers.group(group) for group in sample.groups),
         pictures=pictures,
     )

@@ -126,7 +126,7 @@ def run_part(
         else ScoreRow("ceiling of the frames", _values(results.ceiling, metrics)),
         spread=tuple(
             ProtocolRow(r.protocol, r.n_scored, _values(r.metrics, metrics), r.differs, r.why)
-            for r in results.spread
+            for r in results.scores_across_protocols
         ),
         ledger=tuple(
             LedgerRow(KINDS.index(Failure(kind)), n) for kind, n in results.failures.items()
@@ -148,7 +148,7 @@ def answer_views(scored: ScoredRun, numbers: Numbers) -> dict[str, AnswerView]:
     found = scored.measured
     percent = scored.run.spec.protocol.answer.unit == "percent"
     views = {}
-    rows = zip(scored.run.samples, scored.score.readings, strict=True)
+    rows = zip(scored.run.samples, scored.score.parsed_answers, strict=True)
     for row, (sample, reading) in enumerate(rows):
         record = scored.run.records.get(sample.id)
         text = record.text if record else ""
@@ -163,7 +163,7 @@ def answer_views(scored: ScoredRun, numbers: Numbers) -> dict[str, AnswerView]:
             worth=_short(found.worth[row]),
             failures=tuple(KINDS.index(kind) for kind in reading.kinds),
             shown=numbers.grid(record.frame_times if record else ()),
-            told=numbers.grid(record.told_times if record else ()),
+            told=numbers.grid(record.model_times if record else ()),
             error=record.error if record else None,
         )
     return views

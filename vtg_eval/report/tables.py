@@ -10,7 +10,7 @@ from tabulate import tabulate
 from vtg_eval.files.json_files import Metrics
 from vtg_eval.run.manifest import Subset
 from vtg_eval.run.results import TaskResults
-from vtg_eval.scoring.across_protocols import SpreadRow
+from vtg_eval.scoring.across_protocols import ProtocolScore
 from vtg_eval.statistics.bootstrap import FEW_VIDEOS
 
 NOTHING = "–"
@@ -20,7 +20,7 @@ SHOWN_GROUPS = 20
 def report(results: TaskResults) -> str:
     """Return one task's tables and the lines that belong to them."""
     parts = [score_table(results), "\n".join(remarks(results))]
-    if any(row.differs for row in results.spread):
+    if any(row.differs for row in results.scores_across_protocols):
         parts.append(difference_table(results))
     if results.groups:
         parts.append(group_table(results))
@@ -58,7 +58,7 @@ def difference_table(results: TaskResults) -> str:
     names = results.headline
     rows = [
         [row.protocol, str(row.n_scored), *_cells(row.metrics, names), "; ".join(row.why)]
-        for row in results.spread
+        for row in results.scores_across_protocols
         if row.differs
     ]
     return text_table(["the same answers under", "scored", *names, "because"], rows)
@@ -70,7 +70,7 @@ def metrics_table(title: str, names: Sequence[str], rows: Mapping[str, Metrics])
     return text_table([title, *names], cells)
 
 
-def spread_table(rows: Sequence[SpreadRow]) -> str:
+def protocol_table(rows: Sequence[ProtocolScore]) -> str:
     """Return one row a protocol; a metric that a protocol does not have stays empty."""
     names = list(dict.fromkeys(name for row in rows for name in row.metrics))
     return text_table(

@@ -10,7 +10,7 @@ from vtg_eval.registry import Registry
 from vtg_eval.run.setup import Model
 
 
-class EngineRoom:
+class EngineCache:
     """Starts the engine for a rule of generation; another rule needs another engine."""
 
     def __init__(self, registry: Registry, model: Model, options: EngineOptions) -> None:

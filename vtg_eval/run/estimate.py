@@ -18,7 +18,7 @@ UNKNOWN_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class RunEstimate:
     """What is left of a run. Frames are exact where durations are annotated, the rest a bound.
 
     `tokens` are the visual tokens of all prompts together, at most; `disk` bytes of decoded
@@ -32,11 +32,11 @@ class Estimate:
     disk: int
 
 
-def estimate(plan: Plan, adapter: Adapter, rule: FrameRule) -> Estimate:
+def estimate(plan: Plan, adapter: Adapter, rule: FrameRule) -> RunEstimate:
     """Estimate what the plan's jobs take."""
     samples = sum(len(job.samples) for job in plan.jobs)
     if not adapter.needs_frames:
-        return Estimate(samples, len(plan.jobs), 0, 0, 0)
+        return RunEstimate(samples, len(plan.jobs), 0, 0, 0)
     frames = tokens = disk = 0
     for job in plan.jobs:
         count = _frames(job, rule)
@@ -45,7 +45,7 @@ def estimate(plan: Plan, adapter: Adapter, rule: FrameRule) -> Estimate:
         disk += count * height * width * 3
         visual = min(count // PAIR * rule.max_tokens, rule.total_tokens)
         tokens += visual * len(job.samples)
-    return Estimate(samples, len(plan.jobs), frames, tokens, disk)
+    return RunEstimate(samples, len(plan.jobs), frames, tokens, disk)
 
 
 def _frames(job: VideoJob, rule: FrameRule) -> int:

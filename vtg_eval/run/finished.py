@@ -46,7 +46,7 @@ class FinishedRun:
         )
 
 
-class Splits:
+class SplitCache:
     """The splits that several runs were asked, each read once."""
 
     def __init__(self) -> None:
@@ -72,14 +72,14 @@ def rescore(
     path: Path, registry: Registry, root: Path | None = None, protocol: str | None = None
 ) -> TaskResults:
     """Score the run in the folder at `path`; arguments and errors as for `finished_run`."""
-    run = finished_run(path, registry, Splits(), root, protocol)
+    run = finished_run(path, registry, SplitCache(), root, protocol)
     return run.results(registry.protocols.values())
 
 
 def finished_run(
     path: Path,
     registry: Registry,
-    splits: Splits,
+    splits: SplitCache,
     root: Path | None = None,
     protocol: str | None = None,
     times: bool = True,

@@ -15,13 +15,13 @@ from types import FrameType
 from vtg_eval.engines.base import Engine, Request
 from vtg_eval.errors import UserError
 from vtg_eval.run.journal import Record
-from vtg_eval.run.prefetch import Feed
+from vtg_eval.run.prefetch import RequestStream
 
 ERROR_FILE = "engine-error.txt"
 
 
 def ask(
-    feed: Feed,
+    stream: RequestStream,
     start: Callable[[], Engine],
     keep: Callable[[Record], None],
     folder: Path,
@@ -32,28 +32,28 @@ def ask(
     UserError where the run cannot go on: then what is kept stays, and the engine's own words
     are in `folder`.
     """
-    first = next(feed, None)
-    for record in feed.take_failed():
+    first = next(stream, None)
+    for record in stream.take_failed():
         keep(record)
     if first is not None:
-        _converse(chain([first], feed), feed, start, keep, folder)
-    if feed.fatal is not None:
-        raise feed.fatal
-    for record in chain(feed.take_failed(), feed.unanswered()):
+        _converse(chain([first], stream), stream, start, keep, folder)
+    if stream.fatal is not None:
+        raise stream.fatal
+    for record in chain(stream.take_failed(), stream.unanswered()):
         keep(record)
 
 
 def _converse(
     requests: Iterator[Request],
-    feed: Feed,
+    stream: RequestStream,
     start: Callable[[], Engine],
     keep: Callable[[Record], None],
     folder: Path,
 ) -> None:
     try:
         for completion in start().generate(requests):
-            keep(feed.answer(completion))
-            for record in feed.take_failed():
+            keep(stream.answer(completion))
+            for record in stream.take_failed():
                 keep(record)
     except UserError:
         raise

@@ -33,7 +33,7 @@ class Record:
 
     `finish` is "stop" or "length" (an answer), "undecodable" (the video cannot be read) or
     "error" (`error` says what); the last two are tried again by the next run. `prompt` is the
-    prompt's sha256. `frame_times` and `told_times` are seconds, `height` and `width` px,
+    prompt's sha256. `frame_times` and `model_times` are seconds, `height` and `width` px,
     `frames` the frame store's digest. `seconds` runs from request to answer.
     """
 
@@ -44,7 +44,7 @@ class Record:
     error: str | None = None
     prompt: str | None = None
     frame_times: tuple[float, ...] = ()
-    told_times: tuple[float, ...] = ()
+    model_times: tuple[float, ...] = ()
     height: int | None = None
     width: int | None = None
     decoder: str | None = None
@@ -69,11 +69,13 @@ class Record:
 
 
 DECODER = msgspec.json.Decoder(Record)  # ten times as fast as json and Record(**table)
-TIMES = (b',"frame_times":[', b',"told_times":[')
+TIMES = (b',"frame_times":[', b',"model_times":[')
+OLD_NAME = b',"told_times":['  # of model_times, in journals up to version 0.1
 
 
 def parse_line(line: bytes) -> Record | None:
     """Return a line's record, None where it is torn or no record."""
+    line = line.replace(OLD_NAME, TIMES[1])
     try:
         return DECODER.decode(line)
     except (msgspec.DecodeError, RecursionError):
@@ -91,7 +93,7 @@ def _lenient(line: bytes) -> Record | None:
 def read_journal(path: Path, times: bool = True) -> dict[str, Record]:
     """Return the last whole record of each sample; a missing file holds none.
 
-    times: whether the records shall have their frame times and told times, which are most of
+    times: whether the records shall have their frame times and model times, which are most of
     the file.
     """
     if not path.is_file():
@@ -170,6 +172,7 @@ def _without_times(line: bytes) -> bytes:
 
     Within a JSON string a quote has a backslash before it, so that what is found is a key.
     """
+    line = line.replace(OLD_NAME, TIMES[1])
     for key in TIMES:
         start = line.find(key)
         end = line.find(b"]", start)

@@ -21,7 +21,7 @@ from vtg_eval.run.plan import VideoJob
 from vtg_eval.types import Sample
 from vtg_eval.video.frames import Frames
 
-Load = Callable[[VideoJob], Frames]
+LoadFrames = Callable[[VideoJob], Frames]
 Build = Callable[[Sample, Frames | None], Request]
 
 
@@ -33,7 +33,7 @@ class _Asked:
     at: float
 
 
-class Feed:
+class RequestStream:
     """An iterator of requests over `jobs`. An engine may drain it from a thread of its own.
 
     `load` decodes a job's frames (None for adapters that look at none), `build` makes a sample's
@@ -42,7 +42,11 @@ class Feed:
     """
 
     def __init__(
-        self, jobs: Sequence[VideoJob], load: Load | None, build: Build, workers: int | None = None
+        self,
+        jobs: Sequence[VideoJob],
+        load: LoadFrames | None,
+        build: Build,
+        workers: int | None = None,
     ) -> None:
         self._jobs = deque(jobs)
         self._load = load
@@ -147,10 +151,10 @@ class Feed:
 def _shown(sample: Sample, request: Request) -> Record:
     """Return the part of a record that is known before the answer."""
     prompt = sha256(request.prompt.encode("utf-8", "surrogatepass")).hexdigest()
-    told = tuple(float(t) for t in request.told_times)
+    told = tuple(float(t) for t in request.model_times)
     frames = request.frames
     if frames is None:
-        return Record(sample.id, sample.video, "", prompt=prompt, told_times=told)
+        return Record(sample.id, sample.video, "", prompt=prompt, model_times=told)
     _, height, width, _ = frames.array.shape
     return Record(
         sample.id,
@@ -158,7 +162,7 @@ def _shown(sample: Sample, request: Request) -> Record:
         "",
         prompt=prompt,
         frame_times=tuple(float(t) for t in frames.times),
-        told_times=told,
+        model_times=told,
         height=height,
         width=width,
         decoder=frames.decoder,

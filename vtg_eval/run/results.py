@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from vtg_eval.errors import UserError
@@ -22,7 +23,11 @@ from vtg_eval.protocol import Protocol
 from vtg_eval.run.journal import Record
 from vtg_eval.run.manifest import Subset
 from vtg_eval.run.spec import RunSpec
-from vtg_eval.scoring.across_protocols import SpreadRow, spread, spread_rows
+from vtg_eval.scoring.across_protocols import (
+    ProtocolScore,
+    protocol_scores,
+    scores_across_protocols,
+)
 from vtg_eval.scoring.answer_set import AnswerSet
 from vtg_eval.scoring.floors import ceiling, task_floors
 from vtg_eval.scoring.score import Score, score_answers
@@ -30,7 +35,8 @@ from vtg_eval.scoring.table import Table
 from vtg_eval.task import Task
 from vtg_eval.types import Group, Prediction, Sample, Span
 
-FORMAT = 2
+FORMAT = 3
+RENAMED_FAILURES = {"said_never": "false_absent", "said_present": "false_present"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +71,9 @@ class TaskResults:
     `n_expected` samples were asked, `n_scored` are in the metrics' denominator. `intervals` are
     95 %, bootstrapped over whole videos. `headline` names the metrics of the narrow table,
     `primary` the one that stands for the whole. `floors` are blind predictors on the same samples.
-    `ceiling` is the best that the frames' times allow, None where no frame was shown. `spread`
-    has the same answers' metrics under every protocol of the task. `samples` are in the order of
-    the annotation. `checkpoint` is empty for answers that come from a file.
+    `ceiling` is the best that the frames' times allow, None where no frame was shown.
+    `scores_across_protocols` has the same answers' metrics under every protocol of the task.
+    `samples` are in the order of the annotation. `checkpoint` is empty for answers from a file.
     """
 
     task: str
@@ -86,14 +92,15 @@ class TaskResults:
     failures: Mapping[str, int]
     floors: Mapping[str, Metrics]
     ceiling: Metrics | None
-    spread: tuple[SpreadRow, ...]
+    scores_across_protocols: tuple[ProtocolScore, ...]
     groups: tuple[GroupResult, ...]
     samples: tuple[SampleResult, ...]
     format: int = FORMAT
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain JSON values."""
-        return asdict(self)
+        """Return plain JSON values. `spread` is what format 2 called `scores_across_protocols`."""
+        table = asdict(self)
+        return {**table, "spread": table["scores_across_protocols"]}
 
     @property
     def lost(self) -> int:
@@ -113,7 +120,8 @@ def make_results(
 ) -> TaskResults:
     """Score the `samples` a run asked; a sample without a record counts as missing.
 
-    `protocols` are those for the spread. The blind constant may need annotations under `root`.
+    `protocols` are those of `scores_across_protocols`. The blind constant may need annotations
+    under `root`.
     """
     answers = [prediction(records[s.id]) for s in samples if s.id in records]
     found = answers_results(
@@ -141,7 +149,7 @@ def answers_results(
     card = task.card
     known = AnswerSet(samples, answers)
     result = score_answers(card, known, protocol, split)
-    others = spread(card, known, protocols, split)
+    others = scores_across_protocols(card, known, protocols, split)
     floors = task_floors(task, root, split, samples, protocol)
     return TaskResults(
         task=card.name,
@@ -160,7 +168,7 @@ def answers_results(
         failures={kind.value: count for kind, count in result.failures.items()},
         floors={floor.name: finite_metrics(floor.metrics) for floor in floors},
         ceiling=None,
-        spread=spread_rows(result, others),
+        scores_across_protocols=protocol_scores(result, others),
         groups=by_group(result),
         samples=_sample_results(result),
     )
@@ -212,7 +220,7 @@ def _group_metrics(table: Table, rows: list[int]) -> Metrics:
 
 
 def _sample_results(result: Score) -> tuple[SampleResult, ...]:
-    rows = zip(result.samples, result.readings, result.values, strict=True)
+    rows = zip(result.samples, result.parsed_answers, result.values, strict=True)
     return tuple(
         SampleResult(
             id=sample.id,
@@ -231,17 +239,24 @@ def _pair(span: Span) -> tuple[float | None, float | None]:
 
 
 def load_results(table: Mapping[str, Any]) -> TaskResults:
-    """Read what `to_json` gave; raises UserError where it is something else."""
+    """Read what `to_json` gave, also in the format before; raises UserError for anything else."""
     try:
-        if table["format"] != FORMAT:
-            raise ValueError(f"format {table['format']}, this version reads {FORMAT}")
-        missing = tuple(table["subset"]["missing_videos"])
-        subset = Subset(**{**table["subset"], "missing_videos": missing})
-        groups = tuple(GroupResult(**row) for row in table["groups"])
-        samples = tuple(SampleResult(**row) for row in table["samples"])
-        headline = tuple(table["headline"])
-        rows = tuple(SpreadRow(**{**row, "why": tuple(row["why"])}) for row in table["spread"])
-        parts = {"subset": subset, "groups": groups, "samples": samples, "spread": rows}
-        return TaskResults(**{**table, **parts, "headline": headline})
-    except (KeyError, TypeError, ValueError) as exc:
+        results = msgspec.convert(_upgraded(table), TaskResults)
+        if results.format != FORMAT:
+            raise ValueError(f"format {results.format}, this version reads 2 and {FORMAT}")
+    except (KeyError, TypeError, ValueError) as exc:  # msgspec's errors are ValueErrors
         raise UserError(f"This is not a result of vtg-eval: {exc}") from exc
+    return results
+
+
+def _upgraded(table: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return results of format 2 as format 3 has them: two failures and a key had other names."""
+    if table.get("format") != 2:
+        return table
+    samples = [
+        {**row, "failures": [RENAMED_FAILURES.get(kind, kind) for kind in row["failures"]]}
+        for row in table["samples"]
+    ]
+    failures = {RENAMED_FAILURES.get(kind, kind): n for kind, n in table["failures"].items()}
+    new = {"samples": samples, "failures": failures, "format": FORMAT}
+    return {**table, "scores_across_protocols": table["spread"], **new}

@@ -10,17 +10,17 @@ from vtg_eval.engines.base import Engine, Request
 from vtg_eval.files.json_files import write_json
 from vtg_eval.protocol import FrameRule
 from vtg_eval.registry import Registry
-from vtg_eval.run.engine_room import EngineRoom
+from vtg_eval.run.engine_room import EngineCache
 from vtg_eval.run.folder import RunFolder
 from vtg_eval.run.inference import ask, terminable, warn
 from vtg_eval.run.journal import Journal, Record, read_journal
 from vtg_eval.run.manifest import Manifest
 from vtg_eval.run.paths import cache_folder
 from vtg_eval.run.plan import Plan, make_plan
-from vtg_eval.run.prefetch import Feed, Load
+from vtg_eval.run.prefetch import LoadFrames, RequestStream
 from vtg_eval.run.progress import Progress
 from vtg_eval.run.results import TaskResults, make_results
-from vtg_eval.run.setup import Case, RunOptions, find_model, make_case
+from vtg_eval.run.setup import RunOptions, RunSetup, find_model, make_setup
 from vtg_eval.run.subtitling import with_subtitles
 from vtg_eval.types import Sample
 from vtg_eval.video.frame_store import FrameStore
@@ -44,58 +44,58 @@ class Runner:
         self.options = options
         self._registry = registry
         self.model = find_model(options, registry)
-        self._room = EngineRoom(registry, self.model, options.engine_options)
+        self._room = EngineCache(registry, self.model, options.engine_options)
 
     def close(self) -> None:
         """Stop the engine."""
         self._room.close()
 
-    def case(self, task: str, split: str | None = None) -> Case:
+    def setup(self, task: str, split: str | None = None) -> RunSetup:
         """Return the run on that task (and split, else the options') before its plan.
 
         Raises UserError.
         """
         options = replace(self.options, split=split or self.options.split)
-        return make_case(options, self.model, task, self._registry)
+        return make_setup(options, self.model, task, self._registry)
 
-    def plan(self, case: Case, folder: Path) -> Plan:
+    def plan(self, setup: RunSetup, folder: Path) -> Plan:
         """Return what is to be asked and what of it is left, given the answers in `folder`."""
         records = read_journal(RunFolder(folder).journal_file)
         return make_plan(
-            case.task,
-            case.root,
-            case.samples,
+            setup.task,
+            setup.root,
+            setup.samples,
             limit=self.options.limit,
             answered={sample for sample, record in records.items() if record.answered},
             needs_videos=self.model.adapter.needs_frames,
             allow_subset=self.options.allow_subset,
         )
 
-    def run(self, case: Case, path: Path) -> Outcome:
+    def run(self, setup: RunSetup, path: Path) -> Outcome:
         """Finish the run in the folder at `path`: ask what is missing, then score.
 
         Ctrl-C and SIGTERM give an outcome without results. Raises UserError where the folder
         belongs to another run or process and where the run cannot go on.
         """
         folder = RunFolder(path)
-        with folder.claim(case.spec) as manifest:
-            plan = self.plan(case, path)
+        with folder.claim(setup.spec) as manifest:
+            plan = self.plan(setup, path)
             manifest = replace(manifest, subset=plan.subset)
             write_json(folder.manifest_file, manifest.to_json())
             if plan.jobs:
                 try:
                     with terminable():
-                        self._answer(case, plan, folder, manifest)
+                        self._answer(setup, plan, folder, manifest)
                 except KeyboardInterrupt:
                     self._room.close()
                     return self._outcome(folder, plan)
-            results = self._results(case, plan, folder)
+            results = self._results(setup, plan, folder)
             write_json(folder.results_file, results.to_json())
             self._notify("vtg_run_finished", folder=path, results=results.to_json())
             return replace(self._outcome(folder, plan), results=results)
 
-    def _answer(self, case: Case, plan: Plan, folder: RunFolder, manifest: Manifest) -> None:
-        spec = case.spec
+    def _answer(self, setup: RunSetup, plan: Plan, folder: RunFolder, manifest: Manifest) -> None:
+        spec = setup.spec
         left = sum(len(job.samples) for job in plan.jobs)
 
         def start() -> Engine:
@@ -115,7 +115,7 @@ class Runner:
                 done=len(plan.samples) - left,
                 quiet=self.options.quiet,
             ) as progress,
-            closing(self._feed(case, plan)) as feed,
+            closing(self._stream(setup, plan)) as stream,
         ):
 
             def keep(record: Record) -> None:
@@ -123,18 +123,18 @@ class Runner:
                 self._notify("vtg_sample_answered", folder=folder.path, record=record.to_json())
                 progress.advance()
 
-            ask(feed, start, keep, folder.path)
+            ask(stream, start, keep, folder.path)
 
-    def _feed(self, case: Case, plan: Plan) -> Feed:
-        adapter, protocol = self.model.adapter, case.spec.protocol
+    def _stream(self, setup: RunSetup, plan: Plan) -> RequestStream:
+        adapter, protocol = self.model.adapter, setup.spec.protocol
 
         def build(sample: Sample, frames: Frames | None) -> Request:
-            told = with_subtitles(case.task, case.root, sample, frames, protocol.prompt)
+            told = with_subtitles(setup.task, setup.root, sample, frames, protocol.prompt)
             return adapter.request(told, frames, protocol)
 
-        return Feed(plan.jobs, self._loader(protocol.frames), build)
+        return RequestStream(plan.jobs, self._loader(protocol.frames), build)
 
-    def _loader(self, rule: FrameRule) -> Load | None:
+    def _loader(self, rule: FrameRule) -> LoadFrames | None:
         adapter = self.model.adapter
         if not adapter.needs_frames:
             return None
@@ -146,12 +146,12 @@ class Runner:
 
         return lambda job: store.frames(job.path, rule, sizer, job.clips)
 
-    def _results(self, case: Case, plan: Plan, folder: RunFolder) -> TaskResults:
+    def _results(self, setup: RunSetup, plan: Plan, folder: RunFolder) -> TaskResults:
         return make_results(
-            case.spec,
+            setup.spec,
             plan.subset,
-            case.task,
-            case.root,
+            setup.task,
+            setup.root,
             plan.samples,
             read_journal(folder.journal_file),
             self._registry.protocols.values(),

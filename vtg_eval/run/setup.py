@@ -11,14 +11,14 @@ from vtg_eval.checkpoint.fingerprint import checkpoint_digest
 from vtg_eval.checkpoint.profile import load_profile
 from vtg_eval.checkpoint.resolve import default_engine, resolve
 from vtg_eval.engines.base import EngineOptions
-from vtg_eval.errors import UserError, nearest
+from vtg_eval.errors import UserError, suggestion
 from vtg_eval.files.digests import sha256
 from vtg_eval.question import wording
 from vtg_eval.registry import Registry
 from vtg_eval.run.paths import data_root
 from vtg_eval.run.spec import RunSpec, annotation_digest
 from vtg_eval.task import Task
-from vtg_eval.types import Asks, Sample
+from vtg_eval.types import OutputType, Sample
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Model:
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class RunSetup:
     """A run before its plan. `samples` are the whole split."""
 
     task: Task
@@ -74,7 +74,7 @@ def find_model(options: RunOptions, registry: Registry) -> Model:
         raise UserError(f"{entry.name} brings its answers along; leave out --engine.")
     engine = entry.engine or options.engine or default_engine(registry)
     if engine not in registry.engines:
-        raise UserError(f'There is no engine "{engine}". {nearest(engine, registry.engines)}')
+        raise UserError(f'There is no engine "{engine}". {suggestion(engine, registry.engines)}')
     path = checkpoint.path
     return Model(
         checkpoint=checkpoint,
@@ -85,7 +85,7 @@ def find_model(options: RunOptions, registry: Registry) -> Model:
     )
 
 
-def make_case(options: RunOptions, model: Model, name: str, registry: Registry) -> Case:
+def make_setup(options: RunOptions, model: Model, name: str, registry: Registry) -> RunSetup:
     """Look up a task, read its annotations and spell the run out; raises UserError.
 
     A generated benchmark is made here, on first use.
@@ -99,7 +99,7 @@ def make_case(options: RunOptions, model: Model, name: str, registry: Registry) 
     samples = tuple(task.samples(root, split))
     if model.adapter.needs_frames and not all(wording(a, protocol.prompt) for a in _asked(samples)):
         raise UserError(f"{protocol.name} scores answers but says no prompt; ask under another.")
-    optionless = any(s.asks is not Asks.SPANS and not s.options for s in samples)
+    optionless = any(s.asks is not OutputType.SPANS and not s.options for s in samples)
     if model.adapter.needs_frames and optionless:
         raise UserError(
             f"The annotations of {name} have no options to show to a model; they can score "
@@ -123,8 +123,8 @@ def make_case(options: RunOptions, model: Model, name: str, registry: Registry) 
         decoder=options.decoder if model.adapter.needs_frames else None,
         trust_remote_code=engine.trust_remote_code,
     )
-    return Case(task, root, samples, spec)
+    return RunSetup(task, root, samples, spec)
 
 
-def _asked(samples: Sequence[Sample]) -> set[Asks]:
+def _asked(samples: Sequence[Sample]) -> set[OutputType]:
     return {sample.asks for sample in samples}

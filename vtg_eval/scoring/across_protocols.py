@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from vtg_eval.errors import UserError
 from vtg_eval.failures import Failure
 from vtg_eval.files.json_files import Metrics, finite_metrics
-from vtg_eval.parsing.answers import Reading
+from vtg_eval.parsing.answers import ParsedAnswer
 from vtg_eval.protocol import Protocol
 from vtg_eval.scoring.answer_set import AnswerSet
 from vtg_eval.scoring.score import Score, score_answers
@@ -19,7 +19,7 @@ LEAST = 0.05  # percentage points: smaller differences are not worth a row
 
 
 @dataclass(frozen=True, slots=True)
-class SpreadRow:
+class ProtocolScore:
     """One protocol's figures for the same answers.
 
     differs: whether a metric that the run's own protocol has as well is off by more than 0.05
@@ -33,7 +33,7 @@ class SpreadRow:
     why: tuple[str, ...]
 
 
-def spread(
+def scores_across_protocols(
     card: Card, answers: AnswerSet, protocols: Iterable[Protocol], split: str
 ) -> tuple[Score, ...]:
     """Score one set of answers under every protocol that is defined for the task.
@@ -51,10 +51,10 @@ def spread(
     return tuple(found)
 
 
-def spread_rows(own: Score, others: Iterable[Score]) -> tuple[SpreadRow, ...]:
+def protocol_scores(own: Score, others: Iterable[Score]) -> tuple[ProtocolScore, ...]:
     """Compare a score with those of the same answers under other protocols."""
     return tuple(
-        SpreadRow(
+        ProtocolScore(
             protocol=other.protocol,
             n_scored=other.n_scored,
             metrics=finite_metrics(other.metrics),
@@ -75,25 +75,25 @@ def _reasons(own: Score, other: Score) -> Iterable[str]:
     dropped = own.n_scored - other.n_scored
     if dropped:
         yield f"{abs(dropped)} {'fewer' if dropped > 0 else 'more'} in the denominator"
-    pairs = list(zip(own.readings, other.readings, strict=True))
+    pairs = list(zip(own.parsed_answers, other.parsed_answers, strict=True))
     moved = sum(_said(a) != _said(b) for a, b in pairs)
     if moved:
         yield f"read otherwise: {moved} answers"
     for name, rule in _differences(own, other):
         yield f"{name} {rule}"
-    bad = sum(Failure.NON_FINITE in reading.kinds for reading in other.readings)
+    bad = sum(Failure.NON_FINITE in reading.kinds for reading in other.parsed_answers)
     if bad and own.rule.non_finite != other.rule.non_finite:
         yield f"may hit without being numbers: {bad} answers"
 
 
-def _said(reading: Reading) -> tuple[object, ...]:
+def _said(reading: ParsedAnswer) -> tuple[object, ...]:
     return reading.spans, reading.letters, reading.absent
 
 
 def _differences(own: Score, other: Score) -> Iterable[tuple[str, str]]:
     """Name the rules of scoring that differ, where they can touch these answers."""
     several = any(len(sample.target.spans) > 1 for sample in own.samples)
-    ranked = any(len(reading.spans) > 1 for reading in other.readings)
+    ranked = any(len(reading.spans) > 1 for reading in other.parsed_answers)
     for name, said, touches in (
         ("comparator", "IoU", True),
         ("truth", "truth", True),

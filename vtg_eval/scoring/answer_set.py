@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from vtg_eval.failures import Failure
-from vtg_eval.parsing.answers import Reading, read_answer
+from vtg_eval.parsing.answers import ParsedAnswer, parse_answer
 from vtg_eval.protocol import AnswerRule, Duplicates, Protocol
 from vtg_eval.types import Prediction, Sample, Span
 
@@ -18,7 +18,7 @@ POOLED = 10  # spans of each record, where records for one sample are pooled
 class Read(NamedTuple):
     """What a protocol sees in a set of answers: a reading for each sample, and the ledger."""
 
-    readings: tuple[Reading, ...]
+    parsed_answers: tuple[ParsedAnswer, ...]
     failures: Mapping[Failure, int]
 
 
@@ -35,10 +35,10 @@ class AnswerSet:
         key = (rules.answer, rules.score.duplicates)
         if key not in self._read:
             answers, strays = _by_sample(self.samples, self._predictions, rules.score.duplicates)
-            readings = tuple(
-                read_answer(each, answers.get(each.id), rules) for each in self.samples
+            parsed_answers = tuple(
+                parse_answer(each, answers.get(each.id), rules) for each in self.samples
             )
-            self._read[key] = Read(readings, _ledger(readings, strays))
+            self._read[key] = Read(parsed_answers, _ledger(parsed_answers, strays))
         return self._read[key]
 
 
@@ -98,6 +98,6 @@ def _pooled(records: Sequence[Prediction]) -> Prediction:
     )
 
 
-def _ledger(readings: Iterable[Reading], strays: Counter[Failure]) -> dict[Failure, int]:
-    counts = strays + Counter(kind for reading in readings for kind in reading.kinds)
+def _ledger(parsed_answers: Iterable[ParsedAnswer], strays: Counter[Failure]) -> dict[Failure, int]:
+    counts = strays + Counter(kind for reading in parsed_answers for kind in reading.kinds)
     return {kind: counts[kind] for kind in Failure if counts[kind]}

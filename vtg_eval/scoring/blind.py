@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vtg_eval.metrics.iou import iou
-from vtg_eval.types import Asks, Prediction, Sample, Span
+from vtg_eval.types import OutputType, Prediction, Sample, Span
 
 GRID = 0.05  # of the duration: step of the constants that are tried
 CLIP = 2.0  # seconds: one saliency score for each, all equal
@@ -34,8 +34,8 @@ class Blind:
         return [
             Prediction(
                 sample.id,
-                spans=None if sample.asks is Asks.CHOICE else (span,),
-                choice=None if sample.asks is Asks.SPANS else letter,
+                spans=None if sample.asks is OutputType.CHOICE else (span,),
+                choice=None if sample.asks is OutputType.SPANS else letter,
                 saliency=_even(sample),
             )
             for sample, span, letter in answers

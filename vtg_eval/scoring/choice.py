@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from vtg_eval.parsing.answers import Reading
+from vtg_eval.parsing.answers import ParsedAnswer
 from vtg_eval.protocol import Protocol
 from vtg_eval.scoring.table import Column, Derived, Mask, Table, in_denominator
 from vtg_eval.task import Card
@@ -16,12 +16,15 @@ ACCURACY = "accuracy"
 
 
 def choice(
-    card: Card, samples: Sequence[Sample], readings: Sequence[Reading], protocol: Protocol
+    card: Card,
+    samples: Sequence[Sample],
+    parsed_answers: Sequence[ParsedAnswer],
+    protocol: Protocol,
 ) -> Table:
     """Score the named option; a card's `report_by` adds each group's accuracy, `average` a mean."""
     rule = protocol.score
-    counted = in_denominator(readings, rule)
-    hits = right_choices(samples, readings).astype(np.float64)
+    counted = in_denominator(parsed_answers, rule)
+    hits = right_choices(samples, parsed_answers).astype(np.float64)
     columns = {ACCURACY: Column(hits, counted, rule.arithmetic, rule.decimals)}
     groups = group_masks(samples, card.report_by) if card.report_by else {}
     for name, mask in groups.items():
@@ -31,9 +34,9 @@ def choice(
     return Table(columns, ACCURACY, derived, order=(*derived, *columns), headline=headline)
 
 
-def right_choices(samples: Sequence[Sample], readings: Sequence[Reading]) -> Mask:
+def right_choices(samples: Sequence[Sample], parsed_answers: Sequence[ParsedAnswer]) -> Mask:
     """Return bool [N]: whether the answer names the right option."""
-    pairs = zip(samples, readings, strict=True)
+    pairs = zip(samples, parsed_answers, strict=True)
     return np.array([s.target.choice in r.letters for s, r in pairs], dtype=np.bool_)
 
 

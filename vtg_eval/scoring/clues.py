@@ -15,7 +15,7 @@ import numpy.typing as npt
 from vtg_eval.metrics.interval_sets import set_iou
 from vtg_eval.metrics.iou import Floats
 from vtg_eval.metrics.listing_order import listing_order
-from vtg_eval.parsing.answers import Reading
+from vtg_eval.parsing.answers import ParsedAnswer
 from vtg_eval.protocol import Protocol, ScoreRule
 from vtg_eval.scoring.choice import right_choices
 from vtg_eval.scoring.table import Column, Derived, Mask, Table, in_denominator, rounded
@@ -41,7 +41,10 @@ class Stated(Derived):
 
 
 def clues(
-    card: Card, samples: Sequence[Sample], readings: Sequence[Reading], protocol: Protocol
+    card: Card,
+    samples: Sequence[Sample],
+    parsed_answers: Sequence[ParsedAnswer],
+    protocol: Protocol,
 ) -> Table:
     """Score all three kinds; `acc@IoU` asks for the spans and the whole video's question.
 
@@ -51,10 +54,10 @@ def clues(
     open-compass/VLMEvalKit at e8e78f05 (vlmeval/dataset/utils/cgbench.py).
     """
     rule = protocol.score
-    counted = in_denominator(readings, rule)
+    counted = in_denominator(parsed_answers, rule)
     kinds = np.array([sample.group("kind") for sample in samples], dtype=np.object_)
-    right = right_choices(samples, readings)
-    overlaps = _overlaps(samples, readings, rule)
+    right = right_choices(samples, parsed_answers)
+    overlaps = _overlaps(samples, parsed_answers, rule)
     right_too, answered_too = _partners(samples, kinds, right, counted)
     grounded = counted & (kinds == SPANS)
     columns = {
@@ -97,9 +100,11 @@ def _recovery(columns: Mapping[str, Column], rule: ScoreRule) -> Derived:
     return Stated(names, "least ratio", rule.decimals, value)
 
 
-def _overlaps(samples: Sequence[Sample], readings: Sequence[Reading], rule: ScoreRule) -> Floats:
+def _overlaps(
+    samples: Sequence[Sample], parsed_answers: Sequence[ParsedAnswer], rule: ScoreRule
+) -> Floats:
     return set_iou(
-        [reading.spans for reading in readings],
+        [reading.spans for reading in parsed_answers],
         [sample.target.spans for sample in samples],
         strict=rule.non_finite == "zero",
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from vtg_eval.errors import UserError, nearest
+from vtg_eval.errors import UserError, suggestion
 from vtg_eval.scoring.choice import choice
 from vtg_eval.scoring.clues import clues
 from vtg_eval.scoring.grounded_choice import grounded_choice
@@ -28,5 +28,5 @@ FAMILIES: Mapping[str, Family] = {
 def metric_family(name: str) -> Family:
     """Return the family of that name; raises UserError with the nearest name."""
     if name not in FAMILIES:
-        raise UserError(f'There is no metric family "{name}". {nearest(name, FAMILIES)}')
+        raise UserError(f'There is no metric family "{name}". {suggestion(name, FAMILIES)}')
     return FAMILIES[name]

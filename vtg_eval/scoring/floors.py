@@ -22,7 +22,7 @@ from vtg_eval.scoring.blind import (
 )
 from vtg_eval.scoring.score import score
 from vtg_eval.task import Card, Task
-from vtg_eval.types import Asks, Prediction, Sample, Span
+from vtg_eval.types import OutputType, Prediction, Sample, Span
 
 FIT_SPLITS = ("train", "val")  # the blind constant is fitted on the first that is there
 
@@ -53,7 +53,7 @@ def floors(
     """
     asked = {sample.asks for sample in samples}
     texts = any(sample.options for sample in samples)
-    unknown = any(s.duration is None for s in samples if s.asks is not Asks.CHOICE)
+    unknown = any(s.duration is None for s in samples if s.asks is not OutputType.CHOICE)
     if not samples or unknown:
         return ()
     found = []
@@ -63,13 +63,13 @@ def floors(
     return tuple(found)
 
 
-def _predictors(asked: set[Asks], texts: bool, fitted: Fractions | None) -> list[Blind]:
+def _predictors(asked: set[OutputType], texts: bool, fitted: Fractions | None) -> list[Blind]:
     """texts: whether the options' texts are known, so that one of them is the longest."""
     whole = constant((0.0, 1.0))
     letters, name = (longest, "longest option") if texts else (majority, "majority letter")
-    if asked == {Asks.CHOICE}:
+    if asked == {OutputType.CHOICE}:
         return [Blind("majority letter", whole, majority), Blind("longest option", whole, longest)]
-    both = asked != {Asks.SPANS}
+    both = asked != {OutputType.SPANS}
     found = [
         Blind("whole video" + ", majority letter" * both, whole, majority),
         Blind("random" + f", {name}" * both, drawn, letters),
@@ -118,7 +118,9 @@ def ceiling(
     answers = [
         Prediction(
             sample.id,
-            spans=None if sample.asks is Asks.CHOICE else _best(sample, frame_times[sample.id]),
+            spans=None
+            if sample.asks is OutputType.CHOICE
+            else _best(sample, frame_times[sample.id]),
             choice=sample.target.choice,
         )
         for sample in samples

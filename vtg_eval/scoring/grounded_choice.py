@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from vtg_eval.metrics.segments import best_overlaps
-from vtg_eval.parsing.answers import Reading
+from vtg_eval.parsing.answers import ParsedAnswer
 from vtg_eval.protocol import Protocol
 from vtg_eval.scoring.choice import group_masks, right_choices
 from vtg_eval.scoring.grounding import padded, ranked_spans
@@ -21,7 +21,10 @@ GROUNDED = 0.5  # an answer is grounded from this IoP on
 
 
 def grounded_choice(
-    card: Card, samples: Sequence[Sample], readings: Sequence[Reading], protocol: Protocol
+    card: Card,
+    samples: Sequence[Sample],
+    parsed_answers: Sequence[ParsedAnswer],
+    protocol: Protocol,
 ) -> Table:
     """Score the option and the span: Acc@QA, Acc@GQA, IoP and IoU over several segments.
 
@@ -32,14 +35,14 @@ def grounded_choice(
     code/TempCLIP/eval_next.py).
     """
     rule = protocol.score
-    spans, given = ranked_spans(readings, rule)
-    located = in_denominator(readings, rule)
+    spans, given = ranked_spans(parsed_answers, rule)
+    located = in_denominator(parsed_answers, rule)
     if rule.missing == "drop":
         located &= given[:, 0]
     segments = padded([sample.target.spans for sample in samples])
     mode: Literal["zero", "truth-first"] = "zero" if rule.non_finite == "zero" else "truth-first"
     found = best_overlaps(spans[:, 0], segments, mode, given[:, 0])
-    right = right_choices(samples, readings)
+    right = right_choices(samples, parsed_answers)
     everyone = np.ones(len(samples), dtype=np.bool_)
     columns = {
         "Acc@GQA": _share(right & (found.iop >= GROUNDED), located, rule.decimals),

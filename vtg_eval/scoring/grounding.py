@@ -19,7 +19,7 @@ from vtg_eval.metrics.grounding import (
     threshold_ious,
 )
 from vtg_eval.metrics.iou import Floats
-from vtg_eval.parsing.answers import Reading
+from vtg_eval.parsing.answers import ParsedAnswer
 from vtg_eval.protocol import Protocol, ScoreRule
 from vtg_eval.question import written
 from vtg_eval.scoring.table import Arithmetic, Column, Derived, Mask, Table, in_denominator
@@ -28,28 +28,31 @@ from vtg_eval.types import Sample, Span
 
 
 def grounding(
-    card: Card, samples: Sequence[Sample], readings: Sequence[Reading], protocol: Protocol
+    card: Card,
+    samples: Sequence[Sample],
+    parsed_answers: Sequence[ParsedAnswer],
+    protocol: Protocol,
 ) -> Table:
     """Score the span that counts (and where the rule asks for it, those ranked after it).
 
     Raises UserError where the rule needs durations that the annotation does not have.
     """
     rule = protocol.score
-    readings, kept = merged_repeats(samples, readings, protocol)
+    parsed_answers, kept = merged_repeats(samples, parsed_answers, protocol)
     targets, usable = target_spans(samples, protocol)
-    spans, given = ranked_spans(readings, rule)
+    spans, given = ranked_spans(parsed_answers, rule)
     if rule.nms_below >= 0:
         ious = threshold_ious(spans, targets, rule, given, rule.nms_below, rule.non_finite)
     else:
         ious = best_ious(spans, targets, rule.non_finite, given)
-    absent = _rightly_absent(samples, readings)
+    absent = _rightly_absent(samples, parsed_answers)
     ious[..., absent, 0] = 1.0
     worth = None
     if rule.discounted:
         worth = discounts(spans, targets, known_durations(samples, protocol))
         worth[absent, 0] = 1.0
     values = sample_values(ious, rule, worth)
-    counted = in_denominator(readings, rule) & usable & kept
+    counted = in_denominator(parsed_answers, rule) & usable & kept
     if rule.undefined == "drop":
         counted &= ~np.isnan(values[MEAN_IOU])
     columns = {
@@ -68,8 +71,8 @@ def _arithmetic(metric: str, rule: ScoreRule) -> Arithmetic:
 
 
 def merged_repeats(
-    samples: Sequence[Sample], readings: Sequence[Reading], protocol: Protocol
-) -> tuple[Sequence[Reading], Mask]:
+    samples: Sequence[Sample], parsed_answers: Sequence[ParsedAnswer], protocol: Protocol
+) -> tuple[Sequence[ParsedAnswer], Mask]:
     """Return the readings, and bool [N], which samples stand for themselves.
 
     Where the rule counts repeats once, of several samples with the same video, question (as the
@@ -78,10 +81,10 @@ def merged_repeats(
     TencentARC/TimeLens at 5d90c067 (evaluation/compute_metrics.py).
     """
     if protocol.score.repeats == "each":
-        return readings, np.ones(len(samples), dtype=np.bool_)
-    merged = list(readings)
+        return parsed_answers, np.ones(len(samples), dtype=np.bool_)
+    merged = list(parsed_answers)
     first: dict[tuple[str, str, tuple[Span, ...]], int] = {}
-    for row, (sample, reading) in enumerate(zip(samples, readings, strict=True)):
+    for row, (sample, reading) in enumerate(zip(samples, parsed_answers, strict=True)):
         key = (sample.video, written(sample.query, protocol.prompt), sample.target.spans)
         if not merged[first.setdefault(key, row)].answered:
             first[key] = row
@@ -90,29 +93,29 @@ def merged_repeats(
     return merged, np.isin(np.arange(len(samples)), list(first.values()))
 
 
-def _rightly_absent(samples: Sequence[Sample], readings: Sequence[Reading]) -> Mask:
+def _rightly_absent(samples: Sequence[Sample], parsed_answers: Sequence[ParsedAnswer]) -> Mask:
     """Return bool [N]: the event never happens, and the answer says so."""
-    pairs = zip(samples, readings, strict=True)
+    pairs = zip(samples, parsed_answers, strict=True)
     return np.array([not s.target.spans and r.absent for s, r in pairs], dtype=np.bool_)
 
 
-def ranked_spans(readings: Sequence[Reading], rule: ScoreRule) -> tuple[Floats, Mask]:
+def ranked_spans(parsed_answers: Sequence[ParsedAnswer], rule: ScoreRule) -> tuple[Floats, Mask]:
     """Return [N, R, 2], each answer's spans in rank order, and [N, R], which of them exist."""
     depth = max(rule.ranks)
     every = rule.nms >= 0 or rule.nms_below >= 0 or rule.order == "score"
-    width = max((len(r.spans) for r in readings), default=0) if every else depth
-    spans = padded([reading.spans[:width] for reading in readings], max(width, depth))
-    counts = np.array([len(reading.spans) for reading in readings])
+    width = max((len(r.spans) for r in parsed_answers), default=0) if every else depth
+    spans = padded([reading.spans[:width] for reading in parsed_answers], max(width, depth))
+    counts = np.array([len(reading.spans) for reading in parsed_answers])
     given = np.arange(spans.shape[1]) < counts[:, None]
     if rule.order == "score":
-        scores = padded([[(s, s) for s in _scores(r)] for r in readings], spans.shape[1])
+        scores = padded([[(s, s) for s in _scores(r)] for r in parsed_answers], spans.shape[1])
         spans, given = by_score(spans, scores[..., 0], given)
     if rule.nms >= 0:
         spans, given = suppress_all(spans, given, rule.nms, depth)
     return spans, given
 
 
-def _scores(reading: Reading) -> Sequence[float]:
+def _scores(reading: ParsedAnswer) -> Sequence[float]:
     """Return one score for each span; spans without scores are ranked as listed."""
     return range(0, -len(reading.spans), -1) if reading.scores is None else reading.scores
 

@@ -18,7 +18,7 @@ from vtg_eval.metrics.moment_map import (
     first_ious,
     length_range,
 )
-from vtg_eval.parsing.answers import Reading
+from vtg_eval.parsing.answers import ParsedAnswer
 from vtg_eval.protocol import Protocol, ScoreRule
 from vtg_eval.scoring.table import Column, Mask, Table, in_denominator
 from vtg_eval.task import Card
@@ -34,7 +34,10 @@ HEADLINE = (
 
 
 def highlights(
-    card: Card, samples: Sequence[Sample], readings: Sequence[Reading], protocol: Protocol
+    card: Card,
+    samples: Sequence[Sample],
+    parsed_answers: Sequence[ParsedAnswer],
+    protocol: Protocol,
 ) -> Table:
     """Score spans with their scores, and saliency where any answer has some.
 
@@ -42,15 +45,15 @@ def highlights(
     queries without a moment in the range are not in its denominator.
     """
     rule = protocol.score
-    counted = in_denominator(readings, rule)
-    ranked = _ranked(readings, rule)
+    counted = in_denominator(parsed_answers, rule)
+    ranked = _ranked(parsed_answers, rule)
     targets = [np.array(s.target.spans, dtype=np.float64).reshape(-1, 2) for s in samples]
     columns: dict[str, Column] = {}
     for name, (low, high) in LENGTH_RANGES.items():
         columns |= _moments(name, length_range(targets, low, high), ranked, counted, rule)
     saliency = {}
-    if any(reading.saliency is not None for reading in readings):
-        saliency = _saliency(samples, readings, counted, rule)
+    if any(reading.saliency is not None for reading in parsed_answers):
+        saliency = _saliency(samples, parsed_answers, counted, rule)
     headline = (*HEADLINE, *saliency)
     rest = (name for name in columns if name not in headline)
     return Table(columns | saliency, PRIMARY, order=(*headline, *rest), headline=headline)
@@ -64,10 +67,10 @@ class _Ranked(NamedTuple):
     limit: int
 
 
-def _ranked(readings: Sequence[Reading], rule: ScoreRule) -> _Ranked:
+def _ranked(parsed_answers: Sequence[ParsedAnswer], rule: ScoreRule) -> _Ranked:
     """Return the spans; without scores they are ranked as listed."""
     spans, scores = [], []
-    for reading in readings:
+    for reading in parsed_answers:
         # only scored spans are pooled, so that those without scores have one record's limit
         listed = reading.spans if reading.scores is not None else reading.spans[:MAX_SPANS]
         spans.append(np.array(listed, dtype=np.float64) if listed else NOWHERE)
@@ -99,10 +102,13 @@ def _moments(
 
 
 def _saliency(
-    samples: Sequence[Sample], readings: Sequence[Reading], counted: Mask, rule: ScoreRule
+    samples: Sequence[Sample],
+    parsed_answers: Sequence[ParsedAnswer],
+    counted: Mask,
+    rule: ScoreRule,
 ) -> dict[str, Column]:
     """Return mAP and Hit1 at each level; an answer with saliency that cannot be scored has 0."""
-    lists = [np.array(reading.saliency or (), dtype=np.float64) for reading in readings]
+    lists = [np.array(reading.saliency or (), dtype=np.float64) for reading in parsed_answers]
     truth = [np.array(s.target.saliency or ((0, 0, 0),), dtype=np.int64) for s in samples]
     usable = _usable(lists, truth, rule)
     predicted = [each if good else NO_SALIENCY for each, good in zip(lists, usable, strict=True)]

@@ -8,7 +8,7 @@ import numpy as np
 
 from vtg_eval.metrics.iou import Floats
 from vtg_eval.metrics.moment_map import first_ious
-from vtg_eval.parsing.answers import Reading
+from vtg_eval.parsing.answers import ParsedAnswer
 from vtg_eval.protocol import Protocol, ScoreRule
 from vtg_eval.scoring.choice import right_choices
 from vtg_eval.scoring.table import Arithmetic, Column, Table, in_denominator
@@ -22,7 +22,10 @@ HEADLINE = ("VQA", "mIoU", "R1@0.3", "R1@0.5", "R1@0.7", "VQA,mIoU@0.5")
 
 
 def moment_choice(
-    card: Card, samples: Sequence[Sample], readings: Sequence[Reading], protocol: Protocol
+    card: Card,
+    samples: Sequence[Sample],
+    parsed_answers: Sequence[ParsedAnswer],
+    protocol: Protocol,
 ) -> Table:
     """Score the first span against the target that it fits best, the option, and both at once.
 
@@ -31,9 +34,9 @@ def moment_choice(
     Checked against ReXTime/ReXTime at cb9f4841 (evaluation/rextime_eval.py, utils.py).
     """
     rule = protocol.score
-    counted = in_denominator(readings, rule)
-    ious = _ious(samples, readings, rule)
-    right = right_choices(samples, readings).astype(np.float64)
+    counted = in_denominator(parsed_answers, rule)
+    ious = _ious(samples, parsed_answers, rule)
+    right = right_choices(samples, parsed_answers).astype(np.float64)
     shares: Arithmetic = "sum/n*100" if rule.arithmetic == "mean*100" else rule.arithmetic
     columns = {
         "VQA": Column(right, counted, shares),
@@ -47,8 +50,10 @@ def moment_choice(
     return Table(columns, "VQA,mIoU@0.5", headline=HEADLINE)
 
 
-def _ious(samples: Sequence[Sample], readings: Sequence[Reading], rule: ScoreRule) -> Floats:
-    spans = [np.array(r.spans, dtype=np.float64) if r.spans else NOWHERE for r in readings]
+def _ious(
+    samples: Sequence[Sample], parsed_answers: Sequence[ParsedAnswer], rule: ScoreRule
+) -> Floats:
+    spans = [np.array(r.spans, dtype=np.float64) if r.spans else NOWHERE for r in parsed_answers]
     targets = [np.array(s.target.spans, dtype=np.float64).reshape(-1, 2) for s in samples]
     mode = "zero" if rule.non_finite == "zero" else "official"
     ious = np.nan_to_num(first_ious(spans, targets, non_finite=mode))  # type: ignore[arg-type]

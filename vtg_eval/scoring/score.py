@@ -10,7 +10,7 @@ import numpy as np
 
 from vtg_eval.failures import Failure
 from vtg_eval.metrics.iou import Floats
-from vtg_eval.parsing.answers import Reading
+from vtg_eval.parsing.answers import ParsedAnswer
 from vtg_eval.protocol import Protocol, ScoreRule
 from vtg_eval.scoring.answer_set import AnswerSet
 from vtg_eval.scoring.families import metric_family
@@ -33,7 +33,7 @@ class Score:
     protocol: str
     rule: ScoreRule
     samples: tuple[Sample, ...]
-    readings: tuple[Reading, ...]
+    parsed_answers: tuple[ParsedAnswer, ...]
     table: Table
     metrics: Mapping[str, float]
     failures: Mapping[Failure, int]
@@ -77,14 +77,14 @@ def score_answers(card: Card, answers: AnswerSet, protocol: Protocol, split: str
     """Score answers that may be scored under other protocols, too. Errors as for `score`."""
     rules = protocol.for_task(card.name, card.metric_family, split)
     read = answers.read(rules)
-    table = metric_family(card.metric_family)(card, answers.samples, read.readings, rules)
+    table = metric_family(card.metric_family)(card, answers.samples, read.parsed_answers, rules)
     return Score(
         task=card.name,
         split=split,
         protocol=protocol.name,
         rule=rules.score,
         samples=answers.samples,
-        readings=read.readings,
+        parsed_answers=read.parsed_answers,
         table=table,
         metrics=table.metrics(),
         failures=read.failures,

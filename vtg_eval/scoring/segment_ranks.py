@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vtg_eval.metrics.segment_ranks import SEGMENTS, segment_scores
-from vtg_eval.parsing.answers import Reading
+from vtg_eval.parsing.answers import ParsedAnswer
 from vtg_eval.protocol import Protocol
 from vtg_eval.scoring.grounding import padded
 from vtg_eval.scoring.table import Column, Table, in_denominator
@@ -20,13 +20,16 @@ CHUNKS = 6
 
 
 def segment_ranks(
-    card: Card, samples: Sequence[Sample], readings: Sequence[Reading], protocol: Protocol
+    card: Card,
+    samples: Sequence[Sample],
+    parsed_answers: Sequence[ParsedAnswer],
+    protocol: Protocol,
 ) -> Table:
     """Score spans (seconds, best first), each taken as the segment whose ends are nearest."""
     rule = protocol.score
-    counted = in_denominator(readings, rule)
+    counted = in_denominator(parsed_answers, rule)
     found = segment_scores(
-        _segments([reading.spans for reading in readings]),
+        _segments([reading.spans for reading in parsed_answers]),
         _segments([sample.target.spans for sample in samples]),
     )
     columns = {

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from vtg_eval.failures import Failure
 from vtg_eval.metrics.iou import Floats
-from vtg_eval.parsing.answers import Reading
+from vtg_eval.parsing.answers import ParsedAnswer
 from vtg_eval.protocol import Protocol, ScoreRule
 from vtg_eval.task import Card
 from vtg_eval.types import Sample
@@ -113,14 +113,14 @@ class Table:
         return {name: found[name] for name in self.names}
 
 
-Family = Callable[[Card, Sequence[Sample], Sequence[Reading], Protocol], Table]
+Family = Callable[[Card, Sequence[Sample], Sequence[ParsedAnswer], Protocol], Table]
 """A metric family: samples and what was read in their answers, in the same order, to a table."""
 
 
-def in_denominator(readings: Sequence[Reading], rule: ScoreRule) -> Mask:
+def in_denominator(parsed_answers: Sequence[ParsedAnswer], rule: ScoreRule) -> Mask:
     """Return which samples count, bool [N], by the rule's word on missing and unparsed answers."""
-    counted = np.ones(len(readings), dtype=np.bool_)
-    for row, reading in enumerate(readings):
+    counted = np.ones(len(parsed_answers), dtype=np.bool_)
+    for row, reading in enumerate(parsed_answers):
         if rule.missing == "drop" and not reading.answered:
             counted[row] = False
         if rule.unparsed == "drop" and Failure.UNPARSED in reading.kinds:

@@ -12,13 +12,13 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from vtg_eval.statistics.draws import Draws
-from vtg_eval.statistics.student_t import quantile
+from vtg_eval.statistics.student_t import t_ppf
 
 LEVEL = 0.95
 RESAMPLES = 10_000
 CHUNK = 1 << 17  # draws at a time: they stay in the cache
 FEW_VIDEOS = 30  # docs/statistics.md: from here on intervals hold what they promise
-LEAST_FREEDOM = 3  # of four clusters or more: kurtosis of a few values says no more
+LEAST_DEGREES_OF_FREEDOM = 3  # of four clusters or more: kurtosis of a few values says no more
 
 Floats = npt.NDArray[np.float64]
 
@@ -127,7 +127,7 @@ def _resampled_sums(totals: Floats, resamples: int, seed: int) -> Iterator[Float
 
 def interval(found: Resampled, clusters: int, level: float = LEVEL) -> Interval:
     """Return the interval of one resampled figure over K clusters, as `percentiles` does."""
-    return percentiles(found.drawn, clusters, freedom(found.without, clusters), level)
+    return percentiles(found.drawn, clusters, degrees_of_freedom(found.without, clusters), level)
 
 
 def percentiles(drawn: Floats, clusters: int, degrees: int, level: float = LEVEL) -> Interval:
@@ -145,7 +145,7 @@ def percentiles(drawn: Floats, clusters: int, degrees: int, level: float = LEVEL
     return Interval(float(ends[place - 1]), float(ends[count - place]))
 
 
-def freedom(without: Floats, clusters: int) -> int:
+def degrees_of_freedom(without: Floats, clusters: int) -> int:
     """Return the degrees of freedom of a figure's standard error over K clusters, K - 1 at most.
 
     without: the figure without each cluster, as in `Resampled`. As many as the chi-squared
@@ -156,12 +156,12 @@ def freedom(without: Floats, clusters: int) -> int:
     """
     parts = without[-1] - without[:-1]
     square = float((parts**2).sum())
-    if clusters <= LEAST_FREEDOM or not square > 0:
+    if clusters <= LEAST_DEGREES_OF_FREEDOM or not square > 0:
         return max(clusters - 1, 1)
     excess = clusters * float((parts**4).sum()) / square**2 - 3  # 0 for those without a part
     excess = (clusters - 1) / ((clusters - 2) * (clusters - 3)) * ((clusters + 1) * excess + 6)
     degrees = 2 / (2 / (clusters - 1) + max(excess, 0.0) / clusters)
-    return max(math.floor(degrees + 1e-9), LEAST_FREEDOM)
+    return max(math.floor(degrees + 1e-9), LEAST_DEGREES_OF_FREEDOM)
 
 
 def expanded_tail(clusters: int, degrees: int, level: float = LEVEL) -> float:
@@ -172,7 +172,7 @@ def expanded_tail(clusters: int, degrees: int, level: float = LEVEL) -> float:
     and K / (K - 1) put them (Hesterberg 2015, What Teachers Should Know about the Bootstrap,
     expanded percentiles).
     """
-    reach = quantile((1 + level) / 2, degrees) * math.sqrt(clusters / (clusters - 1))
+    reach = t_ppf((1 + level) / 2, degrees) * math.sqrt(clusters / (clusters - 1))
     return NormalDist().cdf(-reach)
 
 

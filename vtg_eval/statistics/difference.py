@@ -10,8 +10,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vtg_eval.statistics.bootstrap import LEVEL, Floats, Interval, Resampled, freedom, percentiles
-from vtg_eval.statistics.student_t import cumulative
+from vtg_eval.statistics.bootstrap import (
+    LEVEL,
+    Floats,
+    Interval,
+    Resampled,
+    degrees_of_freedom,
+    percentiles,
+)
+from vtg_eval.statistics.student_t import t_cdf
 
 NORMAL = NormalDist()
 
@@ -28,7 +35,7 @@ class Difference:
 
     value: float
     error: float | None = None
-    freedom: int | None = None
+    degrees_of_freedom: int | None = None
     interval: Interval | None = None
     p: float | None = None
 
@@ -57,7 +64,7 @@ def difference(
         return Difference(value)
     inflation = math.sqrt(clusters / (clusters - 1))
     error = float(drawn.std(ddof=1)) * inflation
-    degrees = freedom(without, clusters)
+    degrees = degrees_of_freedom(without, clusters)
     found = percentiles(drawn, clusters, degrees, level)
     if math.isnan(found.low):
         return Difference(value, error, degrees)
@@ -66,7 +73,7 @@ def difference(
     if 2 * beyond >= count:
         return Difference(value, error, degrees, found, 1.0)
     reach = NORMAL.inv_cdf(beyond / count) / inflation
-    return Difference(value, error, degrees, found, 2 * cumulative(reach, degrees))
+    return Difference(value, error, degrees, found, 2 * t_cdf(reach, degrees))
 
 
 def holm(values: Sequence[float]) -> tuple[float, ...]:

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from vtg_eval.statistics.bootstrap import LEVEL
-from vtg_eval.statistics.student_t import quantile
+from vtg_eval.statistics.student_t import t_ppf
 
 POWER = 0.8
 MOST_VIDEOS = 10**9
 
 
 @dataclass(frozen=True, slots=True)
-class Size:
+class SampleSize:
     """So many samples on so many videos."""
 
     samples: int
@@ -28,56 +28,58 @@ class Precision:
     """The standard error of a difference on samples of a size, and its degrees of freedom."""
 
     error: float
-    freedom: int
-    size: Size
+    degrees_of_freedom: int
+    size: SampleSize
 
     def on(self, videos: int) -> Precision:
         """Return what it is on other videos, with as many samples each and as much spread.
 
         The error goes with one over the root of the videos, the degrees of freedom with them.
         """
-        size = Size(math.ceil(videos * self.size.samples / self.size.videos - 1e-9), videos)
+        size = SampleSize(math.ceil(videos * self.size.samples / self.size.videos - 1e-9), videos)
         error = self.error * math.sqrt(self.size.videos / videos)
-        return Precision(error, self.freedom * videos // self.size.videos, size)
+        return Precision(error, self.degrees_of_freedom * videos // self.size.videos, size)
 
     @property
-    def detectable(self) -> float:
+    def minimum_detectable_effect(self) -> float:
         """The smallest true difference that a test at 5 % finds with a power of 80 %."""
-        return detectable(self.error, self.freedom)
+        return minimum_detectable_effect(self.error, self.degrees_of_freedom)
 
 
-def detectable(error: float, freedom: int) -> float:
+def minimum_detectable_effect(error: float, degrees_of_freedom: int) -> float:
     """Return the smallest true difference that a test at 5 % finds with a power of 80 %.
 
     (t(97.5 %) + t(80 %)) * `error`, the standard error of the difference; freedom: its degrees of
     freedom. Infinite where it has none.
     """
-    if freedom < 1:
+    if degrees_of_freedom < 1:
         return math.inf
-    return (quantile((1 + LEVEL) / 2, freedom) + quantile(POWER, freedom)) * error
+    return (t_ppf((1 + LEVEL) / 2, degrees_of_freedom) + t_ppf(POWER, degrees_of_freedom)) * error
 
 
-def detectable_at(precision: Precision, samples: int) -> float:
+def minimum_detectable_effect_at(precision: Precision, samples: int) -> float:
     """Return what `samples` samples can detect, on videos with as many each."""
     size = precision.size
-    return precision.on(max(1, round(samples * size.videos / size.samples))).detectable
+    return precision.on(
+        max(1, round(samples * size.videos / size.samples))
+    ).minimum_detectable_effect
 
 
-def needed(precision: Precision, lift: float) -> Size | None:
+def needed(precision: Precision, effect: float) -> SampleSize | None:
     """Return the fewest videos, and their samples, that can detect `lift`.
 
     None where more than 10^9 videos are needed, or the lift is not above 0.
     """
-    if lift <= 0:
+    if effect <= 0:
         return None
     low, high = 1, 2
-    while precision.on(high).detectable > lift:
+    while precision.on(high).minimum_detectable_effect > effect:
         if high == MOST_VIDEOS:
             return None
         low, high = high, min(2 * high, MOST_VIDEOS)
     while high - low > 1:
         middle = (low + high) // 2
-        if precision.on(middle).detectable > lift:
+        if precision.on(middle).minimum_detectable_effect > effect:
             low = middle
         else:
             high = middle

@@ -16,7 +16,7 @@ from vtg_eval.training.recipe import load_recipe
 from vtg_eval.training.shipped import find_recipe
 
 from vtg_eval.errors import UserError
-from vtg_eval.parsing.answers import read_answer
+from vtg_eval.parsing.answers import parse_answer
 from vtg_eval.protocol import Protocol
 from vtg_eval.registry import Registry
 from vtg_eval.types import Prediction, Span
@@ -170,7 +170,7 @@ def test_the_answer_to_learn_is_read_as_the_label(protocol, times) -> None:
     start, end = times[0] / 10, sum(times) / 10
     asked = sample(spans=(Span(start, end),))
     text = target_text(asked, protocol, reasoning=False)
-    reading = read_answer(asked.to_sample(), Prediction("a", text=text), protocol)
+    reading = parse_answer(asked.to_sample(), Prediction("a", text=text), protocol)
     assert reading.span == pytest.approx((start, end), abs=0.051)
 
 

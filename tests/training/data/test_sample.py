@@ -14,7 +14,7 @@ from vtg_eval.training.data.sample import (
 )
 
 from vtg_eval.errors import DataError, UserError
-from vtg_eval.types import Asks, Span
+from vtg_eval.types import OutputType, Span
 
 TABLE = {"id": "a", "video": "v/a.mp4", "query": "it", "spans": [[1, 2]], "source": "s"}
 DIFFICULTY = {"mean_iou": 0.3, "deviation": 0.1, "parse_failures": 0, "rewards": [0.2, 0.4]}
@@ -54,10 +54,10 @@ def test_a_question_is_asked_as_in_evaluation(tmp_path):
     table = TABLE | {"options": ["red", "blue"], "choice": "B", "clip": [5, 35], "duration": 30}
     (sample,) = read_samples(written(tmp_path / "a.jsonl", table))
     asked = sample.to_sample()
-    assert (asked.asks, asked.clips, asked.letters) == (Asks.BOTH, (Span(5, 35),), ("A", "B"))
+    assert (asked.asks, asked.clips, asked.letters) == (OutputType.BOTH, (Span(5, 35),), ("A", "B"))
     assert (asked.target.spans, asked.target.choice) == ((Span(1, 2),), "B")
     (no_moment,) = read_samples(written(tmp_path / "b.jsonl", table | {"spans": []}))
-    assert no_moment.to_sample().asks is Asks.CHOICE
+    assert no_moment.to_sample().asks is OutputType.CHOICE
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 from vtg_eval.training.data.sample import TrainingSample, write_samples
-from vtg_eval.training.plan.memory import SHARDING, Load, learning, rl_memory, sft_memory
+from vtg_eval.training.plan.memory import SHARDING, BatchLoad, learning, rl_memory, sft_memory
 from vtg_eval.training.plan.model_size import KNOWN, checkpoint_folder, model_size, size_of
-from vtg_eval.training.plan.plan import Place, plan, shown_tokens
+from vtg_eval.training.plan.plan import Hardware, plan, shown_tokens
 from vtg_eval.training.plan.table import table
 from vtg_eval.training.recipe import load_recipe
 from vtg_eval.training.shipped import LAUNCH, find_recipe, shipped_recipes
@@ -28,7 +28,7 @@ SEVEN = load_recipe(find_recipe("timelens-7b"))
 
 def planned(name: str, **place: object):
     recipe = load_recipe(find_recipe(name))
-    return plan(recipe, Place(**place), name, f"runs/{name}", REGISTRY)
+    return plan(recipe, Hardware(**place), name, f"runs/{name}", REGISTRY)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_the_frames_and_tokens_of_a_video_are_the_protocols() -> None:
 def test_memory_of_full_training_is_16_bytes_a_weight_and_is_divided() -> None:
     size = model_size("Qwen2.5-VL-7B-Instruct", None)
     recipe = replace(SEVEN, model=replace(SEVEN.model, freeze_vision=False))
-    load = Load(1, 1, 0, 1)
+    load = BatchLoad(1, 1, 0, 1)
     whole = sft_memory(size, recipe, load, SHARDING["single"])
     states = sum(whole[name] for name in ("weights", "gradients", "AdamW"))
     assert states * 2**30 == pytest.approx(16 * size.parameters)
@@ -108,7 +108,7 @@ def test_memory_of_full_training_is_16_bytes_a_weight_and_is_divided() -> None:
 
 def test_adapters_and_a_frozen_tower_take_less() -> None:
     size = model_size("Qwen2.5-VL-7B-Instruct", None)
-    load = Load(1, 8000, 7000, 64)
+    load = BatchLoad(1, 8000, 7000, 64)
     lora = replace(SEVEN, model=replace(SEVEN.model, train="lora"))
     open_tower = replace(SEVEN, model=replace(SEVEN.model, freeze_vision=False))
     gib = [
@@ -121,7 +121,7 @@ def test_adapters_and_a_frozen_tower_take_less() -> None:
 
 
 def test_a_reference_model_is_held_where_the_answers_may_not_drift() -> None:
-    size, load = model_size("Qwen2.5-VL-7B-Instruct", None), Load(1, 1, 0, 1)
+    size, load = model_size("Qwen2.5-VL-7B-Instruct", None), BatchLoad(1, 1, 0, 1)
     assert SEVEN.rl is not None
     held = replace(SEVEN, rl=replace(SEVEN.rl, beta=0.04))
     assert "reference model" in rl_memory(size, held, load, SHARDING["fsdp2"])

@@ -40,7 +40,7 @@ sft = {}
 [[arms]]
 name = "two"
 title = "other steps, wrong labels"
-data = { wrong_share = 0.5 }
+data = { label_noise = 0.5 }
 sft = { steps = 9 }
 """
 
@@ -57,8 +57,8 @@ def test_arms_are_the_shared_tables_with_their_own_values(tmp_path: Path) -> Non
     assert trainings["none"].sft is None
     one, two = trainings["one-5"], trainings["two-3"]
     assert one.sft and two.sft
-    assert (one.sft.steps, one.sft.batch, one.sft.seed, one.data.wrong_share) == (7, 2, 5, 0)
-    assert (two.sft.steps, two.sft.batch, two.sft.seed, two.data.wrong_share) == (9, 2, 3, 0.5)
+    assert (one.sft.steps, one.sft.batch, one.sft.seed, one.data.label_noise) == (7, 2, 5, 0)
+    assert (two.sft.steps, two.sft.batch, two.sft.seed, two.data.label_noise) == (9, 2, 3, 0.5)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from vtg_eval.training.trainers import stage as stage_module
 from vtg_eval.training.trainers.batches import IGNORED, Batches, Example, find_source, make_batches
 from vtg_eval.training.trainers.sample_order import order
 
-from tests.training_case import RL, SFT, Case, train
+from tests.training_case import RL, SFT, RunSetup, train
 from vtg_eval.engines.base import EngineOptions
 from vtg_eval.engines.transformers import TransformersEngine
 from vtg_eval.errors import UserError
@@ -72,21 +72,21 @@ class Seen:
 
 
 @pytest.fixture(scope="module")
-def batches(case: Case) -> Batches:
+def batches(setup: RunSetup) -> Batches:
     registry = Registry.discover()
-    source = find_source(case.recipe().model, registry)
+    source = find_source(setup.recipe().model, registry)
     return make_batches(source, registry)[0]
 
 
 @pytest.fixture(scope="module")
-def evaluated(case: Case, batches: Batches) -> dict[tuple[int, ...], Any]:
+def evaluated(setup: RunSetup, batches: Batches) -> dict[tuple[int, ...], Any]:
     """What evaluation shows the model for each sample, by its prompt's ids."""
     engine = TransformersEngine(
-        case.start, GenerationRule(max_new_tokens=1), EngineOptions(batch_size=1)
+        setup.start, GenerationRule(max_new_tokens=1), EngineOptions(batch_size=1)
     )
     seen = Seen()
     seen.watch(engine._model)
-    completions = list(engine.generate(batches.request(e) for e in case.examples))
+    completions = list(engine.generate(batches.request(e) for e in setup.examples))
     engine.close()
     asked = [c.prompt_token_ids for c in completions]
     assert [tuple(ids) for ids, _, _ in seen.rows] == asked
@@ -95,16 +95,16 @@ def evaluated(case: Case, batches: Batches) -> dict[tuple[int, ...], Any]:
 
 @pytest.mark.parametrize("kind", ["sft", "rl"])
 def test_the_model_sees_in_training_what_it_sees_in_evaluation(
-    kind: str, case: Case, evaluated: dict[Any, Any], tmp_path: Path, monkeypatch: Any
+    kind: str, setup: RunSetup, evaluated: dict[Any, Any], tmp_path: Path, monkeypatch: Any
 ) -> None:
     """In every forward pass of both stages: those that draw answers and those of the loss."""
     seen = Seen()
     load = stage_module.load_policy
     monkeypatch.setattr(stage_module, "load_policy", lambda *args: seen.watch(load(*args)))
-    recipe = case.recipe(
+    recipe = setup.recipe(
         sft=replace(SFT, steps=3), rl=replace(RL, steps=3, group=2, device_batch=2)
     )
-    train(kind, recipe, case.examples, tmp_path / "out")
+    train(kind, recipe, setup.examples, tmp_path / "out")
     found = {prompt: seen.of(list(prompt)) for prompt in evaluated}
     assert sum(map(len, found.values())) == len(seen.rows)
     for prompt, inputs in found.items():
@@ -114,9 +114,9 @@ def test_the_model_sees_in_training_what_it_sees_in_evaluation(
             assert torch.equal(positions, evaluated[prompt][1])
 
 
-def test_labels_are_the_answer_and_its_end(case: Case, batches: Batches) -> None:
-    batch = batches.lessons(case.examples[:3])
-    for row, example in enumerate(case.examples[:3]):
+def test_labels_are_the_answer_and_its_end(setup: RunSetup, batches: Batches) -> None:
+    batch = batches.lessons(setup.examples[:3])
+    for row, example in enumerate(setup.examples[:3]):
         prompt, answer = batches.prompt(example).ids, batches.answer_ids(example)
         labels = batch["labels"][row]
         assert labels[labels != IGNORED].tolist() == answer
@@ -125,25 +125,29 @@ def test_labels_are_the_answer_and_its_end(case: Case, batches: Batches) -> None
 
 
 @pytest.mark.parametrize("text", ["", "1 - 2<|im_end|>", "<|video_pad|>", "a <|im_start|>user"])
-def test_answers_with_control_tokens_are_refused(text: str, case: Case, batches: Batches) -> None:
+def test_answers_with_control_tokens_are_refused(
+    text: str, setup: RunSetup, batches: Batches
+) -> None:
     with pytest.raises(UserError, match=r"sample s0 holds"):
-        batches.lessons([replace(case.examples[0], answer=text)])
+        batches.lessons([replace(setup.examples[0], answer=text)])
 
 
-def test_a_video_that_cannot_be_read_is_named(case: Case, batches: Batches, tmp_path: Path) -> None:
+def test_a_video_that_cannot_be_read_is_named(
+    setup: RunSetup, batches: Batches, tmp_path: Path
+) -> None:
     (tmp_path / "broken.mp4").write_bytes(b"no video")
-    broken = Example(case.examples[0].sample, tmp_path / "broken.mp4")
+    broken = Example(setup.examples[0].sample, tmp_path / "broken.mp4")
     with pytest.raises(UserError, match=r"broken\.mp4 \(sample s0\) cannot be read"):
         batches.prompt(broken)
 
 
-def test_frames_as_images_cost_more_than_the_video(case: Case, batches: Batches) -> None:
+def test_frames_as_images_cost_more_than_the_video(setup: RunSetup, batches: Batches) -> None:
     """The figures of docs/design/training.md hang on this: images share no temporal patch."""
     registry = Registry.discover()
-    processor = make_batches(find_source(case.recipe().model, registry), registry)[1]
-    request = batches.request(case.examples[2])
+    processor = make_batches(find_source(setup.recipe().model, registry), registry)[1]
+    request = batches.request(setup.examples[2])
     assert request.frames is not None
-    video = batches.prompt(case.examples[2])
+    video = batches.prompt(setup.examples[2])
     place = processor.video_token_id
     frames = list(request.frames.array)
     grids = processor.image_processor(frames, do_resize=False, return_tensors="pt")

@@ -21,11 +21,11 @@ from vtg_eval.training.trainers.rewards import (
 )
 
 from vtg_eval.errors import UserError
-from vtg_eval.parsing.answers import read_answer
+from vtg_eval.parsing.answers import parse_answer
 from vtg_eval.protocol import Protocol
 from vtg_eval.registry import Registry
 from vtg_eval.scoring.score import score
-from vtg_eval.types import Asks, Prediction, Sample, Span, Target
+from vtg_eval.types import OutputType, Prediction, Sample, Span, Target
 
 REGISTRY = Registry.discover()
 STRICT = REGISTRY.protocol("strict@1")
@@ -94,14 +94,14 @@ def test_a_time_that_is_no_number_earns_nothing_even_where_a_source_lets_it() ->
     asked = sample((2, 6))
     ready = Prediction("a", spans=(Span(math.nan, math.nan),))
     assert score(CARD, [asked], [ready], protocol, "test").values.tolist() == [1.0]
-    assert tiou(asked, read_answer(asked, ready, protocol), protocol) == 0.0
+    assert tiou(asked, parse_answer(asked, ready, protocol), protocol) == 0.0
 
 
 @given(
     text=st.one_of(st.text(max_size=200), st.from_regex(r"[0-9eE.,: to\-\[\]<>/a-z]{0,80}")),
     spans=st.lists(st.tuples(st.floats(-5, 50), st.floats(-5, 50)), max_size=3),
     name=st.sampled_from(TEXT_PROTOCOLS),
-    asks=st.sampled_from(list(Asks)),
+    asks=st.sampled_from(list(OutputType)),
 )
 @settings(max_examples=300, deadline=None)
 def test_rewards_are_bounded_whatever_the_text(text, spans, name, asks) -> None:
@@ -171,7 +171,7 @@ def test_an_event_that_never_happens_wants_that_said() -> None:
 
 
 def test_an_option_is_right_or_not() -> None:
-    asked = sample(asks=Asks.CHOICE, options=("red", "blue"))
+    asked = sample(asks=OutputType.CHOICE, options=("red", "blue"))
     asked = replace(asked, target=Target(choice="B"))
     assert rewards("B", asked).choice == 1.0
     assert rewards("A", asked).choice == 0.0

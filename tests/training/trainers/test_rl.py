@@ -16,7 +16,7 @@ from vtg_eval.training.trainers.rl import check_groups, run_rl
 
 from tests.training_case import (
     RL,
-    Case,
+    RunSetup,
     elsewhere,
     free_port,
     killed_at,
@@ -31,7 +31,7 @@ pytestmark = [pytest.mark.engine, pytest.mark.xdist_group("training")]
 
 
 @pytest.fixture(scope="module")
-def cold(one: Case, tmp_path_factory: pytest.TempPathFactory) -> Case:
+def cold(one: RunSetup, tmp_path_factory: pytest.TempPathFactory) -> RunSetup:
     """The case after a cold start: its answers are spans, some of them right."""
     out = tmp_path_factory.mktemp("cold") / "out"
     recipe = with_rule(
@@ -41,7 +41,7 @@ def cold(one: Case, tmp_path_factory: pytest.TempPathFactory) -> Case:
 
 
 @pytest.fixture(scope="module")
-def trained(cold: Case, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trained(cold: RunSetup, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Six steps without an interruption."""
     out = tmp_path_factory.mktemp("rl") / "out"
     train("rl", cold.recipe(), cold.examples, out)
@@ -68,7 +68,7 @@ def test_the_reference_sees_what_the_policy_sees(trained: Path) -> None:
 
 
 def test_a_killed_training_resumes_to_the_same_curve(
-    cold: Case, trained: Path, tmp_path: Path
+    cold: RunSetup, trained: Path, tmp_path: Path
 ) -> None:
     """The same answers are drawn, so rewards, losses and weights are the same to the last bit."""
     out = tmp_path / "out"
@@ -79,15 +79,15 @@ def test_a_killed_training_resumes_to_the_same_curve(
     assert result == (trained / "checkpoint" / "model.safetensors").read_bytes()
 
 
-def test_sharing_the_prompt_of_a_group_changes_no_figure(case: Case, tmp_path: Path) -> None:
-    recipe = with_rule(case.recipe(), "rl", steps=2)
-    train("rl", recipe, case.examples, tmp_path / "apart")
-    train("rl", with_rule(recipe, "rl", share_prompt=True), case.examples, tmp_path / "shared")
+def test_sharing_the_prompt_of_a_group_changes_no_figure(setup: RunSetup, tmp_path: Path) -> None:
+    recipe = with_rule(setup.recipe(), "rl", steps=2)
+    train("rl", recipe, setup.examples, tmp_path / "apart")
+    train("rl", with_rule(recipe, "rl", share_prompt=True), setup.examples, tmp_path / "shared")
     for apart, shared in zip(lines(tmp_path / "apart"), lines(tmp_path / "shared"), strict=True):
         assert shared == pytest.approx(apart, rel=1e-3, abs=1e-5)
 
 
-def test_two_processes_draw_and_learn_as_one(cold: Case, trained: Path, tmp_path: Path) -> None:
+def test_two_processes_draw_and_learn_as_one(cold: RunSetup, trained: Path, tmp_path: Path) -> None:
     """Each of two processes has one whole group; the loss is a mean over answers."""
     single = with_rule(cold.recipe(), "rl", steps=3, loss="grpo", learning_rate=1e-5)
     train("rl", single, cold.examples, tmp_path / "one")
@@ -104,7 +104,7 @@ def test_two_processes_draw_and_learn_as_one(cold: Case, trained: Path, tmp_path
         assert [line[key] for line in lines(out)] == pytest.approx(alone, rel=1e-3, abs=1e-5)
 
 
-def test_a_plateau_ends_training_with_a_checkpoint(cold: Case, tmp_path: Path) -> None:
+def test_a_plateau_ends_training_with_a_checkpoint(cold: RunSetup, tmp_path: Path) -> None:
     out = tmp_path / "out"
     recipe = with_rule(cold.recipe(), "rl", learning_rate=0.0, steps=40, plateau=2, beta=0.0)
     result = train("rl", recipe, cold.examples, out)
@@ -116,7 +116,7 @@ def test_a_plateau_ends_training_with_a_checkpoint(cold: Case, tmp_path: Path) -
 
 
 def test_what_was_stopped_before_the_result_was_written_is_not_trained_on(
-    cold: Case, tmp_path: Path
+    cold: RunSetup, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
     recipe = with_rule(cold.recipe(), "rl", learning_rate=0.0, steps=40, plateau=2, beta=0.0)
@@ -151,7 +151,7 @@ def test_a_rising_reward_or_a_falling_deviation_is_no_plateau() -> None:
 
 @pytest.mark.parametrize("rollouts", ["vllm-colocate", "vllm-server"])
 def test_rollouts_that_would_not_see_the_video_are_refused(
-    rollouts: str, one: Case, tmp_path: Path
+    rollouts: str, one: RunSetup, tmp_path: Path
 ) -> None:
     recipe = with_rule(one.recipe(), "rl", rollouts=rollouts)
     with pytest.raises(UserError, match="vLLM would answer blind"):

@@ -18,7 +18,7 @@ from vtg_eval.training.trainers.batches import find_source, make_batches
 from vtg_eval.training.trainers.sft import run_sft
 
 from tests.training_case import (
-    Case,
+    RunSetup,
     elsewhere,
     free_port,
     killed_at,
@@ -37,7 +37,7 @@ pytestmark = [pytest.mark.engine, pytest.mark.xdist_group("training")]
 
 
 @pytest.fixture(scope="module")
-def trained(one: Case, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trained(one: RunSetup, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Six steps without an interruption."""
     out = tmp_path_factory.mktemp("sft") / "out"
     train("sft", one.recipe(), one.examples, out)
@@ -67,7 +67,7 @@ def test_the_log_has_a_line_for_each_step(trained: Path) -> None:
 
 
 def test_a_killed_training_resumes_to_the_same_curve_and_weights(
-    one: Case, trained: Path, tmp_path: Path
+    one: RunSetup, trained: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
     killed_at(4, "sft", one.recipe(), one, out)
@@ -78,7 +78,7 @@ def test_a_killed_training_resumes_to_the_same_curve_and_weights(
 
 
 def test_a_state_that_was_not_written_to_its_end_is_passed_over(
-    one: Case, trained: Path, tmp_path: Path
+    one: RunSetup, trained: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
     shutil.copytree(trained, out)
@@ -90,13 +90,13 @@ def test_a_state_that_was_not_written_to_its_end_is_passed_over(
     assert not changed(trained / "checkpoint", out / "checkpoint")
 
 
-def test_a_finished_training_is_left_alone(one: Case, trained: Path) -> None:
+def test_a_finished_training_is_left_alone(one: RunSetup, trained: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in trained.rglob("*")}
     assert run_sft(one.recipe(), one.examples, trained) == trained / "checkpoint"
     assert {path: path.stat().st_mtime_ns for path in trained.rglob("*")} == before
 
 
-def test_two_processes_learn_as_one(one: Case, trained: Path, tmp_path: Path) -> None:
+def test_two_processes_learn_as_one(one: RunSetup, trained: Path, tmp_path: Path) -> None:
     """Over gloo, as accelerate starts them: half of each step's samples each."""
     out, port = tmp_path / "out", free_port()
     recipe = with_rule(one.recipe(), "sft", device_batch=1)
@@ -112,14 +112,14 @@ def test_two_processes_learn_as_one(one: Case, trained: Path, tmp_path: Path) ->
     assert (out / "checkpoint" / "model.safetensors").is_file()
 
 
-def test_accumulated_batches_learn_as_one(one: Case, trained: Path, tmp_path: Path) -> None:
+def test_accumulated_batches_learn_as_one(one: RunSetup, trained: Path, tmp_path: Path) -> None:
     recipe = with_rule(one.recipe(), "sft", device_batch=1)
     train("sft", recipe, one.examples, tmp_path / "out")
     apart = [line["loss"] for line in lines(tmp_path / "out")]
     assert apart == pytest.approx([line["loss"] for line in lines(trained)], rel=1e-4)
 
 
-def test_the_checkpoint_is_scored_as_it_is(one: Case, trained: Path) -> None:
+def test_the_checkpoint_is_scored_as_it_is(one: RunSetup, trained: Path) -> None:
     registry = Registry.discover()
     model = replace(one.recipe().model, checkpoint=str(trained / "checkpoint"))
     batches, _ = make_batches(find_source(model, registry), registry)
@@ -153,16 +153,16 @@ def _numpy_state() -> list[Any]:
 
 @pytest.mark.parametrize("stage", ["sft", "rl"])
 def test_both_families_train_a_step_by_the_code_of_the_full_recipes(
-    stage: str, case: Case, tmp_path: Path
+    stage: str, setup: RunSetup, tmp_path: Path
 ) -> None:
     """As the 7B recipes do: bfloat16, a frozen vision tower, no reference model."""
     rule = {"steps": 1, "warmup": 0.0} | (
         {"beta": 0.0, "group": 2, "device_batch": 2} if stage == "rl" else {}
     )
-    recipe = with_rule(case.recipe(dtype="bfloat16", freeze_vision=True), stage, **rule)
-    result = train(stage, recipe, case.examples, tmp_path / "out")
+    recipe = with_rule(setup.recipe(dtype="bfloat16", freeze_vision=True), stage, **rule)
+    result = train(stage, recipe, setup.examples, tmp_path / "out")
     assert len(lines(tmp_path / "out")) == 1
-    moved = _moved(case.start, result)
+    moved = _moved(setup.start, result)
     assert moved or stage == "rl"  # a random model earns nothing
     assert not {name for name in moved if is_vision(name)}
     assert all(tensor.dtype == torch.bfloat16 for tensor in weights(result).values())
@@ -173,7 +173,7 @@ def _moved(start: Path, result: Path) -> set[str]:
     return {n for n in before if not torch.equal(before[n].to(torch.bfloat16), after[n])}
 
 
-def test_adapters_are_merged_into_the_language_model(one: Case, tmp_path: Path) -> None:
+def test_adapters_are_merged_into_the_language_model(one: RunSetup, tmp_path: Path) -> None:
     recipe = one.recipe(train="lora", lora_rank=2, freeze_vision=True)
     result = train("sft", with_rule(recipe, "sft", steps=2), one.examples, tmp_path / "out")
     moved = changed(one.start, result)
@@ -183,7 +183,7 @@ def test_adapters_are_merged_into_the_language_model(one: Case, tmp_path: Path) 
     assert not (result / "adapter_config.json").exists()
 
 
-def test_adapters_resume_too(one: Case, tmp_path: Path) -> None:
+def test_adapters_resume_too(one: RunSetup, tmp_path: Path) -> None:
     recipe = one.recipe(train="lora", lora_rank=2, freeze_vision=True)
     recipe = with_rule(recipe, "sft", steps=4, save_steps=2)
     train("sft", recipe, one.examples, tmp_path / "straight")
@@ -196,7 +196,7 @@ def test_adapters_resume_too(one: Case, tmp_path: Path) -> None:
 
 
 def test_a_loss_that_is_no_number_stops_and_keeps_the_last_good_state(
-    one: Case, tmp_path: Path
+    one: RunSetup, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
     recipe = with_rule(
@@ -218,7 +218,7 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_last_good_state(
     ],
 )
 def test_a_folder_of_another_recipe_is_refused(
-    change: dict[str, Any], named: str, one: Case, trained: Path
+    change: dict[str, Any], named: str, one: RunSetup, trained: Path
 ) -> None:
     before = (trained / "training.json").read_bytes()
     with pytest.raises(UserError, match=f"holds another training: {named} differ"):
@@ -226,20 +226,20 @@ def test_a_folder_of_another_recipe_is_refused(
     assert (trained / "training.json").read_bytes() == before
 
 
-def test_a_folder_of_other_data_is_refused(one: Case, trained: Path) -> None:
+def test_a_folder_of_other_data_is_refused(one: RunSetup, trained: Path) -> None:
     other = (replace(one.examples[0], answer="9.0 - 9.5"), *one.examples[1:])
     with pytest.raises(UserError, match="holds another training: data differ"):
         run_sft(one.recipe(), other, trained)
 
 
-def test_a_folder_with_something_else_in_it_is_left_alone(one: Case, tmp_path: Path) -> None:
+def test_a_folder_with_something_else_in_it_is_left_alone(one: RunSetup, tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("precious")
     with pytest.raises(UserError, match="is not empty and holds no training"):
         run_sft(one.recipe(), one.examples, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 
-def test_batches_that_do_not_divide_are_named(one: Case, tmp_path: Path) -> None:
+def test_batches_that_do_not_divide_are_named(one: RunSetup, tmp_path: Path) -> None:
     recipe = with_rule(one.recipe(), "sft", batch=3)
     with pytest.raises(UserError, match=r"sft\.batch is 3, which is no multiple of 1 processes"):
         run_sft(recipe, one.examples, tmp_path / "out")
@@ -247,7 +247,7 @@ def test_batches_that_do_not_divide_are_named(one: Case, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("stage", ["sft", "rl"])
 def test_training_is_quiet(
-    stage: str, one: Case, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    stage: str, one: RunSetup, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     train(stage, with_rule(one.recipe(), stage, steps=1), one.examples, tmp_path / "out")
     assert capfd.readouterr() == ("", "")

@@ -3,7 +3,7 @@
 Where a video's time is a position (Qwen2.5-VL), the text after it goes on from the largest
 position in the video, and so do vLLM and transformers 5.2. transformers 5.19 goes on from the
 picture's height or width instead, so that the question falls amid the video's times.
-`mend_positions` restores the former; where each frame pair is a group of its own (Qwen3-VL)
+`patch_rope_positions` restores the former; where each frame pair is a group of its own (Qwen3-VL)
 both rules are one and nothing changes.
 """
 
@@ -17,7 +17,7 @@ import torch
 Positions = tuple[torch.Tensor, torch.Tensor]
 
 
-def mend_positions(model: Any) -> None:
+def patch_rope_positions(model: Any) -> None:
     """Wrap the model's `get_rope_index`, where it has one."""
     inner = getattr(model, "model", None)
     original = getattr(inner, "get_rope_index", None)
@@ -32,7 +32,7 @@ def mend_positions(model: Any) -> None:
         if mask is None:
             mask = torch.ones_like(input_ids)
         deltas = [
-            _mend_row(positions[:, row], kinds[row], mask[row].bool())
+            _patch_row(positions[:, row], kinds[row], mask[row].bool())
             for row in range(len(input_ids))
         ]
         return positions, torch.tensor(deltas, device=positions.device).unsqueeze(1)
@@ -40,7 +40,7 @@ def mend_positions(model: Any) -> None:
     inner.get_rope_index = get_rope_index
 
 
-def _mend_row(positions: torch.Tensor, kinds: torch.Tensor, mask: torch.Tensor) -> int:
+def _patch_row(positions: torch.Tensor, kinds: torch.Tensor, mask: torch.Tensor) -> int:
     """Shift each group of one row (int [3, L], in place) to follow the one before it.
 
     Returns by how much the next position exceeds the number of tokens.

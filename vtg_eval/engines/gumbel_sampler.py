@@ -8,7 +8,7 @@ import torch
 from transformers import LogitsProcessor
 
 
-class Drawing(LogitsProcessor):  # type: ignore[misc]
+class GumbelSampler(LogitsProcessor):  # type: ignore[misc]
     """Makes greedy decoding draw from softmax(logits / temperature), each row by its own seed.
 
     The largest of logits / temperature + g, with independent Gumbel noise g, is distributed as

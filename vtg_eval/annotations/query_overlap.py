@@ -18,7 +18,7 @@ def normalised(query: str) -> str:
     return " ".join(query.casefold().split()).rstrip(".").rstrip()
 
 
-def with_seen_queries(
+def with_query_overlap(
     samples: Sequence[Sample], card: Card, split: str, read: Callable[[str], Sequence[Sample]]
 ) -> tuple[Sample, ...]:
     """Return the samples, each in a group that says whether its query stands in the train split.

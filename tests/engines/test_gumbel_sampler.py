@@ -8,9 +8,9 @@ pytest.importorskip("transformers", reason="needs the extra hf")
 
 import torch
 
-from tests.engine_case import Case
+from tests.engine_case import RunSetup
 from vtg_eval.engines.base import Engine, EngineOptions, Request
-from vtg_eval.engines.drawing import Drawing
+from vtg_eval.engines.gumbel_sampler import GumbelSampler
 from vtg_eval.engines.transformers import TransformersEngine
 from vtg_eval.errors import UserError
 from vtg_eval.protocol import GenerationRule
@@ -23,7 +23,7 @@ DRAWN = GenerationRule(max_new_tokens=12, decoding="sample")
 def test_tokens_are_drawn_from_the_softmax(temperature: float) -> None:
     logits = torch.tensor([2.0, 1.0, 0.0, -1.0])
     rows = 20_000
-    drawing = Drawing(range(rows), temperature)
+    drawing = GumbelSampler(range(rows), temperature)
     chosen = drawing(torch.zeros(rows, 1), logits.repeat(rows, 1)).argmax(dim=1)
     found = torch.bincount(chosen, minlength=4) / rows
     wanted = torch.softmax(logits / temperature, dim=0)
@@ -32,7 +32,7 @@ def test_tokens_are_drawn_from_the_softmax(temperature: float) -> None:
 
 def test_a_row_goes_on_from_its_own_seed_whatever_stands_beside_it() -> None:
     logits = torch.zeros(3, 50)
-    together, alone = Drawing([7, 8, 9], 1.0), Drawing([8], 1.0)
+    together, alone = GumbelSampler([7, 8, 9], 1.0), GumbelSampler([8], 1.0)
     for _ in range(3):
         assert torch.equal(together(logits, logits)[1], alone(logits[:1], logits[:1])[0])
 
@@ -41,11 +41,11 @@ def texts(engine: Engine, requests: list[Request]) -> dict[str, str]:
     return {found.sample_id: found.text for found in engine.generate(requests)}
 
 
-def test_drawn_answers_repeat_for_a_seed_in_any_batch_and_order(case: Case) -> None:
-    requests = list(case.requests[:6])
-    alone = TransformersEngine(case.folder, DRAWN, EngineOptions(batch_size=1))
-    batch = TransformersEngine(case.folder, DRAWN, EngineOptions(batch_size=4))
-    other = TransformersEngine(case.folder, DRAWN, EngineOptions(batch_size=4, seed=1))
+def test_drawn_answers_repeat_for_a_seed_in_any_batch_and_order(setup: RunSetup) -> None:
+    requests = list(setup.requests[:6])
+    alone = TransformersEngine(setup.folder, DRAWN, EngineOptions(batch_size=1))
+    batch = TransformersEngine(setup.folder, DRAWN, EngineOptions(batch_size=4))
+    other = TransformersEngine(setup.folder, DRAWN, EngineOptions(batch_size=4, seed=1))
     found = texts(alone, requests)
     assert texts(batch, requests[::-1]) == found
     assert texts(other, requests) != found
@@ -53,10 +53,10 @@ def test_drawn_answers_repeat_for_a_seed_in_any_batch_and_order(case: Case) -> N
     assert (facts["decoding"], facts["temperature"]) == ("sample", 1.0)
 
 
-def test_a_temperature_near_zero_is_greedy(case: Case, hf_engine: Engine) -> None:
+def test_a_temperature_near_zero_is_greedy(setup: RunSetup, hf_engine: Engine) -> None:
     cold = GenerationRule(max_new_tokens=12, decoding="sample", temperature=1e-6)
-    engine = TransformersEngine(case.folder, cold, EngineOptions(batch_size=4))
-    requests = list(case.requests[:6])
+    engine = TransformersEngine(setup.folder, cold, EngineOptions(batch_size=4))
+    requests = list(setup.requests[:6])
     assert texts(engine, requests) == texts(hf_engine, requests)
 
 
