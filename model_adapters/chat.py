@@ -53,7 +53,7 @@ class ChatMarkup:
             from transformers.utils.chat_template_utils import render_jinja_template
         except ImportError as exc:
             raise UserError(
-                f"A model's prompt needs the extra hf (pip install 'vtg-eval[hf]'): {exc}"
+                f'A model\'s prompt needs the extra hf (README, "Install"): {exc}'
             ) from exc
         try:
             (text,), _ = render_jinja_template(

@@ -232,5 +232,5 @@ def _write_parquet(path: Path, rows: Sequence[Row]) -> None:
         import pyarrow
         from pyarrow import parquet
     except ImportError as exc:
-        raise UserError("Parquet needs pyarrow: pip install 'vtg-eval[train]'.") from exc
+        raise UserError('Parquet needs pyarrow, of the extra train (README, "Install").') from exc
     parquet.write_table(pyarrow.Table.from_pylist([dict(row) for row in rows]), path)

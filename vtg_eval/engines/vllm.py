@@ -40,7 +40,7 @@ try:
         from vllm.sampling_params import RequestOutputKind
         from vllm.v1.engine.exceptions import EngineDeadError
 except ImportError as exc:
-    raise ImportError(f"it needs the extra vllm (pip install 'vtg-eval[vllm]'): {exc}") from exc
+    raise ImportError(f'it needs the extra vllm (README, "Install"): {exc}') from exc
 
 GIB = 1 << 30
 # Longest prompt with its answer, in tokens: twice what 14,336 visual tokens with their time

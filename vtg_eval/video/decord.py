@@ -33,7 +33,7 @@ class DecordDecoder(Decoder):
             import decord
         except ImportError as exc:
             raise UserError(
-                'The decoder "decord" is not installed: pip install "vtg-eval[decord]".'
+                'The decoder "decord" needs the extra decord (README, "Install").'
             ) from exc
         self._decord = decord
         self.version: str = decord.__version__
