@@ -122,10 +122,11 @@ def test_the_top_of_the_harness_is_what_a_plug_in_imports() -> None:
 
 def test_the_page_of_the_architecture_has_the_rooms_in_order() -> None:
     page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
-    for folder, order in ORDER.items():
-        section = page.split(f"## `{folder}/`")[1].split("\n## ")[0]
+    tables = {f"`{folder}/`": list(reversed(order)) for folder, order in ORDER.items()}
+    for heading, rooms in {**tables, "Plug-in folders": list(PLUGIN_FOLDERS)}.items():
+        section = page.split(f"## {heading}\n")[1].split("\n## ")[0]
         rows = re.findall(r"^\| `(\w+)(?:/|\.py)` \|", section, flags=re.MULTILINE)
-        assert rows == list(reversed(order))
+        assert rows == rooms, heading
 
 
 def test_the_harness_knows_no_plug_in_folder() -> None:
