@@ -24,7 +24,7 @@ RESULTS = TaskResults(
     failures={"unparsed": 1},
     floors={"whole video": {"R1@0.5": 10.0, "mIoU": 27.04}},
     ceiling={"R1@0.5": 100.0, "mIoU": 97.5},
-    spread=(
+    scores_across_protocols=(
         ProtocolScore("strict@1", 2, {"mIoU": 44.44}, differs=False, why=()),
         ProtocolScore("x@1", 1, {"mIoU": None}, differs=True, why=("1 sample fewer", "IoU >")),
     ),
@@ -73,6 +73,6 @@ def test_a_subset_is_said_in_table_and_text(subset: Subset, reason: str) -> None
 
 
 def test_what_a_run_does_not_have_is_left_out() -> None:
-    bare = replace(RESULTS, floors={}, ceiling=None, spread=(), groups=(), failures={})
+    bare = replace(RESULTS, floors={}, ceiling=None, scores_across_protocols=(), groups=(), failures={})
     text = report(bare)
     assert not any(word in text for word in ("floor", "ceiling", "ledger", "protocols", "length"))
