@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import tomllib
+from dataclasses import is_dataclass
 from pathlib import Path
+from typing import Any, get_args, get_type_hints
 
 import pytest
 from vtg_eval.training.data.sample import TrainingSample
-from vtg_eval.training.recipe import load_recipe
+from vtg_eval.training.recipe import Recipe, load_recipe, make_recipe
 from vtg_eval.training.shipped import find_recipe, shipped_recipes
 
 from vtg_eval.errors import UserError
@@ -171,6 +173,31 @@ def test_a_mistake_is_named(tmp_path: Path, text: str, says: str) -> None:
     with pytest.raises(UserError, match=r"r\.toml") as error:
         load_recipe(written(tmp_path, text))
     assert says in str(error.value)
+
+
+def numbers() -> list[tuple[str, str]]:
+    """Return the table and the key of each number of a recipe."""
+    tables = {name: kind for name, hint in get_type_hints(Recipe).items() for kind in kinds(hint)}
+    return [
+        (table, key)
+        for table, kind in tables.items()
+        for key, hint in get_type_hints(kind).items()
+        if hint in (int, float)
+    ]
+
+
+def kinds(hint: Any) -> list[Any]:
+    """Return the dataclass in an annotation, if there is one."""
+    return [kind for kind in (hint, *get_args(hint)) if is_dataclass(kind)]
+
+
+@pytest.mark.parametrize(("table", "key"), numbers())
+@pytest.mark.parametrize("value", [-1, float("inf"), 10**400])
+def test_no_number_may_be_negative_or_without_end(table: str, key: str, value: float) -> None:
+    tables: dict[str, Any] = tomllib.loads(WHOLE)
+    tables.setdefault(table, {})[key] = value
+    with pytest.raises(UserError, match=rf"^{table}\.{key} is (-1|inf|10000*\.\.\.); it must be a"):
+        make_recipe(tables)
 
 
 def test_a_file_that_is_no_text_and_one_that_is_not_there(tmp_path: Path) -> None:

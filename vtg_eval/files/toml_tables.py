@@ -93,9 +93,8 @@ def _values(value: Any, hint: Any, key: str) -> Iterator[_Value]:
     """Yield all that a value holds, as far as the annotations say, then the value itself."""
     kind, prefix = _required(hint), f"{key}." if key else ""
     if _is_table(value, kind):
-        hints = _hints(kind)
-        for name in (name for name in value if name in hints):
-            yield from _values(value[name], hints[name], f"{prefix}{name}")
+        for name in (name for name in value if name in _hints(kind)):
+            yield from _values(value[name], _hints(kind)[name], f"{prefix}{name}")
     elif isinstance(value, dict) and get_origin(kind) in (dict, Mapping):
         for name, item in value.items():
             yield from _values(item, get_args(kind)[1], f"{prefix}{name}")
@@ -124,11 +123,10 @@ def _refuse_unknown_keys(table: _Value) -> None:
     kind = _required(table.hint)
     if not _is_table(table.value, kind):
         return
-    known = [field.name for field in fields(kind)]
     for name in table.value:
-        if name not in known:
+        if name not in _hints(kind):
             key = f"{table.key}.{name}" if table.key else name
-            raise UserError(f'there is no key "{key}". {suggestion(name, known)}')
+            raise UserError(f'there is no key "{key}". {suggestion(name, _hints(kind))}')
 
 
 def _mistake(wrong: _Value) -> UserError:
