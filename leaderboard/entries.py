@@ -10,19 +10,21 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from vtg_eval.errors import UserError
 from vtg_eval.failures import Failure
 from vtg_eval.files.digests import canonical, sha256
 from vtg_eval.files.json_files import Metrics
 from vtg_eval.registry import Registry
-from vtg_eval.run.finished import protocol_from_json, rescore
+from vtg_eval.run.finished import rescore
 from vtg_eval.run.folder import RunFolder
 from vtg_eval.run.journal import read_journal
 from vtg_eval.run.manifest import Manifest, Subset
 from vtg_eval.run.results import TaskResults, load_results
 from vtg_eval.run.spec import RunSpec
 
-from .published import SETTINGS, Setting
+from .published import Setting
 
 FORMAT = 1
 MANIFESTS = "manifests"  # the folder of the entries, in the sources and in the tables
@@ -134,7 +136,8 @@ def make_entry(
     asked = {sample.id for sample in results.samples}
     told = sorted([r.id, r.finish, r.text] for r in records.values() if r.id in asked)
     return LeaderboardEntry(
-        name=_name(manifest),
+        # the name that the run's folder has by default
+        name=RunSpec.from_json(manifest.spec).folder_name,
         setting=setting,
         spec=manifest.spec,
         subset=results.subset,
@@ -174,12 +177,6 @@ def _equal(a: Any, b: Any) -> bool:
     return bool(a == b)
 
 
-def _name(manifest: Manifest) -> str:
-    """Return the name that the run's folder has by default."""
-    protocol = protocol_from_json(manifest.spec["protocol"])
-    return RunSpec(**{**manifest.spec, "protocol": protocol}).folder_name
-
-
 def _versions(manifest: Manifest) -> tuple[Mapping[str, str], ...]:
     found: list[Mapping[str, str]] = []
     for session in manifest.sessions:
@@ -215,18 +212,7 @@ def load_entry(path: Path) -> LeaderboardEntry:
 
 
 def _entry(parts: Mapping[str, Any]) -> LeaderboardEntry:
-    subset, figures = parts["subset"], parts["figures"]
-    if parts["setting"] not in SETTINGS:
-        raise ValueError(f"setting {parts['setting']!r}")
-    entry = LeaderboardEntry(
-        name=parts["name"],
-        setting=parts["setting"],
-        spec=parts["spec"],
-        subset=Subset(**{**subset, "missing_videos": tuple(subset["missing_videos"])}),
-        versions=tuple(parts["versions"]),
-        answers=Answers(**parts["answers"]),
-        figures=Figures(**{**figures, "headline": tuple(figures["headline"])}),
-    )
+    entry = msgspec.convert(parts, LeaderboardEntry)
     _check_figures(entry.figures)
     if not all((entry.task, entry.split, entry.model, entry.protocol, *entry.data)):
         raise ValueError("its spec lacks a name")
@@ -236,7 +222,7 @@ def _entry(parts: Mapping[str, Any]) -> LeaderboardEntry:
 
 
 def _check_figures(figures: Figures) -> None:
-    """Raise ValueError or TypeError where something is not the number that it must be."""
+    """Raise ValueError where a figure cannot be one."""
     groups = (figures.metrics, figures.ceiling or {}, *figures.floors.values())
     pairs = figures.intervals.values()
     values = [v for group in groups for v in group.values()] + [v for pair in pairs for v in pair]
@@ -244,6 +230,3 @@ def _check_figures(figures: Figures) -> None:
         raise ValueError("a figure is no percentage")
     if not {figures.primary, *figures.headline} <= {*figures.metrics} or not figures.headline:
         raise ValueError("a metric of the headline has no figure")
-    counts = (figures.n_expected, figures.n_scored, *figures.failures.values())
-    if not all(isinstance(count, int) for count in counts):
-        raise ValueError("a count is no whole number")

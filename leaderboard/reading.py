@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-import tomllib
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
 from vtg_eval.annotations.records import AnnotationRecord
 from vtg_eval.errors import DataError, suggestion
+from vtg_eval.files.toml_tables import converted, load_toml
 
 from .published import (
     SETTINGS,
@@ -22,7 +23,6 @@ from .published import (
     Published,
     Read,
     Source,
-    SplitSize,
     page_number,
 )
 from .signing import CHECK, read_rows, verify_files, verify_row
@@ -36,10 +36,17 @@ NUMBER_COLUMNS = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class BenchmarksFile:
+    """benchmarks.toml."""
+
+    benchmark: tuple[Benchmark, ...]
+
+
 def load_published(
     folder: Path, tasks: Collection[str], protocols: Collection[str], signed: bool = True
 ) -> Published:
-    """Read and check all files of `folder`; raises DataError that names file and row.
+    """Read and check all files of `folder`; raises UserError that names file and row.
 
     tasks, protocols: the names that rows may use. signed: also check digits and digests.
     """
@@ -72,12 +79,8 @@ def load_published(
 
 
 def _benchmarks(path: Path, tasks: Collection[str]) -> dict[str, Benchmark]:
-    try:
-        rows = tomllib.loads(path.read_text(encoding="utf-8"))["benchmark"]
-        found = [_benchmark(row) for row in rows]
-    except (OSError, KeyError, TypeError, ValueError) as exc:
-        raise DataError(f"{path} cannot be read: {exc}") from exc
-    for each in found:
+    listed = load_toml(path, "a list of benchmarks", lambda table: converted(table, BenchmarksFile))
+    for each in listed.benchmark:
         where = f"{path}, {each.slug}"
         if each.task and each.task not in tasks:
             raise DataError(
@@ -88,16 +91,7 @@ def _benchmarks(path: Path, tasks: Collection[str]) -> dict[str, Benchmark]:
         for size in each.sizes:
             if size.split not in each.splits or size.metric not in ("", *each.metrics):
                 raise DataError(f"{where}: a size of {size.split} {size.metric} fits no number.")
-    return {each.slug: each for each in found}
-
-
-def _benchmark(row: Mapping[str, object]) -> Benchmark:
-    table = dict(row)
-    sizes = table.pop("sizes", [])
-    if not isinstance(sizes, list):
-        raise TypeError("sizes must be a list")
-    lists = {key: tuple(value) for key, value in table.items() if isinstance(value, list)}
-    return Benchmark(**{**table, **lists}, sizes=tuple(SplitSize(**size) for size in sizes))  # type: ignore[arg-type]
+    return {each.slug: each for each in listed.benchmark}
 
 
 def _model(row: AnnotationRecord) -> Model:

@@ -1,47 +1,32 @@
 """A training recipe: one TOML file, each stage a table, every value named and checked.
 
-The dataclasses below are the schema. A stage whose table is absent is not run. An unknown key is
-refused with the nearest one, a value out of range with what it must be.
+The dataclasses below are the schema, ranges of numbers included. A stage whose table is absent is
+not run. An unknown key is refused with the nearest one, a value out of range with what it must be.
 """
 
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, astuple, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta
 
 from vtg_eval.errors import UserError
-from vtg_eval.files.toml_tables import Bounds as Bounds
-from vtg_eval.files.toml_tables import filled
+from vtg_eval.files.toml_tables import converted, load_toml
 
-# what a number may be; every other number must be finite and not negative
-RANGES: Mapping[str, Bounds] = {
-    "data.missing_share": (0, 1),
-    "data.label_noise": (0, 1),
-    "curation.reasoning_iou": (0, 1),
-    "curation.moment_share": (0, 1),
-    "sft.steps": (1, 1e7),
-    "sft.batch": (1, 1e6),
-    "sft.device_batch": (1, 1e6),
-    "sft.warmup": (0, 1),
-    "difficulty.rollouts": (2, 256),
-    "difficulty.temperature": (1e-3, 10),
-    "difficulty.max_new_tokens": (1, 32768),
-    "selection.mean": (0, 1),
-    "selection.mean_iou": (0, 1),
-    "selection.deviation": (1e-3, 1),
-    "rl.steps": (1, 1e7),
-    "rl.prompts": (1, 1e6),
-    "rl.group": (2, 256),
-    "rl.device_batch": (1, 1e6),
-    "rl.warmup": (0, 1),
-    "rl.temperature": (1e-3, 10),
-    "rl.max_new_tokens": (1, 32768),
-    "model.lora_rank": (1, 4096),
-}
+# what the numbers of a recipe may be
+NonNegative = Annotated[float, Meta(ge=0)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+Temperature = Annotated[float, Meta(ge=1e-3, le=10)]
+Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Steps = Annotated[int, Meta(ge=1, le=10**7)]
+BatchSize = Annotated[int, Meta(ge=1, le=10**6)]
+GroupSize = Annotated[int, Meta(ge=2, le=256)]
+AnswerTokens = Annotated[int, Meta(ge=1, le=32768)]
+Bounds = tuple[NonNegative, NonNegative]  # of a window, the lower one first
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +43,7 @@ class ModelRule:
     checkpoint: str
     protocol: str = "strict@1"
     train: Literal["all", "lora"] = "all"
-    lora_rank: int = 64
+    lora_rank: Annotated[int, Meta(ge=1, le=4096)] = 64
     freeze_vision: bool = True
     dtype: Literal["float32", "bfloat16"] = "bfloat16"
     recompute: bool = True
@@ -76,9 +61,9 @@ class DataRule:
 
     train: tuple[str, ...]
     videos: str = ""
-    missing_share: float = 0.0
+    missing_share: Share = 0.0
     leaks: Literal["refuse", "drop", "keep"] = "refuse"
-    label_noise: float = 0.0
+    label_noise: Share = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +73,11 @@ class CurationRule:
     reasoning_iou: the span in the reasoning text must have this IoU with the label (0: any).
     """
 
-    reasoning_iou: float = 0.0
+    reasoning_iou: Share = 0.0
     format: Literal["any", "think-answer", "think-time"] = "any"
     moment_seconds: Bounds = (0.0, 1e9)
     video_seconds: Bounds = (0.0, 1e9)
-    moment_share: Bounds = (0.0, 1.0)
+    moment_share: tuple[Share, Share] = (0.0, 1.0)
     duplicates: bool = True
 
 
@@ -104,18 +89,18 @@ class SftRule:
     frames, for nothing finer can be seen (0: tenths).
     """
 
-    steps: int
-    batch: int = 128
-    device_batch: int = 1
-    learning_rate: float = 1e-5
+    steps: Steps
+    batch: BatchSize = 128
+    device_batch: BatchSize = 1
+    learning_rate: NonNegative = 1e-5
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
-    warmup: float = 0.03
-    weight_decay: float = 0.0
-    max_grad_norm: float = 1.0
+    warmup: Share = 0.03
+    weight_decay: NonNegative = 0.0
+    max_grad_norm: NonNegative = 1.0
     reasoning: bool = False
-    quantum: float = 0.0
-    save_steps: int = 100
-    seed: int = 0
+    quantum: NonNegative = 0.0
+    save_steps: Count = 100
+    seed: Count = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +109,10 @@ class DifficultyRule:
     (0: all), and RL sees no others. engine: of vtg-eval; empty: its default.
     """
 
-    rollouts: int = 8
-    temperature: float = 1.0
-    max_new_tokens: int = 256
-    limit: int = 0
+    rollouts: GroupSize = 8
+    temperature: Temperature = 1.0
+    max_new_tokens: AnswerTokens = 256
+    limit: Count = 0
     engine: str = ""
 
 
@@ -142,27 +127,27 @@ class SelectionRule:
     """
 
     method: Literal["all", "gaussian", "inverse"] = "all"
-    mean: float = 0.3
-    deviation: float = 0.2
-    power: float = 2.0
-    mean_iou: Bounds = (0.0, 1.0)
+    mean: Share = 0.3
+    deviation: Annotated[float, Meta(ge=1e-3, le=1)] = 0.2
+    power: NonNegative = 2.0
+    mean_iou: tuple[Share, Share] = (0.0, 1.0)
     drop_constant: bool = False
     curriculum: bool = False
-    size: int = 0
-    seed: int = 0
+    size: Count = 0
+    seed: Count = 0
 
 
 @dataclass(frozen=True, slots=True)
 class RewardRule:
     """Weights of the rewards, 0 where one is not used (see `rewards`)."""
 
-    tiou: float = 0.0
-    boundary: float = 0.0
-    wasserstein: float = 0.0
-    set_iou: float = 0.0
-    choice: float = 0.0
-    format: float = 0.0
-    parse_penalty: float = 0.0
+    tiou: NonNegative = 0.0
+    boundary: NonNegative = 0.0
+    wasserstein: NonNegative = 0.0
+    set_iou: NonNegative = 0.0
+    choice: NonNegative = 0.0
+    format: NonNegative = 0.0
+    parse_penalty: NonNegative = 0.0
     answer_format: Literal["any", "think-answer", "think-time"] = "any"
 
 
@@ -177,27 +162,27 @@ class RlRule:
     so many steps (0: never).
     """
 
-    steps: int
-    prompts: int = 8
-    group: int = 8
-    device_batch: int = 8
-    learning_rate: float = 1e-6
+    steps: Steps
+    prompts: BatchSize = 8
+    group: GroupSize = 8
+    device_batch: BatchSize = 8
+    learning_rate: NonNegative = 1e-6
     schedule: Literal["cosine", "linear", "constant"] = "constant"
-    warmup: float = 0.0
-    weight_decay: float = 0.0
-    max_grad_norm: float = 1.0
-    beta: float = 0.0
-    temperature: float = 1.0
-    max_new_tokens: int = 256
+    warmup: Share = 0.0
+    weight_decay: NonNegative = 0.0
+    max_grad_norm: NonNegative = 1.0
+    beta: NonNegative = 0.0
+    temperature: Temperature = 1.0
+    max_new_tokens: AnswerTokens = 256
     loss: Literal["grpo", "dr_grpo", "bnpo", "dapo"] = "bnpo"
     scale_rewards: Literal["group", "batch", "none"] = "none"
     importance: Literal["token", "sequence"] = "token"
-    entropy: float = 0.0
+    entropy: NonNegative = 0.0
     rollouts: Literal["transformers", "vllm-colocate", "vllm-server"] = "transformers"
     share_prompt: bool = False
-    plateau: int = 0
-    save_steps: int = 50
-    seed: int = 0
+    plateau: Count = 0
+    save_steps: Count = 50
+    seed: Count = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +195,7 @@ class EvaluationRule:
 
     tasks: tuple[str, ...] = ()
     protocol: str = ""
-    limit: int = 0
+    limit: Count = 0
     engine: str = ""
     start: bool = True
 
@@ -236,19 +221,12 @@ class Recipe:
 
 def load_recipe(path: Path) -> Recipe:
     """Read a recipe; raises UserError that names the file, the key and what it must be."""
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-        recipe = make_recipe(table)
-    except OSError as exc:
-        raise UserError(f"The recipe {path} cannot be read: {exc.strerror}.") from exc
-    except (ValueError, RecursionError, UserError) as exc:  # not TOML, not UTF-8
-        raise UserError(f"{path}: not a recipe: {exc}") from exc
-    return recipe
+    return load_toml(path, "a recipe", make_recipe)
 
 
 def make_recipe(table: Mapping[str, Any]) -> Recipe:
     """Return a recipe from TOML's tables; raises UserError that names the key."""
-    recipe = filled(Recipe, table, RANGES)
+    recipe = converted(table, Recipe)
     _check(recipe)
     return recipe
 
@@ -272,6 +250,10 @@ def _check(recipe: Recipe) -> None:
         raise UserError("[rewards] needs a weight above 0.")
     if not recipe.data.train:
         raise UserError("data.train is empty; name a file of training samples.")
+    for stage, rule in (("curation", recipe.curation), ("selection", recipe.selection)):
+        for name, window in asdict(rule).items() if rule else ():
+            if isinstance(window, tuple) and window[0] > window[1]:
+                raise UserError(f"{stage}.{name} is {list(window)}; the lower one stands first")
 
 
 def _numbers(rule: RewardRule) -> list[float]:

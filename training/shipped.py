@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
 from vtg_eval.errors import UserError, suggestion
+from vtg_eval.files.toml_tables import read_toml
 
 RECIPES = Path(__file__).parent / "recipes"
 STUDIES = Path(__file__).parent / "studies"
@@ -40,6 +40,6 @@ def find_recipe(word: str) -> Path:
 def is_study(path: Path) -> bool:
     """Tell whether a file holds a study: it has arms."""
     try:
-        return "arms" in tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        return "arms" in read_toml(path)
+    except UserError:
         return False  # whoever reads it as a recipe says what is wrong

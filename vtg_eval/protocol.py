@@ -10,13 +10,13 @@ Prompts stand in these files to the letter of their source.
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal
 
-from vtg_eval.errors import UserError, suggestion
+from vtg_eval.errors import UserError
+from vtg_eval.files.toml_tables import converted, load_toml
 
 DEFAULT_PROTOCOL = "strict@1"
 SPLITS = "splits"  # the table of a task that holds its splits'
@@ -155,6 +155,11 @@ class ScoreRule:
     undefined: Literal["scored", "drop"] = "scored"
     repeats: Literal["each", "once"] = "each"
 
+    def __post_init__(self) -> None:
+        for name in ("thresholds", "ranks"):
+            if not getattr(self, name):
+                raise UserError(f"score.{name} is empty; it must hold at least one number")
+
 
 @dataclass(frozen=True, slots=True)
 class Protocol:
@@ -206,54 +211,38 @@ class Protocol:
         return found
 
 
-RULES: Mapping[str, Any] = {
-    "frames": FrameRule(),
-    "prompt": PromptRule(),
-    "generation": GenerationRule(),
-    "answer": AnswerRule(),
-    "score": ScoreRule(),
-}
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The parts of a protocol; what a protocol file may set for one split of a task."""
+
+    frames: FrameRule = FrameRule()
+    prompt: PromptRule = PromptRule()
+    generation: GenerationRule = GenerationRule()
+    answer: AnswerRule = AnswerRule()
+    score: ScoreRule = ScoreRule()
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRules(Rules):
+    """What a protocol file may set for one task."""
+
+    splits: Mapping[str, Rules] = field(default_factory=dict)
 
 
 def load_protocol(path: Path) -> Protocol:
     """Read a protocol file; raises UserError that names the file and the key."""
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-        parts = {part: _rule(rule, table.pop(part, {}), part) for part, rule in RULES.items()}
-        overrides = table.pop("tasks", {})
-        lists = {key: tuple(table.pop(key, ())) for key in ("notes", "only_tasks", "families")}
-        protocol = Protocol(**{**table, **parts, **lists, "overrides": overrides})
-        for task, tables in overrides.items():
-            for split in ("", *tables.get(SPLITS, {})):
-                protocol.with_overrides(task, split)
-        return protocol
-    except (tomllib.TOMLDecodeError, TypeError, UserError) as exc:
-        raise UserError(f"{path.name}: not a protocol: {exc}") from exc
+    return load_toml(path, "a protocol", _protocol)
+
+
+def _protocol(table: dict[str, Any]) -> Protocol:
+    if "overrides" in table:
+        raise UserError('there is no key "overrides"; what differs stands in [tasks.NAME.PART]')
+    overrides = table.pop("tasks", {})
+    converted(overrides, dict[str, TaskRules], "tasks")
+    return replace(converted(table, Protocol), overrides=overrides)
 
 
 def _rule(default: Any, table: Mapping[str, Any], part: str) -> Any:
-    """Return `default` with the table's keys set, each checked against its declared type."""
-    hints = get_type_hints(type(default))
-    known = {f.name for f in fields(default)}
-    values = {}
-    for key, value in table.items():
-        if key not in known:
-            raise UserError(f'[{part}] has no key "{key}". {suggestion(key, known)}')
-        values[key] = _checked(value, hints[key], f"{part}.{key}")
-    return replace(default, **values)
-
-
-def _checked(value: Any, hint: Any, key: str) -> Any:
-    if get_origin(hint) is Literal:
-        if value not in get_args(hint):
-            raise UserError(f"{key} is {value!r}; it must be one of {', '.join(get_args(hint))}")
-        return value
-    if get_origin(hint) is tuple:
-        if not isinstance(value, list) or not value:
-            raise UserError(f"{key} is {value!r}; it must be a list that is not empty")
-        return tuple(_checked(item, get_args(hint)[0], key) for item in value)
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
-        raise UserError(f"{key} is {value!r}; it must be a {hint.__name__}")
-    return value
+    """Return a rule with the table's values."""
+    given = converted(table, type(default), part)
+    return replace(default, **{name: getattr(given, name) for name in table})

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from vtg_eval.errors import DataError, UserError, suggestion
+from vtg_eval.files.toml_tables import converted, load_toml
 from vtg_eval.protocol import DEFAULT_PROTOCOL
 from vtg_eval.types import Cue, Sample
 
@@ -79,20 +79,7 @@ class Card:
 
 def load_card(path: Path) -> Card:
     """Read a card; raises UserError that names the file and the key when it is malformed."""
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-        table["splits"] = tuple(SplitMetadata(**row) for row in table["splits"])
-        table["files"] = tuple(
-            SourceFile(**{**row, "needed_for": tuple(row.get("needed_for", ()))})
-            for row in table.get("files", ())
-        )
-        table["gotchas"] = tuple(table.get("gotchas", ()))
-        if "constant_span" in table:
-            start, end = table["constant_span"]
-            table["constant_span"] = (float(start), float(end))
-        return Card(**table)
-    except (KeyError, TypeError, ValueError) as exc:
-        raise UserError(f"{path.name}: not a task card: {exc}") from exc
+    return load_toml(path, "a task card", lambda table: converted(table, Card))
 
 
 class Task(ABC):

@@ -32,11 +32,11 @@ def test_what_is_set_overrides(tmp_path: Path) -> None:
     ("text", "says"),
     [
         ("max_token = 4", 'Did you mean "max_tokens"'),
-        ("max_tokens = 0", "max_tokens must be a positive number"),
+        ("max_tokens = 0", "max_tokens is 0; it must be a whole number above 0"),
         ("max_tokens = 1.5", "max_tokens"),
         ("fps = nan", "fps"),
         ("fps = true", "fps"),
-        ("prompt_prefix = 1", "must be text"),
+        ("prompt_prefix = 1", "prompt_prefix is 1; it must be text"),
         ("fps =", "not TOML"),
     ],
 )

@@ -4,9 +4,9 @@ from dataclasses import asdict, replace
 
 import pytest
 
+from vtg_eval.errors import UserError
 from vtg_eval.files.digests import differences
 from vtg_eval.protocol import FrameRule, Protocol
-from vtg_eval.run.finished import protocol_from_json
 from vtg_eval.run.spec import RunSpec, annotation_digest
 from vtg_eval.types import Group, Sample, Span, Target
 
@@ -60,8 +60,17 @@ def test_a_spec_read_back_from_its_file_differs_in_nothing() -> None:
     assert differences(json.loads(json.dumps(SPEC.to_json())), SPEC.to_json()) == []
 
 
-def test_a_protocol_survives_the_manifest() -> None:
-    assert protocol_from_json(SPEC.to_json()["protocol"]) == SPEC.protocol
+def test_a_spec_survives_the_manifest() -> None:
+    assert RunSpec.from_json(json.loads(json.dumps(SPEC.to_json()))) == SPEC
+
+
+def test_a_spec_of_before_a_key_was_there_is_read_and_one_with_an_unknown_key_refused() -> None:
+    table = SPEC.to_json()
+    del table["trust_remote_code"], table["protocol"]["generation"]["temperature"]
+    assert RunSpec.from_json(table) == SPEC
+    table["protocol"]["score"]["handicap"] = 3
+    with pytest.raises(UserError, match=r'no key "spec\.protocol\.score\.handicap"'):
+        RunSpec.from_json(table)
 
 
 def test_the_annotations_digest_sees_every_change() -> None:

@@ -11,11 +11,13 @@ import pytest
 from vtg_eval.errors import DataError, UserError
 from vtg_eval.registry import Registry
 from vtg_eval.scoring.families import FAMILIES
+from vtg_eval.task import load_card
 from vtg_eval.types import OutputType
 
 BENCHMARKS = os.environ.get("VTG_EVAL_BENCHMARKS")
 needs_data = pytest.mark.skipif(not BENCHMARKS, reason="VTG_EVAL_BENCHMARKS is not set")
 
+CARDS = Path(__file__).parents[2] / "tasks"
 REGISTRY = Registry.discover()
 TASKS = [
     name for name, entry in REGISTRY.tasks.items() if entry.target.startswith("vtg_eval.tasks.")
@@ -26,8 +28,7 @@ COMMIT = re.compile(r"https://[^\s]*/[0-9a-f]{40}/[^\s]+")
 
 def splits() -> list[tuple[str, str]]:
     """Name each task's splits, read beside the tasks: no module is imported to list the tests."""
-    folder = Path(__file__).parents[2] / "tasks"
-    cards = {name: folder / f"{name}.toml" for name in TASKS}
+    cards = {name: CARDS / f"{name}.toml" for name in TASKS}
     return [
         (name, row["name"])
         for name, path in cards.items()
@@ -54,6 +55,33 @@ def test_a_card_loads_and_says_what_it_must(name):
     texts = (card.title, card.paper, card.home, card.licence, card.sample_ids, card.videos)
     assert all(texts)
     assert all(card.gotchas)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "named"),
+    [
+        ("queries = 3720", "querys = 3720", 'no key "splits[0].querys". Did you mean "queries"'),
+        (
+            "queries = 12408",
+            "queries = '12408'",
+            "splits[1].queries is '12408'; it must be a whole",
+        ),
+        ("[0.0, 0.45]", "[0.0]", "constant_span is [0.0]; it must be a list of 2"),
+        ("unpack = true", "unpack = 1", "files[3].unpack is 1; it must be true or false"),
+        ("[[files]]\npath", "[[files]]\nname", 'no key "files[0].name"'),
+        ('licence = "', 'license = "', 'no key "license". Did you mean "licence"'),
+        ('title = "', '# "', 'the key "title" is missing'),
+        ("[[files]]", "[[files]", "not TOML"),
+    ],
+)
+def test_a_mistake_in_a_card_is_named(tmp_path, old, new, named):
+    text = (CARDS / "charades_sta.toml").read_text(encoding="utf-8")
+    assert old in text
+    path = tmp_path / "card.toml"
+    path.write_text(text.replace(old, new), encoding="utf-8")
+    with pytest.raises(UserError, match=r"card\.toml: ") as caught:
+        load_card(path)
+    assert named in str(caught.value)
 
 
 @every_task

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import tomllib
+from dataclasses import is_dataclass
 from pathlib import Path
+from typing import Any, get_args, get_type_hints
 
 import pytest
 from vtg_eval.training.data.sample import TrainingSample
-from vtg_eval.training.recipe import load_recipe
+from vtg_eval.training.recipe import Recipe, load_recipe, make_recipe
 from vtg_eval.training.shipped import find_recipe, shipped_recipes
 
 from vtg_eval.errors import UserError
@@ -129,33 +131,42 @@ def test_steps_divide_evenly_among_processes(name: str, processes: int) -> None:
         (WHOLE + "[sft]\nstep = 1\n", '"sft.step". Did you mean "steps"?'),
         (WHOLE + "[sft]\n", 'the key "sft.steps" is missing'),
         (HEAD + DATA, 'the key "model" is missing'),
-        (WHOLE + "[sft]\nsteps = 0\n", "sft.steps is 0; it must lie between 1 and"),
-        (WHOLE + "[sft]\nsteps = 1.5\n", "sft.steps is 1.5; it must be a number of the kind int"),
-        (WHOLE + "[sft]\nsteps = true\n", "sft.steps is True; it must be a number"),
+        (
+            WHOLE + "[sft]\nsteps = 0\n",
+            "sft.steps is 0; it must be a whole number of at least 1 a",
+        ),
+        (WHOLE + "[sft]\nsteps = 1.5\n", "sft.steps is 1.5; it must be a whole number"),
+        (WHOLE + "[sft]\nsteps = true\n", "sft.steps is True; it must be a whole number"),
         (WHOLE + '[sft]\nsteps = 1\nschedule = "cosin"\n', "it must be one of cosine, linear"),
         (WHOLE + "[sft]\nsteps = 1\nlearning_rate = nan\n", "sft.learning_rate is nan"),
         (WHOLE + "[sft]\nsteps = 1\nlearning_rate = inf\n", "sft.learning_rate is inf"),
-        (WHOLE + "[sft]\nsteps = 1\nlearning_rate = -1\n", "it must lie at 0 or above"),
+        (
+            WHOLE + "[sft]\nsteps = 1\nlearning_rate = -1\n",
+            "it must be a finite number of at least 0",
+        ),
         (WHOLE + f"[sft]\nsteps = 1{'0' * 400}\n", "sft.steps is 1000"),
         (WHOLE + f"[sft]\nsteps = 1\nweight_decay = 1{'0' * 400}\n", "sft.weight_decay is 1000"),
-        (WHOLE + "[curation]\nmoment_seconds = [9, 1]\n", "two numbers, the lower one first"),
-        (WHOLE + "[curation]\nmoment_seconds = [9]\n", "two numbers, the lower one first"),
+        (
+            WHOLE + "[curation]\nmoment_seconds = [9, 1]\n",
+            "is [9.0, 1.0]; the lower one stands first",
+        ),
+        (WHOLE + "[curation]\nmoment_seconds = [9]\n", "is [9]; it must be a list of 2"),
         (
             WHOLE + "[selection]\nmean_iou = [0, 2]\n",
-            "selection.mean_iou is 2; it must lie between",
+            "selection.mean_iou[1] is 2; it must be a finite number of at least 0 and at most 1",
         ),
         (WHOLE + "[selection]\nsize = -1\n", "selection.size is -1"),
         (WHOLE + "[rl]\nsteps = 1\n", "[rl] needs a table [rewards]"),
         (WHOLE + "[rewards]\ntiou = 0\n", "[rewards] needs a weight above 0"),
         (WHOLE + "rl = 3\n", "data.rl"),
-        (HEAD + "rl = 3\n" + MODEL + DATA, "rl must be a table, not 3"),
+        (HEAD + "rl = 3\n" + MODEL + DATA, "rl is 3; it must be a table"),
         (HEAD + MODEL + "[data]\ntrain = []\n", "data.train is empty"),
         (HEAD + MODEL + '[data]\ntrain = "a"\n', "data.train is 'a'; it must be a list"),
         (
             HEAD + "[model]\ncheckpoint = 3\n" + DATA,
-            "model.checkpoint is 3; it must be of the kind",
+            "model.checkpoint is 3; it must be text",
         ),
-        ("name = ", "not a recipe"),
+        ("name = ", "not TOML: Invalid value"),
     ],
 )
 def test_a_mistake_is_named(tmp_path: Path, text: str, says: str) -> None:
@@ -164,10 +175,35 @@ def test_a_mistake_is_named(tmp_path: Path, text: str, says: str) -> None:
     assert says in str(error.value)
 
 
+def numbers() -> list[tuple[str, str]]:
+    """Return the table and the key of each number of a recipe."""
+    tables = {name: kind for name, hint in get_type_hints(Recipe).items() for kind in kinds(hint)}
+    return [
+        (table, key)
+        for table, kind in tables.items()
+        for key, hint in get_type_hints(kind).items()
+        if hint in (int, float)
+    ]
+
+
+def kinds(hint: Any) -> list[Any]:
+    """Return the dataclass in an annotation, if there is one."""
+    return [kind for kind in (hint, *get_args(hint)) if is_dataclass(kind)]
+
+
+@pytest.mark.parametrize(("table", "key"), numbers())
+@pytest.mark.parametrize("value", [-1, float("inf"), 10**400])
+def test_no_number_may_be_negative_or_without_end(table: str, key: str, value: float) -> None:
+    tables: dict[str, Any] = tomllib.loads(WHOLE)
+    tables.setdefault(table, {})[key] = value
+    with pytest.raises(UserError, match=rf"^{table}\.{key} is (-1|inf|10000*\.\.\.); it must be a"):
+        make_recipe(tables)
+
+
 def test_a_file_that_is_no_text_and_one_that_is_not_there(tmp_path: Path) -> None:
     path = tmp_path / "r.toml"
     path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(UserError, match="not a recipe"):
+    with pytest.raises(UserError, match="not TOML"):
         load_recipe(path)
     with pytest.raises(UserError, match="cannot be read"):
         load_recipe(tmp_path)

@@ -18,21 +18,54 @@ evaluation, and of the others those that it names, changed where it says so:
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from vtg_eval.errors import UserError
+from vtg_eval.files.toml_tables import converted, load_toml
 
-from ..recipe import Recipe, make_recipe
+from ..recipe import Count, Recipe, make_recipe
 
-EVERY = ("model", "data", "evaluation")  # tables that every arm has
-NAMED = ("curation", "sft", "difficulty", "selection", "rewards", "rl")  # that it must name
-KEYS = ("name", "title", *EVERY, *NAMED)
+EVERY = ("model", "data", "evaluation")  # tables that every arm has; it must name the others
+Tables = Mapping[str, Any]  # of a recipe, whole or in part, as TOML has them
 
-Tables = Mapping[str, Any]  # a recipe's tables, as TOML has them
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecipeTables:
+    """The tables of a recipe that a study shares, or that an arm has; None: not named."""
+
+    model: Tables | None = None
+    data: Tables | None = None
+    evaluation: Tables | None = None
+    curation: Tables | None = None
+    sft: Tables | None = None
+    difficulty: Tables | None = None
+    selection: Tables | None = None
+    rewards: Tables | None = None
+    rl: Tables | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArmTable(RecipeTables):
+    """An arm as the file has it."""
+
+    name: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyFile:
+    """A study as the file has it."""
+
+    name: str
+    summary: str
+    source: str
+    baselines: tuple[str, ...]
+    seeds: tuple[Count, ...]
+    arms: tuple[ArmTable, ...]
+    shared: RecipeTables = RecipeTables()
 
 
 class Arm(NamedTuple):
@@ -80,27 +113,18 @@ class Study:
 
 def load_study(path: Path) -> Study:
     """Read a study; raises UserError that names the file, the key and what it must be."""
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-        study = _study(table)
-    except OSError as exc:
-        raise UserError(f"The study {path} cannot be read: {exc.strerror}.") from exc
-    except KeyError as exc:
-        raise UserError(f"{path}: not a study: the key {exc} is missing") from exc
-    except (ValueError, TypeError, RecursionError, UserError) as exc:  # not TOML, not UTF-8
-        raise UserError(f"{path}: not a study: {exc}") from exc
-    return study
+    return load_toml(path, "a study", _study)
 
 
 def _study(table: Mapping[str, Any]) -> Study:
-    shared, source = table.get("shared", {}), table["source"]
+    file = converted(table, StudyFile)
     study = Study(
-        name=table["name"],
-        summary=table["summary"],
-        source=source,
-        baselines=tuple(table["baselines"]),
-        seeds=tuple(int(seed) for seed in table["seeds"]),
-        arms=tuple(_arm(row, shared, source) for row in table["arms"]),
+        name=file.name,
+        summary=file.summary,
+        source=file.source,
+        baselines=file.baselines,
+        seeds=file.seeds,
+        arms=tuple(_arm(arm, file) for arm in file.arms),
     )
     names = [arm.name for arm in study.arms]
     if len(set(names)) < len(names) or set(study.baselines) - set(names) or not study.seeds:
@@ -110,16 +134,16 @@ def _study(table: Mapping[str, Any]) -> Study:
     return study
 
 
-def _arm(row: Mapping[str, Any], shared: Tables, source: str) -> Arm:
-    name, title = row["name"], row["title"]
-    unknown = set(row) - set(KEYS)
-    if unknown:
-        raise UserError(f'the arm "{name}" has a key "{min(unknown)}"; known: {", ".join(KEYS)}')
-    parts = [part for part in (*EVERY, *NAMED) if part in EVERY or part in row]
-    tables = {part: {**shared.get(part, {}), **row.get(part, {})} for part in parts}
-    return Arm(
-        name, title, make_recipe({"name": name, "summary": title, "source": source} | tables)
-    )
+def _arm(arm: ArmTable, file: StudyFile) -> Arm:
+    recipe: dict[str, Any] = {"name": arm.name, "summary": arm.title, "source": file.source}
+    for part in (part.name for part in fields(RecipeTables)):
+        shared, changes = getattr(file.shared, part), getattr(arm, part)
+        if part in EVERY or changes is not None:
+            recipe[part] = {**(shared or {}), **(changes or {})}
+    try:
+        return Arm(arm.name, arm.title, make_recipe(recipe))
+    except UserError as exc:
+        raise UserError(f'the arm "{arm.name}": {exc}') from exc
 
 
 def _seeded(recipe: Recipe, seed: int) -> Recipe:

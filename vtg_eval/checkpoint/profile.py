@@ -7,16 +7,18 @@ so nothing downstream knows of profiles.
 
 from __future__ import annotations
 
-import tomllib
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
-from vtg_eval.errors import UserError, suggestion
+from msgspec import Meta
+
+from vtg_eval.files.toml_tables import converted, load_toml
 from vtg_eval.protocol import PromptRule, Protocol
 
 WORDINGS = ("text", "choice", "grounded_choice")
 PROFILE_FILE = "vtg_eval_profile.toml"
+Tokens = Annotated[int, Meta(gt=0)]
 Number = TypeVar("Number", int, float)
 
 
@@ -28,10 +30,10 @@ class Profile:
     protocol's prompt.
     """
 
-    min_tokens: int | None = None
-    max_tokens: int | None = None
-    total_tokens: int | None = None
-    fps: float | None = None
+    min_tokens: Tokens | None = None
+    max_tokens: Tokens | None = None
+    total_tokens: Tokens | None = None
+    fps: Annotated[float, Meta(gt=0)] | None = None
     prompt_prefix: str = ""
 
     def applied(self, protocol: Protocol) -> Protocol:
@@ -62,22 +64,7 @@ def load_profile(folder: Path | None) -> Profile:
     path = folder / PROFILE_FILE if folder else None
     if path is None or not path.is_file():
         return Profile()
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except ValueError as exc:
-        raise UserError(f"{path}: not TOML: {exc}") from exc
-    known = [f.name for f in fields(Profile)]
-    for key, value in table.items():
-        if key not in known:
-            raise UserError(f'{path}: there is no key "{key}". {suggestion(key, known)}')
-        if key == "prompt_prefix":
-            if not isinstance(value, str):
-                raise UserError(f"{path}: {key} must be text, not {value!r}")
-            continue
-        kinds = (int, float) if key == "fps" else (int,)
-        if isinstance(value, bool) or not isinstance(value, kinds) or not value > 0:
-            raise UserError(f"{path}: {key} must be a positive number, not {value!r}")
-    return Profile(**table)
+    return load_toml(path, "a profile", lambda table: converted(table, Profile))
 
 
 def _or(value: Number | None, default: Number) -> Number:

@@ -14,7 +14,7 @@ from vtg_eval.cli.command import Command
 from vtg_eval.cli.output import write_lines
 from vtg_eval.cli.score import add_predictions_arguments
 from vtg_eval.parsing.predictions_file import read_predictions
-from vtg_eval.protocol import RULES, SPLITS, Protocol
+from vtg_eval.protocol import SPLITS, Protocol, Rules
 from vtg_eval.registry import Registry
 from vtg_eval.report.tables import protocol_table
 from vtg_eval.run.paths import data_root
@@ -80,9 +80,9 @@ def _lines(protocol: Protocol) -> Iterator[str]:
         yield f"only for: {', '.join(protocol.only_tasks)}"
     if protocol.families:
         yield f"for metrics of: {', '.join(protocol.families)}"
-    for part in RULES:
-        rule = getattr(protocol, part)
-        yield f"\n[{part}]"
+    for part in fields(Rules):
+        rule = getattr(protocol, part.name)
+        yield f"\n[{part.name}]"
         for entry in fields(rule):
             yield f"{entry.name} = {_value(getattr(rule, entry.name))}"
     for task, tables in protocol.overrides.items():

@@ -1,78 +1,166 @@
-"""The values of a recipe's tables: filled into dataclasses, each with its kind and range checked.
+"""TOML files read into dataclasses: the dataclass is the schema, and what does not fit is named.
 
-An unknown key is refused with the nearest one, a value out of range with what it must be.
+A field's annotation is what its value must be; a range stands there as
+`Annotated[int, msgspec.Meta(ge=1)]`. Unknown keys, NaN and infinity are refused.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import MISSING, fields, is_dataclass
-from typing import Any, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
+import math
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import MISSING, Field, fields, is_dataclass
+from functools import cache
+from pathlib import Path
+from types import NoneType
+from typing import (
+    Annotated,
+    Any,
+    Literal,
+    NamedTuple,
+    TypeVar,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 from vtg_eval.errors import UserError, suggestion
 
-Bounds = tuple[float, float]
-LARGEST = 1e300  # nothing is without bounds
 T = TypeVar("T")
+WORDS = {int: "a whole number", float: "a finite number", str: "text", bool: "true or false"}
+LIMITS = {"ge": "of at least", "gt": "above", "le": "at most", "lt": "below"}
+LONGEST = 60  # characters of a value in a message
 
 
-def filled(kind: type[T], table: Mapping[str, Any], ranges: Mapping[str, Bounds]) -> T:
-    """Return a dataclass, with those that it holds, from TOML's table.
+class _Value(NamedTuple):
+    """A value, its key in full and the annotation of its field."""
 
-    Raises UserError that names the key and what its value must be.
+    key: str
+    value: Any
+    hint: Any
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Return a file's tables; raises UserError that names the file."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as exc:
+        raise UserError(f"{path} cannot be read: {exc.strerror}.") from exc
+    except ValueError as exc:  # not TOML, not UTF-8
+        raise UserError(f"{path}: not TOML: {exc}") from exc
+    except RecursionError as exc:
+        raise UserError(f"{path}: its values are nested too deeply.") from exc
+
+
+def load_toml(path: Path, what: str, make: Callable[[dict[str, Any]], T]) -> T:
+    """Return what `make` makes of a file's tables.
+
+    what: as messages call it, "a recipe". Raises UserError that names the file, with what `make`
+    says of the key and its value.
     """
-    return cast(T, _filled(kind, table, "", ranges))
+    table = read_toml(path)
+    try:
+        return make(table)
+    except UserError as exc:
+        raise UserError(f"{path}: not {what}: {exc}") from exc
 
 
-def _filled(kind: type, table: Mapping[str, Any], prefix: str, ranges: Mapping[str, Bounds]) -> Any:
-    hints = get_type_hints(kind)
-    known = [f.name for f in fields(kind)]
-    for key in table:
-        if key not in known:
-            raise UserError(f'there is no key "{prefix}{key}". {suggestion(key, known)}')
-    for entry in fields(kind):
-        needed = entry.default is MISSING and entry.default_factory is MISSING
-        if needed and entry.name not in table:
-            raise UserError(f'the key "{prefix}{entry.name}" is missing')
-    return kind(**{k: _value(v, hints[k], f"{prefix}{k}", ranges) for k, v in table.items()})
+def converted(value: Any, kind: type[T], key: str = "") -> T:
+    """Return a table of TOML or JSON as a dataclass, with the dataclasses that it holds.
+
+    kind: the dataclass, or a dict of such. key: where the table stands in its file. Raises
+    UserError that names the key in full, the value and what it must be.
+    """
+    import msgspec  # here: commands that convert nothing start a tenth sooner without it
+
+    values = list(_values(value, kind, key))
+    for each in values:
+        _refuse_unknown_keys(each)
+        if isinstance(each.value, float) and not math.isfinite(each.value):
+            raise _mistake(each)
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as exc:
+        for each in values:
+            try:
+                msgspec.convert(each.value, each.hint)
+            except msgspec.ValidationError:
+                raise _mistake(each) from exc
+        raise
 
 
-def _value(value: Any, hint: Any, key: str, ranges: Mapping[str, Bounds]) -> Any:
-    kind = next((arg for arg in (hint, *get_args(hint)) if is_dataclass(arg)), None)
-    if isinstance(kind, type):
-        if not isinstance(value, dict):
-            raise UserError(f"{key} must be a table, not {value!r}")
-        return _filled(kind, value, f"{key}.", ranges)
-    if get_origin(hint) is Literal:
-        if value not in get_args(hint):
-            raise UserError(f"{key} is {value!r}; it must be one of {', '.join(get_args(hint))}")
-        return value
-    if get_origin(hint) is tuple:
-        return _tuple(value, hint, key, ranges)
-    if hint in (int, float):
-        return _number(value, hint, key, ranges)
-    if not isinstance(value, hint):
-        raise UserError(f"{key} is {value!r}; it must be of the kind {hint.__name__}")
-    return value
+def _values(value: Any, hint: Any, key: str) -> Iterator[_Value]:
+    """Yield all that a value holds, as far as the annotations say, then the value itself."""
+    kind, prefix = _required(hint), f"{key}." if key else ""
+    if _is_table(value, kind):
+        for name in (name for name in value if name in _hints(kind)):
+            yield from _values(value[name], _hints(kind)[name], f"{prefix}{name}")
+    elif isinstance(value, dict) and get_origin(kind) in (dict, Mapping):
+        for name, item in value.items():
+            yield from _values(item, get_args(kind)[1], f"{prefix}{name}")
+    elif isinstance(value, list) and get_origin(kind) is tuple:
+        for index, item in enumerate(value):
+            yield from _values(item, get_args(kind)[0], f"{key}[{index}]")
+    yield _Value(key, value, hint)
 
 
-def _tuple(value: Any, hint: Any, key: str, ranges: Mapping[str, Bounds]) -> tuple[Any, ...]:
-    """Return a list of any length, or a window of two bounds in order."""
-    if not isinstance(value, list):
-        raise UserError(f"{key} is {value!r}; it must be a list")
-    found = tuple(_value(item, get_args(hint)[0], key, ranges) for item in value)
-    if hint == Bounds and (len(found) != 2 or found[0] > found[1]):
-        raise UserError(f"{key} is {value!r}; it must be two numbers, the lower one first")
-    return found
+def _required(hint: Any) -> Any:
+    """Return the annotation without `None`."""
+    args = get_args(hint)
+    return next(arg for arg in args if arg is not NoneType) if NoneType in args else hint
 
 
-def _number(value: Any, hint: type, key: str, ranges: Mapping[str, Bounds]) -> float:
-    allowed = (int, float) if hint is float else (int,)
-    if isinstance(value, bool) or not isinstance(value, allowed):
-        raise UserError(f"{key} is {value!r}; it must be a number of the kind {hint.__name__}")
-    low, high = ranges.get(key, (0, LARGEST))
-    if not low <= value <= high:
-        what = f"between {low:g} and {high:g}" if high < LARGEST else "at 0 or above"
-        raise UserError(f"{key} is {value!r}; it must lie {what}")
-    found: float = hint(value)
-    return found
+def _is_table(value: Any, kind: Any) -> bool:
+    return isinstance(value, dict) and is_dataclass(kind)
+
+
+@cache
+def _hints(kind: Any) -> Mapping[str, Any]:
+    return get_type_hints(kind, include_extras=True)
+
+
+def _refuse_unknown_keys(table: _Value) -> None:
+    kind = _required(table.hint)
+    if not _is_table(table.value, kind):
+        return
+    for name in table.value:
+        if name not in _hints(kind):
+            key = f"{table.key}.{name}" if table.key else name
+            raise UserError(f'there is no key "{key}". {suggestion(name, _hints(kind))}')
+
+
+def _mistake(wrong: _Value) -> UserError:
+    """Return what to tell of a value that does not fit, while all that it holds does."""
+    kind = _required(wrong.hint)
+    if _is_table(wrong.value, kind):
+        missing = next(f.name for f in fields(kind) if _needed(f) and f.name not in wrong.value)
+        key = f"{wrong.key}.{missing}" if wrong.key else missing
+        return UserError(f'the key "{key}" is missing')
+    return UserError(f"{wrong.key} is {_shown(wrong.value)}; it must be {_wanted(kind)}")
+
+
+def _needed(field: Field[Any]) -> bool:
+    return field.default is MISSING and field.default_factory is MISSING
+
+
+def _wanted(hint: Any) -> str:
+    """Return in words what a value must be."""
+    origin, args = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        kind, meta = args
+        limits = {words: getattr(meta, name) for name, words in LIMITS.items()}
+        shown = [f"{words} {limit:g}" for words, limit in limits.items() if limit is not None]
+        return f"{WORDS[kind]} {' and '.join(shown)}"
+    if origin is Literal:
+        return f"one of {', '.join(args)}"
+    if origin is tuple:
+        return "a list" if Ellipsis in args else f"a list of {len(args)}"
+    return WORDS.get(hint, "a table")
+
+
+def _shown(value: Any) -> str:
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # thousands of digits, or of levels
+        text = f"too large a {type(value).__name__}"
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from vtg_eval.errors import UserError
 from vtg_eval.files.digests import subset_digest
-from vtg_eval.protocol import RULES, Protocol
+from vtg_eval.protocol import Protocol
 from vtg_eval.registry import Registry
 from vtg_eval.run.folder import RunFolder
 from vtg_eval.run.journal import Record, read_journal
@@ -109,26 +108,12 @@ def finished_run(
 
 
 def _spec(path: Path, manifest: Manifest) -> tuple[RunSpec, Subset]:
-    table = manifest.spec
     if manifest.subset is None:
         raise UserError(f"{path} was never begun: run its command again.")
     try:
-        spec = RunSpec(**{**table, "protocol": protocol_from_json(table["protocol"])})
-    except (KeyError, TypeError) as exc:
+        spec = RunSpec.from_json(manifest.spec)
+    except UserError as exc:
         raise UserError(
             f"{path} was made by another version of vtg-eval; this one cannot score it: {exc}"
         ) from exc
     return spec, manifest.subset
-
-
-def protocol_from_json(table: Mapping[str, Any]) -> Protocol:
-    """Return the protocol that a manifest holds in full; raises KeyError or TypeError."""
-    parts = {
-        part: replace(rule, **{key: _tupled(value) for key, value in table[part].items()})
-        for part, rule in RULES.items()
-    }
-    return Protocol(**{**{key: _tupled(value) for key, value in table.items()}, **parts})
-
-
-def _tupled(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value

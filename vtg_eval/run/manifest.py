@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+import msgspec
+
 FORMAT = 1
 
 # what can move an answer: the harness, the decoders, the engines and what they stand on
@@ -63,10 +65,7 @@ class Manifest:
         """Read what `to_json` gave; raises KeyError, TypeError or ValueError where it is not."""
         if table["format"] != FORMAT:
             raise ValueError(f"format {table['format']}, this version reads {FORMAT}")
-        sessions = tuple(
-            Session(**{**row, "command": tuple(row["command"])}) for row in table["sessions"]
-        )
-        return cls(table["spec"], _subset(table["subset"]), sessions, FORMAT)
+        return msgspec.convert(table, cls)
 
     def with_session(self, command: tuple[str, ...], engine: Mapping[str, Any]) -> Manifest:
         """Return the manifest with one more start, now, under the installed versions."""
@@ -84,12 +83,6 @@ class Manifest:
             for name in sorted(old.keys() | new.keys())
             if old.get(name) != new.get(name)
         ]
-
-
-def _subset(table: Mapping[str, Any] | None) -> Subset | None:
-    if table is None:
-        return None
-    return Subset(**{**table, "missing_videos": tuple(table["missing_videos"])})
 
 
 def installed_versions() -> dict[str, str]:

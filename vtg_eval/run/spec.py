@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from vtg_eval.files.digests import canonical, sha256
+from vtg_eval.files.toml_tables import converted
 from vtg_eval.protocol import Protocol
 from vtg_eval.types import Sample
 
@@ -43,6 +44,11 @@ class RunSpec:
         """Return plain JSON values, the same whether fresh or read back from a file."""
         plain: dict[str, Any] = json.loads(canonical(asdict(self)))
         return plain
+
+    @classmethod
+    def from_json(cls, table: Mapping[str, Any]) -> RunSpec:
+        """Read what `to_json` gave; raises UserError that names the key where it is not."""
+        return converted(table, cls, "spec")
 
     @property
     def digest(self) -> str:

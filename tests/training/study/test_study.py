@@ -65,12 +65,15 @@ def test_arms_are_the_shared_tables_with_their_own_values(tmp_path: Path) -> Non
     ("old", "new", "words"),
     [
         ('baselines = ["one"]', 'baselines = ["three"]', "baselines must be some of them"),
-        ("sft = { steps = 9 }", "stf = { steps = 9 }", 'the arm "two" has a key "stf"'),
+        ("sft = { steps = 9 }", "stf = { steps = 9 }", 'no key "arms[2].stf". Did you mean "sft"'),
         ("steps = 9", "step = 9", 'no key "sft.step". Did you mean "steps"'),
-        ("seeds = [3, 5]", "", "the key 'seeds' is missing"),
+        ("seeds = [3, 5]", "", 'the key "seeds" is missing'),
         ("seeds = [3, 5]", "seeds = []", "seeds not empty"),
         ('name = "two"', 'name = "one"', "names of their own"),
-        ("[[arms]]", "[[arms", "not a study"),
+        ("seeds = [3, 5]", 'seeds = ["3"]', "seeds[0] is '3'; it must be a whole number"),
+        ("[shared.sft]", "[shared.stf]", 'no key "shared.stf". Did you mean "sft"'),
+        ("steps = 9", "steps = 0", 'the arm "two": sft.steps is 0'),
+        ("sft = {}", "sft = 3", "arms[1].sft is 3; it must be a table"),
     ],
 )
 def test_a_mistake_is_named(tmp_path: Path, old: str, new: str, words: str) -> None:
