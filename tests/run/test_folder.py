@@ -25,7 +25,7 @@ sys.stdin.read()
 
 def begin(path: Path) -> None:
     folder = RunFolder(path)
-    with folder.claim(SPEC) as manifest:
+    with folder.lock(SPEC) as manifest:
         write_json(folder.manifest_file, manifest.to_json())
 
 
@@ -54,15 +54,15 @@ def test_versions_that_moved_between_sessions_are_named() -> None:
 def test_another_runs_folder_is_refused_by_what_differs(tmp_path: Path) -> None:
     begin(tmp_path)
     with (
-        pytest.raises(UserError, match=r"other arguments: seed \(before 0, now 7\)"),
-        RunFolder(tmp_path).claim(replace(SPEC, seed=7)),
+        pytest.raises(UserError, match=r"other settings: seed \(before 0, now 7\)"),
+        RunFolder(tmp_path).lock(replace(SPEC, seed=7)),
     ):
         pass
 
 
 def test_a_folder_of_something_else_is_refused_and_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("…")
-    with pytest.raises(UserError, match=r"thesis\.tex"), RunFolder(tmp_path).claim(SPEC):
+    with pytest.raises(UserError, match=r"thesis\.tex"), RunFolder(tmp_path).lock(SPEC):
         pass
     assert [entry.name for entry in tmp_path.iterdir()] == ["thesis.tex"]
 
@@ -80,7 +80,7 @@ def test_a_second_process_is_refused(tmp_path: Path) -> None:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == b"held\n"
-        with pytest.raises(UserError, match="Another vtg-eval"), RunFolder(tmp_path).claim(SPEC):
+        with pytest.raises(UserError, match="Another vtg-eval"), RunFolder(tmp_path).lock(SPEC):
             pass
         other.communicate(b"")
     begin(tmp_path)

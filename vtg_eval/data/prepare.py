@@ -21,7 +21,7 @@ from vtg_eval.task import SourceFile, Task
 CHUNK = 1 << 20
 TIMEOUT = 30.0
 SCHEMES = ("https",)
-PARTIAL = ".part"
+PARTIAL = ".part"  # its name stays the same, for another process goes on with it
 # Beside a partial file: the server's tag of the version that it is a part of.
 TAG = ".tag"
 RANGE_NOT_SATISFIABLE = 416
