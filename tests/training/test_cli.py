@@ -160,6 +160,21 @@ def test_curation_again_gives_what_is_there_and_other_data_is_refused(
     assert (place / "runs/tiny/data.jsonl").stat().st_mtime_ns == before
 
 
+def test_curations_that_start_at_once_leave_one_whole_result(place: Path) -> None:
+    command = [sys.executable, "-m", "vtg_eval.training.cli", "curate", "r.toml"]
+    pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+    processes = [subprocess.Popen(command, text=True, **pipes) for _ in range(3)]
+    ends = [(process.communicate()[1], process.returncode) for process in processes]
+    assert 0 in [status for _, status in ends]
+    assert all(status == 0 or "at work in runs/tiny" in err for err, status in ends)
+    work = place / "runs/tiny"
+    assert json.loads((work / "data.json").read_text())["counts"] == [4, 2, 2]
+    assert [s.id for s in load_samples([work / "data.jsonl"])] == ["one", "two"]
+    assert {path.name for path in work.iterdir()} == {
+        *("lock", "data.json", "data.jsonl", "cold-start.jsonl", "data.md")
+    }
+
+
 def test_an_interrupted_curation_is_done_again(place: Path) -> None:
     assert run("curate", "r.toml") == 0
     work = place / "runs/tiny"

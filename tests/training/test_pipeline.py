@@ -22,6 +22,7 @@ from vtg_eval.training.recipe import CurationRule, DataRule, ModelRule, Recipe, 
 from vtg_eval.training.shipped import find_recipe
 from vtg_eval.training.workspace import Workspace
 
+from tests.folder_holder import held_elsewhere
 from tests.video_files import write_clock
 from vtg_eval.errors import UserError
 from vtg_eval.files.owned_folder import FolderInUse
@@ -77,7 +78,7 @@ def test_a_recipe_may_be_mended_until_a_stage_is_done_with_it(workspace: Workspa
 
 
 def test_two_processes_do_not_work_in_one_folder(workspace: Workspace) -> None:
-    with workspace.lock(), pytest.raises(FolderInUse, match="Another vtg-eval process is at work"):
+    with held_elsewhere(workspace.folder), pytest.raises(FolderInUse, match="at work in"):
         run_recipe(workspace, PLAN, REGISTRY)
 
 

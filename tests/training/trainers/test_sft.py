@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 from vtg_eval.training.trainers.batches import find_source, make_batches
 from vtg_eval.training.trainers.sft import run_sft
 
+from tests.folder_holder import held_elsewhere
 from tests.training_case import (
     RunSetup,
     elsewhere,
@@ -30,6 +31,7 @@ from tests.training_case import (
 from vtg_eval.engines.base import EngineOptions
 from vtg_eval.engines.transformers import TransformersEngine
 from vtg_eval.errors import UserError
+from vtg_eval.files.owned_folder import FolderInUse
 from vtg_eval.protocol import GenerationRule
 from vtg_eval.registry import Registry
 
@@ -237,6 +239,12 @@ def test_a_folder_with_something_else_in_it_is_left_alone(one: RunSetup, tmp_pat
     with pytest.raises(UserError, match=r"is no training folder, but holds thesis\.tex"):
         run_sft(one.recipe(), one.examples, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_a_folder_that_another_process_trains_in_is_refused(one: RunSetup, tmp_path: Path) -> None:
+    with held_elsewhere(tmp_path / "out"), pytest.raises(FolderInUse, match="at work in"):
+        run_sft(one.recipe(), one.examples, tmp_path / "out")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["lock"]
 
 
 def test_batches_that_do_not_divide_are_named(one: RunSetup, tmp_path: Path) -> None:
