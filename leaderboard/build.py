@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from vtg_eval.errors import UserError
+from vtg_eval.files.atomic import is_partial, write_text
+from vtg_eval.files.owned_folder import LOCK, lock_folder
 
 from .board import Board
 from .entries import entry_file
@@ -16,6 +17,8 @@ from .markdown import markdown
 from .overview import overview_page, sources_page
 from .pages import benchmark_page
 
+SOURCES_FILE = "sources.csv"  # every build has it: it shows that a folder is a leaderboard's
+
 
 def built_files(board: Board) -> dict[str, str]:
     """Return the text of every file by its name relative to the folder."""
@@ -23,7 +26,7 @@ def built_files(board: Board) -> dict[str, str]:
     pages = [benchmark_page(board, slug) for slug in board.slugs]
     files = {
         "index.html": html([overview, *pages, sources]),
-        f"{sources.slug}.csv": sources_file(board),
+        SOURCES_FILE: sources_file(board),
     }
     for page in (overview, *pages, sources):
         files[f"{page.slug}.md"] = markdown(page)
@@ -41,19 +44,23 @@ def entry_text(table: dict[str, object]) -> str:
 
 
 def write_files(files: dict[str, str], out: Path) -> None:
-    """Write the files; raises UserError where that fails. Other files there are left alone."""
-    try:
+    """Write a build into its folder; other files of a leaderboard's folder are left alone.
+
+    Raises UserError where that fails, where the folder holds something else, and where another
+    process writes into it.
+    """
+    tops = {Path(name).parts[0] for name in files}
+    with lock_folder(out / SOURCES_FILE, "folder of a leaderboard", tops):
         for name, text in files.items():
             path = out / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(text.encode())
-    except OSError as exc:
-        raise UserError(f"{out} cannot be written: {exc.strerror}.") from exc
+            path.parent.mkdir(exist_ok=True)
+            write_text(path, text)
 
 
 def differing(files: dict[str, str], out: Path) -> list[str]:
     """Return the names of files in `out` that are missing, other, or not of this build."""
-    there = {p.relative_to(out).as_posix(): p for p in out.rglob("*") if p.is_file()}
+    paths = {p.relative_to(out).as_posix(): p for p in out.rglob("*") if p.is_file()}
+    there = {name: p for name, p in paths.items() if name != LOCK and not is_partial(name)}
     both = files.keys() & there.keys()
     other = {name for name in both if there[name].read_bytes() != files[name].encode()}
     return sorted(other | (files.keys() ^ there.keys()))

@@ -6,6 +6,7 @@ import json
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -13,11 +14,13 @@ from vtg_eval.cli.command import Command
 from vtg_eval.cli.output import write_lines
 from vtg_eval.cli.samples import ROOT_HELP
 from vtg_eval.errors import UserError
+from vtg_eval.files.atomic import write_text
+from vtg_eval.files.owned_folder import lock_folder
 from vtg_eval.registry import Registry
 
 from .board import FLOORS, PUBLISHED, SHIPPED, load_board
 from .build import built_files, differing, entry_text, write_files
-from .entries import MANIFESTS, LeaderboardEntry, entry_file, make_entry
+from .entries import LeaderboardEntry, entry_file, make_entry
 from .export import model_index, whole_json
 from .floor_rows import load_floors
 from .markdown import markdown
@@ -147,23 +150,30 @@ def _told(title: str, group: Sequence[Standing]) -> str:
 def _add(args: Namespace, registry: Registry) -> int:
     if not args.runs:
         raise UserError("Name the folder of at least one run.")
-    board = load_board(args.board, registry)
-    there = {entry.name: entry for entry in board.entries}
-    written = []
-    for entry in _entries(args, registry):
-        if there.get(entry.name, entry).answers != entry.answers:
-            raise UserError(
-                f"{entry.name} is there already, with other answers. Take "
-                f"{args.board / entry_file(entry.name)} out first."
-            )
-        name = f"{entry.name}.json"
-        write_files({name: entry_text(entry.to_json())}, args.board / MANIFESTS)
-        written.append(entry)
-        print(f"{args.board / MANIFESTS / name}: build the tables again.", file=sys.stderr)
+    entries = _entries(args, registry)
+    with _lock_board(args.board):
+        board = load_board(args.board, registry)
+        there = {entry.name: entry for entry in board.entries}
+        for entry in entries:
+            path = args.board / entry_file(entry.name)
+            if there.get(entry.name, entry).answers != entry.answers:
+                raise UserError(
+                    f"{entry.name} is there already, with other answers. Take {path} out first."
+                )
+            path.parent.mkdir(exist_ok=True)
+            write_text(path, entry_text(entry.to_json()))
+            print(f"{path}: build the tables again.", file=sys.stderr)
     if args.json:
-        table = [entry.to_json() for entry in written]
+        table = [entry.to_json() for entry in entries]
         write_lines(args.json, [json.dumps(table, indent=2)])
     return 0
+
+
+def _lock_board(board: Path) -> AbstractContextManager[None]:
+    """Hold the leaderboard's data for this process alone; raises UserError where there are none."""
+    if not (board / PUBLISHED).is_dir():
+        raise UserError(f"{board} holds no leaderboard's data. Name another --board.")
+    return lock_folder(board / PUBLISHED, "folder of a leaderboard's data")
 
 
 def _export(args: Namespace, registry: Registry) -> int:
@@ -180,10 +190,11 @@ def _export(args: Namespace, registry: Registry) -> int:
 
 def _sign(args: Namespace, registry: Registry) -> int:
     folder = args.board / PUBLISHED
-    load_published(folder, registry.tasks, registry.protocols, signed=False)
-    load_floors(folder / FLOORS, signed=False)
-    changed = sign(folder)
-    load_board(args.board, registry)
+    with _lock_board(args.board):
+        load_published(folder, registry.tasks, registry.protocols, signed=False)
+        load_floors(folder / FLOORS, signed=False)
+        changed = sign(folder)
+        load_board(args.board, registry)
     if args.json:
         write_lines(args.json, [json.dumps({"changed": changed}, indent=2)])
     else:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vtg_eval.errors import UserError
+from vtg_eval.files.atomic import write_text
 from vtg_eval.registry import Registry
 from vtg_eval.scoring.floors import task_floors
 from vtg_eval.task import Task
@@ -95,7 +96,7 @@ def main() -> None:
     path, root = map(Path, sys.argv[1:3])
     registry = Registry.discover()
     published = load_published(path.parent, registry.tasks, registry.protocols, signed=False)
-    path.write_text(floors_text(registry, published.benchmarks.values(), root), encoding="utf-8")
+    write_text(path, floors_text(registry, published.benchmarks.values(), root))
 
 
 if __name__ == "__main__":

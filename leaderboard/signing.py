@@ -10,6 +10,7 @@ from pathlib import Path
 
 from vtg_eval.annotations.records import AnnotationRecord, read_csv
 from vtg_eval.errors import DataError
+from vtg_eval.files.atomic import write_text
 
 CHECK = "check"
 DIGESTS = "digests.csv"
@@ -74,7 +75,7 @@ def sign(folder: Path) -> list[str]:
             _write_checks(folder / name)
     new = {name: _file_digest(folder / name) for name in _signed_files(folder)}
     table = [{"file": name, "sha256": digest} for name, digest in new.items()]
-    (folder / DIGESTS).write_text(csv_text(("file", "sha256"), table), encoding="utf-8")
+    write_text(folder / DIGESTS, csv_text(("file", "sha256"), table))
     return [name for name in sorted(old.keys() | new.keys()) if old.get(name) != new.get(name)]
 
 
@@ -93,7 +94,7 @@ def _write_checks(path: Path) -> None:
         columns, rows = tuple(reader.fieldnames or ()), list(reader)
     if CHECK in columns:
         signed = [{**row, CHECK: row_check(row)} for row in rows]
-        path.write_text(csv_text(columns, signed), encoding="utf-8")
+        write_text(path, csv_text(columns, signed))
 
 
 def _signed_files(folder: Path) -> list[str]:

@@ -22,7 +22,7 @@ from vtg_eval.checkpoint.profile import load_profile
 from vtg_eval.engines.base import Engine, EngineOptions
 from vtg_eval.errors import UserError
 from vtg_eval.files.digests import canonical, sha256
-from vtg_eval.files.folder_lock import held, own
+from vtg_eval.files.owned_folder import check_owner, lock_folder
 from vtg_eval.protocol import GenerationRule, Protocol
 from vtg_eval.registry import Registry
 from vtg_eval.run.engine_room import EngineCache
@@ -64,8 +64,9 @@ def run_difficulty(
         raise UserError(f"The recipe {recipe.name} has no [difficulty].")
     asked = tuple(samples[: rule.limit or None])
     probe = _Probe(recipe, rule, checkpoint, out, registry)
-    with held(out):
-        own(out / "difficulty.json", probe.facts(asked))
+    record = out / "difficulty.json"
+    with lock_folder(record, "folder of difficulties"):
+        check_owner(record, probe.metadata(asked))
         result = out / RESULT
         if not result.is_file():
             answers = probe.answers(asked)
@@ -119,7 +120,7 @@ class _Probe:
             max_new_tokens=rule.max_new_tokens, decoding="sample", temperature=rule.temperature
         )
 
-    def facts(self, samples: Sequence[TrainingSample]) -> dict[str, object]:
+    def metadata(self, samples: Sequence[TrainingSample]) -> dict[str, object]:
         """Return what makes two probings the same."""
         return {
             "difficulty": asdict(self.rule),

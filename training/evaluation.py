@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
-from vtg_eval.files.folder_lock import read
+from vtg_eval.files.json_files import read_object
+from vtg_eval.files.owned_folder import REMEDY
 from vtg_eval.registry import Registry
 from vtg_eval.run.folder import RunFolder
 from vtg_eval.run.results import TaskResults, load_results
@@ -69,7 +70,9 @@ def evaluation_results(workspace: Workspace) -> Iterator[Sequence[tuple[str, Tas
             name: RunFolder(run_folder(workspace, name, task)).results_file
             for name in scored(workspace)
         }
-        yield [(name, load_results(read(p))) for name, p in files.items() if p.is_file()]
+        yield [
+            (name, load_results(read_object(p, REMEDY))) for name, p in files.items() if p.is_file()
+        ]
 
 
 def _case(runner: Runner, task: str) -> RunSetup:

@@ -19,9 +19,10 @@ from vtg_eval.checkpoint.fingerprint import checkpoint_digest
 from vtg_eval.checkpoint.resolve import resolve
 from vtg_eval.engines.watchdog import Watchdog
 from vtg_eval.errors import UserError
+from vtg_eval.files.atomic import write_text
 from vtg_eval.files.digests import canonical, sha256
-from vtg_eval.files.folder_lock import as_read, held, read, same
-from vtg_eval.files.json_files import write_json
+from vtg_eval.files.json_files import plain_json, read_object, write_json
+from vtg_eval.files.owned_folder import REMEDY, require_same
 from vtg_eval.registry import Registry
 from vtg_eval.run.inference import terminable
 
@@ -29,7 +30,7 @@ from .evaluation import check_evaluation, run_evaluation, run_folder, scored
 from .plan.plan import TrainingPlan
 from .recipe import Recipe
 from .run_report import run_report
-from .workspace import Workspace, data_facts, run_curation
+from .workspace import Workspace, curate_data, data_metadata
 
 PYTHON: Mapping[str, tuple[str, ...]] = {  # the programs that a plan's commands name
     "vtg-train": (sys.executable, "-m", "vtg_eval.training.cli"),
@@ -44,12 +45,22 @@ class Step(NamedTuple):
     """
 
     name: str
-    facts: Mapping[str, Any]
+    metadata: Mapping[str, Any]
     results: tuple[Path, ...]
 
 
 def run_recipe(workspace: Workspace, plan: TrainingPlan, registry: Registry) -> Path:
-    """Run what is not done of a recipe; returns the report's path.
+    """Hold the folder and run what is not done of a recipe in it; returns the report's path.
+
+    Raises UserError as `run_stages` does, and where another process is at work in the folder or it
+    holds something else.
+    """
+    with workspace.lock():
+        return run_stages(workspace, plan, registry)
+
+
+def run_stages(workspace: Workspace, plan: TrainingPlan, registry: Registry) -> Path:
+    """Run what is not done of a recipe, in a folder that is held; returns the report's path.
 
     Raises UserError where the folder holds another recipe's work, where a stage cannot go on,
     and for a plan of several machines; KeyboardInterrupt where someone stops it.
@@ -59,24 +70,21 @@ def run_recipe(workspace: Workspace, plan: TrainingPlan, registry: Registry) -> 
             "One command cannot start processes on other machines: run each stage's command, as "
             "vtg-train plan shows it, on every one of them."
         )
+    done = _Done(workspace.folder / "run.json")
+    stages = list(steps(workspace, registry))
+    for step in stages:
+        done.check(step)
+    if any(step.name == "evaluation" and not done.has(step) for step in stages):
+        check_evaluation(workspace, registry)
+    for step in stages:
+        if done.has(step):
+            _say(f"{step.name}: done before")
+            continue
+        _say(f"{step.name} …")
+        _run(step.name, workspace, plan, registry)
+        done.add(step)
     report = workspace.folder / "report.md"
-    with held(workspace.folder):
-        done = _Done(workspace.folder / "run.json")
-        if not done.stages and report.exists():
-            raise UserError(f"{report} is there already. Remove it or choose another --out.")
-        stages = list(steps(workspace, registry))
-        for step in stages:
-            done.check(step)
-        if any(step.name == "evaluation" and not done.has(step) for step in stages):
-            check_evaluation(workspace, registry)
-        for step in stages:
-            if done.has(step):
-                _say(f"{step.name}: done before")
-                continue
-            _say(f"{step.name} …")
-            _run(step.name, workspace, plan, registry)
-            done.add(step)
-        report.write_text(run_report(workspace), encoding="utf-8")
+    write_text(report, run_report(workspace))
     return report
 
 
@@ -94,13 +102,13 @@ def steps(workspace: Workspace, registry: Registry) -> Iterator[Step]:
             for task in (recipe.evaluation.tasks if recipe.evaluation else ())
         ),
     }
-    for name, own in _facts(recipe, registry).items():
-        facts = as_read({**own, "after": after})
-        yield Step(name, facts, results[name])
-        after = sha256(canonical(facts))
+    for name, own in _metadata(recipe, registry).items():
+        metadata = plain_json({**own, "after": after})
+        yield Step(name, metadata, results[name])
+        after = sha256(canonical(metadata))
 
 
-def _facts(recipe: Recipe, registry: Registry) -> Mapping[str, Mapping[str, Any]]:
+def _metadata(recipe: Recipe, registry: Registry) -> Mapping[str, Mapping[str, Any]]:
     """Return the stages that the recipe has, and what of it each is made of."""
     folder = resolve(recipe.model.checkpoint, registry)[0].path
     if folder is None:
@@ -117,7 +125,7 @@ def _facts(recipe: Recipe, registry: Registry) -> Mapping[str, Mapping[str, Any]
         "rl": ("selection", "rewards", "rl"),
         "evaluation": ("evaluation",),
     }
-    found: dict[str, Mapping[str, Any]] = {"curate": data_facts(recipe)}
+    found: dict[str, Mapping[str, Any]] = {"curate": data_metadata(recipe)}
     for name, parts in of.items():
         if name in rules:
             found[name] = {"model": model, **{p: rules[p] for p in parts if p in rules}}
@@ -129,13 +137,13 @@ class _Done:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self.stages = read(path)
+        self.stages = read_object(path, REMEDY)
 
     def check(self, step: Step) -> None:
         """Raise UserError where the stage was done with something else."""
         if step.name in self.stages:
             place = f"The stage {step.name} in {self._path.parent}"
-            same(place, self.stages[step.name], step.facts)
+            require_same(place, self.stages[step.name], step.metadata)
 
     def has(self, step: Step) -> bool:
         """Tell whether the stage is done and its results are there."""
@@ -143,14 +151,14 @@ class _Done:
 
     def add(self, step: Step) -> None:
         """Note that a stage is done."""
-        self.stages[step.name] = dict(step.facts)
+        self.stages[step.name] = dict(step.metadata)
         write_json(self._path, self.stages)
 
 
 def _run(name: str, workspace: Workspace, plan: TrainingPlan, registry: Registry) -> None:
     match name:
         case "curate":
-            run_curation(workspace, registry)
+            curate_data(workspace, registry)
         case "evaluation":
             run_evaluation(workspace, registry)
         case _:

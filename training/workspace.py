@@ -1,5 +1,6 @@
 """A recipe's working folder: what each stage reads and leaves there.
 
+data.json           whose data the folder holds; another recipe's is refused
 data.jsonl          samples that may be trained on: present, of no evaluation video, sound
 cold-start.jsonl    those of them that are fit for supervised fine-tuning
 data.md             what was left out and why
@@ -10,14 +11,17 @@ evaluation/         the scores of the start checkpoint and of the trained one
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
 from vtg_eval.errors import UserError
+from vtg_eval.files.atomic import write_text
+from vtg_eval.files.json_files import plain_json, read_object, write_json
+from vtg_eval.files.owned_folder import REMEDY, lock_folder, require_same
 from vtg_eval.registry import Registry
 
 from .data.curation import curate
@@ -29,6 +33,7 @@ from .data.selection import select_samples
 from .recipe import CurationRule, Recipe, SelectionRule
 
 SHOWN = 5  # videos named where some are missing
+BEFORE_DATA = ("recipe.toml", "run.json")  # files that may stand there before data.json
 
 
 class Workspace(NamedTuple):
@@ -41,6 +46,16 @@ class Workspace(NamedTuple):
     def data(self) -> Path:
         """The samples that may be trained on."""
         return self.folder / "data.jsonl"
+
+    @property
+    def record(self) -> Path:
+        """The owner record: what the data is made of, and how much it is once it is complete."""
+        return self.folder / "data.json"
+
+    @property
+    def data_report(self) -> Path:
+        """What was left out and why."""
+        return self.folder / "data.md"
 
     @property
     def cold_start(self) -> Path:
@@ -61,6 +76,10 @@ class Workspace(NamedTuple):
     def rl(self) -> Path:
         """The folder of reinforcement learning."""
         return self.folder / "rl"
+
+    def lock(self) -> AbstractContextManager[None]:
+        """Hold the folder for this process alone, as `lock_folder` does."""
+        return lock_folder(self.record, "working folder of a recipe", BEFORE_DATA)
 
     def video(self, sample: TrainingSample) -> Path:
         """Return where a sample's video is."""
@@ -89,15 +108,23 @@ class Curation(NamedTuple):
 
 
 def run_curation(workspace: Workspace, registry: Registry) -> Curation:
-    """Check and filter the recipe's data and write what is kept.
+    """Hold the folder and curate in it; raises UserError as `curate_data` does, and where another
+    process is at work in the folder or it holds something else.
+    """
+    with workspace.lock():
+        return curate_data(workspace, registry)
+
+
+def curate_data(workspace: Workspace, registry: Registry) -> Curation:
+    """Check and filter the recipe's data and write what is kept, in a folder that is held.
 
     Filters on reasoning texts are for the cold start only, the others for all. The same recipe on
     the same data again gives back what is there. Raises UserError where too many videos are
     missing, where data leaks and the recipe does not say what to do about it, and where the
     folder holds the data of another recipe.
     """
-    claim = _Claim(workspace, data_facts(workspace.recipe))
-    done = claim.result()
+    metadata = data_metadata(workspace.recipe)
+    done = _finished(workspace, metadata)
     if done is not None:
         return done
     read = load_samples(map(Path, workspace.recipe.data.train))
@@ -116,10 +143,15 @@ def run_curation(workspace: Workspace, registry: Registry) -> Curation:
     parts += ["# Left out of all training", curation_table(pool.report)]
     parts += ["# Left out of the cold start, besides", curation_table(start.report)]
     report = "\n\n".join(parts) + "\n"
-    claim.make()
+    for path in (workspace.data, workspace.cold_start, workspace.data_report):
+        path.unlink(missing_ok=True)  # what an interrupted curation of the same data left
+    write_json(workspace.record, {"of": metadata})
     write_samples(workspace.data, pool.kept)
     write_samples(workspace.cold_start, start.kept)
-    return claim.finish(Curation(len(samples), len(pool.kept), len(start.kept), report))
+    write_text(workspace.data_report, report)
+    counts = (len(samples), len(pool.kept), len(start.kept))
+    write_json(workspace.record, {"of": metadata, "counts": counts})
+    return Curation(*counts, report)
 
 
 def present(
@@ -159,16 +191,16 @@ def selected(workspace: Workspace) -> tuple[TrainingSample, ...]:
     return select_samples(curated(path), workspace.recipe.selection or SelectionRule())
 
 
-def data_facts(recipe: Recipe) -> dict[str, object]:
+def data_metadata(recipe: Recipe) -> dict[str, object]:
     """Return what makes two curations the same."""
     digests = [sha256(_bytes(Path(name))).hexdigest() for name in recipe.data.train]
-    facts = {
-        "data": asdict(recipe.data),
-        "curation": asdict(recipe.curation or CurationRule()),
-        "files": digests,
-    }
-    plain: dict[str, object] = json.loads(json.dumps(facts))
-    return plain
+    return plain_json(
+        {
+            "data": asdict(recipe.data),
+            "curation": asdict(recipe.curation or CurationRule()),
+            "files": digests,
+        }
+    )
 
 
 def _bytes(path: Path) -> bytes:
@@ -178,50 +210,18 @@ def _bytes(path: Path) -> bytes:
         raise UserError(f"The training data {path} cannot be read: {exc.strerror}.") from exc
 
 
-class _Claim:
-    """The file data.json: whose data the folder holds, and the counts once they are complete."""
-
-    def __init__(self, workspace: Workspace, facts: dict[str, object]) -> None:
-        self.workspace, self.facts = workspace, facts
-        self.path = workspace.folder / "data.json"
-        self.report = workspace.folder / "data.md"
-
-    def result(self) -> Curation | None:
-        """Return what is there, None where nothing is complete; raises UserError for another's."""
-        if not self.path.is_file():
-            return None
-        try:
-            before = json.loads(self.path.read_text(encoding="utf-8"))
-            same, counts = before["of"] == self.facts, before.get("counts")
-            report = self.report.read_text(encoding="utf-8") if counts else ""
-            read, kept, start = counts or (0, 0, 0)
-        except (OSError, ValueError, KeyError, TypeError) as exc:
-            raise UserError(f"{self.path} cannot be read: {exc}. Name another folder.") from exc
-        if not same:
-            raise UserError(
-                f"{self.workspace.folder} holds the data of another recipe; name another folder."
-            )
-        return Curation(read, kept, start, report) if counts else None
-
-    def make(self) -> None:
-        """Claim the folder; what an interrupted curation of the same data left there goes.
-
-        Raises UserError where the folder holds files of these names and no claim.
-        """
-        self.workspace.folder.mkdir(parents=True, exist_ok=True)
-        for path in (self.workspace.data, self.workspace.cold_start, self.report):
-            if path.exists() and not self.path.is_file():
-                raise UserError(f"{path} is there already. Remove it or name another folder.")
-            path.unlink(missing_ok=True)
-        self._write({"of": self.facts})
-
-    def finish(self, found: Curation) -> Curation:
-        """Note that the data is complete."""
-        self.report.write_text(found.report, encoding="utf-8")
-        self._write({"of": self.facts, "counts": [found.read, found.kept, found.cold_start]})
-        return found
-
-    def _write(self, table: dict[str, object]) -> None:
-        part = self.path.with_name(f"{self.path.name}.part")
-        part.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
-        part.replace(self.path)
+def _finished(workspace: Workspace, metadata: dict[str, object]) -> Curation | None:
+    """Return the curation that is there, None where none is complete; raises UserError for
+    another recipe's.
+    """
+    if not workspace.record.is_file():
+        return None
+    table = read_object(workspace.record, REMEDY)
+    try:
+        before, counts = dict(table["of"]), table.get("counts")
+        report = workspace.data_report.read_text(encoding="utf-8") if counts else ""
+        read, kept, start = counts or (0, 0, 0)
+    except (OSError, ValueError, KeyError, TypeError) as exc:
+        raise UserError(f"{workspace.record} cannot be read: {exc}. {REMEDY}") from exc
+    require_same(workspace.folder, before, metadata)
+    return Curation(read, kept, start, report) if counts else None

@@ -6,6 +6,8 @@ import csv
 import html.parser
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +17,7 @@ import pytest
 from vtg_eval.leaderboard.board import SHIPPED, Board, load_board
 from vtg_eval.leaderboard.build import built_files, differing
 
+from tests.folder_holder import held_elsewhere
 from tests.leaderboard_case import (
     ENTRY,
     FIGURES,
@@ -80,6 +83,41 @@ def test_check_names_what_is_not_current(tmp_path: Path, capsys: Any) -> None:
     told = capsys.readouterr()
     assert json.loads(told.out)["differ"] == ["charades_sta.md", "stray.md", "tacos.csv"]
     assert told.err.count("is not what a build gives") == 3
+
+
+def test_builds_that_start_at_once_leave_one_whole_build(tmp_path: Path) -> None:
+    out, board = tmp_path / "out", board_copy(tmp_path / "board")
+    code = "import sys; from vtg_eval.cli import main; sys.exit(main())"
+    words = ["leaderboard", "build", "--board", str(board), "--out", str(out)]
+    command = [sys.executable, "-c", code, *words]
+    processes = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(3)]
+    ends = [(process.communicate()[1], process.returncode) for process in processes]
+    assert 0 in [status for _, status in ends]
+    assert all(status == 0 or f"at work in {out}" in err for err, status in ends)
+    assert main(["leaderboard", "build", "--board", str(board), "--check", str(out)]) == 0
+
+
+def test_a_folder_that_is_held_or_something_elses_is_refused(tmp_path: Path, capsys: Any) -> None:
+    out, board = tmp_path / "out", board_copy(tmp_path / "board")
+    words = ["leaderboard", "build", "--board", str(board), "--out", str(out)]
+    with held_elsewhere(out):
+        assert main(words) == 2
+    assert "Another vtg-eval process is at work in" in capsys.readouterr().err
+    with held_elsewhere(board):
+        assert main(["leaderboard", "sign", "--board", str(board)]) == 2
+    (out / "thesis.tex").touch()
+    assert main(words) == 2
+    assert "is no folder of a leaderboard, but holds thesis.tex" in capsys.readouterr().err
+    assert sorted(path.name for path in out.iterdir()) == ["lock", "thesis.tex"]
+
+
+def test_a_build_that_was_killed_is_done_again(tmp_path: Path) -> None:
+    out, words = tmp_path / "out", ["--board", str(board_copy(tmp_path / "board"))]
+    out.mkdir()
+    for name in ("charades_sta.md", ".0123456789abcdef.part", "lock"):
+        (out / name).touch()
+    assert main(["leaderboard", "build", *words, "--out", str(out)]) == 0
+    assert main(["leaderboard", "build", *words, "--check", str(out)]) == 0
 
 
 def test_without_a_folder_the_overview_is_printed(files: dict[str, str], capsys: Any) -> None:

@@ -13,6 +13,7 @@ import pytest
 from vtg_eval.leaderboard.board import load_board
 from vtg_eval.leaderboard.entries import load_entry, make_entry
 
+from tests.folder_holder import held_elsewhere
 from tests.leaderboard_case import ENTRY, board_copy, tiny_run, with_spec
 from vtg_eval.cli import main
 from vtg_eval.errors import UserError
@@ -79,6 +80,21 @@ def test_a_run_becomes_an_entry_with_all_that_it_was(add: Add, run: Path) -> Non
     assert (entry.setting, entry.answers.count, entry.subset.size) == ("zero-shot", 3, 3)
     assert path.stem.startswith("baseline_whole-video-charades_sta-strict@1-")
     assert str(run.parent) not in path.read_text()
+
+
+def test_nothing_is_added_while_another_process_changes_the_data(add: Add, run: Path) -> None:
+    with held_elsewhere(run.parent / "board"):
+        status, err = add()
+    assert status == 2 and "Another vtg-eval process is at work in" in err
+    assert not (run.parent / "board" / "manifests").exists()
+
+
+def test_a_folder_without_a_leaderboards_data_is_not_made(run: Path, capsys: Any) -> None:
+    board = run.parent / "none"
+    where = ["--data-root", str(run.parent), "--board", str(board)]
+    assert main(["leaderboard", "add", str(run), *where]) == 2
+    assert "holds no leaderboard's data. Name another --board." in capsys.readouterr().err
+    assert not board.exists()
 
 
 def test_adding_again_changes_nothing(add: Add, run: Path) -> None:

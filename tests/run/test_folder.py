@@ -1,31 +1,21 @@
-import errno
 import json
-import os
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests.folder_holder import held_elsewhere
 from tests.run.test_spec import SPEC
 from vtg_eval.errors import UserError
 from vtg_eval.files.json_files import write_json
+from vtg_eval.files.owned_folder import FolderInUse
 from vtg_eval.run.folder import RunFolder
 from vtg_eval.run.manifest import Manifest, Subset
-
-HOLD = """
-import fcntl, os, sys
-lock = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT)
-fcntl.flock(lock, fcntl.LOCK_EX)
-print("held", flush=True)
-sys.stdin.read()
-"""
 
 
 def begin(path: Path) -> None:
     folder = RunFolder(path)
-    with folder.claim(SPEC) as manifest:
+    with folder.lock(SPEC) as manifest:
         write_json(folder.manifest_file, manifest.to_json())
 
 
@@ -54,15 +44,15 @@ def test_versions_that_moved_between_sessions_are_named() -> None:
 def test_another_runs_folder_is_refused_by_what_differs(tmp_path: Path) -> None:
     begin(tmp_path)
     with (
-        pytest.raises(UserError, match=r"other arguments: seed \(before 0, now 7\)"),
-        RunFolder(tmp_path).claim(replace(SPEC, seed=7)),
+        pytest.raises(UserError, match=r"other settings: seed \(before 0, now 7\)"),
+        RunFolder(tmp_path).lock(replace(SPEC, seed=7)),
     ):
         pass
 
 
 def test_a_folder_of_something_else_is_refused_and_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("…")
-    with pytest.raises(UserError, match=r"thesis\.tex"), RunFolder(tmp_path).claim(SPEC):
+    with pytest.raises(UserError, match=r"thesis\.tex"), RunFolder(tmp_path).lock(SPEC):
         pass
     assert [entry.name for entry in tmp_path.iterdir()] == ["thesis.tex"]
 
@@ -76,13 +66,12 @@ def test_what_a_killed_start_leaves_behind_is_taken_over(tmp_path: Path) -> None
 
 def test_a_second_process_is_refused(tmp_path: Path) -> None:
     begin(tmp_path)
-    command = [sys.executable, "-c", HOLD, str(tmp_path / "lock")]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
-        assert other.stdout is not None
-        assert other.stdout.readline() == b"held\n"
-        with pytest.raises(UserError, match="Another vtg-eval"), RunFolder(tmp_path).claim(SPEC):
-            pass
-        other.communicate(b"")
+    with (
+        held_elsewhere(tmp_path),
+        pytest.raises(FolderInUse, match="Another vtg-eval"),
+        RunFolder(tmp_path).lock(SPEC),
+    ):
+        pass
     begin(tmp_path)
 
 
@@ -96,17 +85,3 @@ def test_a_broken_manifest_is_named(tmp_path: Path, content: str) -> None:
 def test_a_folder_without_a_run_says_so(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="not a run folder"):
         RunFolder(tmp_path / "none").manifest()
-
-
-def test_a_json_file_is_whole_or_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "results.json"
-    write_json(path, {"old": True})
-
-    def full(file: int) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(UserError, match="No space left"):
-        write_json(path, {"new": True})
-    assert json.loads(path.read_text()) == {"old": True}
-    assert [entry.name for entry in tmp_path.iterdir()] == ["results.json"]

@@ -173,7 +173,7 @@ def test_changed_arguments_are_refused_by_name(run: Run) -> None:
 def test_a_checkpoint_that_changed_in_place_is_refused(run: Run, tmp_path: Path) -> None:
     run("one")
     (tmp_path / "model" / "generation_config.json").write_text("{}")
-    with pytest.raises(UserError, match=r"other arguments: checkpoint \(before"):
+    with pytest.raises(UserError, match=r"other settings: checkpoint \(before"):
         run("one")
 
 

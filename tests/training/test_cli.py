@@ -156,16 +156,31 @@ def test_curation_again_gives_what_is_there_and_other_data_is_refused(
     assert (place / "runs/tiny/data.jsonl").stat().st_mtime_ns == before
     recipe(place, missing=0.6)
     assert run("curate", "r.toml") == 2
-    assert "data of another recipe" in capsys.readouterr().err
+    assert "data.missing_share (before 0.5, now 0.6)" in capsys.readouterr().err
     assert (place / "runs/tiny/data.jsonl").stat().st_mtime_ns == before
+
+
+def test_curations_that_start_at_once_leave_one_whole_result(place: Path) -> None:
+    command = [sys.executable, "-m", "vtg_eval.training.cli", "curate", "r.toml"]
+    pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+    processes = [subprocess.Popen(command, text=True, **pipes) for _ in range(3)]
+    ends = [(process.communicate()[1], process.returncode) for process in processes]
+    assert 0 in [status for _, status in ends]
+    assert all(status == 0 or "at work in runs/tiny" in err for err, status in ends)
+    work = place / "runs/tiny"
+    assert json.loads((work / "data.json").read_text())["counts"] == [4, 2, 2]
+    assert [s.id for s in load_samples([work / "data.jsonl"])] == ["one", "two"]
+    assert {path.name for path in work.iterdir()} == {
+        *("lock", "data.json", "data.jsonl", "cold-start.jsonl", "data.md")
+    }
 
 
 def test_an_interrupted_curation_is_done_again(place: Path) -> None:
     assert run("curate", "r.toml") == 0
     work = place / "runs/tiny"
-    claim = json.loads((work / "data.json").read_text())
-    del claim["counts"]
-    (work / "data.json").write_text(json.dumps(claim))
+    record = json.loads((work / "data.json").read_text())
+    del record["counts"]
+    (work / "data.json").write_text(json.dumps(record))
     (work / "cold-start.jsonl").unlink()
     assert run("curate", "r.toml") == 0
     assert len(load_samples([work / "cold-start.jsonl"])) == 2
@@ -178,7 +193,7 @@ def test_a_file_of_the_users_is_not_overwritten(
     own.parent.mkdir()
     own.write_text("mine")
     assert run("curate", "r.toml", "--out", "mine") == 2
-    assert "is there already" in capsys.readouterr().err
+    assert "holds data.jsonl" in capsys.readouterr().err
     assert own.read_text() == "mine"
     assert run("curate", "r.toml", "--out", "mine") == 2
     assert own.read_text() == "mine"
@@ -266,7 +281,7 @@ def test_curation_fine_tuning_and_rl_follow_on_one_another(
     last = capsys.readouterr().out.splitlines()[-2:]
     assert last[0] == "runs/tiny/rl/checkpoint"
     assert last[1].startswith("Score it: vtg-eval --model runs/tiny/rl/checkpoint")
-    facts = json.loads((place / "runs/tiny/rl/training.json").read_text())
-    assert facts["stage"] == "rl"
+    record = json.loads((place / "runs/tiny/rl/training.json").read_text())
+    assert record["stage"] == "rl"
     assert (place / "runs/tiny/rl/checkpoint/model.safetensors").is_file()
     assert run("plan", "r.toml") == 0

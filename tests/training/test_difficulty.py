@@ -16,9 +16,11 @@ from vtg_eval.training.trainers.rewards import Reward
 
 import vtg_eval.video
 from tests import fakes, rollouts
+from tests.folder_holder import held_elsewhere
 from tests.rollouts import RolloutEngine, answer
 from tests.video_files import write_clock
 from vtg_eval.errors import UserError
+from vtg_eval.files.owned_folder import FolderInUse
 from vtg_eval.registry import Registry
 from vtg_eval.types import Span
 
@@ -114,6 +116,15 @@ def test_a_folder_of_something_else_is_left_alone(
     with pytest.raises(UserError, match=r"holds difficulty\.jsonl"):
         probe(recipe, tmp_path / "out", registry)
     assert (tmp_path / "out" / "difficulty.jsonl").read_text() == "mine"
+
+
+def test_a_folder_that_another_process_works_in_is_refused(
+    recipe: Recipe, registry: Registry, tmp_path: Path
+) -> None:
+    with held_elsewhere(tmp_path / "out"), pytest.raises(FolderInUse, match="at work in"):
+        probe(recipe, tmp_path / "out", registry)
+    assert RolloutEngine.asked == []
+    probe(recipe, tmp_path / "out", registry)
 
 
 def test_samples_that_cannot_be_asked_are_named_and_left_out_up_to_a_share(

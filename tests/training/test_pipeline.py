@@ -22,9 +22,10 @@ from vtg_eval.training.recipe import CurationRule, DataRule, ModelRule, Recipe, 
 from vtg_eval.training.shipped import find_recipe
 from vtg_eval.training.workspace import Workspace
 
+from tests.folder_holder import held_elsewhere
 from tests.video_files import write_clock
 from vtg_eval.errors import UserError
-from vtg_eval.files.folder_lock import held
+from vtg_eval.files.owned_folder import FolderInUse
 from vtg_eval.registry import Registry
 from vtg_eval.types import Span
 
@@ -77,14 +78,14 @@ def test_a_recipe_may_be_mended_until_a_stage_is_done_with_it(workspace: Workspa
 
 
 def test_two_processes_do_not_work_in_one_folder(workspace: Workspace) -> None:
-    with held(workspace.folder), pytest.raises(UserError, match="Another process is at work"):
+    with held_elsewhere(workspace.folder), pytest.raises(FolderInUse, match="at work in"):
         run_recipe(workspace, PLAN, REGISTRY)
 
 
 def test_a_report_of_the_users_is_not_overwritten(workspace: Workspace) -> None:
     workspace.folder.mkdir()
     (workspace.folder / "report.md").write_text("mine")
-    with pytest.raises(UserError, match=r"report\.md is there already"):
+    with pytest.raises(UserError, match=r"holds report\.md"):
         run_recipe(workspace, PLAN, REGISTRY)
     assert (workspace.folder / "report.md").read_text() == "mine"
 
@@ -134,7 +135,7 @@ def test_a_change_moves_its_stage_and_those_after_it_only(workspace: Workspace) 
         steps(workspace._replace(recipe=other), REGISTRY),
         strict=True,
     )
-    moved = [one.name for one, two in pairs if one.facts != two.facts]
+    moved = [one.name for one, two in pairs if one.metadata != two.metadata]
     assert moved == ["rl", "evaluation"]
 
 

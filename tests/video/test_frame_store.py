@@ -282,12 +282,12 @@ def test_a_folder_that_cannot_be_made_does_not_stop_the_run(tmp_path: Path, vide
 def test_what_a_dead_process_left_is_removed(
     store: FrameStore, video: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    left = store.folder / ".new-dead" / "entry"
+    left = store.folder / "ab" / ".dead.part"
     left.parent.mkdir(parents=True)
     left.write_bytes(b"half")
     monkeypatch.setattr(frame_store, "STALE", -1.0)
     store.frames(video, RULE, small)
-    assert not left.parent.exists()
+    assert not left.exists()
 
 
 def test_an_unreadable_video_is_a_video_error(store: FrameStore, tmp_path: Path) -> None:
@@ -323,4 +323,4 @@ def test_processes_share_a_store_that_is_too_small_for_them(tmp_path: Path) -> N
     for worker in workers:
         worker.join()
         assert worker.exitcode == 0
-    assert not list(folder.glob(".new-*"))
+    assert not list(folder.rglob("*.part"))

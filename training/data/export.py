@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import Any
 
 from vtg_eval.errors import UserError, suggestion
+from vtg_eval.files.atomic import atomic_path, explained, write_text
 from vtg_eval.protocol import FrameRule, Protocol
 from vtg_eval.question import question, wording
 
@@ -215,15 +216,13 @@ def _check(protocol: Protocol, to: str, layout: Layout, samples: Sequence[Traini
 
 
 def _write(path: Path, rows: Sequence[Row]) -> int:
-    """Write a file, complete or not there; return how many rows it has."""
-    part = path.with_name(f".{path.name}.part")
+    """Write a file, whole or not at all; return how many rows it has."""
     if path.suffix == ".parquet":
-        _write_parquet(part, rows)
+        with explained(path), atomic_path(path) as part:
+            _write_parquet(part, rows)
     else:
-        with part.open("w", encoding="utf-8") as file:
-            for row in rows:
-                file.write(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n")
-    part.replace(path)
+        lines = [json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows]
+        write_text(path, "".join(lines))
     return len(rows)
 
 

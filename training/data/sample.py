@@ -18,6 +18,7 @@ from typing import Any
 
 from vtg_eval.annotations.records import AnnotationRecord, read_lines
 from vtg_eval.errors import DataError, UserError, suggestion
+from vtg_eval.files.atomic import write_text
 from vtg_eval.types import OutputType, Sample, Span, Target
 
 
@@ -103,23 +104,20 @@ def load_samples(paths: Iterable[Path]) -> tuple[TrainingSample, ...]:
 
 
 def write_samples(path: Path, samples: Iterable[TrainingSample]) -> int:
-    """Write a new file, complete or not there; return how many samples it has.
+    """Write a new file, whole or not at all; return how many samples it has.
 
-    Raises UserError where there is such a file, or two samples have the same id.
+    Raises UserError where there is such a file, two samples have the same id, or the disk refuses.
     """
     if path.exists():
         raise UserError(f"{path} is there already. Remove it or name another file.")
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    ids: set[str] = set()
-    with part.open("w", encoding="utf-8") as file:
-        for count, sample in enumerate(samples, start=1):
-            ids.add(sample.id)
-            if len(ids) < count:
-                raise UserError(f'{path}: two samples have the id "{sample.id}".')
-            file.write(json.dumps(_table(sample), ensure_ascii=False, allow_nan=False) + "\n")
-    part.replace(path)
-    return len(ids)
+    lines: dict[str, str] = {}
+    for sample in samples:
+        if sample.id in lines:
+            raise UserError(f'{path}: two samples have the id "{sample.id}".')
+        lines[sample.id] = json.dumps(_table(sample), ensure_ascii=False, allow_nan=False) + "\n"
+    write_text(path, "".join(lines.values()))
+    return len(lines)
 
 
 def sample_from(record: AnnotationRecord) -> TrainingSample:

@@ -6,13 +6,13 @@ never comes is left out: a training sample cannot say so.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import NamedTuple
 
 from vtg_eval.errors import UserError
+from vtg_eval.files.atomic import atomic_path, explained
 from vtg_eval.files.digests import canonical, sha256
 from vtg_eval.registry import Registry
 from vtg_eval.run.paths import cache_folder, data_root
@@ -91,7 +91,6 @@ def _written(name: str, samples: Sequence[TrainingSample]) -> Path:
     path = folder / f"{name}-{digest[:16]}.jsonl"
     if not path.is_file():
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".new-", dir=folder) as fresh:
-            write_samples(Path(fresh) / path.name, samples)
-            (Path(fresh) / path.name).replace(path)
+        with explained(path), atomic_path(path) as part:  # another process may write it, too
+            write_samples(part, samples)
     return path

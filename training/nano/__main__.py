@@ -22,6 +22,7 @@ from torch.nn import functional
 from torch.utils.data import DataLoader
 from transformers import Qwen3VLForConditionalGeneration
 
+from vtg_eval.files.atomic import atomic_path
 from vtg_eval.metrics.iou import iou
 from vtg_eval.parsing.spans import SPAN_PARSERS
 from vtg_eval.protocol import DEFAULT_PROTOCOL
@@ -193,7 +194,8 @@ class Trainer:
             "step": self.step,
             "spent": self.spent,
         }
-        torch.save(state, self.args.out / "state.pt")
+        with atomic_path(self.args.out / "state.pt") as part:
+            torch.save(state, part)
 
     def save(self) -> None:
         """Write the state and the checkpoint."""

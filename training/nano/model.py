@@ -31,6 +31,8 @@ from transformers import (
     Qwen3VLVideoProcessor,
 )
 
+from vtg_eval.files.atomic import write_text
+
 SIDE = 64  # px, what the model sees of a square video
 PATCH, MERGE = 16, 2
 TOKENS_PER_PAIR = (SIDE // (PATCH * MERGE)) ** 2
@@ -175,4 +177,4 @@ def save_checkpoint(
         f"# what this checkpoint was trained on: {SIDE} x {SIDE} px, {TOKENS_PER_PAIR} tokens\n"
     )
     profile += f"min_tokens = {TOKENS_PER_PAIR}\nmax_tokens = {TOKENS_PER_PAIR}\n"
-    (folder / "vtg_eval_profile.toml").write_text(profile, encoding="utf-8")
+    write_text(folder / "vtg_eval_profile.toml", profile)

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from vtg_eval.files.folder_lock import Busy
+from vtg_eval.files.atomic import write_text
+from vtg_eval.files.owned_folder import FolderInUse, lock_folder, refuse_strangers
 from vtg_eval.registry import Registry
 
 from ..data.task_data import with_task_data
 from ..evaluation import START, TRAINED, evaluation_results
-from ..pipeline import run_recipe
+from ..pipeline import run_stages
 from ..plan.plan import plan
 from ..recipe import recipe_text
 from ..workspace import Workspace
@@ -25,6 +26,7 @@ from .report import study_report
 from .scores import Scores, collect, write_scores
 from .study import Study, Training
 
+KIND = "folder of this study"
 SCORES, REPORT, DIGESTS = "scores.csv", "report.md", "logs.sha256"
 LOGS = (
     "sft/log.jsonl",
@@ -37,40 +39,50 @@ LOGS = (
 def run_study(study: Study, folder: Path, registry: Registry) -> Path:
     """Train and score what is missing of a study, then write its tables; returns their path.
 
-    Raises Busy where what is left is in the hands of other processes, KeyboardInterrupt where
-    someone stops it, UserError where a training cannot go on.
+    Raises FolderInUse where what is left is in the hands of other processes, UserError where a
+    training cannot go on and where the folder holds something else, KeyboardInterrupt where someone
+    stops it.
     """
     trainings = list(study.trainings())
+    if folder.is_dir():
+        refuse_strangers(_marker(trainings, folder), KIND)
     for number, training in enumerate(trainings, 1):
         if not _report(training, folder).is_file():
             _say(f"training {number} of {len(trainings)}: {training.name}")
             try:
                 _train(training, folder, registry)
-            except Busy:
+            except FolderInUse:
                 _say(f"{training.name}: another process is at it")
     left = [training.name for training in trainings if not _report(training, folder).is_file()]
     if left:
-        raise Busy(
+        raise FolderInUse(
             f"Other processes are at work on {', '.join(left)}. The same command makes the tables "
             "when they are done."
         )
-    scores = _scores(trainings, folder)
-    write_scores(folder / SCORES, scores)
-    (folder / DIGESTS).write_text("".join(_digests(trainings, folder)), encoding="utf-8")
-    report = folder / REPORT
-    report.write_text(study_report(study, scores), encoding="utf-8")
+    with lock_folder(_marker(trainings, folder), KIND):
+        scores = _scores(trainings, folder)
+        write_scores(folder / SCORES, scores)
+        write_text(folder / DIGESTS, "".join(_digests(trainings, folder)))
+        report = folder / REPORT
+        write_text(report, study_report(study, scores))
     return report
+
+
+def _marker(trainings: Sequence[Training], folder: Path) -> Path:
+    """Return what shows that the folder is a study's: one of its trainings; a study may grow."""
+    places = [folder / training.name for training in trainings]
+    return next((place for place in places if place.exists()), places[0])
 
 
 def _train(training: Training, folder: Path, registry: Registry) -> None:
     out = folder / training.name
-    out.mkdir(parents=True, exist_ok=True)
-    file = out / "recipe.toml"
-    if not file.is_file():  # what is trained by another recipe is found out, and kept, below
-        file.write_text(recipe_text(training.recipe), encoding="utf-8")
-    recipe = with_task_data(training.recipe, registry, videos=True)
-    workspace = Workspace(recipe, out)
-    run_recipe(workspace, plan(recipe, ONE, str(file), str(out), registry), registry)
+    with Workspace(training.recipe, out).lock():
+        file = out / "recipe.toml"
+        if not file.is_file():  # what is trained by another recipe is found out, and kept, below
+            write_text(file, recipe_text(training.recipe))
+        recipe = with_task_data(training.recipe, registry, videos=True)
+        planned = plan(recipe, ONE, str(file), str(out), registry)
+        run_stages(Workspace(recipe, out), planned, registry)
 
 
 def _scores(trainings: list[Training], folder: Path) -> Scores:

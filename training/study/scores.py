@@ -7,6 +7,7 @@ sample's part of the primary metric, 0 to 1. Every table of a study is made of t
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from vtg_eval.errors import UserError
+from vtg_eval.files.atomic import write_text
 from vtg_eval.run.results import TaskResults
 from vtg_eval.statistics.bootstrap import Floats
 
@@ -55,17 +57,14 @@ def collect(
 
 
 def write_scores(path: Path, scores: Scores) -> None:
-    """Write the file, complete or not there."""
-    part = path.with_name(f".{path.name}.part")
-    with part.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(
-            [*KEYS, *(f"{a}:{s}" for a, s in zip(scores.arms, scores.seeds, strict=True))]
-        )
-        keys = zip(scores.splits, scores.ids, scores.videos, strict=True)
-        for key, values in zip(keys, scores.values.T, strict=True):
-            writer.writerow([*key, *(f"{value:.{DIGITS}g}" for value in values)])
-    part.replace(path)
+    """Write the file; raises UserError where the disk refuses."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*KEYS, *(f"{a}:{s}" for a, s in zip(scores.arms, scores.seeds, strict=True))])
+    keys = zip(scores.splits, scores.ids, scores.videos, strict=True)
+    for key, values in zip(keys, scores.values.T, strict=True):
+        writer.writerow([*key, *(f"{value:.{DIGITS}g}" for value in values)])
+    write_text(path, text.getvalue())
 
 
 def read_scores(path: Path) -> Scores:

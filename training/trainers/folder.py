@@ -9,15 +9,17 @@ checkpoint/     the result, which vtg-eval scores
 from __future__ import annotations
 
 import json
-import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from vtg_eval.errors import UserError
+from vtg_eval.files.atomic import write_text
+from vtg_eval.files.json_files import read_object
+from vtg_eval.files.owned_folder import lock_folder
 
 from .batches import Example
 
@@ -31,29 +33,14 @@ class TrainingFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.facts = path / "training.json"
+        self.record = path / "training.json"
         self.log = path / "log.jsonl"
         self.states = path / "state"
         self.checkpoint = path / "checkpoint"
 
-    def claim(self, facts: Mapping[str, Any]) -> None:
-        """Make the folder this training's, or see that it is. Raises UserError where it is not."""
-        if self.facts.is_file():
-            self._compare(_read(self.facts), json.loads(json.dumps(facts)))
-            return
-        if self.path.exists() and any(self.path.iterdir()):
-            raise UserError(f"{self.path} is not empty and holds no training; name another folder.")
-        self.path.mkdir(parents=True, exist_ok=True)
-        _write(self.facts, json.dumps(facts, indent=1) + "\n")
-
-    def _compare(self, before: Any, now: Mapping[str, Any]) -> None:
-        known = before if isinstance(before, dict) else {}
-        differing = sorted(_differences(known, now))
-        if differing:
-            raise UserError(
-                f"{self.path} holds another training: {', '.join(differing)} differ. Name another "
-                "folder, or go back to the recipe and the data it was begun with."
-            )
+    def lock(self) -> AbstractContextManager[None]:
+        """Hold the folder for this process alone, as `lock_folder` does."""
+        return lock_folder(self.record, "training folder")
 
     def last_state(self) -> Path | None:
         """Return the newest state that was written to its end, None where there is none."""
@@ -66,7 +53,7 @@ class TrainingFolder:
 
     def history(self, state: Path) -> Sequence[Mapping[str, Any]]:
         """Return what was logged up to a state, one mapping a step."""
-        table = _read(state / TRAINER_STATE)
+        table = read_object(state / TRAINER_STATE, "Train into another folder.")
         entries: list[Mapping[str, Any]] = table.get("log_history", [])
         return [entry for entry in entries if "loss" in entry]
 
@@ -75,7 +62,7 @@ class TrainingFolder:
         if self.log.is_file():
             lines = self.log.read_text(encoding="utf-8").splitlines(keepends=True)
             whole = [line for line in lines if line.endswith("\n")]
-            _write(self.log, "".join(x for x in whole if json.loads(x)["step"] <= step))
+            write_text(self.log, "".join(x for x in whole if json.loads(x)["step"] <= step))
 
 
 def step_of(state: Path | None) -> int:
@@ -88,32 +75,6 @@ def data_digest(examples: Sequence[Example]) -> str:
     """sha256 of all that is asked and learnt, hexadecimal. Videos count by their files' names."""
     digest = sha256()
     for example in examples:
-        facts = [asdict(example.sample), example.video.name, example.answer]
-        digest.update(json.dumps(facts, sort_keys=True).encode() + b"\n")
+        values = [asdict(example.sample), example.video.name, example.answer]
+        digest.update(json.dumps(values, sort_keys=True).encode() + b"\n")
     return digest.hexdigest()
-
-
-def _differences(a: Mapping[str, Any], b: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
-    for key in a.keys() | b.keys():
-        one, other = a.get(key), b.get(key)
-        if isinstance(one, dict) and isinstance(other, dict):
-            yield from _differences(one, other, f"{prefix}{key}.")
-        elif one != other:
-            yield f"{prefix}{key}"
-
-
-def _read(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as exc:
-        raise UserError(f"{path} cannot be read: {exc}. Train into another folder.") from exc
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a file so that it has its old or its new content, whatever happens meanwhile."""
-    part = path.with_name(f"{path.name}.part")
-    with part.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)

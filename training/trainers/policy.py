@@ -12,6 +12,7 @@ import transformers
 
 from vtg_eval.engines.rope_positions import patch_rope_positions
 from vtg_eval.errors import UserError
+from vtg_eval.files.atomic import atomic_path, explained
 
 from ..recipe import ModelRule
 
@@ -69,13 +70,11 @@ def export(start: Path, state: Path, rule: ModelRule, out: Path) -> None:
         model = adapted.merge_and_unload()
     else:
         model = _load(state, rule.dtype)
-    part = out.with_name(f"{out.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    model.save_pretrained(part)
-    for path in sorted(start.iterdir()):
-        if path.suffix in KEPT_SUFFIXES and path.name not in NOT_KEPT:
-            shutil.copyfile(path, part / path.name)
-    part.rename(out)
+    with explained(out), atomic_path(out) as part:
+        model.save_pretrained(part)
+        for path in sorted(start.iterdir()):
+            if path.suffix in KEPT_SUFFIXES and path.name not in NOT_KEPT:
+                shutil.copyfile(path, part / path.name)
 
 
 def _load(folder: Path, dtype: str) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from transformers import PrinterCallback
 
 from vtg_eval.checkpoint.fingerprint import checkpoint_digest
 from vtg_eval.errors import UserError
+from vtg_eval.files.atomic import sync_to_disk, write_bytes
+from vtg_eval.files.owned_folder import check_owner
 from vtg_eval.registry import Registry
 
 from ..recipe import Recipe, RlRule, SftRule
@@ -79,7 +82,8 @@ class Guarded:
         if trainer.args.should_save:
             folder = Path(trainer.args.output_dir) / f"checkpoint-{trainer.state.global_step}"
             (folder / PICKLED).unlink(missing_ok=True)
-            (folder / COMPLETE).touch()
+            sync_to_disk(folder)
+            write_bytes(folder / COMPLETE, b"")
 
     def create_model_card(self, *args: Any, **kwargs: Any) -> None:
         """Write none: it would name the user's folders and tools."""
@@ -151,26 +155,29 @@ def run_stage(
 ) -> Path:
     """Train a stage to its end, from its last state on, and return the checkpoint's folder.
 
-    make: builds the trainer. Raises UserError where `out` holds another training.
+    make: builds the trainer. The main process holds the folder for all that train together.
+    Raises UserError where `out` holds another training, or another command is at work in it.
     """
     _hush()
     registry = Registry.discover()
     source = find_source(recipe.model, registry)
     folder = TrainingFolder(out)
     processes = PartialState(cpu=not torch.cuda.is_available())
-    with processes.main_process_first():
-        folder.claim(_facts(name, recipe, rule, source, examples))
-    if folder.checkpoint.is_dir():
+    with folder.lock() if processes.is_main_process else nullcontext():
+        with processes.main_process_first():
+            check_owner(folder.record, _metadata(name, recipe, rule, source, examples))
+        if folder.checkpoint.is_dir():
+            return folder.checkpoint
+        if not _finished(folder, rule):
+            batches, processor = make_batches(source, registry)
+            stage = Stage(recipe, rule, source, folder, batches, processor)
+            _train(make(stage), folder, processes)
+        if processes.is_main_process:
+            state = folder.last_state()
+            assert state is not None
+            export(source.folder, state, recipe.model, folder.checkpoint)
+        processes.wait_for_everyone()
         return folder.checkpoint
-    if not _finished(folder, rule):
-        batches, processor = make_batches(source, registry)
-        _train(make(Stage(recipe, rule, source, folder, batches, processor)), folder, processes)
-    if processes.is_main_process:
-        state = folder.last_state()
-        assert state is not None
-        export(source.folder, state, recipe.model, folder.checkpoint)
-    processes.wait_for_everyone()
-    return folder.checkpoint
 
 
 def _train(trainer: Any, folder: TrainingFolder, processes: PartialState) -> None:
@@ -191,7 +198,7 @@ def _finished(folder: TrainingFolder, rule: SftRule | RlRule) -> bool:
     return step_of(state) >= rule.steps or on_plateau(folder.history(state), patience)
 
 
-def _facts(
+def _metadata(
     name: str,
     recipe: Recipe,
     rule: SftRule | RlRule,

@@ -9,18 +9,22 @@ from pathlib import Path
 from typing import TextIO
 
 from vtg_eval.errors import UserError
+from vtg_eval.files.atomic import atomic_path
 
 STANDARD_OUTPUT = "-"
 
 
 @contextmanager
 def opened(target: str) -> Iterator[TextIO]:
-    """Open the file (or standard output) for writing; raises UserError when that fails."""
+    """Open the file (or standard output) for writing; the file is whole or what it was before.
+
+    Raises UserError when that fails.
+    """
     if target == STANDARD_OUTPUT:
         yield sys.stdout
         return
     try:
-        with Path(target).open("w", encoding="utf-8") as file:
+        with atomic_path(Path(target)) as part, part.open("w", encoding="utf-8") as file:
             yield file
     except BrokenPipeError:
         raise

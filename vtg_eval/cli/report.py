@@ -14,6 +14,7 @@ from vtg_eval.cli.gc_paused import gc_paused
 from vtg_eval.cli.output import write_lines
 from vtg_eval.cli.samples import ROOT_HELP
 from vtg_eval.errors import UserError
+from vtg_eval.files.atomic import write_bytes
 from vtg_eval.registry import Registry
 from vtg_eval.run.finished import SplitCache, finished_run
 from vtg_eval.run.paths import cache_folder
@@ -75,10 +76,7 @@ class ReportCommand(Command):
             return 0
         target = args.out or args.run / FILE
         content = html_file(page)
-        try:
-            target.write_bytes(content)
-        except OSError as exc:
-            raise UserError(f"{target} cannot be written: {exc.strerror}. Name a --out.") from exc
+        write_bytes(target, content)
         print(f"{target} ({len(content) / 1e6:.1f} MB, {len(page.samples)} samples)")
         return 0
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
-import os
 import shutil
 import stat
 import struct
@@ -20,6 +19,7 @@ from pathlib import Path, PureWindowsPath
 from typing import IO, Any, NamedTuple, Self
 
 from vtg_eval.errors import UserError
+from vtg_eval.files.atomic import atomic_path
 
 CHUNK = 1 << 20
 # Text shrinks by 10 to 50, video not at all; a bomb by 1000 and more.
@@ -160,22 +160,23 @@ def _require_room(archive: Path, missing: Mapping[Path, int]) -> None:
 
 def _write(archive: Path, entry: Member, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    fresh = target.with_name(f".unpacking-{os.getpid()}")
     try:
-        with entry.open() as source, fresh.open("wb") as file:
+        # not synced: an archive has up to 500,000 files, and those of another size come again
+        with (
+            atomic_path(target, sync=False) as part,
+            entry.open() as source,
+            part.open("wb") as file,
+        ):
             left = entry.size
             while left > 0 and (chunk := source.read(min(CHUNK, left))):
                 file.write(chunk)
                 left -= len(chunk)
             if left or source.read(1):  # the last read also checks a zip member's sum
                 raise ValueError("other size than listed")
-        fresh.replace(target)
     except DAMAGED as exc:
         raise UserError(
             f"{archive.name} is damaged at {entry.name[:200]!r} ({exc}); fetch it again"
         ) from exc
-    finally:
-        fresh.unlink(missing_ok=True)
 
 
 @contextmanager

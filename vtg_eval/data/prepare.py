@@ -16,12 +16,13 @@ from urllib.parse import urlsplit
 
 from vtg_eval.data.archives import unpack
 from vtg_eval.errors import UserError
+from vtg_eval.files.atomic import sync_to_disk
 from vtg_eval.task import SourceFile, Task
 
 CHUNK = 1 << 20
 TIMEOUT = 30.0
 SCHEMES = ("https",)
-PARTIAL = ".part"
+PARTIAL = ".part"  # its name stays the same, for another process goes on with it
 # Beside a partial file: the server's tag of the version that it is a part of.
 TAG = ".tag"
 RANGE_NOT_SATISFIABLE = 416
@@ -119,6 +120,7 @@ def fetch(address: str, path: Path, sha256: str, progress: Progress) -> str:
                 f"{address} gave other content than expected (sha256 {found[:12]}…, "
                 f"not {sha256[:12]}…); the file was not kept"
             )
+        sync_to_disk(partial)
         partial.replace(path)
         _discard(partial)
     except urllib.error.HTTPError as exc:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from vtg_eval.errors import UserError
+from vtg_eval.files.atomic import write_text
 
 Metrics = Mapping[str, float | None]
 """Percent, 0 to 100, unrounded unless the protocol rounds; None where it is not a number."""
@@ -43,33 +43,13 @@ def read_object(path: Path, remedy: str) -> dict[str, Any]:
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
     """Write a JSON file whole or not at all; raises UserError where the disk refuses."""
-    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    write_whole(path, text.encode("utf-8", "backslashreplace"))
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file so that it has its old or its new content, whatever happens meanwhile.
-
-    Raises UserError where the disk refuses.
-    """
-    part = partial_file(path)
-    try:
-        with part.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except OSError as exc:
-        part.unlink(missing_ok=True)
-        raise UserError(
-            f"{path} cannot be written: {exc.strerror}. What is done so far is kept; mend that, "
-            "then run the same command again."
-        ) from exc
-
-
-def partial_file(path: Path) -> Path:
-    """Return the file that is written in the place of `path` until it is whole."""
-    return path.with_name(f".{path.name}.part")
+def plain_json(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a JSON object as it is once it was written to a file and read back."""
+    plain: dict[str, Any] = json.loads(json.dumps(value))
+    return plain
 
 
 def checkpoint_table(path: Path) -> dict[str, Any]:

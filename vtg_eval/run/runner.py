@@ -78,7 +78,7 @@ class Runner:
         belongs to another run or process and where the run cannot go on.
         """
         folder = RunFolder(path)
-        with folder.claim(setup.spec) as manifest:
+        with folder.lock(setup.spec) as manifest:
             plan = self.plan(setup, path)
             manifest = replace(manifest, subset=plan.subset)
             write_json(folder.manifest_file, manifest.to_json())

@@ -10,7 +10,6 @@ import hashlib
 import json
 import logging
 import os
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -19,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from vtg_eval.files.atomic import STALE, atomic_path, is_partial
 from vtg_eval.protocol import FrameRule
 from vtg_eval.types import Span
 from vtg_eval.video.decoder import Decoder
@@ -34,8 +34,6 @@ DEFAULT_LIMIT = 20 * GIB
 LOW_WATER = 0.9
 # Other processes' entries are counted again after so many of our own.
 RECOUNT = 64
-# Temporary files older than this (seconds) were left by a process that died.
-STALE = 3600.0
 
 Sizer = Callable[[int, int, int], tuple[int, int]]
 
@@ -113,10 +111,8 @@ class FrameStore:
             self._make_room(size)
             path = self._path(key)
             path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(prefix=".new-", dir=self.folder) as folder:
-                fresh = Path(folder) / "entry"
-                write_entry(fresh, array, times)
-                fresh.replace(path)
+            with atomic_path(path, sync=False) as part:  # an entry is checked when read
+                write_entry(part, array, times)
         except OSError as exc:
             self._writable = False
             log.warning(
@@ -148,9 +144,8 @@ class FrameStore:
                 stat = path.stat()
                 if path.suffix == ".frames":
                     yield path, stat
-                elif path.parent.name.startswith(".new-") and time.time() - stat.st_mtime > STALE:
+                elif is_partial(path.name) and time.time() - stat.st_mtime > STALE:
                     path.unlink()
-                    path.parent.rmdir()
             except OSError:
                 continue  # another process was faster
 

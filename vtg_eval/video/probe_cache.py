@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
 from vtg_eval.errors import VideoError
+from vtg_eval.files.atomic import atomic_path
 from vtg_eval.video.decoder import Decoder
 from vtg_eval.video.frames import VideoInfo
 
@@ -40,17 +40,10 @@ class ProbeCache:
 
     def _save(self, known: Path, info: VideoInfo) -> None:
         record = asdict(info) | {"times": info.times.tolist()}
-        try:
+        with suppress(OSError):  # no room or no right to write: it is computed again next time
             self._folder.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(prefix=".new-", dir=self._folder)
-            try:
-                with os.fdopen(handle, "w", encoding="utf-8") as file:
-                    json.dump(record, file)
-                Path(name).replace(known)
-            except OSError:
-                Path(name).unlink(missing_ok=True)
-        except OSError:
-            pass  # no room or no right to write: it is computed again next time
+            with atomic_path(known, sync=False) as part:  # a probe is checked when read
+                part.write_text(json.dumps(record), encoding="utf-8")
 
 
 def _load(known: Path) -> VideoInfo | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from hashlib import sha256
 from pathlib import Path
 
@@ -12,10 +13,14 @@ from vtg_eval.training import cli
 from vtg_eval.training.recipe import load_recipe, recipe_text
 from vtg_eval.training.shipped import find_recipe, is_study, shipped_recipes, shipped_studies
 from vtg_eval.training.study.report import study_report
+from vtg_eval.training.study.run import run_study
 from vtg_eval.training.study.scores import Scores, read_scores, write_scores
 from vtg_eval.training.study.study import Study, load_study
 
+from tests.folder_holder import held_elsewhere
 from vtg_eval.errors import UserError
+from vtg_eval.files.owned_folder import FolderInUse
+from vtg_eval.registry import Registry
 
 TEXT = """
 name = "small"
@@ -113,6 +118,36 @@ def test_a_study_is_planned_as_text_and_as_json(capsys: pytest.CaptureFixture[st
     assert (steps["base"], steps["rl-all"], steps["rl-only"]) == ([], [10, 40], [80])
     assert cli.main(["plan", "nano-study", "--devices", "8"]) == 2
     assert "in several terminals" in capsys.readouterr().err
+
+
+def test_a_training_in_the_hands_of_another_process_is_left_to_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small, registry, out = study(tmp_path), Registry.discover(), tmp_path / "out"
+    with ExitStack() as stack:
+        for training in small.trainings():
+            stack.enter_context(held_elsewhere(out / training.name))
+        with pytest.raises(FolderInUse, match=r"at work on none, one-3, two-3, one-5, two-5\."):
+            run_study(small, out, registry)
+    assert capsys.readouterr().err.count("another process is at it") == 5
+
+
+def test_the_tables_are_one_processs_work(tmp_path: Path) -> None:
+    small, out = study(tmp_path), tmp_path / "out"
+    for training in small.trainings():
+        (out / training.name).mkdir(parents=True)
+        (out / training.name / "report.md").touch()
+    with held_elsewhere(out), pytest.raises(FolderInUse, match="at work in"):
+        run_study(small, out, Registry.discover())
+
+
+def test_a_folder_of_something_else_is_no_studys(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "thesis.tex").touch()
+    with pytest.raises(UserError, match=r"is no folder of this study, but holds thesis\.tex"):
+        run_study(study(tmp_path), out, Registry.discover())
+    assert [path.name for path in out.iterdir()] == ["thesis.tex"]
 
 
 def test_recipes_are_no_studies() -> None:

@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 from vtg_eval.training.trainers.batches import find_source, make_batches
 from vtg_eval.training.trainers.sft import run_sft
 
+from tests.folder_holder import held_elsewhere
 from tests.training_case import (
     RunSetup,
     elsewhere,
@@ -30,6 +31,7 @@ from tests.training_case import (
 from vtg_eval.engines.base import EngineOptions
 from vtg_eval.engines.transformers import TransformersEngine
 from vtg_eval.errors import UserError
+from vtg_eval.files.owned_folder import FolderInUse
 from vtg_eval.protocol import GenerationRule
 from vtg_eval.registry import Registry
 
@@ -213,30 +215,36 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_last_good_state(
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        ({"steps": 7}, r"sft\.steps"),
-        ({"learning_rate": 2e-3, "seed": 5}, r"sft\.learning_rate, sft\.seed"),
+        ({"steps": 7}, r"sft\.steps \(before \d+, now 7\)"),
+        ({"learning_rate": 2e-3, "seed": 5}, r"sft\.learning_rate .*, sft\.seed .*now 5\)"),
     ],
 )
 def test_a_folder_of_another_recipe_is_refused(
     change: dict[str, Any], named: str, one: RunSetup, trained: Path
 ) -> None:
     before = (trained / "training.json").read_bytes()
-    with pytest.raises(UserError, match=f"holds another training: {named} differ"):
+    with pytest.raises(UserError, match=f"other settings: {named}"):
         run_sft(with_rule(one.recipe(), "sft", **change), one.examples, trained)
     assert (trained / "training.json").read_bytes() == before
 
 
 def test_a_folder_of_other_data_is_refused(one: RunSetup, trained: Path) -> None:
     other = (replace(one.examples[0], answer="9.0 - 9.5"), *one.examples[1:])
-    with pytest.raises(UserError, match="holds another training: data differ"):
+    with pytest.raises(UserError, match=r"other settings: data \(before"):
         run_sft(one.recipe(), other, trained)
 
 
 def test_a_folder_with_something_else_in_it_is_left_alone(one: RunSetup, tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("precious")
-    with pytest.raises(UserError, match="is not empty and holds no training"):
+    with pytest.raises(UserError, match=r"is no training folder, but holds thesis\.tex"):
         run_sft(one.recipe(), one.examples, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_a_folder_that_another_process_trains_in_is_refused(one: RunSetup, tmp_path: Path) -> None:
+    with held_elsewhere(tmp_path / "out"), pytest.raises(FolderInUse, match="at work in"):
+        run_sft(one.recipe(), one.examples, tmp_path / "out")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["lock"]
 
 
 def test_batches_that_do_not_divide_are_named(one: RunSetup, tmp_path: Path) -> None:

@@ -1,0 +1,149 @@
+"""Files and folders are whole or what they were before, whoever writes them and however it ends."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from vtg_eval.errors import UserError
+from vtg_eval.files.atomic import STALE, atomic_path, remove_stale, write_bytes, write_text
+from vtg_eval.files.json_files import read_object, write_json
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Path]:
+    """Yield a path that holds "old"; nothing else may be in its folder afterwards."""
+    path = tmp_path / "folder" / "file"
+    path.parent.mkdir()
+    path.write_text("old")
+    yield path
+    assert [entry.name for entry in path.parent.iterdir()] == ["file"]
+
+
+def test_a_file_gets_its_new_content(place: Path) -> None:
+    write_text(place, "é\n")
+    assert place.read_bytes() == b"\xc3\xa9\n"
+    write_bytes(place, b"\0")
+    assert place.read_bytes() == b"\0"
+
+
+def test_an_exception_leaves_what_was_there(place: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), atomic_path(place) as part:
+        part.write_text("half")
+        assert place.read_text() == "old"
+        raise KeyboardInterrupt
+    assert place.read_text() == "old"
+
+
+def test_a_full_disk_leaves_what_was_there(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(file: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(UserError, match=r"file cannot be written: No space left .* same command"):
+        write_json(place, {"new": True})
+    assert place.read_text() == "old"
+
+
+def test_all_is_on_the_disk_before_it_takes_the_place(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[Path] = []
+    monkeypatch.setattr(
+        os, "fsync", lambda file: synced.append(Path(f"/proc/self/fd/{file}").readlink())
+    )
+    with atomic_path(place) as part:
+        part.write_text("new")
+    assert synced == [part]
+    with atomic_path(place, sync=False) as part:
+        part.write_text("newer")
+    assert len(synced) == 1
+
+
+def test_a_folder_appears_at_once(tmp_path: Path) -> None:
+    out = tmp_path / "checkpoint"
+    with atomic_path(out) as part:
+        part.mkdir()
+        (part / "config.json").write_text("{}")
+        assert not out.exists()
+    assert [path.name for path in out.iterdir()] == ["config.json"]
+    with pytest.raises(OSError, match="not empty"), atomic_path(out) as part:
+        (part / "deep").mkdir(parents=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint"]
+
+
+def test_a_link_stays_a_link_and_a_pipe_a_pipe(place: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(place)
+    write_text(tmp_path / "link", "new")
+    assert (tmp_path / "link").is_symlink() and place.read_text() == "new"
+    os.mkfifo(tmp_path / "pipe")
+    with ThreadPoolExecutor(1) as pool:
+        content = pool.submit((tmp_path / "pipe").read_bytes)
+        write_bytes(tmp_path / "pipe", b"through")
+        assert content.result(10) == b"through"
+
+
+def test_a_name_as_long_as_may_be_can_be_written(tmp_path: Path) -> None:
+    write_text(tmp_path / ("n" * 255), "x")
+
+
+WRITE = """
+import sys
+from pathlib import Path
+from vtg_eval.files.atomic import write_text
+while True:
+    write_text(Path(sys.argv[1]), sys.argv[2] * 200_000)
+"""
+
+
+def test_writers_of_one_file_do_not_mix_and_may_be_killed(place: Path) -> None:
+    writers = [
+        subprocess.Popen([sys.executable, "-c", WRITE, str(place), letter]) for letter in "ab"
+    ]
+    seen = set()
+    deadline = time.monotonic() + 20
+    while seen != {"a", "b"} and time.monotonic() < deadline:
+        text = place.read_text()
+        assert text == "old" or text in ("a" * 200_000, "b" * 200_000)
+        seen |= {text[0]} - {"o"}
+    for writer in writers:
+        writer.send_signal(signal.SIGKILL)
+        writer.wait()
+    assert seen == {"a", "b"}
+    write_text(place, "after")
+    assert place.read_text() == "after"
+    for left in place.parent.glob(".*.part"):  # of the killed; removed once they are old
+        os.utime(left, (0, 0))
+    remove_stale(place.parent)
+
+
+def test_only_what_is_old_is_removed(tmp_path: Path) -> None:
+    now = time.time()
+    for name, age in {".new.part": 0, ".old.part": STALE + 60, "my.part": STALE + 60}.items():
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (now - age, now - age))
+    (tmp_path / ".folder.part").mkdir()
+    (tmp_path / ".folder.part" / "weights").touch()
+    os.utime(tmp_path / ".folder.part", (0, 0))
+    remove_stale(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".new.part", "my.part"]
+
+
+def test_a_json_file_is_read_as_an_object(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    assert read_object(path, "Do that.") == {}
+    write_json(path, {"name": "é", "list": (1, 2)})
+    assert read_object(path, "Do that.") == {"name": "é", "list": [1, 2]}
+    for content in ("[", "[1]", "\xff"):
+        path.write_text(content, encoding="latin-1")
+        with pytest.raises(UserError, match=r"a\.json .* Do that\."):
+            read_object(path, "Do that.")
