@@ -8,6 +8,7 @@ and of the first frame that no longer does.
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -197,7 +198,7 @@ class _Planner:
         """Draw an event within [low, high] seconds, its length log-uniform."""
         longest = min(LONGEST_EVENT, 0.6 * (high - low))
         shortest = min(SHORTEST_EVENT, longest)
-        length = float(np.exp(self.rng.uniform(np.log(shortest), np.log(longest))))
+        length = math.exp(self.rng.uniform(math.log(shortest), math.log(longest)))
         start = float(self.rng.uniform(low, high - length))
         first = int(np.searchsorted(self.edges[:-1], start))
         after = int(np.searchsorted(self.edges, start + length))

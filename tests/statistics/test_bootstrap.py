@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,6 +13,7 @@ from vtg_eval.statistics.bootstrap import (
     interval,
     resampled_means,
 )
+from vtg_eval.statistics.draws import Draws
 
 
 def test_same_seed_same_interval():
@@ -73,6 +76,72 @@ def test_the_mean_without_a_video_is_that_of_the_others(videos, clusters, seed):
             rows = (clusters != video) & counted[:, metric]
             rest = values[rows, metric].mean() if rows.any() else 0.0
             assert found[video, metric] == pytest.approx(rest, abs=1e-12)
+
+
+@st.composite
+def columns(draw):
+    """Return values [N, M] of many sizes, some of them hits, who counts, and clusters [N]."""
+    rows, metrics = draw(st.integers(2, 60)), draw(st.integers(2, 9))
+    generator = np.random.default_rng(draw(st.integers(0, 99)))
+    sizes = 10.0 ** np.array(draw(st.lists(st.integers(-320, 300), min_size=9, max_size=9)))
+    values = generator.normal(size=(rows, metrics)) * sizes[:metrics]
+    hits = generator.random(metrics) < 0.3
+    values[:, hits] = values[:, hits] > 0
+    counted = generator.random(values.shape) < 0.9
+    return values, counted, generator.integers(0, draw(st.integers(2, 40)), rows)
+
+
+@given(columns(), st.randoms())
+def test_a_metric_is_the_same_alone_and_among_any_others(case, random):
+    values, counted, clusters = case
+    among = resampled_means(values, clusters, counted, resamples=40)
+    order = random.sample(range(values.shape[1]), values.shape[1])
+    mixed = resampled_means(values[:, order], clusters, counted[:, order], resamples=40)
+    for kept, other in zip(among, mixed, strict=True):
+        np.testing.assert_array_equal(kept[:, order], other)
+    for metric, mask in enumerate(counted.T):
+        alone = resampled_means(values[:, [metric]], clusters, mask[:, None], resamples=40)
+        for kept, single in zip(among, alone, strict=True):
+            np.testing.assert_array_equal(kept[:, metric], single[:, 0])
+
+
+def test_a_metric_without_a_number_is_none_and_leaves_the_others_alone():
+    values = np.random.default_rng(4).random((50, 3))
+    kept = resampled_means(values, np.arange(50), resamples=40)
+    values[7, 1] = np.nan
+    found = resampled_means(values, np.arange(50), resamples=40)
+    assert np.isnan(found.drawn[:, 1]).all() and np.isnan(found.without[:, 1]).all()
+    np.testing.assert_array_equal(found.drawn[:, [0, 2]], kept.drawn[:, [0, 2]])
+
+
+@given(columns())
+def test_resampled_sums_are_true_to_what_rounding_in_a_sum_does(case):
+    values, counted, clusters = case
+    found = resampled_means(values, clusters, counted, resamples=40)
+    present, cluster = np.unique(clusters, return_inverse=True)
+    count = len(present)
+    draws = Draws(count, 0).take(40 * count).reshape(40, count).tolist()
+    for column, mask, means in zip(values.T, counted.T, found.drawn.T, strict=True):
+        parts = [column[mask & (cluster == k)] for k in range(count)]
+        totals = [math.fsum(part) for part in parts]
+        largest = max(np.abs(part).sum() for part in parts)
+        for drawn, mean in zip(draws, means.tolist(), strict=True):
+            number = max(sum(len(parts[k]) for k in drawn), 1)
+            true = math.fsum(totals[k] for k in drawn) / number
+            allowed = 2.0**-51 * count * (count + len(column)) * largest / number
+            assert abs(mean - true) <= allowed + 5e-324
+
+
+@pytest.mark.parametrize("videos", [2, 100, 5000])
+def test_resampled_means_of_everyday_values_are_true_to_twelve_digits(videos):
+    clusters = np.arange(3 * videos) % videos
+    values = np.random.default_rng(6).random(3 * videos)
+    (found,) = resampled_means(values[:, None], clusters, resamples=20).columns()
+    for drawn, mean in zip(
+        Draws(videos, 0).take(20 * videos).reshape(20, videos), found.drawn.tolist(), strict=True
+    ):
+        true = math.fsum(values.reshape(3, videos)[:, drawn].ravel().tolist()) / len(values)
+        assert mean == pytest.approx(true, rel=1e-12)
 
 
 def without(parts):

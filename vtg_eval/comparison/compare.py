@@ -6,8 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-import numpy as np
-
 from vtg_eval.comparison.changed_samples import ChangedSample, changed_samples
 from vtg_eval.comparison.pairing import Pair, Pairing, paired, remarks
 from vtg_eval.comparison.scored_run import ScoredRun
@@ -16,6 +14,7 @@ from vtg_eval.files.json_files import finite
 from vtg_eval.scoring.choice import group_masks
 from vtg_eval.scoring.table import Mask
 from vtg_eval.statistics.bootstrap import RESAMPLES, Resampled
+from vtg_eval.statistics.correlation import correlation
 from vtg_eval.statistics.difference import Wins, difference, holm, wins
 from vtg_eval.statistics.power import minimum_detectable_effect
 from vtg_eval.types import Group, Sample
@@ -230,10 +229,7 @@ def _wins(pair: Pair) -> Wins:
 
 def _correlation(pair: Pair) -> float | None:
     """Return the correlation of the two runs' values; None where one of them is constant."""
-    values = np.stack([pair.first.values[pair.counted], pair.second.values[pair.counted]])
-    if values.shape[1] < 2 or not (values.std(axis=1) > 0).all():
-        return None
-    return finite(float(np.corrcoef(values)[0, 1]))
+    return correlation(pair.first.values[pair.counted], pair.second.values[pair.counted])
 
 
 def _design_effect(pair: Pair, error: float) -> float | None:

@@ -69,7 +69,7 @@ def average_precisions(
     for rows, truth in _by_target_count(targets, len(spans)):
         overlaps = _true_ious(ranked[rows][:, :, None], truth[:, None], non_finite)
         overlaps[~exists[rows]] = -1.0
-        hits = _matched(overlaps, levels, non_finite)
+        hits = _matched(overlaps, levels)
         precisions[rows] = _interpolated(hits, truth.shape[1])
     return precisions
 
@@ -142,10 +142,7 @@ def _flattened(rows: Sequence[Floats]) -> tuple[Floats, Indices, Indices]:
 
 
 def _by_target_count(targets: Sequence[Floats], size: int) -> Iterator[tuple[Indices, Floats]]:
-    """Yield the queries (indices [n]) that have K targets with those targets [n, K, 2], K > 0.
-
-    Not padded to one K, as the order in which numpy sorts ties and NaN depends on the size.
-    """
+    """Yield the queries (indices [n]) that have K targets with those targets [n, K, 2], K > 0."""
     if len(targets) != size:
         raise ValueError(f"{size} queries have spans, but {len(targets)} have targets")
     flat, starts, counts = _flattened(targets)
@@ -194,12 +191,12 @@ def _true_ious(spans: Floats, targets: Floats, non_finite: NonFinite) -> Floats:
     return overlaps
 
 
-def _matched(overlaps: Floats, thresholds: Floats, non_finite: NonFinite) -> Mask:
+def _matched(overlaps: Floats, thresholds: Floats) -> Mask:
     """Return hits [n, T, M]: whether each ranked span takes a target; overlaps: [n, M, K]."""
     queries, spans, targets = overlaps.shape
-    # the evaluator's own sort, whose order of ties is numpy's affair; ours is the same everywhere
-    kind: Literal["stable", "quicksort"] = "stable" if non_finite == "zero" else "quicksort"
-    order = overlaps.argsort(axis=2, kind=kind)[:, :, ::-1]
+    # the evaluator leaves ties to numpy's quicksort, which is stable for up to 16 targets, but not
+    # on all processors
+    order = overlaps.argsort(axis=2, kind="stable")[:, :, ::-1]
     falling = np.take_along_axis(overlaps, order, axis=2)
     free = np.ones((queries, len(thresholds), targets), dtype=np.bool_)
     hits = np.zeros((queries, len(thresholds), spans), dtype=np.bool_)

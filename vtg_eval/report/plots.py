@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from vtg_eval.files.json_files import finite
 from vtg_eval.metrics.iou import Floats
 from vtg_eval.report.measured import Measured
 from vtg_eval.statistics.bootstrap import Interval, cluster_bootstrap
+from vtg_eval.statistics.correlation import correlation
 
 IOU_EDGES = np.linspace(0, 1, 11)
 THRESHOLDS = np.linspace(0, 1, 51)
@@ -122,10 +122,9 @@ def _scatter(found: Measured, true: Floats, predicted: Floats) -> Scatter:
     places, counts = np.unique(columns * CELLS + rows, return_counts=True)
     edges = np.linspace(0, 1, STRIPS + 1)
     strip = np.minimum((x * STRIPS).astype(np.int64), STRIPS - 1)
-    varied = len(x) > 1 and np.ptp(x) > 0 and np.ptp(y) > 0
     return Scatter(
         n=len(x),
-        correlation=finite(float(np.corrcoef(x, y)[0, 1])) if varied else None,
+        correlation=correlation(x, y),
         error=float(np.median(np.abs(predicted - true))) if len(x) else None,
         cells=tuple(
             Cell(int(place // CELLS), int(place % CELLS), int(count))

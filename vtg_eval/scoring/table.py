@@ -66,7 +66,7 @@ class Derived:
         """Return the metric in percent, from others in percent."""
         parts = [figures[name] for name in self.of]
         if self.rule == "mean":
-            return rounded(total(np.array(parts)) / len(parts), self.decimals)
+            return rounded(float(total(np.array(parts))) / len(parts), self.decimals)
         first, second = parts
         return rounded(min(first, second) / second * 100, self.decimals) if second else 0.0
 
@@ -74,7 +74,7 @@ class Derived:
         """Return the metric for each of many resamples, [R], in percent."""
         parts = np.stack([means[name] for name in self.of])
         if self.rule == "mean":
-            return np.asarray(parts.mean(axis=0))
+            return np.asarray(total(parts) / len(parts))
         with np.errstate(invalid="ignore", divide="ignore"):
             ratio = np.minimum(parts[0], parts[1]) / parts[1] * 100
         return np.where(parts[1] > 0, ratio, 0.0)
@@ -142,16 +142,17 @@ def rounded(value: float, decimals: int) -> float:
     return value if decimals < 0 else float(f"{value:.{decimals}f}")
 
 
-def total(values: Floats) -> float:
-    """Return the plain left-to-right sum, whatever the Python version's `sum` does."""
-    return float(np.add.accumulate(values)[-1])
+def total(values: Floats) -> Floats:
+    """Return the sum over the first axis, added plainly in its order."""
+    found: Floats = np.add.accumulate(values)[-1]
+    return found
 
 
 def _mean_percent(values: Floats, arithmetic: Arithmetic) -> float:
     match arithmetic:
         case "sum*100/n":
-            return total(values) * 100 / len(values)
+            return float(total(values)) * 100 / len(values)
         case "sum/n*100":
-            return total(values) / len(values) * 100
+            return float(total(values)) / len(values) * 100
         case "mean*100":
             return float(np.mean(values)) * 100

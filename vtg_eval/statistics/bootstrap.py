@@ -18,6 +18,7 @@ LEVEL = 0.95
 RESAMPLES = 10_000
 CHUNK = 1 << 17  # draws at a time: they stay in the cache
 FEW_VIDEOS = 30  # docs/statistics.md: from here on intervals hold what they promise
+MANTISSA, LEAST_EXPONENT = 53, -1074  # of float64
 LEAST_DEGREES_OF_FREEDOM = 3  # of four clusters or more: kurtosis of a few values says no more
 
 Floats = npt.NDArray[np.float64]
@@ -93,9 +94,14 @@ def resampled_means(
     weights, which = _distinct(weights)
     if counted is not None:
         values = np.where(counted, values, 0.0)
-    totals: Floats = np.stack(
-        [np.bincount(cluster, weights=column, minlength=count) for column in (*values.T, *weights)],
-        axis=1,
+    totals = _exactly_addable(
+        np.stack(
+            [
+                np.bincount(cluster, weights=column, minlength=count)
+                for column in (*values.T, *weights)
+            ],
+            axis=1,
+        )
     )
 
     def means(sums: Floats) -> Floats:
@@ -107,6 +113,23 @@ def resampled_means(
         drawn=means(np.concatenate([*_resampled_sums(totals, resamples, seed)])),
         without=means(everything - np.vstack([totals, np.zeros_like(everything)])),
     )
+
+
+def _exactly_addable(totals: Floats) -> Floats:
+    """Return K clusters' totals, [K, M], rounded so that sums of K of them are exact.
+
+    Each column is rounded to multiples of a power of two, the smallest of which K times the
+    largest total is at most 2**53. Then float64 holds every partial sum, and the order of
+    additions, which in a matrix product depends on the processor, the threads and the number of
+    columns, changes nothing (the fixed-point grids of Ozaki et al. 2012, Error-free transformations
+    of matrix multiplication). Whole numbers stay as they are; other totals move by at most
+    2**-52 K times the largest, about what rounding in a sum of K numbers does.
+    """
+    largest = np.abs(totals).max(axis=0, initial=0.0, where=np.isfinite(totals))
+    exponent = np.frexp(largest)[1] + (len(totals) - 1).bit_length() - MANTISSA
+    unit = np.ldexp(1.0, np.maximum(exponent, LEAST_EXPONENT))
+    rounded: Floats = np.rint(totals / unit) * unit
+    return rounded
 
 
 def _resampled_sums(totals: Floats, resamples: int, seed: int) -> Iterator[Floats]:
@@ -154,11 +177,12 @@ def degrees_of_freedom(without: Floats, clusters: int) -> int:
     figure, corrected for their number (Joanes & Gill 1998, G2). So a figure that rests on a few
     of many videos has few.
     """
-    parts = without[-1] - without[:-1]
-    square = float((parts**2).sum())
+    squares = np.square(without[-1] - without[:-1])
+    square = float(squares.sum())
     if clusters <= LEAST_DEGREES_OF_FREEDOM or not square > 0:
         return max(clusters - 1, 1)
-    excess = clusters * float((parts**4).sum()) / square**2 - 3  # 0 for those without a part
+    # np.power is not the same on all processors
+    excess = clusters * float(np.square(squares).sum()) / (square * square) - 3
     excess = (clusters - 1) / ((clusters - 2) * (clusters - 3)) * ((clusters + 1) * excess + 6)
     degrees = 2 / (2 / (clusters - 1) + max(excess, 0.0) / clusters)
     return max(math.floor(degrees + 1e-9), LEAST_DEGREES_OF_FREEDOM)

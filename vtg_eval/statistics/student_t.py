@@ -28,7 +28,7 @@ def t_cdf(t: float, degrees_of_freedom: int) -> float:
     sine, cosine = math.sin(angle), math.cos(angle)
     odd = degrees_of_freedom % 2
     steps = np.arange(3 if odd else 2, degrees_of_freedom - 1, 2)
-    series = 1.0 + float(np.cumprod((steps - 1) / steps * cosine**2).sum())
+    series = 1.0 + float(np.cumprod((steps - 1) / steps * cosine * cosine).sum())
     if odd:
         share = (
             0.5 + (angle + (sine * cosine * series if degrees_of_freedom > 1 else 0.0)) / math.pi
