@@ -22,7 +22,7 @@ PLUGIN_CONTRACT = {
 # From the ground floor up. A module imports from its own room and from those before it.
 ORDER: Mapping[str, tuple[str, ...]] = {
     "vtg_eval": (
-        *("errors", "types", "failures", "hookspecs", "statistics", "files", "protocol"),
+        *("errors", "failures", "types", "hookspecs", "statistics", "files", "protocol"),
         *("question", "metrics", "parsing", "video", "task", "annotations", "scoring"),
         *("registry", "engines", "data", "adapter", "doctor", "checkpoint", "run"),
         *("comparison", "report", "cli"),

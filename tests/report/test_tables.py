@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 
+from vtg_eval.failures import Failure
 from vtg_eval.report.tables import report, score_table, subset_line
 from vtg_eval.run.manifest import Subset
 from vtg_eval.run.results import GroupResult, SampleResult, TaskResults
@@ -21,10 +22,10 @@ RESULTS = TaskResults(
     headline=("R1@0.5", "mIoU"),
     metrics={"R1@0.5": 50.0, "mIoU": 44.44},
     intervals={"R1@0.5": (0.0, 100.0), "mIoU": (40.04, 50.0)},
-    failures={"unparsed": 1},
+    failures={Failure.UNPARSED: 1},
     floors={"whole video": {"R1@0.5": 10.0, "mIoU": 27.04}},
     ceiling={"R1@0.5": 100.0, "mIoU": 97.5},
-    spread=(
+    scores_across_protocols=(
         ProtocolScore("strict@1", 2, {"mIoU": 44.44}, differs=False, why=()),
         ProtocolScore("x@1", 1, {"mIoU": None}, differs=True, why=("1 sample fewer", "IoU >")),
     ),
@@ -73,6 +74,8 @@ def test_a_subset_is_said_in_table_and_text(subset: Subset, reason: str) -> None
 
 
 def test_what_a_run_does_not_have_is_left_out() -> None:
-    bare = replace(RESULTS, floors={}, ceiling=None, spread=(), groups=(), failures={})
+    bare = replace(
+        RESULTS, floors={}, ceiling=None, scores_across_protocols=(), groups=(), failures={}
+    )
     text = report(bare)
     assert not any(word in text for word in ("floor", "ceiling", "ledger", "protocols", "length"))
