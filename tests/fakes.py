@@ -12,7 +12,7 @@ import os
 import random
 import signal
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -75,7 +75,9 @@ class FakeTask(Task):
     def video_path(self, root: Path, video: str) -> Path:
         return self.folder(root) / "videos" / f"{video}.txt"
 
-    def prepare(self, root: Path, split: str | None = None) -> None:
+    def prepare(
+        self, root: Path, split: str | None = None, videos: Collection[str] | None = None
+    ) -> None:
         for video in range(VIDEOS):
             path = self.video_path(root, f"v{video}")
             path.parent.mkdir(parents=True, exist_ok=True)

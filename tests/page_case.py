@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from data_task import SmallTask
-
 import vtg_eval.video
 from tests import fakes
+from tests.data_task import SmallTask
 from vtg_eval.failures import Finish
 from vtg_eval.files.digests import subset_digest
 from vtg_eval.report.html_file import html_file

@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -153,6 +154,15 @@ def test_siblings_in_a_plug_in_folder_are_imported_relatively(folder: str) -> No
             if isinstance(node, ast.ImportFrom) and not node.level and node.module
         ]
         assert not [name for name in absolute if _inside(name, {PACKAGE[folder]})], path
+
+
+def test_mypy_looks_at_every_module() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["mypy"]
+    done = subprocess.run(
+        ["git", "ls-files", "*.py"], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert {path.split("/")[0] for path in done.stdout.splitlines()} == set(settings["files"])
+    assert "exclude" not in settings
 
 
 @pytest.mark.parametrize("words", CORE_COMMANDS, ids=" ".join)

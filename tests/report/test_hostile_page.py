@@ -6,10 +6,10 @@ from functools import cache
 from urllib.parse import quote
 
 import pytest
-from page_case import answer, page_of, run_of
 from playwright.sync_api import Page as Tab
 from playwright.sync_api import expect
 
+from tests.page_case import answer, page_of, run_of
 from vtg_eval.failures import Finish
 from vtg_eval.report.html_file import html_file
 from vtg_eval.report.page_data import Page

@@ -60,7 +60,12 @@ def test_only_a_few_videos_are_decoded_ahead() -> None:
 
 def test_each_video_is_decoded_once() -> None:
     decoded: list[str] = []
-    list(RequestStream(jobs(7), lambda job: decoded.append(job.video) or frames(job), build))
+
+    def load(job: VideoJob) -> Frames:
+        decoded.append(job.video)
+        return frames(job)
+
+    list(RequestStream(jobs(7), load, build))
     assert sorted(decoded) == [f"v{n}" for n in range(7)]
 
 

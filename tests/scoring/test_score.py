@@ -1,10 +1,10 @@
 import math
 
 import pytest
-from grounding_case import CARD, SAMPLES, protocol, sample, spans
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.grounding_case import CARD, SAMPLES, protocol, sample, spans
 from vtg_eval.errors import UserError
 from vtg_eval.failures import Failure
 from vtg_eval.protocol import AnswerRule

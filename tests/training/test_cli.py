@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from vtg_eval.training import cli
@@ -55,9 +56,9 @@ max_new_tokens = 4
 THOUGHT = "<think>it starts early</think> <time>[0.5, 1.5]</time>"
 
 
-def sample(name: str, video: str = "a.mp4", **more: object) -> TrainingSample:
+def sample(name: str, video: str = "a.mp4", **more: Any) -> TrainingSample:
     values = {"query": f"query {name}", "spans": (Span(0.5, 1.5),), "duration": 2.0} | more
-    return TrainingSample(id=name, video=video, source="test", **values)  # type: ignore[arg-type]
+    return TrainingSample(id=name, video=video, source="test", **values)
 
 
 SAMPLES = [
