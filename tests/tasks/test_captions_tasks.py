@@ -128,18 +128,6 @@ def test_videos_lie_in_the_usual_places(name, video, places, tmp_path):
 
 
 @needs_benchmarks
-@pytest.mark.parametrize(("name", "split"), SPLITS)
-def test_the_card_holds(name, split):
-    task = REGISTRY.task(name)
-    if not (task.folder(BENCHMARKS) / task.annotation[split]).is_file():
-        pytest.skip(f"{task.annotation[split]} is not there")
-    samples = task.samples(BENCHMARKS, split)
-    facts = next(facts for facts in task.card.splits if facts.name == split)
-    assert len(samples) == len({s.id for s in samples}) == facts.queries
-    assert len({s.video for s in samples}) == facts.videos
-
-
-@needs_benchmarks
 @pytest.mark.parametrize(
     ("name", "split", "empty", "beyond", "furthest"),
     [

@@ -121,11 +121,8 @@ def test_videos(tmp_path):
 
 
 @needs_benchmarks
-def test_the_card_holds():
-    facts = next(facts for facts in TASK.card.splits if facts.name == "mini")
-    samples = TASK.samples(BENCHMARKS, facts.name)
-    assert len(samples) == len({s.id for s in samples}) == facts.queries
-    assert len({s.video for s in samples}) == facts.videos
+def test_the_gotchas_of_the_card_hold():
+    samples = TASK.samples(BENCHMARKS, "mini")
     clues = [sorted(s.target.spans) for s in samples if s.asks is OutputType.SPANS]
     assert len(clues) == 3000
     assert {len(s.options) for s in samples} == {5, 6, 7, 8}

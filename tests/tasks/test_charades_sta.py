@@ -73,10 +73,7 @@ def test_video_folders(root):
 
 
 @needs_benchmarks
-def test_the_card_holds(capsys):
-    for facts in TASK.card.splits:
-        samples = TASK.samples(BENCHMARKS, facts.name)
-        assert len(samples) == len({s.id for s in samples}) == facts.queries
-        assert len({s.video for s in samples}) == facts.videos
+def test_the_gotchas_of_the_card_hold():
+    samples = TASK.samples(BENCHMARKS, "train")
     reversed_ = [s for s in samples if s.target.spans[0].start >= s.target.spans[0].end]
-    assert (facts.name, len(reversed_)) == ("train", 4)
+    assert len(reversed_) == 4

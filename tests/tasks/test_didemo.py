@@ -79,10 +79,8 @@ def test_the_command_line_prints_floors(tmp_path, capsys):
 
 @needs_benchmarks
 @pytest.mark.parametrize("facts", TASK.card.splits, ids=lambda facts: facts.name)
-def test_the_card_holds(facts):
+def test_the_gotchas_of_the_card_hold(facts):
     samples = TASK.samples(BENCHMARKS, facts.name)
-    assert len(samples) == len({s.id for s in samples}) == facts.queries
-    assert len({s.video for s in samples}) == facts.videos
     annotators = Counter(len(s.target.spans) for s in samples)
     short = sum(s.duration == 25 for s in samples)
     agreed = sum(max(Counter(s.target.spans).values()) >= 3 for s in samples)

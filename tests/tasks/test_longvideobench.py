@@ -122,11 +122,8 @@ def test_an_answer_without_a_letter_scores_0_and_figures_have_three_decimals(roo
 
 
 @needs_benchmarks
-def test_the_card_holds():
+def test_the_gotchas_of_the_card_hold():
     samples = TASK.samples(BENCHMARKS, "val")
-    (facts,) = TASK.card.splits
-    assert len(samples) == len({s.id for s in samples}) == facts.queries
-    assert len({s.video for s in samples}) == facts.videos
     lengths = Counter(s.group("duration group") for s in samples)
     assert lengths == {"15 s": 189, "60 s": 172, "600 s": 412, "3600 s": 564}
     assert Counter(len(s.options) for s in samples) == {3: 1, 4: 353, 5: 983}

@@ -110,11 +110,8 @@ def test_video_folders(root):
 
 
 @needs_benchmarks
-def test_the_card_holds():
-    facts = next(facts for facts in TASK.card.splits if facts.name == "clean")
+def test_the_gotchas_of_the_card_hold():
     samples = TASK.samples(BENCHMARKS, "clean")
-    assert len(samples) == facts.queries
-    assert len({s.video for s in samples}) == facts.videos
     assert all(s.target.choice and len(s.options) == 4 for s in samples)
     kinds = [g.name for s in samples for g in s.groups if g.grouping == "question type"]
     counts = {kind: kinds.count(kind) for kind in kinds}

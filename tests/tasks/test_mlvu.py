@@ -132,11 +132,8 @@ def test_video_folders(root):
 
 
 @needs_benchmarks
-def test_the_card_holds():
+def test_the_gotchas_of_the_card_hold():
     samples = TASK.samples(BENCHMARKS, "dev")
-    facts = TASK.card.splits[0]
-    assert len(samples) == len({s.id for s in samples}) == facts.queries
-    assert len({s.video for s in samples}) == facts.videos
     broken = [s.id for s in samples if s.target.choice is None]
     assert broken == ["needle/34", "needle/338"]
     right = {s.id: s.options[ord(s.target.choice) - ord("A")] for s in samples if s.target.choice}

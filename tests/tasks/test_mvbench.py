@@ -116,11 +116,8 @@ def test_the_first_word_decides(root, text, right):
 
 
 @needs_benchmarks
-def test_the_card_holds():
+def test_the_gotchas_of_the_card_hold():
     samples = TASK.samples(BENCHMARKS, "test")
-    (facts,) = TASK.card.splits
-    assert len(samples) == len({s.id for s in samples}) == facts.queries
-    assert len({s.video for s in samples}) == facts.videos
     assert set(Counter(s.group("task") for s in samples).values()) == {200}
     single = [s.id for s in samples if len(s.options) == 1]
     assert single == [f"counterfactual_inference/{k}" for k in (81, 98, 111, 137, 162)]

@@ -117,10 +117,8 @@ def test_a_broken_map_of_videos_is_named(root, text):
 
 @needs_benchmarks
 @pytest.mark.parametrize("facts", TASK.card.splits, ids=lambda facts: facts.name)
-def test_the_card_holds(facts):
+def test_the_gotchas_of_the_card_hold(facts):
     samples = TASK.samples(BENCHMARKS, facts.name)
-    assert len(samples) == len({s.id for s in samples}) == facts.queries
-    assert len({s.video for s in samples}) == facts.videos
     segments = [s.target.spans for s in samples]
     several = sum(len(spans) > 1 for spans in segments)
     early = sum(any(span.start < 0 for span in spans) for spans in segments)

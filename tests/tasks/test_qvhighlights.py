@@ -108,10 +108,8 @@ def test_the_command_line_prints_floors(tmp_path, capsys):
 
 @needs_benchmarks
 @pytest.mark.parametrize("facts", TASK.card.splits, ids=lambda facts: facts.name)
-def test_the_card_holds(facts):
+def test_the_gotchas_of_the_card_hold(facts):
     samples = TASK.samples(BENCHMARKS, facts.name)
-    assert len(samples) == len({s.id for s in samples}) == facts.queries
-    assert len({s.video for s in samples}) == facts.videos
     groups = Counter(group for s in samples for group in s.groups)
     lengths = ("short, up to 10 s", "middle, up to 30 s", "long, over 30 s")
     found = [groups[Group("moment length", name)] for name in lengths]

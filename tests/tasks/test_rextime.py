@@ -116,11 +116,8 @@ def test_videos_of_both_sources_are_found(tmp_path):
 
 
 @needs_benchmarks
-def test_the_card_holds():
-    (facts,) = TASK.card.splits
-    samples = TASK.samples(BENCHMARKS, facts.name)
-    assert len(samples) == len({s.id for s in samples}) == facts.queries
-    assert len({s.video for s in samples}) == facts.videos
+def test_the_gotchas_of_the_card_hold():
+    samples = TASK.samples(BENCHMARKS, "val")
     spans = [(s.id, s.target.spans[0], s.duration) for s in samples]
     assert {name for name, span, _ in spans if span.start >= span.end} == {
         "anet_val867",

@@ -136,11 +136,9 @@ def test_the_official_prompts_to_the_letter(split):
 
 
 @needs_benchmarks
-def test_the_card_holds():
+def test_the_gotchas_of_the_card_hold():
     for facts in TASK.card.splits:
         samples = TASK.samples(BENCHMARKS, facts.name)
-        assert len(samples) == len({s.id for s in samples}) == facts.queries
-        assert len({s.video for s in samples}) == facts.videos
         assert len({s.group("aspect") for s in samples}) == 5
         assert len({s.group("fine-grained aspect") for s in samples}) == 11
     sizes = [len(s.options) for s in TASK.samples(BENCHMARKS, "multi_choice")]

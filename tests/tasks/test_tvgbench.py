@@ -79,11 +79,8 @@ def test_videos_lie_in_the_usual_places(tmp_path):
 
 
 @needs_benchmarks
-def test_the_card_and_its_gotchas_hold():
+def test_the_gotchas_of_the_card_hold():
     found = TASK.samples(BENCHMARKS, "test")
-    (facts,) = TASK.card.splits
-    assert len(found) == len({s.id for s in found}) == facts.queries
-    assert len({s.video for s in found}) == facts.videos
     assert found[0].id == "Charades_sta_test_0"
     spans = [(s.target.spans[0], s.duration) for s in found]
     assert sum(span.start == span.end for span, _ in spans) == 11
