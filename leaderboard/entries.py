@@ -50,7 +50,7 @@ class Figures:
     n_scored: int
     metrics: Metrics
     intervals: Mapping[str, tuple[float | None, float | None]]
-    failures: Mapping[str, int]
+    failures: Mapping[Failure, int]
     floors: Mapping[str, Metrics]
     ceiling: Metrics | None
 
@@ -125,7 +125,7 @@ def make_entry(
     folder = RunFolder(path)
     manifest = folder.manifest()
     results = rescore(path, registry, root)
-    open_samples = sum(results.failures.get(kind.value, 0) for kind in UNANSWERED)
+    open_samples = sum(results.failures.get(kind, 0) for kind in UNANSWERED)
     if open_samples:
         raise UserError(
             f"{path} is not finished: {open_samples} of {results.n_expected} samples have no "

@@ -40,8 +40,9 @@ class Qwen25VLAdapter(QwenVLAdapter):
 
     def _grid(self, step: float, pairs: int) -> npt.NDArray[np.float64]:
         """Return the times (seconds) that the model takes its frame pairs to start at."""
-        positions = np.floor(np.arange(pairs) * step * UPWARD * self.positions_per_second)
-        return positions / self.positions_per_second
+        rate = self.positions_per_second
+        times: npt.NDArray[np.float64] = np.floor(np.arange(pairs) * step * UPWARD * rate) / rate
+        return times
 
     def _pair_seconds(self, times: npt.NDArray[np.float64]) -> float:
         """Return the seconds from one pair of frames to the next that fit the true times best.

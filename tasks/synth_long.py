@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from vtg_eval.task import load_card
+
 from .synth_scene import Setting
-from .synth_vtg import HERE, RECIPE, SynthVtg, load_card
+from .synth_vtg import HERE, RECIPE, SynthVtg
 
 
 class SynthLong(SynthVtg):

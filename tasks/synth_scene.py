@@ -97,7 +97,7 @@ class Scene:
     rate: float
     ticks: npt.NDArray[np.int64]
     end: int
-    tint: tuple[int, int, int]
+    tint: tuple[int, ...]
     background: tuple[str, Interval] | None
     shapes: tuple[Shape, ...]
     questions: tuple[Question, ...]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from tests.tiny_checkpoints import tiny_qwen2_5_vl, tiny_qwen3_vl
 from vtg_eval.adapter import Adapter
@@ -70,7 +71,7 @@ def make_adapter(folder: Path) -> Adapter:
     return adapter
 
 
-def make_frames(adapter: Adapter, times: Sequence[float], seed: int = 0) -> Frames:
+def make_frames(adapter: Adapter, times: npt.ArrayLike, seed: int = 0) -> Frames:
     """Return noise at these times, at the size that the adapter gives a 200 x 140 px video."""
     stamps = np.asarray(times, dtype=np.float64)
     height, width = adapter.frame_size(140, 200, len(stamps), PROTOCOL.frames)

@@ -12,7 +12,7 @@ import os
 import random
 import signal
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from vtg_eval import hookspecs
 from vtg_eval.adapter import Adapter, Checkpoint
 from vtg_eval.engines.base import Completion, Engine, EngineOptions, Request
 from vtg_eval.errors import UserError, VideoError
+from vtg_eval.failures import Finish
 from vtg_eval.hookspecs import AdapterEntry, Entry, hookimpl
 from vtg_eval.protocol import FrameRule, GenerationRule, Protocol
 from vtg_eval.registry import Registry
@@ -74,7 +75,9 @@ class FakeTask(Task):
     def video_path(self, root: Path, video: str) -> Path:
         return self.folder(root) / "videos" / f"{video}.txt"
 
-    def prepare(self, root: Path, split: str | None = None) -> None:
+    def prepare(
+        self, root: Path, split: str | None = None, videos: Collection[str] | None = None
+    ) -> None:
         for video in range(VIDEOS):
             path = self.video_path(root, f"v{video}")
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -148,13 +151,13 @@ class FakeEngine(Engine):
 
     def answer(self, request: Request) -> Completion:
         if not self.well and request.sample_id in self.extra.get("fail", ()):
-            return Completion(request.sample_id, "", 0, 0, "error", "no memory")
+            return Completion(request.sample_id, "", 0, 0, Finish.ERROR, "no memory")
         assert request.frames is not None
         digest = hashlib.sha256(request.prompt.encode() + request.frames.array.tobytes()).digest()
         start, length = digest[0] / 32, digest[1] / 32 - 2
         text = "never" if digest[2] < 40 else f"{start:.2f} - {start + length:.2f} é\n"
-        finish = "length" if request.sample_id in self.extra.get("long", ()) else "stop"
-        return Completion(request.sample_id, text, 7, 3, finish)
+        cut_off = request.sample_id in self.extra.get("long", ())
+        return Completion(request.sample_id, text, 7, 3, Finish.LENGTH if cut_off else Finish.STOP)
 
     def describe(self) -> Mapping[str, Any]:
         return {"name": "fake", "batch_size": self.options.batch_size}

@@ -1,24 +1,17 @@
 """Scoring golden predictions as a user does, through the command line."""
 
 import json
-import os
 from collections import Counter
-from pathlib import Path
 
-import pytest
-
+from tests.reference_data import BENCHMARKS, GOLDEN
 from vtg_eval.cli import main
 
-BENCHMARKS, GOLDEN = os.environ.get("VTG_EVAL_BENCHMARKS"), os.environ.get("VTG_EVAL_GOLDEN")
-needs_golden = pytest.mark.skipif(
-    not (BENCHMARKS and GOLDEN), reason="VTG_EVAL_BENCHMARKS or VTG_EVAL_GOLDEN is not set"
-)
 TIME_R1 = {"mIoU": "mIoU", "0.3": "R1@0.3", "0.5": "R1@0.5", "0.7": "R1@0.7", "avg": "avg"}
 
 
 def golden(path):
     """The JSON of a golden file, a list of values where it has a line for each."""
-    text = (Path(GOLDEN) / path).read_text(encoding="utf-8")
+    text = (GOLDEN / path).read_text(encoding="utf-8")
     if path.endswith(".jsonl"):
         return [json.loads(line) for line in text.splitlines()]
     return json.loads(text)
@@ -41,7 +34,7 @@ def by_protocol(found):
 
 def numbered(videos):
     """The ids <video>/<k> of records in file order."""
-    seen = Counter()
+    seen: Counter[str] = Counter()
     for video in videos:
         yield f"{video}/{seen[video]}"
         seen[video] += 1

@@ -12,6 +12,7 @@ from vtg_eval.leaderboard.entries import Answers, Figures, LeaderboardEntry
 from vtg_eval.leaderboard.signing import sign
 
 from vtg_eval.cli import main
+from vtg_eval.failures import Failure
 from vtg_eval.registry import Registry
 from vtg_eval.run.manifest import Subset
 
@@ -25,7 +26,7 @@ FIGURES = Figures(
     n_scored=3720,
     metrics={"R1@0.5": 50.0, "mIoU": 44.0},
     intervals={"R1@0.5": (48.0, 52.0), "mIoU": (43.0, 45.0)},
-    failures={"unparsed": 1},
+    failures={Failure.UNPARSED: 1},
     floors={"whole video": {"R1@0.5": 0.4, "mIoU": 27.0}},
     ceiling=None,
 )

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from data_task import SmallTask
-
 import vtg_eval.video
 from tests import fakes
+from tests.data_task import SmallTask
+from vtg_eval.failures import Finish
 from vtg_eval.files.digests import subset_digest
 from vtg_eval.report.html_file import html_file
 from vtg_eval.report.page import make_page
@@ -43,7 +43,9 @@ def answer(
 ) -> Record:
     """Return a journal's record of an answer."""
     video = name.split("/")[0]
-    return Record(name, video, "stop", text, frame_times=tuple(frames), model_times=tuple(told))
+    return Record(
+        name, video, Finish.STOP, text, frame_times=tuple(frames), model_times=tuple(told)
+    )
 
 
 def run_of(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vtg_eval.engines.base import Completion, Engine, EngineOptions, Request, failed
+from vtg_eval.failures import Finish
 from vtg_eval.hookspecs import Entry, hookimpl
 from vtg_eval.protocol import GenerationRule
 
@@ -36,7 +37,7 @@ class RolloutEngine(Engine):
             if request.sample_id in self.refuse:
                 yield failed(request, "no memory")
             else:
-                yield Completion(request.sample_id, answer(request.sample_id), 7, 3, "stop")
+                yield Completion(request.sample_id, answer(request.sample_id), 7, 3, Finish.STOP)
 
     def describe(self) -> Mapping[str, Any]:
         return {"engine": "rollouts"}

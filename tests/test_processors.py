@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import random
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
-from numpy._core import _multiarray_umath as numpy_build
 
 from tests.leaderboard_case import board_copy
 from vtg_eval.registry import Registry
@@ -19,6 +20,7 @@ from vtg_eval.registry import Registry
 REPOSITORY = Path(__file__).parents[1]
 VIDEOS, QUERIES, CLIPS = 120, 3, 15
 
+numpy_build = importlib.import_module("numpy._core._multiarray_umath")
 # numpy's own loops for newer processors that this one has; there may be none
 NEWER = [name for name in numpy_build.__cpu_dispatch__ if numpy_build.__cpu_features__[name]]
 AVX512 = [name for name in NEWER if name.startswith("AVX512") or name == "X86_V4"]
@@ -160,5 +162,5 @@ def _ids(task: str, root: Path) -> list[str]:
     return [sample.id for sample in samples]
 
 
-def _write(path: Path, records: list[dict[str, object]]) -> None:
+def _write(path: Path, records: Sequence[Mapping[str, object]]) -> None:
     path.write_text("".join(json.dumps(record) + "\n" for record in records))

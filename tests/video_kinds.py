@@ -7,7 +7,8 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
-from video_files import X264, cut, write_clock
+
+from tests.video_files import X264, cut, write_clock
 
 OPEN_GOP = {**X264, "g": "12", "bf": "3", "x264-params": "open-gop=1:scenecut=0:b-pyramid=2"}
 CLOSED_GOP = {**X264, "g": "12", "bf": "0", "sc_threshold": "0"}

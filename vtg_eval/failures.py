@@ -1,9 +1,18 @@
-"""The ledger's vocabulary: what can be wrong with an answer."""
+"""How a request ends, and the ledger's vocabulary: what can be wrong with an answer."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 from typing import Self
+
+
+class Finish(StrEnum):
+    """How the request for a sample's answer ended. The first two are answers."""
+
+    STOP = "stop"  # the model ended its answer
+    LENGTH = "length"  # the answer was cut off at the token limit
+    UNDECODABLE = "undecodable"  # the video could not be read; no engine was asked
+    ERROR = "error"  # the model, its engine or its adapter failed
 
 
 class Failure(StrEnum):

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
+from vtg_eval.failures import Failure
+
 
 class Span(NamedTuple):
     """A moment: start and end in seconds. May be reversed or non-finite: scoring decides."""
@@ -96,7 +98,7 @@ class Prediction:
     """What a model or a user's file answered for one sample: raw text, or ready values.
 
     `spans` are in the answer's own order (best first), `scores` beside them where given.
-    `failure` names why there is no answer (for example "undecodable"), None otherwise.
+    `failure` is why there is no answer, or no whole one (`Failure.TRUNCATED`); None otherwise.
     """
 
     id: str
@@ -105,4 +107,4 @@ class Prediction:
     scores: tuple[float, ...] | None = None
     choice: str | None = None
     saliency: tuple[float, ...] | None = None
-    failure: str | None = None
+    failure: Failure | None = None

@@ -13,7 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vtg_eval.annotations.subtitles import (
-    Cue,
     decoded,
     parse_json,
     parse_srt,
@@ -21,6 +20,7 @@ from vtg_eval.annotations.subtitles import (
     subtitle_text,
 )
 from vtg_eval.errors import DataError
+from vtg_eval.types import Cue
 
 PLAIN = """1
 00:00:01,520 --> 00:00:05,040

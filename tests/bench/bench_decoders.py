@@ -17,15 +17,15 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from tabulate import tabulate
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from video_files import X264, cut, read_clock, write_clock
-
+from tests.video_files import X264, cut, read_clock, write_clock
 from vtg_eval.errors import VideoError
 from vtg_eval.protocol import FrameRule
 from vtg_eval.video.decoder import Decoder
@@ -35,7 +35,7 @@ from vtg_eval.video.sampling import choose
 
 RULE = FrameRule(fps=2.0, max_frames=768)
 SIZE = (168, 308)
-PICTURE = {"height": 360, "width": 640}
+PICTURE: dict[str, Any] = {"height": 360, "width": 640}
 LONG_GOP = {**X264, "g": "250", "sc_threshold": "0"}
 SHORT_GOP = {**X264, "g": "48", "sc_threshold": "0"}
 OPEN_GOP = {**X264, "g": "24", "bf": "3", "x264-params": "open-gop=1:scenecut=0:b-pyramid=2"}

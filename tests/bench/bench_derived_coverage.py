@@ -10,6 +10,7 @@ CG-Bench's recovery rate, the share of hits in one metric over that in another o
 import sys
 from collections.abc import Callable
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 from tabulate import tabulate
@@ -45,7 +46,7 @@ def main() -> None:
 
 
 def simulate(
-    rule: str,
+    rule: Any,
     shares: tuple[float, ...],
     drawn: Callable[[tuple[float, ...], np.ndarray, np.random.Generator], Columns],
     videos: int,

@@ -1,6 +1,6 @@
 """How fast the page is with 20,000 samples and two runs. By hand, with Chromium:
 
-PYTHONPATH=.:tests python tests/bench/bench_page.py
+PYTHONPATH=. python tests/bench/bench_page.py
 """
 
 import random

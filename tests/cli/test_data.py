@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from data_task import SmallTask, sample
-from video_files import X264, truncate, write_clock
 
+from tests.data_task import SmallTask, sample
+from tests.video_files import X264, truncate, write_clock
 from vtg_eval.cli.data import DataCommand
 from vtg_eval.registry import Registry
 from vtg_eval.task import SourceFile

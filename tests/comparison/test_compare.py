@@ -3,8 +3,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from grounding_case import CARD, protocol, sample, spans
 
+from tests.grounding_case import CARD, protocol, sample, spans
 from vtg_eval.comparison.compare import compare
 from vtg_eval.comparison.sample_size import PlanRequest, plan_from_figure, plan_from_runs
 from vtg_eval.comparison.scored_run import ScoredRun
@@ -70,10 +70,13 @@ def test_figures_differences_and_wins_by_hand():
     assert (hit.first, hit.second, hit.better, hit.worse) == (100, 75, 0, 3)
 
 
+def estimates(found):
+    return [row.estimate for row in found.metrics] + [row.estimate for row in found.groups]
+
+
 def test_a_run_against_itself_is_zero_everywhere():
     (found,) = compare([BETTER, BETTER], resamples=SHORT)
-    for row in (*found.metrics, *found.groups):
-        one = row.estimate
+    for one in estimates(found):
         assert (one.difference, one.error, one.low, one.high, one.p) == (0, 0, 0, 0, 1)
         assert (one.better, one.worse, one.equal) == (0, 0, one.samples)
     assert {row.p_holm for row in found.metrics} == {1.0}
@@ -83,8 +86,7 @@ def test_a_run_against_itself_is_zero_everywhere():
 def test_swapping_the_runs_flips_every_sign():
     (one,) = compare([WORSE, BETTER], resamples=SHORT)
     (other,) = compare([BETTER, WORSE], resamples=SHORT)
-    pairs = zip((*one.metrics, *one.groups), (*other.metrics, *other.groups), strict=True)
-    for a, b in ((x.estimate, y.estimate) for x, y in pairs):
+    for a, b in zip(estimates(one), estimates(other), strict=True):
         assert (a.first, a.second, a.p) == (b.second, b.first, b.p)
         assert (a.difference, a.low, a.high) == (-b.difference, -b.high, -b.low)
         assert (a.better, a.worse, a.equal) == (b.worse, b.better, b.equal)

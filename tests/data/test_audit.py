@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from pathlib import Path
 
 import pytest
-from data_task import SmallTask, sample
-from video_files import write_clock
 
+from tests.data_task import SmallTask, sample
+from tests.reference_data import BENCHMARKS, needs_benchmarks
+from tests.video_files import write_clock
 from vtg_eval.data.audit import Audit, audit
 from vtg_eval.registry import Registry
 from vtg_eval.task import SplitMetadata
@@ -106,6 +106,7 @@ def test_the_subset_digest_names_the_samples_whose_video_is_there(
     assert result.samples_present == 2
 
 
+@needs_benchmarks
 @pytest.mark.parametrize(
     ("split", "expected"),
     [
@@ -121,11 +122,8 @@ def test_the_subset_digest_names_the_samples_whose_video_is_there(
     ],
 )
 def test_charades_sta_has_its_known_faults(split: str, expected: dict[str, int]) -> None:
-    root = os.environ.get("VTG_EVAL_BENCHMARKS")
-    if not root:
-        pytest.skip("VTG_EVAL_BENCHMARKS names no folder of benchmarks")
     task = Registry.discover().task("charades_sta")
-    result = audit(task, Path(root), split, PyavDecoder().probe)
+    result = audit(task, BENCHMARKS, split, PyavDecoder().probe)
     assert (result.queries, result.videos) == (result.expected_queries, result.expected_videos)
     assert {f.name: f.count for f in result.findings if f.count} == expected
 

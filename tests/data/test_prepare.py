@@ -16,9 +16,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from data_task import SmallTask, sample
-from file_server import CONTENT, Server
 
+from tests.data_task import SmallTask, sample
+from tests.file_server import CONTENT, Server
 from vtg_eval.data import prepare
 from vtg_eval.data.prepare import FileState, fetch, prepare_files
 from vtg_eval.errors import UserError

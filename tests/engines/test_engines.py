@@ -15,6 +15,7 @@ from tests.engine_case import PROTOCOL, RunSetup, sample
 from vtg_eval.engines.base import Completion, Engine, EngineOptions, Request
 from vtg_eval.engines.transformers import TransformersEngine
 from vtg_eval.errors import UserError
+from vtg_eval.failures import Finish
 from vtg_eval.protocol import GenerationRule
 
 pytestmark = [pytest.mark.engine, pytest.mark.xdist_group("engines")]
@@ -67,7 +68,7 @@ def test_a_request_that_fails_does_not_cost_the_others(
     assert second.frames is not None
     cut = replace(second.frames, array=second.frames.array[:, :50, :50], digest="cut")
     found = answers(engine, [first, replace(second, sample_id="broken", frames=cut), second])
-    assert found.pop("broken").finish == "error"
+    assert found.pop("broken").finish is Finish.ERROR
     assert found == {r.sample_id: expected[r.sample_id] for r in (first, second)}
 
 
@@ -75,9 +76,9 @@ def test_vllm_refuses_a_prompt_that_is_too_long(setup: RunSetup, vllm_engine: En
     first = setup.requests[0]
     long = replace(first, sample_id="long", prompt=first.prompt + "word " * 3000)
     found = answers(vllm_engine, [long, first])
-    assert found["long"].finish == "error"
+    assert found["long"].finish is Finish.ERROR
     assert "2048" in (found["long"].error or "")
-    assert found[first.sample_id].finish != "error"
+    assert found[first.sample_id].finish != Finish.ERROR
 
 
 @pytest.mark.parametrize("name", ["hf_engine", "vllm_engine"])

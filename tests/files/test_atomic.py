@@ -109,7 +109,7 @@ def test_writers_of_one_file_do_not_mix_and_may_be_killed(place: Path) -> None:
     writers = [
         subprocess.Popen([sys.executable, "-c", WRITE, str(place), letter]) for letter in "ab"
     ]
-    seen = set()
+    seen: set[str] = set()
     deadline = time.monotonic() + 20
     while seen != {"a", "b"} and time.monotonic() < deadline:
         text = place.read_text()

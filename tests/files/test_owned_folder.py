@@ -121,9 +121,13 @@ except UserError as error:
 
 
 def test_of_processes_that_start_at_once_one_gets_the_folder(record: Path) -> None:
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     processes = [
-        subprocess.Popen([sys.executable, "-c", RACE, str(record), str(seed)], text=True, **pipes)
+        subprocess.Popen(
+            [sys.executable, "-c", RACE, str(record), str(seed)],
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
         for seed in range(4)
     ]
     for process in processes:

@@ -1,10 +1,10 @@
 """Every number of the official scripts on ActivityNet Captions, to the last digit."""
 
 import pytest
-from grounding_golden import (
+
+from tests.grounding_golden import (
     by_protocol,
     golden,
-    needs_golden,
     numbered,
     numbers,
     ranked,
@@ -13,8 +13,9 @@ from grounding_golden import (
     time_r1,
     two_d_tan,
 )
+from tests.reference_data import needs_both
 
-pytestmark = needs_golden
+pytestmark = needs_both
 TASK, RECALLS = "activitynet_captions", ("R1@0.3", "R1@0.5", "R1@0.7")
 
 

@@ -1,23 +1,19 @@
 """Every number of both official scripts on CG-Bench, as a user gets it by `vtg-eval score`."""
 
 import json
-import os
 import re
-from pathlib import Path
 
 import pytest
 from vtg_eval.tasks.cgbench import TASK
 
+from tests.reference_data import BENCHMARKS, GOLDEN, needs_both
 from vtg_eval.cli import main
 from vtg_eval.registry import Registry
 from vtg_eval.scoring.score import score
 from vtg_eval.types import Group, Prediction, Sample, Span, Target
 
-BENCHMARKS, GOLDEN = os.environ.get("VTG_EVAL_BENCHMARKS"), os.environ.get("VTG_EVAL_GOLDEN")
-pytestmark = pytest.mark.skipif(
-    not (BENCHMARKS and GOLDEN), reason="VTG_EVAL_BENCHMARKS or VTG_EVAL_GOLDEN is not set"
-)
-FOLDER = Path(GOLDEN or ".") / "cgbench"
+pytestmark = needs_both
+FOLDER = GOLDEN / "cgbench"
 CASES = sorted(path.name.removesuffix(".preds.jsonl") for path in FOLDER.glob("*.preds.jsonl"))
 THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5)
 NAMES = {
@@ -40,7 +36,8 @@ def case(request, tmp_path_factory):
     found = {}
     for protocol in ("cg-bench@1", "vlmevalkit-cg-bench@1"):
         out = folder / "out.json"
-        words = ["score", "--task", "cgbench", "--data-root", BENCHMARKS, "--protocol", protocol]
+        words = ["score", "--task", "cgbench", "--data-root", str(BENCHMARKS)]
+        words += ["--protocol", protocol]
         assert main([*words, "--predictions", str(folder / "p.jsonl"), "--json", str(out)]) == 0
         found[protocol] = json.loads(out.read_text())
     return json.loads((FOLDER / f"{request.param}.official.json").read_text()), found

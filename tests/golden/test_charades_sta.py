@@ -1,33 +1,29 @@
 """Every number of the official scripts on Charades-STA, to the last digit, as a user gets it."""
 
 import json
-import os
 from collections import Counter
-from pathlib import Path
 
 import pytest
-from grounding_golden import by_protocol, two_d_tan
 
+from tests.grounding_golden import by_protocol, two_d_tan
+from tests.reference_data import BENCHMARKS, GOLDEN, needs_both
 from vtg_eval.cli import main
 
-BENCHMARKS, GOLDEN = os.environ.get("VTG_EVAL_BENCHMARKS"), os.environ.get("VTG_EVAL_GOLDEN")
-pytestmark = pytest.mark.skipif(
-    not (BENCHMARKS and GOLDEN), reason="VTG_EVAL_BENCHMARKS or VTG_EVAL_GOLDEN is not set"
-)
+pytestmark = needs_both
 RECALLS = ("R1@0.3", "R1@0.5", "R1@0.7")
 
 
 @pytest.fixture(scope="module")
 def official():
-    return json.loads((Path(GOLDEN) / "charades_sta/seed11.official.json").read_text())
+    return json.loads((GOLDEN / "charades_sta/seed11.official.json").read_text())
 
 
 @pytest.fixture(scope="module")
 def records():
     """The synthetic predictions, with the task's own ids."""
-    seen = Counter()
+    seen: Counter[str] = Counter()
     rows = []
-    for line in (Path(GOLDEN) / "charades_sta/seed11.preds.jsonl").read_text().splitlines():
+    for line in (GOLDEN / "charades_sta/seed11.preds.jsonl").read_text().splitlines():
         row = json.loads(line)
         rows.append({**row, "id": f"{row['video']}/{seen[row['video']]}"})
         seen[row["video"]] += 1
@@ -39,7 +35,7 @@ def score(tmp_path):
     def run(protocol, answers):
         predictions, out = tmp_path / "p.jsonl", tmp_path / "out.json"
         predictions.write_text("".join(json.dumps(answer) + "\n" for answer in answers))
-        words = ["score", "--task", "charades_sta", "--data-root", BENCHMARKS]
+        words = ["score", "--task", "charades_sta", "--data-root", str(BENCHMARKS)]
         words += ["--predictions", str(predictions), "--protocol", protocol, "--json", str(out)]
         assert main(words) == 0
         return json.loads(out.read_text())
@@ -89,15 +85,15 @@ def test_lmms_eval_and_timelens(score, records, official):
 
 
 def test_vtimellm(score, records, official):
-    answers = json.loads(
-        (Path(GOLDEN) / "charades_sta/seed11.extracted.official.json").read_text()
-    )["vtimellm_answers"]
+    answers = json.loads((GOLDEN / "charades_sta/seed11.extracted.official.json").read_text())[
+        "vtimellm_answers"
+    ]
     told = [{"id": row["id"], "text": text} for row, text in zip(records, answers, strict=True)]
     assert score("vtimellm@1", told)["metrics"] == official["vtimellm"]["metrics"]
 
 
 def test_2d_tan(score, records, official):
-    ranked = (Path(GOLDEN) / "charades_sta/seed11.ranked.jsonl").read_text().splitlines()
+    ranked = (GOLDEN / "charades_sta/seed11.ranked.jsonl").read_text().splitlines()
     answers = [
         {"id": row["id"], "spans": json.loads(line)["pred_ranked"]}
         for row, line in zip(records, ranked, strict=True)

@@ -1,17 +1,15 @@
 """The defects of the real annotation files, as surveys of them count them."""
 
 import json
-import os
-from pathlib import Path
 
 import pytest
 
+from tests.reference_data import BENCHMARKS, needs_benchmarks
 from vtg_eval.annotations.query_overlap import with_query_overlap
 from vtg_eval.cli import main
 from vtg_eval.registry import Registry
 
-BENCHMARKS = os.environ.get("VTG_EVAL_BENCHMARKS")
-pytestmark = pytest.mark.skipif(not BENCHMARKS, reason="VTG_EVAL_BENCHMARKS is not set")
+pytestmark = needs_benchmarks
 
 BEYOND, FAR = "truth beyond the annotated end", "truth beyond the annotated end by over 1 s"
 EMPTY, REPEATED = "truth empty or reversed", "duplicate (video, query)"
@@ -39,7 +37,7 @@ HOPELESS, TWICE = "no right option", "the right option stands there twice"
     ],
 )
 def test_the_check_counts_what_is_known(task, split, defects, capsys):
-    words = ["data", "check", task, "--data-root", BENCHMARKS, "--split", split, "--json", "-"]
+    words = ["data", "check", task, "--data-root", str(BENCHMARKS), "--split", split, "--json", "-"]
     assert main(words) == 1  # the videos are missing
     found = {row["name"]: row["count"] for row in json.loads(capsys.readouterr().out)["findings"]}
     assert {name: found.get(name, 0) for name in defects} == defects
@@ -47,7 +45,7 @@ def test_the_check_counts_what_is_known(task, split, defects, capsys):
 
 def test_queries_of_charades_sta_that_stand_in_its_train_split():
     task = Registry.discover().task("charades_sta")
-    root = Path(BENCHMARKS)
+    root = BENCHMARKS
     samples = with_query_overlap(
         task.samples(root, "test"), task.card, "test", lambda name: task.samples(root, name)
     )

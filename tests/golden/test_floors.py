@@ -3,19 +3,18 @@
 The survey rounded twice (27.849 to 27.85 to 27.9), and so does this comparison.
 """
 
-import os
 from dataclasses import replace
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 
 import pytest
 
+from tests.reference_data import BENCHMARKS, needs_benchmarks
 from vtg_eval.registry import Registry
 from vtg_eval.report.floors_page import floors_page
 from vtg_eval.scoring.floors import floors
 
-BENCHMARKS = os.environ.get("VTG_EVAL_BENCHMARKS")
-pytestmark = pytest.mark.skipif(not BENCHMARKS, reason="VTG_EVAL_BENCHMARKS is not set")
+pytestmark = needs_benchmarks
 
 # R1@0.3, R1@0.5, R1@0.7, mIoU
 CHARADES = {
@@ -42,7 +41,7 @@ def test_floors_give_the_published_figures(name, published):
     registry = Registry.discover()
     task = registry.task(name)
     split = task.card.default_split
-    samples = task.samples(Path(BENCHMARKS), split)
+    samples = task.samples(BENCHMARKS, split)
     found = floors(task.card, split, samples, registry.protocol("strict@1"))
     shown = {f.name: tuple(rounded(value) for value in f.metrics.values()) for f in found}
     assert shown == published
@@ -51,7 +50,7 @@ def test_floors_give_the_published_figures(name, published):
 def test_the_constant_with_the_best_recall_at_a_half():
     registry = Registry.discover()
     task = registry.task("charades_sta")
-    samples = task.samples(Path(BENCHMARKS), "test")
+    samples = task.samples(BENCHMARKS, "test")
     card = replace(task.card, constant_span=None)
     *_, found = floors(card, "test", samples, registry.protocol("strict@1"), (0.0, 0.3))
     assert found.name == "constant [0, 0.3]"
@@ -60,6 +59,6 @@ def test_the_constant_with_the_best_recall_at_a_half():
 
 def test_the_page_of_floors_is_current():
     page = Path(__file__).parents[2] / "docs" / "floors.md"
-    assert page.read_text() == floors_page(Registry.discover(), Path(BENCHMARKS)), (
+    assert page.read_text() == floors_page(Registry.discover(), BENCHMARKS), (
         "run `python -m vtg_eval.report.floors_page docs/floors.md DATA_ROOT`"
     )

@@ -1,21 +1,19 @@
 """Every number of the official script on LVBench's layout, to the last digit."""
 
 import json
-import os
-from pathlib import Path
 
 import pytest
 
+from tests.reference_data import GOLDEN, needs_golden
 from vtg_eval.cli import main
 
-GOLDEN = os.environ.get("VTG_EVAL_GOLDEN")
-pytestmark = pytest.mark.skipif(not GOLDEN, reason="VTG_EVAL_GOLDEN is not set")
+pytestmark = needs_golden
 
 
 @pytest.fixture(scope="module")
 def golden():
     def load(name):
-        return json.loads((Path(GOLDEN) / f"lvbench/seed61.{name}.json").read_text())
+        return json.loads((GOLDEN / f"lvbench/seed61.{name}.json").read_text())
 
     return load
 
@@ -23,7 +21,7 @@ def golden():
 @pytest.fixture
 def score(tmp_path):
     def run(protocol, answers):
-        meta = Path(GOLDEN) / "lvbench/synthetic_layout_meta.jsonl"
+        meta = GOLDEN / "lvbench/synthetic_layout_meta.jsonl"
         (tmp_path / "video_info.meta.jsonl").write_bytes(meta.read_bytes())
         predictions, out = tmp_path / "p.jsonl", tmp_path / "out.json"
         predictions.write_text("".join(json.dumps(answer) + "\n" for answer in answers))
@@ -53,8 +51,9 @@ def test_absent_uids_are_not_counted(score, golden):
     """Worked out beside it as the script does: counts for each type, and once for all."""
     letters = golden("answers")
     kept = {uid: said for number, (uid, said) in enumerate(letters.items()) if number % 29}
-    right, total = {}, {}
-    for line in (Path(GOLDEN) / "lvbench/synthetic_layout_meta.jsonl").read_text().splitlines():
+    right: dict[str, int] = {}
+    total: dict[str, int] = {}
+    for line in (GOLDEN / "lvbench/synthetic_layout_meta.jsonl").read_text().splitlines():
         for row in json.loads(line)["qa"]:
             if row["uid"] in kept:
                 for name in (*row["question_type"], "accuracy"):

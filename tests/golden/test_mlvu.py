@@ -1,31 +1,27 @@
 """Every number of the official script and of lmms-eval on MLVU dev, to the last digit."""
 
 import json
-import os
-from pathlib import Path
 
 import pytest
 from vtg_eval.tasks.mlvu import TASK
 
+from tests.reference_data import BENCHMARKS, GOLDEN, needs_both
 from vtg_eval.cli import main
 
-BENCHMARKS, GOLDEN = os.environ.get("VTG_EVAL_BENCHMARKS"), os.environ.get("VTG_EVAL_GOLDEN")
-pytestmark = pytest.mark.skipif(
-    not (BENCHMARKS and GOLDEN), reason="VTG_EVAL_BENCHMARKS or VTG_EVAL_GOLDEN is not set"
-)
+pytestmark = needs_both
 
 
 @pytest.fixture(scope="module")
 def official():
-    return json.loads((Path(GOLDEN) / "mlvu/dev_seed41.official.json").read_text())
+    return json.loads((GOLDEN / "mlvu/dev_seed41.official.json").read_text())
 
 
 @pytest.fixture(scope="module")
 def records():
     """The synthetic answers, with the task's own ids: both are in the official order."""
-    lines = (Path(GOLDEN) / "mlvu/dev_seed41.preds.jsonl").read_text().splitlines()
+    lines = (GOLDEN / "mlvu/dev_seed41.preds.jsonl").read_text().splitlines()
     rows = [json.loads(line) for line in lines]
-    samples = TASK.samples(Path(BENCHMARKS), "dev")
+    samples = TASK.samples(BENCHMARKS, "dev")
     for row, sample in zip(rows, samples, strict=True):
         assert (row["video"], row["question"]) == (sample.video, sample.query)
         assert row["gt_letter"] == (sample.target.choice or "@")
@@ -38,7 +34,7 @@ def score(tmp_path, records):
         predictions, out = tmp_path / "p.jsonl", tmp_path / "out.json"
         lines = (json.dumps({"id": row["id"], "text": row["text"]}) for row in records)
         predictions.write_text("\n".join(lines))
-        words = ["score", "--task", "mlvu", "--data-root", BENCHMARKS, "--json", str(out)]
+        words = ["score", "--task", "mlvu", "--data-root", str(BENCHMARKS), "--json", str(out)]
         assert main([*words, "--predictions", str(predictions), "--protocol", protocol]) == 0
         return json.loads(out.read_text())
 

@@ -1,23 +1,19 @@
 """Every number of the official scripts on NExT-GQA, to the last digit, as a user gets it."""
 
 import json
-import os
 import re
-from pathlib import Path
 
 import pytest
 from vtg_eval.tasks.nextgqa import TASK
 
+from tests.reference_data import BENCHMARKS, GOLDEN, needs_both
 from vtg_eval.cli import main
 from vtg_eval.registry import Registry
 from vtg_eval.scoring.score import score
 from vtg_eval.types import OutputType, Prediction, Sample, Span, Target
 
-BENCHMARKS, GOLDEN = os.environ.get("VTG_EVAL_BENCHMARKS"), os.environ.get("VTG_EVAL_GOLDEN")
-pytestmark = pytest.mark.skipif(
-    not (BENCHMARKS and GOLDEN), reason="VTG_EVAL_BENCHMARKS or VTG_EVAL_GOLDEN is not set"
-)
-FOLDER = Path(GOLDEN or ".") / "nextgqa"
+pytestmark = needs_both
+FOLDER = GOLDEN / "nextgqa"
 CASES = sorted(path.name.removesuffix(".preds.json") for path in FOLDER.glob("*.preds.json"))
 CLASSES = ("Why", "How", "Bef&Aft", "When", "Acc_C", "Acc_T")
 
@@ -39,7 +35,7 @@ def found(tmp_path, request):
     predictions, out = tmp_path / "p.jsonl", tmp_path / "out.json"
     predictions.write_text("".join(lines))
     words = ["score", "--task", "nextgqa", "--split", request.param.split("_")[0]]
-    words += ["--data-root", BENCHMARKS, "--predictions", str(predictions)]
+    words += ["--data-root", str(BENCHMARKS), "--predictions", str(predictions)]
     assert main([*words, "--protocol", "next-gqa@1", "--json", str(out)]) == 0
     return request.param, json.loads(out.read_text())
 

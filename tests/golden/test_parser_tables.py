@@ -2,14 +2,13 @@
 
 import json
 import math
-import os
-from pathlib import Path
 
 import pytest
-from grounding_golden import result
 
-GOLDEN = os.environ.get("VTG_EVAL_GOLDEN")
-pytestmark = pytest.mark.skipif(not GOLDEN, reason="VTG_EVAL_GOLDEN is not set")
+from tests.grounding_golden import result
+from tests.reference_data import GOLDEN, needs_both
+
+pytestmark = needs_both
 
 FIRST_SPAN = {
     "timelens.extract_time": "timelens@1",
@@ -29,7 +28,7 @@ OPTIONS = ["a dog", "the red car.", "a cat", "a man"]
 
 
 def table(name):
-    path = Path(GOLDEN) / f"parsers/{name}_strings.official.json"
+    path = GOLDEN / f"parsers/{name}_strings.official.json"
     return json.loads(path.read_text())
 
 

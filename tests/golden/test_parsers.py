@@ -1,22 +1,19 @@
 """Every answer of the official tables, read as each official parser reads it."""
 
 import json
-import os
 import re
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
+from tests.reference_data import BENCHMARKS, GOLDEN, needs_benchmarks, needs_golden
 from vtg_eval.failures import Failure
 from vtg_eval.metrics.interval_sets import set_iou
 from vtg_eval.parsing.choices import CHOICE_PARSERS
 from vtg_eval.parsing.spans import SPAN_PARSERS
 from vtg_eval.types import Span
 
-BENCHMARKS, GOLDEN = os.environ.get("VTG_EVAL_BENCHMARKS"), os.environ.get("VTG_EVAL_GOLDEN")
-pytestmark = pytest.mark.skipif(not GOLDEN, reason="VTG_EVAL_GOLDEN is not set")
-needs_benchmarks = pytest.mark.skipif(not BENCHMARKS, reason="VTG_EVAL_BENCHMARKS is not set")
+pytestmark = needs_golden
 
 OPTIONS = ("a dog", "the red car.", "a cat", "a man")
 LETTERS = {
@@ -55,12 +52,12 @@ def letter(name, text):
 
 
 def golden(path):
-    return (Path(GOLDEN) / path).read_text()
+    return (GOLDEN / path).read_text()
 
 
 def files(pattern):
     """All files of that kind, so that further golden results are checked as well."""
-    return sorted(Path(GOLDEN).glob(pattern))
+    return sorted(GOLDEN.glob(pattern))
 
 
 def rows(path):
@@ -105,15 +102,13 @@ def test_no_column_of_the_tables_is_left_out():
     assert {key for row in table("time") for key in row} == spans
 
 
-@pytest.mark.parametrize("column", {**SPANS, **LAST_SPAN})
+@pytest.mark.parametrize("column", [*SPANS, *LAST_SPAN])
 def test_spans_of_the_table(column):
     for row in table("time"):
-        spans = [
-            list(span) for span in SPAN_PARSERS[{**SPANS, **LAST_SPAN}[column]](row["text"]).spans
-        ]
-        if column in LAST_SPAN:
-            spans = spans[-1] if spans else [None, None]
-        assert spans == row[column], row["text"]
+        parser = SPAN_PARSERS[SPANS.get(column) or LAST_SPAN[column]]
+        spans = [list(span) for span in parser(row["text"]).spans]
+        last = spans[-1] if spans else [None, None]
+        assert (last if column in LAST_SPAN else spans) == row[column], row["text"]
 
 
 def test_set_iou_of_the_table():
@@ -129,7 +124,7 @@ def interval_iou(name, text, truth, duration):
         return None
     spans = parse.spans
     if parse.fractions:
-        spans = [Span(start * duration, end * duration) for start, end in spans]
+        spans = tuple(Span(start * duration, end * duration) for start, end in spans)
     return float(set_iou([spans], [truth], strict=False)[0])
 
 
@@ -151,7 +146,7 @@ def test_lvbench_answers():
 
 def test_mlvu_answers():
     for path in files("mlvu/*.preds.jsonl"):
-        right = Counter()
+        right: Counter[str] = Counter()
         for row in rows(path):
             own = row["gt_letter"] in read("mlvu", row["text"]).letters
             lmms = letter("lmms-mcq", row["text"])
@@ -170,10 +165,13 @@ def test_tempcompass_ratings():
         "yes_no": "tempcompass-yes-no",
         "caption_matching": "tempcompass-caption",
     }
-    meta = json.loads((Path(BENCHMARKS) / "tempcompass/meta_info.json").read_text())
+    meta = json.loads((BENCHMARKS / "tempcompass/meta_info.json").read_text())
     for path in files("tempcompass/*.preds.json"):
         parser = kinds[path.name.rsplit("_seed", 1)[0]]
-        right, fine, count, matched = Counter(), Counter(), Counter(), 0
+        right: Counter[str] = Counter()
+        fine: Counter[str] = Counter()
+        count: Counter[str] = Counter()
+        matched = 0
         for video, aspects in json.loads(path.read_text()).items():
             for aspect, questions in aspects.items():
                 kind = "order" if aspect == "order" else meta[video]["eval_dim"][aspect]["type"]
@@ -207,10 +205,10 @@ def tempcompass_options(parser, question):
 
 @needs_benchmarks
 def test_cg_bench_answers():
-    questions = json.loads((Path(BENCHMARKS) / "cgbench/cgbench_mini.json").read_text())
+    questions = json.loads((BENCHMARKS / "cgbench/cgbench_mini.json").read_text())
     by_id = {question["qid"]: question for question in questions}
     for path in files("cgbench/*.preds.jsonl"):
-        scores = {"cg-bench": {}, "vlmevalkit-cg-bench": {}}
+        scores: dict[str, dict[str, list[float]]] = {"cg-bench": {}, "vlmevalkit-cg-bench": {}}
         for row in rows(path):
             for name, found in scores.items():
                 score = cg_bench_score(name, by_id[row["qid"]], row)

@@ -1,18 +1,14 @@
 """Every number of the official QVHighlights script, to the last digit, as a user gets it."""
 
 import json
-import os
-from pathlib import Path
 
 import pytest
 from vtg_eval.tasks.qvhighlights import TASK
 
+from tests.reference_data import BENCHMARKS, GOLDEN, needs_both
 from vtg_eval.cli import main
 
-BENCHMARKS, GOLDEN = os.environ.get("VTG_EVAL_BENCHMARKS"), os.environ.get("VTG_EVAL_GOLDEN")
-pytestmark = pytest.mark.skipif(
-    not (BENCHMARKS and GOLDEN), reason="VTG_EVAL_BENCHMARKS or VTG_EVAL_GOLDEN is not set"
-)
+pytestmark = needs_both
 FIRST = 40  # queries of val to which the small cases belong
 # cases with figures of the official script; in the others it stops with an exception
 SCORED = (
@@ -31,7 +27,7 @@ SCORED = (
 
 @pytest.fixture(scope="module")
 def cases():
-    return json.loads((Path(GOLDEN) / "qvhighlights/edge_cases.official.json").read_text())
+    return json.loads((GOLDEN / "qvhighlights/edge_cases.official.json").read_text())
 
 
 @pytest.fixture
@@ -51,7 +47,7 @@ def score(tmp_path):
 def few(tmp_path):
     """A data root with the first val queries only."""
     name = TASK.annotation["val"]
-    whole = Path(BENCHMARKS) / "qvhighlights" / name
+    whole = BENCHMARKS / "qvhighlights" / name
     (tmp_path / name).write_text("".join(whole.read_text().splitlines(keepends=True)[:FIRST]))
     return tmp_path
 
@@ -83,14 +79,14 @@ def in_our_names(official):
 
 
 def test_all_predictions_of_val(score):
-    folder = Path(GOLDEN) / "qvhighlights"
+    folder = GOLDEN / "qvhighlights"
     found = score(BENCHMARKS, lines(folder / "val_seed101_sorted.preds.jsonl"))["metrics"]
     wanted = in_our_names(json.loads((folder / "val_seed101_sorted.official.json").read_text()))
     assert (found, len(found)) == (wanted, 90)
 
 
 def test_the_authors_own_sample(score):
-    folder = Path(BENCHMARKS) / "qvhighlights"
+    folder = BENCHMARKS / "qvhighlights"
     found = score(BENCHMARKS, lines(folder / "sample_val_preds.jsonl"))["metrics"]
     wanted = json.loads((folder / "sample_val_preds_metrics_raw.json").read_text())
     assert found == in_our_names(wanted)

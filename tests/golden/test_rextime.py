@@ -2,18 +2,14 @@
 
 import json
 import math
-import os
-from pathlib import Path
 
 import pytest
 
+from tests.reference_data import BENCHMARKS, GOLDEN, needs_both
 from vtg_eval.cli import main
 
-BENCHMARKS, GOLDEN = os.environ.get("VTG_EVAL_BENCHMARKS"), os.environ.get("VTG_EVAL_GOLDEN")
-pytestmark = pytest.mark.skipif(
-    not (BENCHMARKS and GOLDEN), reason="VTG_EVAL_BENCHMARKS or VTG_EVAL_GOLDEN is not set"
-)
-FOLDER = Path(GOLDEN or ".") / "rextime"
+pytestmark = needs_both
+FOLDER = GOLDEN / "rextime"
 CASES = sorted(path.name.removesuffix(".preds.jsonl") for path in FOLDER.glob("*.preds.jsonl"))
 
 
@@ -25,7 +21,8 @@ def test_every_number(name, tmp_path):
         for row in rows:
             spans = [window[:2] for window in row["pred_relevant_windows"]]
             print(json.dumps({"id": row["qid"], "spans": spans, "choice": row["ans"]}), file=lines)
-    words = ["score", "--task", "rextime", "--data-root", BENCHMARKS, "--protocol", "rextime@1"]
+    words = ["score", "--task", "rextime", "--data-root", str(BENCHMARKS)]
+    words += ["--protocol", "rextime@1"]
     assert main([*words, "--predictions", str(predictions), "--json", str(out)]) == 0
     found = json.loads(out.read_text())
     wanted = json.loads((FOLDER / f"{name}.official.json").read_text())

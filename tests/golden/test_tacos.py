@@ -1,8 +1,9 @@
 """Every number of 2D-TAN's script on TACoS, to the last digit."""
 
-from grounding_golden import by_protocol, golden, needs_golden, numbered, ranked, result, two_d_tan
+from tests.grounding_golden import by_protocol, golden, numbered, ranked, result, two_d_tan
+from tests.reference_data import needs_both
 
-pytestmark = needs_golden
+pytestmark = needs_both
 
 
 def test_2d_tan_at_every_nms_threshold(tmp_path):

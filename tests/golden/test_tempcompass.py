@@ -2,30 +2,26 @@
 
 import ast
 import json
-import os
-from pathlib import Path
 
 import pytest
 
+from tests.reference_data import BENCHMARKS, GOLDEN, needs_both
 from vtg_eval.cli import main
 
-BENCHMARKS, GOLDEN = os.environ.get("VTG_EVAL_BENCHMARKS"), os.environ.get("VTG_EVAL_GOLDEN")
-pytestmark = pytest.mark.skipif(
-    not (BENCHMARKS and GOLDEN), reason="VTG_EVAL_BENCHMARKS or VTG_EVAL_GOLDEN is not set"
-)
+pytestmark = needs_both
 
 
 @pytest.fixture(scope="module")
 def official():
     """Aspects with their average, finer aspects, the share of matched answers; all in percent."""
-    path = Path(GOLDEN) / "tempcompass/multi-choice_seed71.official.json"
+    path = GOLDEN / "tempcompass/multi-choice_seed71.official.json"
     _, aspects, finer, matched = json.loads(path.read_text())["stdout"].splitlines()
     return ast.literal_eval(aspects), ast.literal_eval(finer), float(matched.split("=")[1])
 
 
 @pytest.fixture(scope="module")
 def records():
-    path = Path(GOLDEN) / "tempcompass/multi-choice_seed71.preds.json"
+    path = GOLDEN / "tempcompass/multi-choice_seed71.preds.json"
     return [
         (f"{video}/{aspect}/{k}", row["prediction"])
         for video, aspects in json.loads(path.read_text()).items()
@@ -40,7 +36,7 @@ def score(tmp_path):
         predictions, out = tmp_path / "p.jsonl", tmp_path / "out.json"
         lines = (json.dumps({"id": name, "text": text}) for name, text in answers)
         predictions.write_text("\n".join(lines))
-        words = ["score", "--task", "tempcompass", "--split", split, "--data-root", BENCHMARKS]
+        words = ["score", "--task", "tempcompass", "--split", split, "--data-root", str(BENCHMARKS)]
         words += ["--predictions", str(predictions), "--protocol", "tempcompass@1"]
         words += ["--json", str(out)]
         assert main(words) == 0

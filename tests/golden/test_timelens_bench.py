@@ -2,17 +2,20 @@
 
 import json
 import shutil
-from pathlib import Path
 
 import pytest
-from grounding_golden import GOLDEN, golden, needs_golden, result
 
-pytestmark = needs_golden
+from tests.grounding_golden import golden, result
+from tests.reference_data import GOLDEN, needs_both
+
+pytestmark = needs_both
 TASK = "charades_timelens"
 NAMES = {"R1@0.3": "IOU 0.3", "R1@0.5": "IOU 0.5", "R1@0.7": "IOU 0.7", "mIoU": "mIOU"}
 CASES = {
     name: case
-    for name, case in (golden("timelens_bench/edge_cases.official.json") if GOLDEN else {}).items()
+    for name, case in (
+        golden("timelens_bench/edge_cases.official.json") if GOLDEN.is_dir() else {}
+    ).items()
     if case["official"]["returncode"] == 0
 }
 
@@ -27,7 +30,7 @@ def answer(name, value):
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
     folder = tmp_path_factory.mktemp("timelens")
-    source = Path(GOLDEN) / "timelens_bench/synthetic_charades-timelens.json"
+    source = GOLDEN / "timelens_bench/synthetic_charades-timelens.json"
     shutil.copy(source, folder / "charades-timelens.json")
     return folder
 

@@ -1,9 +1,11 @@
 """Every number of Time-R1's script on TVGBench, to the last digit."""
 
 import pytest
-from grounding_golden import golden, needs_golden, numbers, result, texts, time_r1
 
-pytestmark = needs_golden
+from tests.grounding_golden import golden, numbers, result, texts, time_r1
+from tests.reference_data import needs_both
+
+pytestmark = needs_both
 
 
 @pytest.mark.parametrize(("kind", "answers"), [("pred", numbers), ("text", texts)])

@@ -1,15 +1,13 @@
 """Every number of three scripts on synthetic answers in Video-MME's official layout."""
 
 import json
-import os
-from pathlib import Path
 
 import pytest
 
+from tests.reference_data import GOLDEN, needs_golden
 from vtg_eval.cli import main
 
-GOLDEN = os.environ.get("VTG_EVAL_GOLDEN")
-pytestmark = pytest.mark.skipif(not GOLDEN, reason="VTG_EVAL_GOLDEN is not set")
+pytestmark = needs_golden
 PREDICTIONS = "videomme/synthetic_seed51.preds.json"
 SECTIONS = {
     "Video Categories": "domain",
@@ -21,19 +19,19 @@ SECTIONS = {
 
 @pytest.fixture(scope="module")
 def official():
-    return json.loads((Path(GOLDEN) / "videomme/synthetic_seed51.official.json").read_text())
+    return json.loads((GOLDEN / "videomme/synthetic_seed51.official.json").read_text())
 
 
 @pytest.fixture(scope="module")
 def questions():
-    videos = json.loads((Path(GOLDEN) / PREDICTIONS).read_text())
+    videos = json.loads((GOLDEN / PREDICTIONS).read_text())
     return [question for video in videos for question in video["questions"]]
 
 
 @pytest.fixture
 def score(tmp_path, questions):
     def run(protocol):
-        (tmp_path / "output_test_template.json").symlink_to(Path(GOLDEN) / PREDICTIONS)
+        (tmp_path / "output_test_template.json").symlink_to(GOLDEN / PREDICTIONS)
         predictions, out = tmp_path / "p.jsonl", tmp_path / "out.json"
         answers = ({"id": q["question_id"], "text": q["response"]} for q in questions)
         predictions.write_text("\n".join(map(json.dumps, answers)))

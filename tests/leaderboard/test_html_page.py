@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from browser_case import Visit
 from playwright.sync_api import Locator
 from vtg_eval.leaderboard.board import SHIPPED, load_board
 from vtg_eval.leaderboard.build import built_files
 
+from tests.browser_case import Visit
 from tests.leaderboard_case import ENTRY, part_of
 from vtg_eval.registry import Registry
 

@@ -161,7 +161,7 @@ def test_suppression_of_many_samples_is_that_of_each(rows, threshold):
 
 
 def test_scores_order_spans_and_the_later_of_equals_comes_first():
-    spans = np.arange(10.0).reshape(1, 5, 2)
+    spans = np.arange(10, dtype=np.float64).reshape(1, 5, 2)
     given_ = np.array([[True, True, True, True, False]])
     ranked, exist = by_score(spans, np.array([[0.5, NAN, 0.5, 0.7, 0.9]]), given_)
     assert ranked[0, :, 0].tolist() == [6.0, 4.0, 0.0, 2.0, 8.0]

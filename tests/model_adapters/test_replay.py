@@ -9,6 +9,7 @@ from vtg_eval.adapter import Checkpoint
 from vtg_eval.engines.base import EngineOptions
 from vtg_eval.engines.replay import ReplayEngine
 from vtg_eval.errors import UserError
+from vtg_eval.failures import Finish
 from vtg_eval.protocol import GenerationRule, Protocol
 from vtg_eval.run.journal import Record
 from vtg_eval.types import Sample, Target
@@ -21,13 +22,16 @@ def adapter(folder: Path) -> ReplayAdapter:
 
 
 def test_answers_of_a_run_come_back(tmp_path: Path) -> None:
-    records = (Record("a", "v", "stop", text="1 - 2"), Record("b", "v", "error", error="no"))
+    records = (
+        Record("a", "v", Finish.STOP, text="1 - 2"),
+        Record("b", "v", Finish.ERROR, error="no"),
+    )
     (tmp_path / "journal.jsonl").write_bytes(b"".join(r.to_line() for r in records))
     replay = adapter(tmp_path)
     request = replay.request(Sample("a", "v", "q", Target()), None, PROTOCOL)
     engine = ReplayEngine(Path(), GenerationRule(), EngineOptions())
     (completion,) = engine.generate([request])
-    assert (completion.sample_id, completion.text, completion.finish) == ("a", "1 - 2", "stop")
+    assert (completion.sample_id, completion.text, completion.finish) == ("a", "1 - 2", Finish.STOP)
     with pytest.raises(ValueError, match="no answer"):
         replay.request(Sample("b", "v", "q", Target()), None, PROTOCOL)
 

@@ -7,11 +7,11 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-import page_case
 import pytest
-from browser_case import Visit
 from playwright.sync_api import Page as Tab
 
+from tests import page_case
+from tests.browser_case import Visit
 from vtg_eval.report.page_data import Page
 
 

@@ -6,10 +6,11 @@ from functools import cache
 from urllib.parse import quote
 
 import pytest
-from page_case import answer, page_of, run_of
 from playwright.sync_api import Page as Tab
 from playwright.sync_api import expect
 
+from tests.page_case import answer, page_of, run_of
+from vtg_eval.failures import Finish
 from vtg_eval.report.html_file import html_file
 from vtg_eval.report.page_data import Page
 from vtg_eval.run.journal import Record
@@ -89,7 +90,7 @@ def hostile(k: int, text: str) -> Sample:
 
 def record(k: int, text: str) -> Record:
     found = answer(f"{text}/{k}", f"{text} 1 - 2", [0.0, 1.0])
-    return found if k % 3 else replace(found, finish="error", error=text, text="")
+    return found if k % 3 else replace(found, finish=Finish.ERROR, error=text, text="")
 
 
 @cache

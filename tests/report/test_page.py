@@ -7,8 +7,11 @@ from dataclasses import replace
 from urllib.parse import quote
 
 import pytest
-from data_task import SmallTask
-from page_case import (
+from playwright.sync_api import Page as Tab
+from playwright.sync_api import expect
+
+from tests.data_task import SmallTask
+from tests.page_case import (
     FRAMES,
     NANO,
     OTHER,
@@ -20,9 +23,6 @@ from page_case import (
     page_of,
     run_of,
 )
-from playwright.sync_api import Page as Tab
-from playwright.sync_api import expect
-
 from vtg_eval.errors import UserError
 from vtg_eval.types import OutputType, Target
 

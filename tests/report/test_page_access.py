@@ -5,8 +5,9 @@ from collections.abc import Callable
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from page_case import NANO, SAMPLES, TWO, answer, moment, page_of, run_of
 from playwright.sync_api import Page as Tab
+
+from tests.page_case import NANO, SAMPLES, TWO, answer, moment, page_of, run_of
 
 pytestmark = pytest.mark.xdist_group("browser")
 

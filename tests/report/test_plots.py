@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 import pytest
-from page_case import answer, moment, page_of, run_of
 
+from tests.page_case import answer, moment, page_of, run_of
 from vtg_eval.report.plots import CELLS, THRESHOLDS, bin_edges
 
 SAMPLES = (

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import av
 import pytest
-from data_task import SmallTask
-from video_files import read_clock, write_clock
 
+from tests.data_task import SmallTask
+from tests.video_files import read_clock, write_clock
 from vtg_eval.protocol import FrameRule
 from vtg_eval.report.thumbnails import Album, make_album
 from vtg_eval.types import Sample, Span, Target

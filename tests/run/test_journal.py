@@ -8,13 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vtg_eval.errors import UserError
+from vtg_eval.failures import Finish
 from vtg_eval.run.journal import Journal, Record, parse_line, read_journal
 
 records = st.builds(
     Record,
     id=st.text(min_size=1, max_size=8),
     video=st.text(max_size=5),
-    finish=st.sampled_from(["stop", "length", "error", "undecodable"]),
+    finish=st.sampled_from(Finish),
     text=st.text(st.characters(), max_size=40),  # lone surrogates too: models emit anything
     error=st.none() | st.text(max_size=10),
     frame_times=st.lists(st.floats(allow_nan=False, allow_infinity=False), max_size=4).map(tuple),
@@ -54,17 +55,26 @@ def test_a_journal_cut_at_any_byte_keeps_every_whole_line(
 
 def test_the_last_record_of_a_sample_counts(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
-    write(path, Record("a", "v", "error"), Record("b", "v", "stop"), Record("a", "v", "stop"))
+    write(
+        path,
+        Record("a", "v", Finish.ERROR),
+        Record("b", "v", Finish.STOP),
+        Record("a", "v", Finish.STOP),
+    )
     assert {r.id: r.finish for r in read_journal(path).values()} == {"a": "stop", "b": "stop"}
 
 
 @pytest.mark.parametrize(
     "line",
-    [b"\0" * 40, b"{}", b"[1]", b'{"id": 1, "video": "v", "finish": "stop"}', b"{" * 9999, b"\xff"],
+    [
+        *(b"\0" * 40, b"{}", b"[1]", b"{" * 9999, b"\xff"),
+        b'{"id": 1, "video": "v", "finish": "stop"}',
+        b'{"id": "b", "video": "v", "finish": "stopped"}',
+    ],
 )
 def test_a_damaged_line_costs_only_its_own_sample(tmp_path: Path, line: bytes) -> None:
     path = tmp_path / "journal.jsonl"
-    good = Record("a", "v", "stop").to_line()
+    good = Record("a", "v", Finish.STOP).to_line()
     path.write_bytes(line + b"\n" + good)
     assert list(read_journal(path)) == ["a"]
 
@@ -72,7 +82,7 @@ def test_a_damaged_line_costs_only_its_own_sample(tmp_path: Path, line: bytes) -
 def test_a_line_is_in_the_file_before_append_returns(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
     with Journal(path) as journal:
-        journal.append(Record("a", "v", "stop"))
+        journal.append(Record("a", "v", Finish.STOP))
         assert list(read_journal(path)) == ["a"]
 
 
@@ -82,7 +92,7 @@ def test_lines_reach_the_disk_in_groups(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr("vtg_eval.run.journal.time.monotonic", lambda: 0.0)
     with Journal(tmp_path / "journal.jsonl") as journal:
         for number in range(40):
-            journal.append(Record(str(number), "v", "stop"))
+            journal.append(Record(str(number), "v", Finish.STOP))
         assert len(synced) == 1
     assert len(synced) == 2
 
@@ -91,7 +101,7 @@ def test_a_full_disk_is_told_and_what_was_written_stays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path, write_now = tmp_path / "journal.jsonl", os.write
-    room = len(Record("a", "v", "stop").to_line()) + 10
+    room = len(Record("a", "v", Finish.STOP).to_line()) + 10
 
     def write_until_full(file: int, data: memoryview) -> int:
         nonlocal room
@@ -106,11 +116,11 @@ def test_a_full_disk_is_told_and_what_was_written_stays(
         pytest.raises(UserError, match=r"No space left.*run the same command again"),
         Journal(path) as journal,
     ):
-        journal.append(Record("a", "v", "stop"))
-        journal.append(Record("b", "v", "stop"))
+        journal.append(Record("a", "v", Finish.STOP))
+        journal.append(Record("b", "v", Finish.STOP))
     monkeypatch.undo()
 
-    write(path, Record("b", "v", "length"))
+    write(path, Record("b", "v", Finish.LENGTH))
     assert [r.finish for r in read_journal(path).values()] == ["stop", "length"]
 
 

@@ -12,8 +12,8 @@ class Fetched(Task):
     """A benchmark that nobody can generate."""
 
     card = TASK.card
-    samples = TASK.samples  # type: ignore[assignment]
-    video_path = TASK.video_path  # type: ignore[assignment]
+    samples = TASK.samples
+    video_path = TASK.video_path
 
 
 @pytest.fixture(autouse=True)

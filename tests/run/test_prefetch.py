@@ -8,6 +8,7 @@ import pytest
 
 from vtg_eval.engines.base import Completion, Request
 from vtg_eval.errors import UserError, VideoError
+from vtg_eval.failures import Finish
 from vtg_eval.run.plan import VideoJob
 from vtg_eval.run.prefetch import RequestStream
 from vtg_eval.types import Sample, Target
@@ -59,15 +60,23 @@ def test_only_a_few_videos_are_decoded_ahead() -> None:
 
 def test_each_video_is_decoded_once() -> None:
     decoded: list[str] = []
-    list(RequestStream(jobs(7), lambda job: decoded.append(job.video) or frames(job), build))
+
+    def load(job: VideoJob) -> Frames:
+        decoded.append(job.video)
+        return frames(job)
+
+    list(RequestStream(jobs(7), load, build))
     assert sorted(decoded) == [f"v{n}" for n in range(7)]
 
 
 @pytest.mark.parametrize(
     ("exc", "finish"),
-    [(VideoError("v1: no frames"), "undecodable"), (MemoryError("v1: too large"), "error")],
+    [
+        (VideoError("v1: no frames"), Finish.UNDECODABLE),
+        (MemoryError("v1: too large"), Finish.ERROR),
+    ],
 )
-def test_a_video_that_breaks_costs_only_its_own_samples(exc: Exception, finish: str) -> None:
+def test_a_video_that_breaks_costs_only_its_own_samples(exc: Exception, finish: Finish) -> None:
     def load(job: VideoJob) -> Frames:
         if job.video == "v1":
             raise exc
@@ -91,7 +100,7 @@ def test_an_adapters_slip_costs_one_sample() -> None:
 
     stream = RequestStream(jobs(2), frames, slip)
     assert len(list(stream)) == 2 * QUERIES - 1
-    assert [(r.id, r.finish) for r in stream.take_failed()] == [("v0/1", "error")]
+    assert [(r.id, r.finish) for r in stream.take_failed()] == [("v0/1", Finish.ERROR)]
 
 
 def test_a_mistake_of_the_users_ends_the_feed() -> None:
@@ -110,8 +119,13 @@ def test_without_a_loader_no_video_is_touched() -> None:
 def test_the_record_says_what_the_model_was_shown_and_told() -> None:
     stream = RequestStream(jobs(1), frames, build)
     next(stream)
-    record = stream.answer(Completion("v0/0", "1 - 2", 11, 5, "stop"))
-    assert (record.id, record.video, record.text, record.finish) == ("v0/0", "v0", "1 - 2", "stop")
+    record = stream.answer(Completion("v0/0", "1 - 2", 11, 5, Finish.STOP))
+    assert (record.id, record.video, record.text, record.finish) == (
+        "v0/0",
+        "v0",
+        "1 - 2",
+        Finish.STOP,
+    )
     assert (record.frame_times, record.model_times) == ((0.0, 0.5), (0.25,))
     assert (record.height, record.width, record.decoder) == (4, 6, "fake 1")
     assert (record.prompt_tokens, record.completion_tokens) == (11, 5)
@@ -125,14 +139,30 @@ def test_an_engine_that_answers_what_it_was_not_asked_is_found_out(answers: list
     next(stream)
     with pytest.raises(UserError, match="a bug of the engine"):
         for name in answers:
-            stream.answer(Completion(name, "", 0, 0, "stop"))
+            stream.answer(Completion(name, "", 0, 0, Finish.STOP))
 
 
 def test_what_the_engine_never_answers_is_an_error() -> None:
     stream = RequestStream(jobs(1), frames, build)
     list(stream)
-    stream.answer(Completion("v0/1", "", 0, 0, "stop"))
-    assert [(r.id, r.finish) for r in stream.unanswered()] == [("v0/0", "error"), ("v0/2", "error")]
+    stream.answer(Completion("v0/1", "", 0, 0, Finish.STOP))
+    lost = [(r.id, r.finish, r.error) for r in stream.unanswered()]
+    assert lost == [(name, Finish.ERROR, "the engine gave no answer") for name in ("v0/0", "v0/2")]
+
+
+@pytest.mark.parametrize("word", ["stop", "length", "error"])
+def test_an_engine_may_give_a_plain_word_as_finish(word: Any) -> None:
+    stream = RequestStream(jobs(1), frames, build)
+    next(stream)
+    assert stream.answer(Completion("v0/0", "", 0, 0, word)).finish is Finish(word)
+
+
+@pytest.mark.parametrize("word", ["stopped", "undecodable", "", None])
+def test_a_finish_that_no_engine_gives_is_refused(word: Any) -> None:
+    stream = RequestStream(jobs(1), frames, build)
+    next(stream)
+    with pytest.raises(UserError, match=f'finish "{word}", .* stop, length, error: a bug'):
+        stream.answer(Completion("v0/0", "", 0, 0, word))
 
 
 def test_closing_ends_the_stream_also_for_a_reader_in_another_thread() -> None:

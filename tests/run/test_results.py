@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from tests.run.conftest import Run
 from vtg_eval.errors import UserError
+from vtg_eval.failures import Failure, Finish
 from vtg_eval.run.journal import Record
 from vtg_eval.run.results import frame_grid, load_results, prediction
 
@@ -17,7 +18,7 @@ times = st.lists(st.integers(0, 1000), max_size=20).map(lambda t: tuple(x / 4 fo
 
 @given(times)
 def test_the_grid_holds_the_frames_and_one_step_more(shown: tuple[float, ...]) -> None:
-    grid = frame_grid(Record("a", "v", "stop", frame_times=shown))
+    grid = frame_grid(Record("a", "v", Finish.STOP, frame_times=shown))
     assert set(shown) <= set(grid.tolist())
     assert np.all(np.diff(grid) > 0)
     assert len(grid) == len(set(shown)) + (len(set(shown)) > 1)
@@ -25,7 +26,7 @@ def test_the_grid_holds_the_frames_and_one_step_more(shown: tuple[float, ...]) -
 
 @given(times, st.sampled_from([0.1, 0.5, 1.0]))
 def test_a_coarse_clock_coarsens_the_grid(shown: tuple[float, ...], quantum: float) -> None:
-    grid = frame_grid(Record("a", "v", "stop", frame_times=shown), quantum)
+    grid = frame_grid(Record("a", "v", Finish.STOP, frame_times=shown), quantum)
     assert np.allclose(grid / quantum, np.round(grid / quantum))
 
 
@@ -36,23 +37,23 @@ def test_no_frame_no_grid() -> None:
 @pytest.mark.parametrize(
     ("finish", "text", "failure"),
     [
-        ("stop", "1 - 2", None),
-        ("length", "1 - 2", "truncated"),
-        ("undecodable", None, "undecodable"),
-        ("error", None, "error"),
+        (Finish.STOP, "1 - 2", None),
+        (Finish.LENGTH, "1 - 2", Failure.TRUNCATED),
+        (Finish.UNDECODABLE, None, Failure.UNDECODABLE),
+        (Finish.ERROR, None, Failure.ERROR),
     ],
 )
 def test_what_a_record_means_to_the_score(
-    finish: str, text: str | None, failure: str | None
+    finish: Finish, text: str | None, failure: Failure | None
 ) -> None:
     found = prediction(Record("a", "v", finish, text="1 - 2" if text else ""))
-    assert (found.text, found.failure) == (text, failure)
+    assert found.text == text and found.failure is failure
 
 
 def test_results_are_read_back_as_they_were(run: Run) -> None:
     outcome = run("one", options={"limit": 9})
     table = json.loads((outcome.folder / "results.json").read_text())
-    assert load_results(table).metrics == outcome.results.metrics  # type: ignore[union-attr]
+    assert load_results(table).metrics == outcome.results.metrics
     assert json.loads(json.dumps(load_results(table).to_json())) == table
 
 
@@ -68,7 +69,7 @@ def test_a_span_that_is_no_number_is_still_valid_json(
     outcome = run("one")
     text = (outcome.folder / "results.json").read_text()
     assert "Infinity" not in text
-    assert not any(math.isinf(sample.value or 0) for sample in outcome.results.samples)  # type: ignore[union-attr]
+    assert not any(math.isinf(sample.value or 0) for sample in outcome.results.samples)
 
 
 @pytest.mark.parametrize("table", [{}, {"format": 99}, {"format": 1, "subset": {}}])

@@ -10,6 +10,7 @@ from tests import fakes
 from tests.fakes import QUERIES, TASK, VIDEOS, FakeEngine
 from tests.run.conftest import Run
 from vtg_eval.errors import UserError
+from vtg_eval.failures import Failure
 from vtg_eval.hookspecs import hookimpl
 from vtg_eval.run.finished import rescore
 from vtg_eval.run.journal import read_journal
@@ -94,7 +95,7 @@ def test_an_undecodable_video_is_counted_and_tried_again(run: Run, tmp_path: Pat
     (videos / "v3.txt").write_text("garbage")
     broken = run("one")
     assert broken.results is not None
-    assert broken.results.failures["undecodable"] == QUERIES
+    assert broken.results.failures[Failure.UNDECODABLE] == QUERIES
     assert broken.results.n_scored == TOTAL
     assert broken.results.lost == QUERIES
     again = run("one")
@@ -123,7 +124,7 @@ def test_failed_samples_are_counted_and_tried_again(
 ) -> None:
     outcome, whole = run("one", fail=["v1/2", "v6/0"]), run("two")
     assert outcome.results is not None
-    assert outcome.results.failures["error"] == 2
+    assert outcome.results.failures[Failure.ERROR] == 2
     assert outcome.results.lost == 2
     monkeypatch.setattr(FakeEngine, "well", True)
 
@@ -137,7 +138,7 @@ def test_a_truncated_answer_is_counted_and_read(run: Run) -> None:
     plain, cut = run("one").results, run("two", long=["v1/2"]).results
     assert plain is not None
     assert cut is not None
-    assert cut.failures["truncated"] == 1
+    assert cut.failures[Failure.TRUNCATED] == 1
     assert cut.metrics == plain.metrics
 
 

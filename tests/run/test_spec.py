@@ -1,6 +1,7 @@
 import hashlib
 import json
 from dataclasses import asdict, replace
+from typing import Any
 
 import pytest
 
@@ -49,7 +50,7 @@ def test_equal_specs_lead_to_the_same_folder() -> None:
     ],
 )
 def test_whatever_differs_changes_the_folder_and_is_named(
-    change: dict[str, object], said: str
+    change: dict[str, Any], said: str
 ) -> None:
     other = replace(SPEC, **change)
     assert other.folder_name != SPEC.folder_name

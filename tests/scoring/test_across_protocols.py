@@ -1,7 +1,6 @@
 import math
 
-from grounding_case import CARD, SAMPLES, protocol, sample, spans
-
+from tests.grounding_case import CARD, SAMPLES, protocol, sample, spans
 from vtg_eval.protocol import AnswerRule
 from vtg_eval.scoring.across_protocols import protocol_scores, scores_across_protocols
 from vtg_eval.scoring.answer_set import AnswerSet

@@ -1,7 +1,6 @@
 from dataclasses import replace
 
-from grounding_case import CARD, SAMPLES, protocol, spans
-
+from tests.grounding_case import CARD, SAMPLES, protocol, spans
 from vtg_eval.failures import Failure
 from vtg_eval.protocol import AnswerRule
 from vtg_eval.registry import Registry

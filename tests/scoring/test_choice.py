@@ -1,11 +1,11 @@
 from dataclasses import replace
 
-import grounding_case
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests import grounding_case
 from vtg_eval.failures import Failure
 from vtg_eval.protocol import Protocol, ScoreRule
 from vtg_eval.registry import Registry

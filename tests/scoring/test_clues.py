@@ -5,10 +5,10 @@ import math
 from dataclasses import replace
 
 import pytest
-from grounding_case import CARD as TINY
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.grounding_case import CARD as TINY
 from vtg_eval.registry import Registry
 from vtg_eval.scoring.score import score
 from vtg_eval.types import Group, OutputType, Prediction, Sample, Span, Target

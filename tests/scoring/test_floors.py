@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
-from grounding_case import CARD, SAMPLES, protocol, sample
 
+from tests.grounding_case import CARD, SAMPLES, protocol, sample
 from vtg_eval.scoring.blind import constant, drawn, fit_constant, longest_option, majority_letter
 from vtg_eval.scoring.floors import ceiling, floors
 from vtg_eval.scoring.score import score

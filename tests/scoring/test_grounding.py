@@ -4,10 +4,10 @@ import math
 from dataclasses import replace
 
 import pytest
-from grounding_case import CARD, SAMPLES, protocol, sample, spans
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.grounding_case import CARD, SAMPLES, protocol, sample, spans
 from vtg_eval.errors import UserError
 from vtg_eval.protocol import AnswerRule, PromptRule
 from vtg_eval.registry import Registry

@@ -6,6 +6,7 @@ from a run on these very cases, where no reason stands beside them.
 
 import json
 import math
+from typing import Any
 
 import pytest
 from vtg_eval.tasks.qvhighlights import TASK
@@ -112,11 +113,12 @@ def test_nan_scores_are_ranked_as_pythons_sort_leaves_them(score):
 def test_a_line_at_which_the_script_stops_scores_0(score):
     samples = [sample("1"), sample("2")]
     good = {"id": "2", "spans": [[0, 10, 1]], "saliency": [0, 1, 0, 0, 0]}
-    for bad in (
+    unread: list[dict[str, Any]] = [
         {"spans": []},
         {"spans": [[0, 10, 1], [0, 10]], "saliency": [0, 1, 0, 0, 0]},
         {"text": "nowhere to be seen"},
-    ):
+    ]
+    for bad in unread:
         found = score(samples, bad, good)
         assert figures(found, "MR-full-mAP", "MR-full-R1@0.5", "MR-short-mAP") == [50.0] * 3
         assert found.n_scored == 2

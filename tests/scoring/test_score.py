@@ -1,11 +1,12 @@
 import math
 
 import pytest
-from grounding_case import CARD, SAMPLES, protocol, sample, spans
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.grounding_case import CARD, SAMPLES, protocol, sample, spans
 from vtg_eval.errors import UserError
+from vtg_eval.failures import Failure
 from vtg_eval.protocol import AnswerRule
 from vtg_eval.scoring.score import bootstrap, score
 from vtg_eval.types import Prediction, Span
@@ -54,9 +55,8 @@ def test_an_event_that_never_happens_wants_an_explicit_never():
         (spans("a/0", (math.nan, 10)), {"non_finite"}),
         (spans("a/0", (0, math.inf)), {"non_finite"}),
         (Prediction("a/0", text="1e400 - 3"), {"non_finite"}),
-        (Prediction("a/0", failure="undecodable"), {"undecodable"}),
-        (Prediction("a/0", failure="no such word"), {"error"}),
-        (Prediction("a/0", text="<think>", failure="truncated"), {"truncated"}),
+        (Prediction("a/0", failure=Failure.UNDECODABLE), {"undecodable"}),
+        (Prediction("a/0", text="<think>", failure=Failure.TRUNCATED), {"truncated"}),
         (Prediction("a/0"), {"unparsed"}),
     ],
 )
@@ -80,14 +80,14 @@ def test_doubtful_spans_are_counted_and_scored(span, kinds, iou):
 
 
 def test_a_truncated_answer_is_read_all_the_same():
-    found = one(Prediction("a/0", text="0 - 10 and", failure="truncated"))
+    found = one(Prediction("a/0", text="0 - 10 and", failure=Failure.TRUNCATED))
     assert (found.values[0], found.failures) == (1.0, {"truncated": 1})
 
 
 def test_dropping_protocols_leave_out_what_was_not_answered():
     found = run([spans("a/0", (0, 10))], rules=protocol(missing="drop"))
     assert (found.n_scored, found.metrics["mIoU"]) == (1, 100.0)
-    none = run([Prediction("a/0", failure="undecodable")], rules=protocol(missing="drop"))
+    none = run([Prediction("a/0", failure=Failure.UNDECODABLE)], rules=protocol(missing="drop"))
     assert (none.n_scored, none.metrics["mIoU"]) == (0, 0.0)
     null = run([Prediction("a/0")], rules=protocol(missing="drop"))
     assert null.n_scored == 1

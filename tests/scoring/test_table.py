@@ -1,7 +1,8 @@
 import math
 
-from grounding_case import CARD, protocol, sample, spans
+import numpy as np
 
+from tests.grounding_case import CARD, protocol, sample, spans
 from vtg_eval.scoring.score import score
 from vtg_eval.scoring.table import Derived, counted_in
 
@@ -9,7 +10,7 @@ SAMPLES = [sample(f"{video}/{k}", (0, 10)) for video in "abcdefgh" for k in rang
 
 
 def test_a_figure_that_follows_from_others_counts_what_any_of_them_counts():
-    columns = {"x": [True, False, False], "y": [False, True, False], "z": [False, False, True]}
+    columns = dict(zip("xyz", np.eye(3, dtype=np.bool_), strict=True))
     derived = {"mean": Derived(("x", "y"))}
     assert counted_in("mean", columns, derived).tolist() == [True, True, False]
     assert counted_in("z", columns, derived).tolist() == [False, False, True]

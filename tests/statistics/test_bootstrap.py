@@ -26,14 +26,15 @@ def test_same_seed_same_interval():
 
 def test_order_of_rows_and_names_of_clusters_do_not_matter():
     generator = np.random.default_rng(2)
-    values, clusters = generator.integers(0, 2, (200, 1)) * 100.0, np.arange(200) // 4
+    values = 100 * generator.integers(0, 2, (200, 1)).astype(np.float64)
+    clusters = np.arange(200) // 4
     order = generator.permutation(200)
     first = cluster_bootstrap(values, clusters, resamples=400)
     assert first == cluster_bootstrap(values[order], clusters[order] * 10, resamples=400)
 
 
 def test_width_is_that_of_the_normal_approximation_for_independent_rows():
-    values = (np.arange(1000) % 2)[:, None] * 1.0
+    values = (np.arange(1000) % 2)[:, None].astype(np.float64)
     (interval,) = cluster_bootstrap(values, np.arange(1000))
     assert interval.high - interval.low == pytest.approx(2 * 1.96 * 0.5 / 1000**0.5, rel=0.05)
 
@@ -51,7 +52,7 @@ def test_too_few_videos_have_no_interval():
     assert np.isnan(single).all()
     for none in cluster_bootstrap(np.empty((0, 2)), np.empty(0, dtype=int)):
         assert np.isnan(none).all()
-    (four,) = cluster_bootstrap(np.arange(4.0)[:, None], np.arange(4))
+    (four,) = cluster_bootstrap(np.arange(4, dtype=np.float64)[:, None], np.arange(4))
     assert 0 <= four.low < 1.5 < four.high <= 3
 
 
@@ -191,7 +192,7 @@ def test_degrees_of_freedom_have_bounds_and_no_unit(parts, unit):
 def test_hits_on_a_few_of_many_videos_reach_further_up():
     hits, values = np.arange(40), np.random.default_rng(5).random(40)
     values = values - values.mean() + 0.05
-    rare = (hits < 2)[:, None] * 1.0
+    rare = (hits < 2)[:, None].astype(np.float64)
     (few,) = resampled_means(rare, hits).columns()
     assert degrees_of_freedom(few.without, 40) < 15
     tail = expanded_tail(40, 39)

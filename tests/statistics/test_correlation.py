@@ -16,6 +16,7 @@ def test_by_hand_and_as_numpy():
     "values", [[], [0.5], [0.1, 0.1, 0.1], [0.1, np.nan, 0.3]], ids=["none", "one", "same", "nan"]
 )
 def test_none_where_it_is_not_defined(values):
-    other = np.arange(len(values)) * 1.0
-    assert correlation(np.array(values), other) is None
-    assert correlation(other, np.array(values)) is None
+    other = np.arange(len(values), dtype=np.float64)
+    series = np.array(values, dtype=np.float64)
+    assert correlation(series, other) is None
+    assert correlation(other, series) is None

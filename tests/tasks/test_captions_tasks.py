@@ -1,18 +1,16 @@
 """The benchmarks of the layout {video: {duration, moments, sentences}}."""
 
 import json
-import os
-from pathlib import Path
 
 import pytest
 
+from tests.reference_data import BENCHMARKS, needs_benchmarks
 from vtg_eval.errors import DataError, UserError
 from vtg_eval.protocol import PromptRule
 from vtg_eval.question import written
 from vtg_eval.registry import Registry
 from vtg_eval.types import Span
 
-BENCHMARKS = os.environ.get("VTG_EVAL_BENCHMARKS")
 REGISTRY = Registry.discover()
 # the keys of a video's record: its duration, its moments, its sentences
 KEYS = {
@@ -33,7 +31,7 @@ def write(folder, name, split, **changed):
     """A file of two videos, the second with a reversed moment that also leaves the video."""
     duration, moments, sentences = KEYS[name]
     rate = 2 if name == "tacos" else 1
-    rows = {
+    rows: dict[str, tuple[list[list[float]], list[str], int]] = {
         "v1": ([[1, 4.5], [0, 10]], [" It begins. ", "It ends"], 10),
         "v2": ([[30, 5]], ["A .  dog "], 20),
     }
@@ -129,19 +127,7 @@ def test_videos_lie_in_the_usual_places(name, video, places, tmp_path):
         assert task.video_path(tmp_path, video) == tmp_path / place
 
 
-@pytest.mark.skipif(not BENCHMARKS, reason="VTG_EVAL_BENCHMARKS is not set")
-@pytest.mark.parametrize(("name", "split"), SPLITS)
-def test_the_card_holds(name, split):
-    task = REGISTRY.task(name)
-    if not (task.folder(Path(BENCHMARKS)) / task.annotation[split]).is_file():
-        pytest.skip(f"{task.annotation[split]} is not there")
-    samples = task.samples(Path(BENCHMARKS), split)
-    facts = next(facts for facts in task.card.splits if facts.name == split)
-    assert len(samples) == len({s.id for s in samples}) == facts.queries
-    assert len({s.video for s in samples}) == facts.videos
-
-
-@pytest.mark.skipif(not BENCHMARKS, reason="VTG_EVAL_BENCHMARKS is not set")
+@needs_benchmarks
 @pytest.mark.parametrize(
     ("name", "split", "empty", "beyond", "furthest"),
     [
@@ -159,7 +145,7 @@ def test_the_card_holds(name, split):
     ],
 )
 def test_the_gotchas_hold(name, split, empty, beyond, furthest):
-    samples = REGISTRY.task(name).samples(Path(BENCHMARKS), split)
+    samples = REGISTRY.task(name).samples(BENCHMARKS, split)
     truth = [(s.target.spans[0], s.duration) for s in samples]
     assert sum(span.start >= span.end for span, _ in truth) == empty
     # the files' own sums leave ends a rounding error beyond the duration

@@ -1,21 +1,18 @@
 """What every built-in task's card must say, and whether the real files agree with it."""
 
 import hashlib
-import os
 import re
 import tomllib
 from pathlib import Path
 
 import pytest
 
+from tests.reference_data import BENCHMARKS, needs_benchmarks
 from vtg_eval.errors import DataError, UserError
 from vtg_eval.registry import Registry
 from vtg_eval.scoring.families import FAMILIES
 from vtg_eval.task import load_card
 from vtg_eval.types import OutputType
-
-BENCHMARKS = os.environ.get("VTG_EVAL_BENCHMARKS")
-needs_data = pytest.mark.skipif(not BENCHMARKS, reason="VTG_EVAL_BENCHMARKS is not set")
 
 CARDS = Path(__file__).parents[2] / "tasks"
 REGISTRY = Registry.discover()
@@ -40,7 +37,7 @@ def splits() -> list[tuple[str, str]]:
 def real_samples(task, split: str):
     """Return the split's samples, from the real files; skip where these are not there."""
     try:
-        return task.samples(Path(BENCHMARKS), split)
+        return task.samples(BENCHMARKS, split)
     except DataError:
         raise
     except UserError:
@@ -122,17 +119,17 @@ def test_its_files_say_where_they_come_from(name):
             assert source.sha256, f"{source.path}: what is fetched must be checked"
 
 
-@needs_data
+@needs_benchmarks
 @every_task
 def test_the_real_files_have_the_cards_digests(name):
     task = REGISTRY.task(name)
     for source in task.card.files:
-        path = task.folder(Path(BENCHMARKS)) / source.path
+        path = task.folder(BENCHMARKS) / source.path
         if path.is_file() and source.sha256:
             assert hashlib.sha256(path.read_bytes()).hexdigest() == source.sha256, source.path
 
 
-@needs_data
+@needs_benchmarks
 @pytest.mark.parametrize(("name", "split"), splits())
 def test_the_real_files_hold_what_the_card_says(name, split):
     task = REGISTRY.task(name)
@@ -144,7 +141,7 @@ def test_the_real_files_hold_what_the_card_says(name, split):
         assert all(s.group(task.card.report_by) for s in samples)
 
 
-@needs_data
+@needs_benchmarks
 @pytest.mark.parametrize(("name", "split"), splits())
 def test_the_right_option_is_one_of_the_options_or_the_card_names_the_sample(name, split):
     task = REGISTRY.task(name)

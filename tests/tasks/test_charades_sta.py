@@ -1,14 +1,11 @@
-import os
 from pathlib import Path
 
 import pytest
 from vtg_eval.tasks.charades_sta import TASK
 
+from tests.reference_data import BENCHMARKS, needs_benchmarks
 from vtg_eval.errors import DataError, UserError
 from vtg_eval.types import Span
-
-BENCHMARKS = os.environ.get("VTG_EVAL_BENCHMARKS")
-needs_data = pytest.mark.skipif(not BENCHMARKS, reason="VTG_EVAL_BENCHMARKS is not set")
 
 LINES = "AAAAA 1.0 2.5##person sits.\nBBBBB 0.0 31.0## person runs. \nAAAAA 5 4##a##b\n"
 CSV = "id,script,length\nAAAAA,x,30.5\nBBBBB,y,20\n"
@@ -75,11 +72,8 @@ def test_video_folders(root):
     assert TASK.video_path(root, "AAAAA") == there
 
 
-@needs_data
-def test_the_card_holds(capsys):
-    for facts in TASK.card.splits:
-        samples = TASK.samples(Path(BENCHMARKS), facts.name)
-        assert len(samples) == len({s.id for s in samples}) == facts.queries
-        assert len({s.video for s in samples}) == facts.videos
+@needs_benchmarks
+def test_the_gotchas_of_the_card_hold():
+    samples = TASK.samples(BENCHMARKS, "train")
     reversed_ = [s for s in samples if s.target.spans[0].start >= s.target.spans[0].end]
-    assert (facts.name, len(reversed_)) == ("train", 4)
+    assert len(reversed_) == 4

@@ -1,17 +1,14 @@
 import json
-import os
 from collections import Counter
-from pathlib import Path
 
 import pytest
 from vtg_eval.tasks.didemo import TASK
 
+from tests.reference_data import BENCHMARKS, needs_benchmarks
 from vtg_eval.cli import main
 from vtg_eval.errors import DataError
 from vtg_eval.types import Group, Span
 
-BENCHMARKS = os.environ.get("VTG_EVAL_BENCHMARKS")
-needs_data = pytest.mark.skipif(not BENCHMARKS, reason="VTG_EVAL_BENCHMARKS is not set")
 RECORD = {
     "num_segments": 6,
     "description": " the man bends over",
@@ -80,12 +77,10 @@ def test_the_command_line_prints_floors(tmp_path, capsys):
     assert "rank@1" in printed and "rank@5" in printed
 
 
-@needs_data
+@needs_benchmarks
 @pytest.mark.parametrize("facts", TASK.card.splits, ids=lambda facts: facts.name)
-def test_the_card_holds(facts):
-    samples = TASK.samples(Path(BENCHMARKS), facts.name)
-    assert len(samples) == len({s.id for s in samples}) == facts.queries
-    assert len({s.video for s in samples}) == facts.videos
+def test_the_gotchas_of_the_card_hold(facts):
+    samples = TASK.samples(BENCHMARKS, facts.name)
     annotators = Counter(len(s.target.spans) for s in samples)
     short = sum(s.duration == 25 for s in samples)
     agreed = sum(max(Counter(s.target.spans).values()) >= 3 for s in samples)

@@ -1,15 +1,12 @@
 import json
-import os
 from pathlib import Path
 
 import pytest
 from vtg_eval.tasks.nextgqa import TASK
 
+from tests.reference_data import BENCHMARKS, needs_benchmarks
 from vtg_eval.errors import DataError, UserError
 from vtg_eval.types import Group, OutputType, Span
-
-BENCHMARKS = os.environ.get("VTG_EVAL_BENCHMARKS")
-needs_data = pytest.mark.skipif(not BENCHMARKS, reason="VTG_EVAL_BENCHMARKS is not set")
 
 HEAD = "video_id,frame_count,width,height,question,answer,qid,type,a0,a1,a2,a3,a4\n"
 ROWS = [
@@ -118,12 +115,10 @@ def test_a_broken_map_of_videos_is_named(root, text):
         TASK.video_path(root, "11")
 
 
-@needs_data
+@needs_benchmarks
 @pytest.mark.parametrize("facts", TASK.card.splits, ids=lambda facts: facts.name)
-def test_the_card_holds(facts):
-    samples = TASK.samples(Path(BENCHMARKS), facts.name)
-    assert len(samples) == len({s.id for s in samples}) == facts.queries
-    assert len({s.video for s in samples}) == facts.videos
+def test_the_gotchas_of_the_card_hold(facts):
+    samples = TASK.samples(BENCHMARKS, facts.name)
     segments = [s.target.spans for s in samples]
     several = sum(len(spans) > 1 for spans in segments)
     early = sum(any(span.start < 0 for span in spans) for spans in segments)
@@ -133,7 +128,7 @@ def test_the_card_holds(facts):
     assert (several, sum(map(len, segments)), early, late, repeated) == wanted
 
 
-@needs_data
+@needs_benchmarks
 def test_every_video_has_its_place():
-    path = TASK.video_path(Path(BENCHMARKS), "2909445186")
+    path = TASK.video_path(BENCHMARKS, "2909445186")
     assert path.parts[-3:] == ("videos", "0101", "2909445186.mp4")

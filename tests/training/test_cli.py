@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from vtg_eval.training import cli
@@ -55,9 +56,9 @@ max_new_tokens = 4
 THOUGHT = "<think>it starts early</think> <time>[0.5, 1.5]</time>"
 
 
-def sample(name: str, video: str = "a.mp4", **more: object) -> TrainingSample:
+def sample(name: str, video: str = "a.mp4", **more: Any) -> TrainingSample:
     values = {"query": f"query {name}", "spans": (Span(0.5, 1.5),), "duration": 2.0} | more
-    return TrainingSample(id=name, video=video, source="test", **values)  # type: ignore[arg-type]
+    return TrainingSample(id=name, video=video, source="test", **values)
 
 
 SAMPLES = [
@@ -162,8 +163,10 @@ def test_curation_again_gives_what_is_there_and_other_data_is_refused(
 
 def test_curations_that_start_at_once_leave_one_whole_result(place: Path) -> None:
     command = [sys.executable, "-m", "vtg_eval.training.cli", "curate", "r.toml"]
-    pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
-    processes = [subprocess.Popen(command, text=True, **pipes) for _ in range(3)]
+    processes = [
+        subprocess.Popen(command, text=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        for _ in range(3)
+    ]
     ends = [(process.communicate()[1], process.returncode) for process in processes]
     assert 0 in [status for _, status in ends]
     assert all(status == 0 or "at work in runs/tiny" in err for err, status in ends)

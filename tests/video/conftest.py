@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from video_kinds import KINDS
 
+from tests.video_kinds import KINDS
 from vtg_eval.video.pyav import PyavDecoder
 
 

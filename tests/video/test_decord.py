@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from video_files import read_clock, write_clock, write_silence
 
+from tests.video_files import read_clock, write_clock, write_silence
 from vtg_eval.errors import UserError, VideoError
 from vtg_eval.video.decord import DecordDecoder
 

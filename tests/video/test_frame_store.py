@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from video_files import read_clock, write_clock
 
+from tests.video_files import read_clock, write_clock
 from vtg_eval.errors import VideoError
 from vtg_eval.protocol import FrameRule
 from vtg_eval.types import Span

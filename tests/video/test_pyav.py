@@ -8,9 +8,9 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from video_files import read_clock, truncate, write_clock, write_silence
-from video_kinds import CLOSED_GOP, KINDS, OPEN_GOP, variable_times
 
+from tests.video_files import read_clock, truncate, write_clock, write_silence
+from tests.video_kinds import CLOSED_GOP, KINDS, OPEN_GOP, variable_times
 from vtg_eval.errors import VideoError
 from vtg_eval.video import pyav
 from vtg_eval.video.pyav import PyavDecoder

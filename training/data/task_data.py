@@ -30,7 +30,7 @@ class _Split(NamedTuple):
 
     task: Task
     split: str
-    count: int | None
+    size: int | None
 
 
 def with_task_data(recipe: Recipe, registry: Registry, videos: bool = False) -> Recipe:
@@ -67,7 +67,7 @@ def _split(written: str, registry: Registry) -> _Split:
 def _chosen(found: _Split, root: Path) -> Sequence[Sample]:
     samples = found.task.samples(root, found.split)
     usable = [s for s in samples if (s.target.spans or s.target.choice) and len(s.clips) < 2]
-    return usable[: found.count]
+    return usable[: found.size]
 
 
 def _training(sample: Sample, task: Task, root: Path) -> TrainingSample:

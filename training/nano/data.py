@@ -179,7 +179,7 @@ def description(scene: Any, index: int) -> str:
     return ", ".join(sorted(shown)) or "nothing"
 
 
-class Clips(IterableDataset):  # type: ignore[misc]
+class Clips(IterableDataset):
     """Batches of `group` clips without end, each worker its own scenes.
 
     The first `ramp` clips are a curriculum: from easy scenes to all degrees of difficulty. The

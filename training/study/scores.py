@@ -50,10 +50,11 @@ def collect(
     rows = [[(r.split, s.id, s.video) for r in found for s in r.samples] for found in results]
     if any(row != rows[0] for row in rows):
         raise UserError("The trainings of this study were not scored on the same samples.")
-    values = [[s.value or 0.0 for r in found for s in r.samples] for found in results]
+    values: Floats = np.array(
+        [[s.value or 0.0 for r in found for s in r.samples] for found in results], dtype=np.float64
+    )
     splits, ids, videos = zip(*rows[0], strict=True)
-    rounded = np.round(np.array(values, dtype=np.float64), DIGITS)
-    return Scores(splits, ids, videos, tuple(arms), tuple(seeds), rounded)
+    return Scores(splits, ids, videos, tuple(arms), tuple(seeds), values.round(DIGITS))
 
 
 def write_scores(path: Path, scores: Scores) -> None:

@@ -69,12 +69,8 @@ def on_plateau(history: Sequence[Mapping[str, Any]], patience: int) -> bool:
     )
 
 
-class StepLog(TrainerCallback):
-    """Writes one JSON line a step. columns: the trainer's name for a figure -> the log's."""
-
-    def __init__(self, path: Path, columns: Mapping[str, str]) -> None:
-        self._path = path
-        self._columns = columns
+class _EachStep(TrainerCallback):
+    """Hands each step's figures on; what is logged when training ends is no step."""
 
     def on_log(
         self,
@@ -84,15 +80,31 @@ class StepLog(TrainerCallback):
         logs: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        """Append the step's figures; what is logged when training ends is no step."""
-        if not state.is_world_process_zero or not logs or "loss" not in logs:
+        if logs and "loss" in logs:
+            self.log_step(state, logs)
+
+    def log_step(self, state: TrainerState, logs: Mapping[str, Any]) -> None:
+        """Show or keep the figures of a step."""
+        raise NotImplementedError
+
+
+class StepLog(_EachStep):
+    """Writes one JSON line a step. columns: the trainer's name for a figure -> the log's."""
+
+    def __init__(self, path: Path, columns: Mapping[str, str]) -> None:
+        self._path = path
+        self._columns = columns
+
+    def log_step(self, state: TrainerState, logs: Mapping[str, Any]) -> None:
+        """Append the step's figures."""
+        if not state.is_world_process_zero:
             return
         line = {name: logs[key] for key, name in self._columns.items() if key in logs}
         with self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"step": state.global_step, **line}) + "\n")
 
 
-class StepBar(TrainerCallback):
+class StepBar(_EachStep):
     """A bar on a terminal, nothing elsewhere. shown: the figures beside it."""
 
     def __init__(self, label: str, shown: Sequence[str]) -> None:
@@ -114,16 +126,9 @@ class StepBar(TrainerCallback):
             file=sys.stderr,
         )
 
-    def on_log(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        logs: Mapping[str, Any] | None = None,
-        **kwargs: Any,
-    ) -> None:
+    def log_step(self, state: TrainerState, logs: Mapping[str, Any]) -> None:
         """Count a step."""
-        if self._bar is None or not logs or "loss" not in logs:
+        if self._bar is None:
             return
         self._bar.set_postfix({k: f"{logs[k]:.3g}" for k in self._shown if k in logs})
         self._bar.update(1)

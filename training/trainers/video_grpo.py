@@ -149,7 +149,7 @@ class VideoGrpo(Guarded, GRPOTrainer):
         inner = self.accelerator.unwrap_model(model).model
         grids = {name: t for name, t in shown.items() if not name.startswith("pixel_values")}
         positions, _ = inner.get_rope_index(ids, mm_token_type_ids=kinds, **grids)
-        return positions[:, 0]  # type: ignore[no-any-return]
+        return positions[:, 0]
 
     def _compute_loss(self, model: Any, inputs: Mapping[str, Any]) -> torch.Tensor:
         self._rows = inputs["rows"].tolist()

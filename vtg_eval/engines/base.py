@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from vtg_eval.failures import Finish
 from vtg_eval.protocol import GenerationRule
 from vtg_eval.video.frames import Frames
 
@@ -34,15 +35,21 @@ class Request:
     escaped: int = 0
 
 
+ENGINE_FINISHES = (Finish.STOP, Finish.LENGTH, Finish.ERROR)
+
+
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """One answer. `finish` is "stop", "length" or "error" (then `error` says what)."""
+    """One answer. `finish` is one of `ENGINE_FINISHES`; `error` says what failed.
+
+    The plain words ("stop", "length", "error") are taken as well.
+    """
 
     sample_id: str
     text: str
     prompt_tokens: int
     completion_tokens: int
-    finish: str
+    finish: Finish
     error: str | None = None
     prompt_token_ids: tuple[int, ...] = ()
 
@@ -70,7 +77,7 @@ class Engine(ABC):
         """Answer the requests, in any order, each as soon as it is ready.
 
         Takes requests from the stream only as it has room for them, so memory is bounded by
-        what is in flight. A request that fails becomes a completion with `finish` "error".
+        what is in flight. A request that fails becomes a completion with `Finish.ERROR`.
         """
 
     @abstractmethod
@@ -84,4 +91,4 @@ class Engine(ABC):
 def failed(request: Request, reason: str) -> Completion:
     """Return the completion of a request that cannot be answered; `reason` is cut to one line."""
     line = " ".join(reason.split())[:300]
-    return Completion(request.sample_id, "", 0, 0, "error", error=line)
+    return Completion(request.sample_id, "", 0, 0, Finish.ERROR, error=line)

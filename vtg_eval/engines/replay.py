@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from vtg_eval.engines.base import Completion, Engine, EngineOptions, Request, failed
+from vtg_eval.failures import Finish
 from vtg_eval.protocol import GenerationRule
 
 
@@ -22,7 +23,7 @@ class ReplayEngine(Engine):
             if request.answer is None:
                 yield failed(request, "the adapter gave no answer to hand back")
             else:
-                yield Completion(request.sample_id, request.answer, 0, 0, "stop")
+                yield Completion(request.sample_id, request.answer, 0, 0, Finish.STOP)
 
     def describe(self) -> Mapping[str, Any]:
         """Nothing of this engine can move an answer."""

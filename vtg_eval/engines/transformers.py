@@ -11,6 +11,7 @@ from typing import Any
 from vtg_eval.engines.base import Completion, Engine, EngineOptions, Request, failed
 from vtg_eval.engines.generation import generation_settings, sample_seed, stop_ids
 from vtg_eval.errors import UserError
+from vtg_eval.failures import Finish
 from vtg_eval.protocol import GenerationRule
 
 try:
@@ -126,7 +127,7 @@ class TransformersEngine(Engine):
             text=self._tokenizer.decode(answer, skip_special_tokens=True),
             prompt_tokens=len(item.ids),
             completion_tokens=len(answer) + (end is not None),
-            finish="length" if end is None else "stop",
+            finish=Finish.LENGTH if end is None else Finish.STOP,
             prompt_token_ids=tuple(item.ids),
         )
 

@@ -20,6 +20,7 @@ from vtg_eval.engines.generation import generation_settings, sample_seed, stop_i
 from vtg_eval.engines.quiet import captured_stderr
 from vtg_eval.engines.watchdog import Watchdog
 from vtg_eval.errors import UserError
+from vtg_eval.failures import Finish
 from vtg_eval.protocol import GenerationRule
 
 # set only where the user has not, before vLLM is imported
@@ -173,7 +174,7 @@ class VllmEngine(Engine):
 
     def _completion(self, request: Request, output: Any) -> Completion:
         answer = output.outputs[0]
-        if answer.finish_reason not in ("stop", "length"):
+        if answer.finish_reason not in (Finish.STOP, Finish.LENGTH):
             return failed(request, f"vLLM ended the request: {answer.finish_reason}")
         tokens = list(answer.token_ids)
         said = tokens[:-1] if tokens and tokens[-1] in self._stops else tokens
@@ -182,7 +183,7 @@ class VllmEngine(Engine):
             text=self._tokenizer.decode(said, skip_special_tokens=True),
             prompt_tokens=len(output.prompt_token_ids),
             completion_tokens=len(tokens),
-            finish=answer.finish_reason,
+            finish=Finish(answer.finish_reason),
             prompt_token_ids=tuple(output.prompt_token_ids),
         )
 

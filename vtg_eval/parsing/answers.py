@@ -44,7 +44,7 @@ def parse_answer(sample: Sample, prediction: Prediction | None, protocol: Protoc
     """Read a prediction (None: there is none) as the protocol does."""
     if prediction is None:
         return ParsedAnswer(answered=False, kinds=(Failure.MISSING,))
-    kinds = _named(prediction.failure)
+    kinds = () if prediction.failure is None else (prediction.failure,)
     if kinds:
         ready = (prediction.text, prediction.spans, prediction.choice, prediction.saliency)
         if all(value is None for value in ready):
@@ -97,12 +97,6 @@ def _with_choice(
         found = Choice(failure=Failure.UNPARSED)
     kinds = () if found.failure is None else (found.failure,)
     return reading._replace(letters=found.letters, kinds=_once(*reading.kinds, *kinds))
-
-
-def _named(failure: str | None) -> tuple[Failure, ...]:
-    if failure is None:
-        return ()
-    return (Failure(failure) if failure in set(Failure) else Failure.ERROR,)
 
 
 def _parse(prediction: Prediction, rule: AnswerRule) -> Parse:

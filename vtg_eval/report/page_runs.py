@@ -128,9 +128,7 @@ def run_part(
             ProtocolRow(r.protocol, r.n_scored, _values(r.metrics, metrics), r.differs, r.why)
             for r in results.scores_across_protocols
         ),
-        ledger=tuple(
-            LedgerRow(KINDS.index(Failure(kind)), n) for kind, n in results.failures.items()
-        ),
+        ledger=tuple(LedgerRow(KINDS.index(kind), n) for kind, n in results.failures.items()),
         groups=tuple(
             GroupRow(numbers.group(Group(g.grouping, g.group)), g.n, _values(g.metrics, metrics))
             for g in results.groups

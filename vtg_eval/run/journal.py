@@ -19,27 +19,25 @@ from typing import Any
 import msgspec
 
 from vtg_eval.errors import UserError
+from vtg_eval.failures import Finish
 
 BUFFER = 1 << 20  # bytes read at a time: lines have thousands
 SYNC_SECONDS = 0.5
 SYNC_LINES = 32
-
-ANSWERED = ("stop", "length")
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
     """One line. What the model was shown and told, and what it said.
 
-    `finish` is "stop" or "length" (an answer), "undecodable" (the video cannot be read) or
-    "error" (`error` says what); the last two are tried again by the next run. `prompt` is the
-    prompt's sha256. `frame_times` and `model_times` are seconds, `height` and `width` px,
-    `frames` the frame store's digest. `seconds` runs from request to answer.
+    `error` says what went wrong where there is no answer. `prompt` is the prompt's sha256.
+    `frame_times` and `model_times` are seconds, `height` and `width` px, `frames` the frame
+    store's digest. `seconds` runs from request to answer.
     """
 
     id: str
     video: str
-    finish: str
+    finish: Finish
     text: str = ""
     error: str | None = None
     prompt: str | None = None
@@ -56,7 +54,7 @@ class Record:
     @property
     def answered(self) -> bool:
         """Whether the model gave an answer; if not, the next run asks again."""
-        return self.finish in ANSWERED
+        return self.finish in (Finish.STOP, Finish.LENGTH)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""

@@ -14,8 +14,9 @@ from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from hashlib import sha256
 
-from vtg_eval.engines.base import Completion, Request
+from vtg_eval.engines.base import ENGINE_FINISHES, Completion, Request
 from vtg_eval.errors import UserError, VideoError
+from vtg_eval.failures import Finish
 from vtg_eval.run.journal import Record
 from vtg_eval.run.plan import VideoJob
 from vtg_eval.types import Sample
@@ -27,7 +28,10 @@ Build = Callable[[Sample, Frames | None], Request]
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """What the journal keeps of a request that is out, without its pixels."""
+    """What the journal keeps of a request that is out, without its pixels.
+
+    The record stands as it is where the engine never answers.
+    """
 
     record: Record
     at: float
@@ -76,7 +80,8 @@ class RequestStream:
     def answer(self, completion: Completion) -> Record:
         """Turn an engine's completion into the sample's record.
 
-        Raises UserError for a sample that is not out: the engine's fault.
+        Raises UserError for a sample that is not out and for a finish that is none of an
+        engine's: the engine's fault.
         """
         asked = self._asked.pop(completion.sample_id, None)
         if asked is None:
@@ -84,9 +89,15 @@ class RequestStream:
                 f'The engine answered the sample "{completion.sample_id}", which it was not '
                 "asked or had answered before: a bug of the engine."
             )
+        if completion.finish not in ENGINE_FINISHES:
+            raise UserError(
+                f'The engine gave the sample "{completion.sample_id}" the finish '
+                f'"{completion.finish}", which is none of {", ".join(ENGINE_FINISHES)}: a bug of '
+                "the engine."
+            )
         return replace(
             asked.record,
-            finish=completion.finish,
+            finish=Finish(completion.finish),
             text=completion.text,
             error=completion.error,
             prompt_tokens=completion.prompt_tokens,
@@ -101,10 +112,7 @@ class RequestStream:
 
     def unanswered(self) -> list[Record]:
         """Return the records of requests that the engine took and never answered."""
-        return [
-            Record(a.record.id, a.record.video, "error", error="the engine gave no answer")
-            for a in self._asked.values()
-        ]
+        return [asked.record for asked in self._asked.values()]
 
     def _fill(self) -> None:
         while self._jobs and len(self._waiting) < self._ahead and not self._stopped:
@@ -123,7 +131,7 @@ class RequestStream:
             except CancelledError:  # stopped while decoding
                 return
             except Exception as exc:  # any file may break any decoder; the run goes on
-                finish = "undecodable" if isinstance(exc, VideoError) else "error"
+                finish = Finish.UNDECODABLE if isinstance(exc, VideoError) else Finish.ERROR
                 self._failed.extend(
                     Record(sample.id, job.video, finish, error=_line(exc)) for sample in job.samples
                 )
@@ -142,27 +150,31 @@ class RequestStream:
                 self._stopped = True
                 return
             except Exception as exc:  # an adapter's slip on one sample is that sample's failure
-                self._failed.append(Record(sample.id, job.video, "error", error=_line(exc)))
+                self._failed.append(Record(sample.id, job.video, Finish.ERROR, error=_line(exc)))
                 continue
             self._asked[sample.id] = _Asked(_shown(sample, request), time.perf_counter())
             yield request
 
 
 def _shown(sample: Sample, request: Request) -> Record:
-    """Return the part of a record that is known before the answer."""
+    """Return the record of a sample that was asked and has no answer yet."""
     prompt = sha256(request.prompt.encode("utf-8", "surrogatepass")).hexdigest()
     told = tuple(float(t) for t in request.model_times)
     frames = request.frames
-    if frames is None:
-        return Record(sample.id, sample.video, "", prompt=prompt, model_times=told)
-    _, height, width, _ = frames.array.shape
-    return Record(
+    record = Record(
         sample.id,
         sample.video,
-        "",
+        Finish.ERROR,
+        error="the engine gave no answer",
         prompt=prompt,
-        frame_times=tuple(float(t) for t in frames.times),
         model_times=told,
+    )
+    if frames is None:
+        return record
+    _, height, width, _ = frames.array.shape
+    return replace(
+        record,
+        frame_times=tuple(float(t) for t in frames.times),
         height=height,
         width=width,
         decoder=frames.decoder,

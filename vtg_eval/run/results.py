@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 
 from vtg_eval.errors import UserError
-from vtg_eval.failures import Failure
+from vtg_eval.failures import Failure, Finish
 from vtg_eval.files.digests import subset_digest
 from vtg_eval.files.json_files import Metrics, finite, finite_metrics
 from vtg_eval.metrics.iou import Floats
@@ -51,7 +51,7 @@ class SampleResult:
     span: tuple[float | None, float | None] | None
     choice: str | None
     value: float | None
-    failures: tuple[str, ...]
+    failures: tuple[Failure, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ class TaskResults:
     headline: tuple[str, ...]
     metrics: Metrics
     intervals: Mapping[str, tuple[float | None, float | None]]
-    failures: Mapping[str, int]
+    failures: Mapping[Failure, int]
     floors: Mapping[str, Metrics]
     ceiling: Metrics | None
     scores_across_protocols: tuple[ProtocolScore, ...]
@@ -106,7 +106,7 @@ class TaskResults:
     def lost(self) -> int:
         """Number of samples that the next run tries again."""
         kinds = (Failure.UNDECODABLE, Failure.ERROR, Failure.MISSING)
-        return sum(self.failures.get(kind.value, 0) for kind in kinds)
+        return sum(self.failures.get(kind, 0) for kind in kinds)
 
 
 def make_results(
@@ -165,7 +165,7 @@ def answers_results(
         headline=result.table.narrow,
         metrics=finite_metrics(result.metrics),
         intervals={n: (finite(low), finite(high)) for n, (low, high) in result.intervals.items()},
-        failures={kind.value: count for kind, count in result.failures.items()},
+        failures=result.failures,
         floors={floor.name: finite_metrics(floor.metrics) for floor in floors},
         ceiling=None,
         scores_across_protocols=protocol_scores(result, others),
@@ -177,13 +177,13 @@ def answers_results(
 def prediction(record: Record) -> Prediction:
     """Return what a record means to the score. A truncated answer is read all the same."""
     match record.finish:
-        case "stop":
+        case Finish.STOP:
             return Prediction(record.id, text=record.text)
-        case "length":
+        case Finish.LENGTH:
             return Prediction(record.id, text=record.text, failure=Failure.TRUNCATED)
-        case "undecodable":
+        case Finish.UNDECODABLE:
             return Prediction(record.id, failure=Failure.UNDECODABLE)
-        case _:
+        case Finish.ERROR:
             return Prediction(record.id, failure=Failure.ERROR)
 
 
@@ -228,7 +228,7 @@ def _sample_results(result: Score) -> tuple[SampleResult, ...]:
             span=None if reading.span is None else _pair(reading.span),
             choice=reading.letters[0] if reading.letters else None,
             value=finite(float(value)),
-            failures=tuple(kind.value for kind in reading.kinds),
+            failures=reading.kinds,
         )
         for sample, reading, value in rows
     )

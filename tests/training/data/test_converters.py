@@ -1,18 +1,16 @@
 """Converters: each layout, small; the real train splits where they are at hand."""
 
 import json
-import os
-from pathlib import Path
+from typing import Any
 
 import pytest
 from vtg_eval.training.data.converters import CONVERTERS, convert
 from vtg_eval.training.data.sample import load_samples, write_samples
 
+from tests.reference_data import BENCHMARKS, needs_benchmarks
 from vtg_eval.errors import DataError, UserError
 from vtg_eval.registry import Registry
 from vtg_eval.types import Span
-
-BENCHMARKS = os.environ.get("VTG_EVAL_BENCHMARKS")
 
 CAPTIONS = {"v_1": {"duration": 60, "timestamps": [[0, 5], [3, 9]], "sentences": [" a. ", "b"]}}
 FRAMES = {
@@ -57,7 +55,7 @@ TVG_RL = {
     "choices": "",
     "ground_truth": "",
 }
-CHAT = {
+CHAT: dict[str, Any] = {
     "messages": [
         {"role": "system", "content": "think"},
         {"role": "user", "content": "<video>Rules. Now I give you the query: 'it's a cat'."},
@@ -222,7 +220,7 @@ def test_an_unknown_layout_and_a_missing_file_are_named(tmp_path):
         list(convert("didemo", tmp_path / "none.json"))
 
 
-@pytest.mark.skipif(not BENCHMARKS, reason="VTG_EVAL_BENCHMARKS is not set")
+@needs_benchmarks
 @pytest.mark.parametrize(
     ("name", "task", "split", "file"),
     [
@@ -234,8 +232,8 @@ def test_an_unknown_layout_and_a_missing_file_are_named(tmp_path):
     ],
 )
 def test_real_files_are_asked_as_the_tasks_ask_them(name, task, split, file):
-    samples = [s.to_sample() for s in convert(name, Path(BENCHMARKS) / task / file)]
-    wanted = Registry.discover().task(task).samples(Path(BENCHMARKS), split)
+    samples = [s.to_sample() for s in convert(name, BENCHMARKS / task / file)]
+    wanted = Registry.discover().task(task).samples(BENCHMARKS, split)
     assert len({sample.id for sample in samples}) == len(wanted)
     assert list(map(asked, samples)) == list(map(asked, wanted))
     if name != "didemo":  # whose evaluation keeps every annotator's segment

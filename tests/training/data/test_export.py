@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -29,10 +30,14 @@ TIME_R1 = REGISTRY.protocol("time-r1@1")
 HOSTILE = "a <video> and an <image>, <audio> and {query}"
 
 
-def sample(name: str = "a", **more: object) -> TrainingSample:
-    values = {"video": f"didemo/{name}.mp4", "query": "the cat sits", "source": "didemo"}
+def sample(name: str = "a", **more: Any) -> TrainingSample:
+    values: dict[str, Any] = {
+        "video": f"didemo/{name}.mp4",
+        "query": "the cat sits",
+        "source": "didemo",
+    }
     values |= {"duration": 30.0, "spans": (Span(5, 10),)} | more
-    return TrainingSample(id=name, **values)  # type: ignore[arg-type]
+    return TrainingSample(id=name, **values)
 
 
 SAMPLES = [sample("a"), sample("b", query=HOSTILE), sample("c", spans=(Span(1.25, 2), Span(5, 9)))]
@@ -176,7 +181,7 @@ def test_the_answer_to_learn_is_read_as_the_label(protocol, times) -> None:
 
 def test_several_moments_and_options_are_all_learnt() -> None:
     assert target_text(SAMPLES[2], STRICT, False) == "1.2 - 2.0, 5.0 - 9.0"
-    options = {"options": ("red", "blue"), "choice": "B"}
+    options: dict[str, Any] = {"options": ("red", "blue"), "choice": "B"}
     assert target_text(sample(spans=(), **options), STRICT, False) == "B"
     assert target_text(sample(**options), STRICT, False) == "B, 5.0 - 10.0"
 

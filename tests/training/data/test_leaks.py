@@ -1,8 +1,5 @@
 """Leaks: training samples about what is scored."""
 
-import os
-from pathlib import Path
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,11 +18,10 @@ from vtg_eval.training.data.leaks import (
 from vtg_eval.training.data.report import leak_table
 from vtg_eval.training.data.sample import TrainingSample
 
+from tests.reference_data import BENCHMARKS, needs_benchmarks
 from vtg_eval.errors import UserError
 from vtg_eval.registry import Registry
 from vtg_eval.types import Span
-
-BENCHMARKS = os.environ.get("VTG_EVAL_BENCHMARKS")
 
 
 def sample(name, video, query="a dog runs"):
@@ -141,9 +137,9 @@ def test_every_installed_split_is_read_or_listed_but_no_train_split(tmp_path):
     assert not [name for name in names if name[1] == "train"]
 
 
-@pytest.mark.skipif(not BENCHMARKS, reason="VTG_EVAL_BENCHMARKS is not set")
+@needs_benchmarks
 def test_of_charades_stas_test_queries_1571_stand_word_for_word_in_its_train_split():
-    root = Path(BENCHMARKS)
+    root = BENCHMARKS
     trained = list(convert("charades-sta", root / "charades_sta" / "charades_sta_train.txt"))
     report = find_leaks(trained, installed_splits(Registry.discover(), root))
     split = next(s for s in report.splits if (s.task, s.split) == ("charades_sta", "test"))

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import astuple, fields, replace
+from typing import Any
 
 import numpy as np
 import pytest
-from grounding_case import CARD
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from vtg_eval.training.recipe import RewardRule
@@ -20,6 +20,7 @@ from vtg_eval.training.trainers.rewards import (
     well_formed,
 )
 
+from tests.grounding_case import CARD
 from vtg_eval.errors import UserError
 from vtg_eval.parsing.answers import parse_answer
 from vtg_eval.protocol import Protocol
@@ -52,9 +53,9 @@ WORDS = (
 )
 
 
-def sample(*spans: tuple[float, float], duration: float | None = 20.0, **more: object) -> Sample:
+def sample(*spans: tuple[float, float], duration: float | None = 20.0, **more: Any) -> Sample:
     target = Target(spans=tuple(Span(*span) for span in spans))
-    return replace(Sample("a", "v", "q", target, duration), **more)  # type: ignore[arg-type]
+    return replace(Sample("a", "v", "q", target, duration), **more)
 
 
 def rewards(text: str, asked: Sample, rule: RewardRule = ALL, protocol: Protocol = STRICT):
@@ -124,8 +125,8 @@ def test_huge_times_overflow_nothing(text: str) -> None:
 
 
 @pytest.mark.parametrize("form", ["think-answer", "think-time"])
-def test_a_long_hostile_answer_is_read_in_no_time(form: str) -> None:
-    rule = replace(ALL, answer_format=form)  # type: ignore[arg-type]
+def test_a_long_hostile_answer_is_read_in_no_time(form: Any) -> None:
+    rule = replace(ALL, answer_format=form)
     began = time.monotonic()
     for text in ("<think>" * 20_000, "<think>" + "</think> " * 20_000, "<time>1" * 20_000):
         rewards(text, sample((2, 6)), rule)

@@ -31,6 +31,7 @@ from tests.training_case import (
 from vtg_eval.engines.base import EngineOptions
 from vtg_eval.engines.transformers import TransformersEngine
 from vtg_eval.errors import UserError
+from vtg_eval.failures import Finish
 from vtg_eval.files.owned_folder import FolderInUse
 from vtg_eval.protocol import GenerationRule
 from vtg_eval.registry import Registry
@@ -129,7 +130,7 @@ def test_the_checkpoint_is_scored_as_it_is(one: RunSetup, trained: Path) -> None
     engine = TransformersEngine(trained / "checkpoint", rule, options)
     completions = list(engine.generate(batches.request(e) for e in one.examples))
     engine.close()
-    assert [c.finish for c in completions if c.finish == "error"] == []
+    assert [c.finish for c in completions if c.finish == Finish.ERROR] == []
     assert len(completions) == len(one.examples)
     for name in ("generation_config.json", "chat_template.jinja", "tokenizer.json"):
         kept = (trained / "checkpoint" / name).read_bytes()

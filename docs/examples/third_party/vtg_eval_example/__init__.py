@@ -1,15 +1,17 @@
 """What this package provides. Only names stand here: modules are imported when they are used."""
 
+from collections.abc import Sequence
+
 from vtg_eval.hookspecs import AdapterEntry, Entry, hookimpl
 
 
 @hookimpl
-def vtg_tasks():
+def vtg_tasks() -> Sequence[Entry]:
     return [Entry("kitchen", f"{__name__}.kitchen:TASK", "three questions about two videos")]
 
 
 @hookimpl
-def vtg_adapters():
+def vtg_adapters() -> Sequence[AdapterEntry]:
     # engine="replay": this "model" brings its answers along. One that runs on vllm or
     # transformers names the `architectures` of its config.json instead.
     target = f"{__name__}.last_words:LastWordsAdapter"

@@ -1,6 +1,7 @@
 """A task: where its records are and how one becomes a sample."""
 
 import csv
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from vtg_eval.errors import DataError
@@ -13,15 +14,15 @@ RECORDS = Path(__file__).with_suffix(".csv")
 class Kitchen(Task):
     card = load_card(Path(__file__).with_suffix(".toml"))
 
-    def samples(self, root, split):
+    def samples(self, root: Path, split: str) -> Sequence[Sample]:
         with RECORDS.open(encoding="utf-8", newline="") as file:
             reader = csv.DictReader(file)
             return [self._sample(row, reader.line_num) for row in reader]
 
-    def video_path(self, root, video):
+    def video_path(self, root: Path, video: str) -> Path:
         return self.folder(root) / f"{video}.mp4"
 
-    def _sample(self, row, line):
+    def _sample(self, row: Mapping[str, str], line: int) -> Sample:
         try:
             span = Span(float(row["start"]), float(row["end"]))
             return Sample(
