@@ -31,6 +31,10 @@ score that does not beat these says nothing about a model. They stand beside eve
   that is the whole video.
 - **majority letter**: the letter that is right most often in these very samples. **longest
   option**: the option of most characters.
+- `vtg-eval --model baseline:NAME` runs the same predictors as models, with these very figures:
+  `whole-video`, `random`, `constant:START:END`, `majority-letter` and `longest-option`. Where a
+  task asks for a span and an option, each has its rule for both, as in the tables. Their answers
+  are text, so they have no saliency, and name no option that the annotation does not hold.
 """
 
 
