@@ -93,7 +93,7 @@ def _said(reading: ParsedAnswer) -> tuple[object, ...]:
 def _differences(own: Score, other: Score) -> Iterable[tuple[str, str]]:
     """Name the rules of scoring that differ, where they can touch these answers."""
     several = any(len(sample.target.spans) > 1 for sample in own.samples)
-    ranked = any(len(reading.spans) > 1 for reading in other.parsed_answers)
+    ranked = any(len(reading.listed) > 1 for reading in other.parsed_answers)
     for name, said, touches in (
         ("comparator", "IoU", True),
         ("truth", "truth", True),
