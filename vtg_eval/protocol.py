@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from vtg_eval.errors import UserError, suggestion
+from vtg_eval.errors import NotApplicableError, UserError, suggestion
 
 DEFAULT_PROTOCOL = "strict@1"
 SPLITS = "splits"  # the table of a task that holds its splits'
@@ -186,11 +186,11 @@ class Protocol:
     def for_task(self, task: str, family: str, split: str = "") -> Protocol:
         """Return this protocol with the task's overrides, and the split's, applied.
 
-        Raises UserError where the protocol says nothing for that task.
+        Raises NotApplicableError where the protocol says nothing for that task.
         """
         if not self.covers(task, family):
             known = (*self.only_tasks, *(f"tasks with {name} metrics" for name in self.families))
-            raise UserError(
+            raise NotApplicableError(
                 f"The protocol {self.name} is not defined for {task}, only for {', '.join(known)}."
             )
         return self.with_overrides(task, split)

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from vtg_eval.errors import UserError
+from vtg_eval.errors import MissingFileError
 from vtg_eval.files.json_files import finite_metrics
 from vtg_eval.registry import Registry
 from vtg_eval.report.tables import metrics_table
@@ -46,7 +46,7 @@ def floors_page(registry: Registry, root: Path) -> str:
         for facts in task.card.splits:
             try:
                 samples = task.samples(root, facts.name)
-            except UserError:  # not there
+            except MissingFileError:
                 continue
             parts.extend(_section(registry, task, root, facts.name, samples))
     return "\n".join(parts)

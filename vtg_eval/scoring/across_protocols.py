@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from vtg_eval.errors import UserError
+from vtg_eval.errors import NotApplicableError
 from vtg_eval.failures import Failure
 from vtg_eval.files.json_files import Metrics, finite_metrics
 from vtg_eval.parsing.answers import ParsedAnswer
@@ -46,7 +46,7 @@ def scores_across_protocols(
     apt = [p for p in apt if p.with_overrides(card.name, split).answer.unit == "seconds"]
     found = []
     for protocol in apt:
-        with suppress(UserError):
+        with suppress(NotApplicableError):
             found.append(score_answers(card, answers, protocol, split))
     return tuple(found)
 

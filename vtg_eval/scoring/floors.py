@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vtg_eval.errors import UserError
+from vtg_eval.errors import MissingFileError
 from vtg_eval.metrics.iou import Floats, iou
 from vtg_eval.protocol import Protocol
 from vtg_eval.scoring.blind import (
@@ -81,14 +81,15 @@ def task_floors(
 def fitted_constant(task: Task, root: Path, split: str) -> Fractions | None:
     """Return the constant span with the best mIoU on the train split, else on the val split.
 
-    None where neither is another split than `split` and on this machine.
+    None where neither is another split than `split` and on this machine. Raises DataError for
+    annotations that are malformed.
     """
     known = {facts.name for facts in task.card.splits} - {split}
     for name in FIT_SPLITS:
         if name in known:
             try:
                 return fit_constant(task.samples(root, name))
-            except UserError:  # not on this machine
+            except MissingFileError:
                 continue
     return None
 

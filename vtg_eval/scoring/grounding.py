@@ -7,7 +7,7 @@ from itertools import chain
 
 import numpy as np
 
-from vtg_eval.errors import UserError
+from vtg_eval.errors import NotApplicableError
 from vtg_eval.metrics.grounding import (
     MEAN_IOU,
     best_ious,
@@ -35,7 +35,7 @@ def grounding(
 ) -> Table:
     """Score the span that counts (and where the rule asks for it, those ranked after it).
 
-    Raises UserError where the rule needs durations that the annotation does not have.
+    Raises NotApplicableError where the rule needs durations that the annotation does not have.
     """
     rule = protocol.score
     parsed_answers, kept = merged_repeats(samples, parsed_answers, protocol)
@@ -150,10 +150,10 @@ def padded(spans: Sequence[Sequence[tuple[float, float]]], width: int = 0) -> Fl
 
 
 def known_durations(samples: Sequence[Sample], protocol: Protocol) -> Floats:
-    """Return durations [N] in seconds; raises UserError where one is not known."""
+    """Return durations [N] in seconds; raises NotApplicableError where one is not known."""
     missing = next((sample.id for sample in samples if sample.duration is None), None)
     if missing is not None:
-        raise UserError(
+        raise NotApplicableError(
             f"The protocol {protocol.name} needs every video's duration, and {missing} has none: "
             "add the benchmark's file of durations."
         )
