@@ -81,9 +81,8 @@ def _pooled(records: Sequence[Prediction]) -> Prediction:
     if len(records) == 1 or not (last.spans and scored(last.spans)):
         return last
     spans = [s for each in records if each.spans and scored(each.spans) for s in each.spans]
-    best_first = sorted(
-        range(len(spans)), key=lambda place: -spans[place].score
-    )  # stable; NaN as it falls
+    # stable; NaN as it falls
+    best_first = sorted(range(len(spans)), key=lambda place: -spans[place].score)
     for rank, place in enumerate(best_first):
         spans[place] = spans[place]._replace(score=-float(rank))
     own = len(spans) - len(last.spans)
