@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from vtg_eval.errors import UserError
+from vtg_eval.errors import MissingFileError
 from vtg_eval.files.atomic import write_text
 from vtg_eval.registry import Registry
 from vtg_eval.scoring.floors import task_floors
@@ -75,7 +75,7 @@ def _rows(
         protocol = registry.protocol_for(task.card, split=split)
         try:
             samples = task.samples(root, split)
-        except UserError:  # not there
+        except MissingFileError:
             continue
         for floor in task_floors(task, root, split, samples, protocol):
             for metric in floor.headline:

@@ -27,7 +27,7 @@ def vtg_adapters() -> Sequence[AdapterEntry]:
         AdapterEntry(
             "baseline",
             f"{__name__}.baseline:BaselineAdapter",
-            "blind predictors: baseline:whole-video, baseline:random, baseline:constant",
+            "the blind floors' predictors: baseline:whole-video, baseline:random, …",
             engine="replay",
         ),
         AdapterEntry(

@@ -1,13 +1,14 @@
 """Blind predictors as models: they see no picture, and every score should beat them.
 
-`baseline:whole-video`, `baseline:random` (two uniform times, fixed by the sample's id) and
+Each answers as the floor of its name does: `baseline:whole-video`, `baseline:random`,
 `baseline:constant:START:END` (fractions of the duration, for instance those that a run's floors
-name as fitted on the train split). A question with options gets the longest one.
+name as fitted on the train split), `baseline:majority-letter` and `baseline:longest-option`. The
+answers are text, so there is no saliency in them.
 """
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -15,11 +16,17 @@ from vtg_eval.adapter import Adapter, Checkpoint
 from vtg_eval.engines.base import Request
 from vtg_eval.errors import UserError, suggestion
 from vtg_eval.protocol import FrameRule, Protocol
-from vtg_eval.scoring.blind import longest_option
-from vtg_eval.types import OutputType, Sample
+from vtg_eval.scoring.blind import LONGEST_OPTION, RANDOM, WHOLE_VIDEO, Blind, constant_span
+from vtg_eval.types import OutputType, Prediction, Sample
 from vtg_eval.video.frames import Frames
 
-WHOLE, RANDOM, CONSTANT = "whole-video", "random", "constant"
+CONSTANT = "constant"
+PREDICTORS: Mapping[str, Blind] = {
+    "whole-video": WHOLE_VIDEO,
+    "random": RANDOM,
+    "majority-letter": WHOLE_VIDEO,  # whose options are the majority letter
+    "longest-option": LONGEST_OPTION,
+}
 
 
 class BaselineAdapter(Adapter):
@@ -28,11 +35,12 @@ class BaselineAdapter(Adapter):
     needs_frames = False
 
     def __init__(self, checkpoint: Checkpoint) -> None:
-        self._kind, _, rest = checkpoint.argument.partition(":")
-        if self._kind not in (WHOLE, RANDOM, CONSTANT) or (rest and self._kind != CONSTANT):
-            hint = suggestion(checkpoint.argument, (WHOLE, RANDOM, CONSTANT))
-            raise UserError(f'There is no baseline "{checkpoint.argument}". {hint}')
-        self._constant = _fractions(rest) if self._kind == CONSTANT else (0.0, 1.0)
+        self._predictor = _predictor(checkpoint.argument)
+        self._predictions: Mapping[str, Prediction] = {}
+
+    def begin(self, samples: Sequence[Sample]) -> None:
+        """Answer the samples, all at once: a draw and a majority depend on all of them."""
+        self._predictions = {each.id: each for each in self._predictor.predictions(samples)}
 
     def frame_size(self, height: int, width: int, frames: int, rule: FrameRule) -> tuple[int, int]:
         """Return the size as it is; no frame is ever looked at."""
@@ -43,16 +51,24 @@ class BaselineAdapter(Adapter):
 
         Raises ValueError where a span is asked for and the duration is not known.
         """
-        parts = [] if sample.asks is OutputType.SPANS else [longest_option(sample) or ""]
-        if sample.asks is not OutputType.CHOICE:
-            parts.append(self._span(sample))
+        if sample.asks is not OutputType.CHOICE and sample.duration is None:
+            raise ValueError("the annotation has no duration, which baselines answer from")
+        prediction = self._predictions[sample.id]
+        parts = [] if prediction.choice is None else [prediction.choice]
+        parts += [
+            f"{_seconds(span.start)} to {_seconds(span.end)}" for span in prediction.spans or ()
+        ]
         return Request(sample.id, prompt="", answer=", ".join(parts))
 
-    def _span(self, sample: Sample) -> str:
-        if sample.duration is None:
-            raise ValueError("the annotation has no duration, which baselines answer from")
-        start, end = _draw(sample.id) if self._kind == RANDOM else self._constant
-        return f"{_seconds(start * sample.duration)} to {_seconds(end * sample.duration)}"
+
+def _predictor(argument: str) -> Blind:
+    name, _, fractions = argument.partition(":")
+    if name == CONSTANT:
+        return constant_span(_fractions(fractions))
+    if argument not in PREDICTORS:
+        hint = suggestion(argument, (*PREDICTORS, CONSTANT))
+        raise UserError(f'There is no baseline "{argument}". {hint}')
+    return PREDICTORS[argument]
 
 
 def _fractions(text: str) -> tuple[float, float]:
@@ -66,13 +82,6 @@ def _fractions(text: str) -> tuple[float, float]:
             "baseline:constant:0:0.45; a run's floors name those fitted on the train split."
         )
     return start, end
-
-
-def _draw(sample_id: str) -> tuple[float, float]:
-    """Return two sorted numbers in [0, 1), uniform over ids, the same on every machine."""
-    seed = hashlib.sha256(sample_id.encode("utf-8", "surrogatepass")).digest()
-    first, second = (int.from_bytes(part, "big") / 2**64 for part in (seed[:8], seed[8:16]))
-    return min(first, second), max(first, second)
 
 
 def _seconds(value: float) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,9 @@ class Adapter(ABC):
     @abstractmethod
     def __init__(self, checkpoint: Checkpoint) -> None:
         """Read what the family's input depends on; raises UserError when it is not there."""
+
+    def begin(self, samples: Sequence[Sample]) -> None:  # noqa: B027 - most families need nothing
+        """Learn of all samples that a run asks, in the annotation's order, before its requests."""
 
     @abstractmethod
     def frame_size(self, height: int, width: int, frames: int, rule: FrameRule) -> tuple[int, int]:

@@ -14,6 +14,17 @@ class DataError(UserError):
     """A malformed record; the message names the file and the line or key."""
 
 
+class MissingFileError(UserError):
+    """A task's file that is not there; the message says where it comes from.
+
+    Catch this, and not `UserError`, where a file may be absent: a broken one must not pass for it.
+    """
+
+
+class NotApplicableError(UserError):
+    """A protocol that says nothing for a task, or that needs what its annotations do not have."""
+
+
 class VideoError(Exception):
     """A video that cannot be read. Counted in the ledger; the run goes on."""
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from vtg_eval.errors import UserError
+from vtg_eval.errors import NotApplicableError, UserError
 from vtg_eval.files.toml_tables import converted, load_toml
 
 DEFAULT_PROTOCOL = "strict@1"
@@ -94,8 +94,9 @@ class AnswerRule:
     parser: a name in `vtg_eval.parsing.spans.SPAN_PARSERS`. choice_parser: a name in
     `vtg_eval.parsing.choices.CHOICE_PARSERS`. unit: what a number in the text means, seconds or
     hundredths of the duration (then IoU is taken on fractions of the duration).
-    select: which of the parsed spans counts, for metrics of one span. reversed: what an end
-    before the start means. quantum: round times to a multiple of so many seconds (0: not at all).
+    select: "first": all spans are read, and the first counts for metrics of one span; "last": only
+    the last listed span is read, whatever its score. reversed: what an end before the start
+    means. quantum: round times to a multiple of so many seconds (0: not at all).
     """
 
     parser: str = "strict"
@@ -114,7 +115,8 @@ class ScoreRule:
     (-1: not at all). ranks: a recall is reported for the best of the first so many spans.
     nms: leave out spans that overlap a better one by more than this IoU (-1: keep all).
     nms_below: instead, for each recall, by more than its threshold less this (-1: not so).
-    order: whether spans are ranked as listed or by their scores.
+    order: whether the spans that were read are ranked as listed or by their scores, if they have
+    some.
     truth: "clamp" cuts targets at the video's ends and leaves out those that then are empty.
     occurrences: which of a target's occurrences counts. missing: whether samples without an
     answer score 0 or leave the denominator; unparsed: the same for answers in which nothing was
@@ -189,11 +191,11 @@ class Protocol:
     def for_task(self, task: str, family: str, split: str = "") -> Protocol:
         """Return this protocol with the task's overrides, and the split's, applied.
 
-        Raises UserError where the protocol says nothing for that task.
+        Raises NotApplicableError where the protocol says nothing for that task.
         """
         if not self.covers(task, family):
             known = (*self.only_tasks, *(f"tasks with {name} metrics" for name in self.families))
-            raise UserError(
+            raise NotApplicableError(
                 f"The protocol {self.name} is not defined for {task}, only for {', '.join(known)}."
             )
         return self.with_overrides(task, split)

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from vtg_eval.errors import DataError, UserError, suggestion
+from vtg_eval.errors import DataError, MissingFileError, UserError, suggestion
 from vtg_eval.files.toml_tables import converted, load_toml
 from vtg_eval.protocol import DEFAULT_PROTOCOL
 from vtg_eval.types import Cue, Sample
@@ -91,7 +91,8 @@ class Task(ABC):
     def samples(self, root: Path, split: str) -> Sequence[Sample]:
         """Return the split's samples in the order of the annotation file; needs no video.
 
-        Raises DataError that names file and line (or key) for a malformed record.
+        Raises MissingFileError where the annotation is not there, and DataError that names file
+        and line (or key) for a malformed record.
         """
 
     @abstractmethod
@@ -119,13 +120,13 @@ class Task(ABC):
         return own if own.is_dir() else root
 
     def file(self, root: Path, name: str) -> Path:
-        """Return an annotation file's path; raises UserError that says where it comes from."""
+        """Return an annotation file's path; raises MissingFileError that says its source."""
         path = self.folder(root) / name
         if path.is_file():
             return path
         source = next((f for f in self.card.files if f.path == name), None)
         hint = f" It comes from {source.home}." if source else ""
-        raise UserError(
+        raise MissingFileError(
             f"{self.card.name}: {path} is missing.{hint} "
             f"`vtg-eval data prepare {self.card.name}` says what belongs where."
         )

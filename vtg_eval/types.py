@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeIs
 
 from vtg_eval.failures import Failure
 
@@ -17,6 +20,22 @@ class Span(NamedTuple):
 
     start: float
     end: float
+
+
+class ScoredSpan(NamedTuple):
+    """A span (seconds) and how sure the answer is of it; higher is surer. May be NaN."""
+
+    start: float
+    end: float
+    score: float
+
+
+SpanList = tuple[Span, ...] | tuple[ScoredSpan, ...]  # either all have a score or none
+
+
+def scored(spans: SpanList) -> TypeIs[tuple[ScoredSpan, ...]]:
+    """Tell whether the spans have scores; no spans have none."""
+    return bool(spans) and type(spans[0]) is ScoredSpan
 
 
 class Group(NamedTuple):
@@ -97,14 +116,13 @@ class Sample:
 class Prediction:
     """What a model or a user's file answered for one sample: raw text, or ready values.
 
-    `spans` are in the answer's own order (best first), `scores` beside them where given.
+    `spans` are in the answer's own order (best first), with scores where it gave some.
     `failure` is why there is no answer, or no whole one (`Failure.TRUNCATED`); None otherwise.
     """
 
     id: str
     text: str | None = None
-    spans: tuple[Span, ...] | None = None
-    scores: tuple[float, ...] | None = None
+    spans: SpanList | None = None
     choice: str | None = None
     saliency: tuple[float, ...] | None = None
     failure: Failure | None = None

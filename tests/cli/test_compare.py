@@ -249,3 +249,15 @@ def test_queries_that_stand_in_the_train_split_are_a_group(home, tmp_path, capsy
         rows = [row for row in found["groups"] if row["grouping"] == "query"]
         groupings.append({row["group"]: row["estimate"]["samples"] for row in rows})
     assert groupings == [{}, {"in the train split": 2, "not in the train split": 58}]
+
+
+def test_a_malformed_train_split_is_no_missing_one(home, tmp_path, capsys):
+    folder = tmp_path / "root"
+    shutil.copytree(home, folder)
+    train = folder / "charades_sta_train.txt"
+    train.write_text("V1 0.0 5.0##person sits.\nnonsense\n")
+    words = ["compare", str(folder / "a"), str(folder / "b"), "--data-root", str(folder)]
+    assert main(words) == 2
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err.count("\n")) == ("", 1)
+    assert f"{train}, line 2" in printed.err

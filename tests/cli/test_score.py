@@ -161,3 +161,18 @@ def test_no_torch(root, words):
         [sys.executable, "-c", code, *words], cwd=root, capture_output=True, text=True
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_constant_is_not_fitted_on_a_malformed_split(tmp_path, capsys):
+    record = {"num_segments": 6, "description": "x", "times": [[1, 1]], "video": "v.mov"}
+    (tmp_path / "test_data.json").write_text(json.dumps([record | {"annotation_id": 1}]))
+    answers = tmp_path / "p.jsonl"
+    answers.write_text('{"id": "1", "text": "5 - 10"}\n')
+    words = ["score", "--task", "didemo", "--data-root", str(tmp_path)]
+    assert main([*words, "--predictions", str(answers)]) == 0
+    printed = capsys.readouterr().out
+    assert "floor: random" in printed and "constant" not in printed, "there is no val split"
+    (tmp_path / "val_data.json").write_text(json.dumps([record]))
+    assert main([*words, "--predictions", str(answers)]) == 2
+    printed = capsys.readouterr().err
+    assert "val_data.json, item 0" in printed and "annotation_id" in printed

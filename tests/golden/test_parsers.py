@@ -124,7 +124,7 @@ def interval_iou(name, text, truth, duration):
         return None
     spans = parse.spans
     if parse.fractions:
-        spans = tuple(Span(start * duration, end * duration) for start, end in spans)
+        spans = tuple(Span(each.start * duration, each.end * duration) for each in spans)
     return float(set_iou([spans], [truth], strict=False)[0])
 
 

@@ -7,7 +7,7 @@ import pytest
 from vtg_eval.errors import DataError, UserError
 from vtg_eval.failures import Failure
 from vtg_eval.parsing.predictions_file import MAX_SPANS, read_predictions
-from vtg_eval.types import Prediction, Span
+from vtg_eval.types import Prediction, ScoredSpan
 
 
 def read(tmp_path: Path, *lines: str | bytes):
@@ -27,7 +27,7 @@ def test_text_spans_scores_choice_saliency(tmp_path):
     )
     assert found == (
         Prediction("a", text="1 - 2"),
-        Prediction("b", None, (Span(1, 2.5), Span(3, 4)), (0.9, 0.1), "B", (1.0, 0.0)),
+        Prediction("b", None, (ScoredSpan(1, 2.5, 0.9), ScoredSpan(3, 4, 0.1)), "B", (1.0, 0.0)),
         Prediction("c"),
         Prediction("d", spans=()),
     )

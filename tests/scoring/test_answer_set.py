@@ -1,18 +1,16 @@
-from dataclasses import replace
-
 from tests.grounding_case import CARD, SAMPLES, protocol, spans
 from vtg_eval.failures import Failure
 from vtg_eval.protocol import AnswerRule
 from vtg_eval.registry import Registry
 from vtg_eval.scoring.answer_set import AnswerSet
 from vtg_eval.scoring.score import score, score_answers
-from vtg_eval.types import Prediction, Span
+from vtg_eval.types import Prediction, ScoredSpan, Span
 
 ANSWERS = (
     spans("a/0", (0, 5)),
     Prediction("a/1", text="from 5 to 10, or 1 to 2"),
-    replace(spans("b/0", (9, 3)), scores=(0.5,)),
-    replace(spans("b/0", (1, 2)), scores=(0.7,)),
+    Prediction("b/0", spans=(ScoredSpan(9, 3, 0.5),)),
+    Prediction("b/0", spans=(ScoredSpan(1, 2, 0.7),)),
     Prediction("b/0", text="never"),
     Prediction("nobody", text="1 to 2"),
 )

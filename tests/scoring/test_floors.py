@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tests.grounding_case import CARD, SAMPLES, protocol, sample
-from vtg_eval.scoring.blind import constant, drawn, fit_constant, longest_option, majority_letter
+from vtg_eval.scoring.blind import constant, drawn, fit_constant, longest, majority
 from vtg_eval.scoring.floors import ceiling, floors
 from vtg_eval.scoring.score import score
 from vtg_eval.types import OutputType, Prediction, Sample, Target
@@ -64,8 +64,8 @@ def test_questions_with_options_have_blind_answers_too():
         )
 
     samples = [asked("1", "B", "long", "b"), asked("2", "B", "a", "c"), asked("3", "A", "x", "yy")]
-    assert (majority_letter(samples), longest_option(samples[0])) == ("B", "A")
-    assert majority_letter([sample("a/0", (0, 1))]) is None
+    assert (majority(samples)[0], longest(samples)[0]) == ("B", "A")
+    assert majority([sample("a/0", (0, 1))]) == longest([sample("a/0", (0, 1))]) == [None]
     card = CARD.__class__(
         **{f: getattr(CARD, f) for f in CARD.__slots__ if f != "metric_family"},
         metric_family="choice",

@@ -12,7 +12,7 @@ from vtg_eval.errors import UserError
 from vtg_eval.protocol import AnswerRule, PromptRule
 from vtg_eval.registry import Registry
 from vtg_eval.scoring.score import score
-from vtg_eval.types import Prediction, Span
+from vtg_eval.types import Prediction, ScoredSpan, Span
 
 NAN = math.nan
 PROTOCOLS = {
@@ -35,8 +35,13 @@ def answers(time):
         st.builds(
             lambda name, given, scored: Prediction(
                 name,
-                spans=tuple(Span(*span) for span in given),
-                scores=tuple(float(k % 3) for k in range(len(given))) if scored else None,
+                spans=(
+                    tuple(
+                        ScoredSpan(start, end, float(k % 3)) for k, (start, end) in enumerate(given)
+                    )
+                    if scored
+                    else tuple(Span(*each) for each in given)
+                ),
             ),
             st.sampled_from([s.id for s in SAMPLES]),
             lists(time),
@@ -73,7 +78,8 @@ def test_a_wrong_answer_never_raises_the_strict_score(predictions, other):
     before = metrics(strict, predictions)
     for answer in predictions:
         again = spans(answer.id, *other)
-        longer = replace(answer, spans=answer.spans + again.spans, scores=None)
+        first = tuple(Span(span.start, span.end) for span in answer.spans)
+        longer = replace(answer, spans=first + again.spans)
         changed = [longer if each.id == answer.id else each for each in predictions]
         for after in (metrics(strict, [*predictions, again]), metrics(strict, changed)):
             assert all(after[name] <= before[name] for name in before)
@@ -191,12 +197,30 @@ WINDOWS = ((0.0, 4.0, 0.9), (0.0, 10.0, 0.8), (6.0, 10.0, 0.7), (30.0, 40.0, 0.9
 
 
 def tall(windows, truth):
-    told = Prediction(
-        "a/0",
-        spans=tuple(Span(start, end) for start, end, _ in windows),
-        scores=tuple(value for _, _, value in windows),
-    )
+    told = Prediction("a/0", spans=tuple(ScoredSpan(*window) for window in windows))
     return metrics(PROTOCOLS["tall@1"], [told], (sample("a/0", truth, duration=None),))
+
+
+def test_a_rule_that_takes_the_last_span_leaves_nothing_to_rank_by_score():
+    rule = protocol(AnswerRule(select="last"), order="score", ranks=(1, 5), thresholds=(0.5,))
+    told = [Prediction("a/0", spans=(ScoredSpan(0, 10, 0.9), ScoredSpan(12, 14, 0.1)))]
+    assert set(metrics(rule, told, SAMPLES[:1]).values()) == {0.0}
+    turned = [replace(told[0], spans=told[0].spans[::-1])]
+    assert set(metrics(rule, turned, SAMPLES[:1]).values()) == {100.0}
+
+
+@pytest.mark.parametrize(
+    ("rule", "true"),
+    [
+        (AnswerRule(reversed="swap"), (10, 5)),
+        (AnswerRule(unit="percent"), (5, 10)),
+        (AnswerRule(quantum=0.5), (5.1, 9.9)),
+    ],
+)
+def test_scores_stay_with_their_spans_however_the_times_are_read(rule, true):
+    told = [Prediction("a/0", spans=(ScoredSpan(0, 1, 0.1), ScoredSpan(true[0], true[1], 0.9)))]
+    ranked = metrics(protocol(rule, order="score"), told, (sample("a/0", (5, 10)),))
+    assert set(ranked.values()) == {100.0}
 
 
 def test_tall_ranks_by_score_and_suppresses_for_each_threshold():

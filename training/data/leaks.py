@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal, NamedTuple
 
 from vtg_eval.annotations.query_overlap import normalised
-from vtg_eval.errors import UserError
+from vtg_eval.errors import MissingFileError, UserError
 from vtg_eval.registry import Registry
 from vtg_eval.run.paths import data_root
 from vtg_eval.task import Task
@@ -113,7 +113,8 @@ class LeakReport:
 def installed_splits(registry: Registry, root: Path | None = None) -> Evaluation:
     """Read every evaluation split whose annotations are there: all splits but "train".
 
-    root: the data root, None for the usual place. What cannot be read is listed, not raised.
+    root: the data root, None for the usual place. Tasks that cannot be loaded and files that are
+    not there or cannot be opened are listed. Raises DataError for annotations that are malformed.
     """
     splits, unchecked = [], []
     for name in registry.tasks:
@@ -129,7 +130,7 @@ def installed_splits(registry: Registry, root: Path | None = None) -> Evaluation
             try:
                 asked = [(s.video, s.query) for s in task.samples(place, facts.name)]
                 splits.append(EvaluationSplit(name, facts.name, asked))
-            except (UserError, OSError) as exc:
+            except (MissingFileError, OSError) as exc:
                 unchecked.append(Unchecked(name, facts.name, str(exc)))
     return Evaluation(tuple(splits), tuple(unchecked))
 

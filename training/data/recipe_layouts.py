@@ -88,7 +88,7 @@ def conversations(path: Path) -> Iterator[TrainingSample]:
     records = read_lines(path) if path.suffix == ".jsonl" else read_list(path)
     for number, record in enumerate(records):
         question, answer = _turns(record)
-        spans = strict(answer).spans
+        spans = tuple(Span(span.start, span.end) for span in strict(answer).spans)
         if not spans:
             raise DataError(f"{record.where}: there is no span in the answer `{answer[-60:]}`.")
         yield TrainingSample(

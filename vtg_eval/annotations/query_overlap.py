@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from vtg_eval.errors import UserError
+from vtg_eval.errors import MissingFileError
 from vtg_eval.task import Card
 from vtg_eval.types import Group, Sample
 
@@ -24,13 +24,13 @@ def with_query_overlap(
     """Return the samples, each in a group that says whether its query stands in the train split.
 
     read: gives the samples of a split by its name. Without a train split, or its annotations, the
-    samples are as they were.
+    samples are as they were. Raises what `read` raises for annotations that are malformed.
     """
     if split == TRAIN or TRAIN not in {facts.name for facts in card.splits}:
         return tuple(samples)
     try:
         words = {normalised(sample.query) for sample in read(TRAIN)}
-    except UserError:  # the annotations are not there
+    except MissingFileError:
         return tuple(samples)
     groups = {True: Group(GROUPING, SEEN), False: Group(GROUPING, UNSEEN)}
     return tuple(

@@ -162,4 +162,4 @@ def _reading(span: Sequence[float | None] | None, choice: str | None) -> ParsedA
     """Return what counted of an answer."""
     times = [np.nan if time is None else time for time in span or ()]
     spans = (Span(*times),) if times else ()
-    return ParsedAnswer(spans=spans, letters=() if choice is None else (choice,))
+    return ParsedAnswer(listed=spans, letters=() if choice is None else (choice,))

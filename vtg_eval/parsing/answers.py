@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from string import ascii_uppercase
 from typing import NamedTuple
 
@@ -10,24 +11,22 @@ from vtg_eval.failures import Failure
 from vtg_eval.parsing.choices import Choice, choice_parser
 from vtg_eval.parsing.spans import Parse, span_parser
 from vtg_eval.protocol import AnswerRule, Protocol
-from vtg_eval.types import OutputType, Prediction, Sample, Span
+from vtg_eval.types import OutputType, Prediction, Sample, ScoredSpan, Span, SpanList, scored
 
 WHOLE_VIDEO = 0.95  # of the duration: from here on an answer says nothing
 USELESS = (Failure.MALFORMED, Failure.TOO_MANY_SPANS, Failure.REFUSED)  # but answers they are
 
 
 class ParsedAnswer(NamedTuple):  # by the hundred thousand, and a dataclass takes four times as long
-    """An answer under a protocol. `spans` are in rank order; the first is the one that counts.
+    """An answer under a protocol. `listed`: its spans, with their scores where it gave some.
 
-    Under a rule with the unit "percent" they are fractions of the duration, else seconds.
-    `scores`: one for each span, None where the answer has none. `absent`: the answer says that
-    the event never happens. `letters`: the options that it names. `saliency`: one number a clip.
-    `answered`: there was an answer at all, be it a useless one. `kinds`: what is wrong, in the
-    ledger's words.
+    The first span is the one that counts. Under a rule with the unit "percent" spans are
+    fractions of the duration, else seconds. `absent`: the answer says that the event never
+    happens. `letters`: the options that it names. `saliency`: one number a clip. `answered`:
+    there was an answer at all, be it a useless one. `kinds`: what is wrong, in the ledger's words.
     """
 
-    spans: tuple[Span, ...] = ()
-    scores: tuple[float, ...] | None = None
+    listed: SpanList = ()
     absent: bool = False
     letters: tuple[str, ...] = ()
     saliency: tuple[float, ...] | None = None
@@ -35,9 +34,21 @@ class ParsedAnswer(NamedTuple):  # by the hundred thousand, and a dataclass take
     kinds: tuple[Failure, ...] = ()
 
     @property
+    def spans(self) -> tuple[Span, ...]:
+        """The listed spans without their scores."""
+        if scored(self.listed):
+            return tuple(Span(span.start, span.end) for span in self.listed)
+        return self.listed
+
+    @property
+    def scores(self) -> tuple[float, ...] | None:
+        """One score for each listed span, None where the answer has none."""
+        return tuple(span.score for span in self.listed) if scored(self.listed) else None
+
+    @property
     def span(self) -> Span | None:
         """The span that counts."""
-        return self.spans[0] if self.spans else None
+        return self.spans[0] if self.listed else None
 
 
 def parse_answer(sample: Sample, prediction: Prediction | None, protocol: Protocol) -> ParsedAnswer:
@@ -69,12 +80,11 @@ def _read_spans(
         wrong = (Failure.FALSE_ABSENT,) if sample.target.spans else ()
         return ParsedAnswer(absent=True, saliency=saliency, kinds=_once(*kinds, *wrong))
     spans = _converted(_scaled(parse, sample), sample, prediction, rule)
-    ranked = spans[-1:] if rule.select == "last" else spans
-    found = _faults(ranked[0], sample, rule)
+    listed = spans[-1:] if rule.select == "last" else spans
+    found = _faults(listed[0], sample, rule)
     if rule.reversed == "swap":
-        ranked = tuple(Span(min(span), max(span)) for span in ranked)
-    scores = None if prediction.spans is None else prediction.scores
-    return ParsedAnswer(spans=ranked, scores=scores, saliency=saliency, kinds=_once(*kinds, *found))
+        listed = _moved(listed, lambda start, end: (min(start, end), max(start, end)))
+    return ParsedAnswer(listed=listed, saliency=saliency, kinds=_once(*kinds, *found))
 
 
 def _once(*kinds: Failure) -> tuple[Failure, ...]:
@@ -108,31 +118,38 @@ def _parse(prediction: Prediction, rule: AnswerRule) -> Parse:
     return Parse(failure=Failure.UNPARSED)
 
 
-def _scaled(parse: Parse, sample: Sample) -> tuple[Span, ...]:
+def _scaled(parse: Parse, sample: Sample) -> SpanList:
     """Return the parsed spans, those given as fractions of the duration in seconds."""
     if not parse.fractions:
         return parse.spans
     length = math.nan if sample.duration is None else sample.duration
-    return tuple(Span(span.start * length, span.end * length) for span in parse.spans)
+    return _moved(parse.spans, lambda start, end: (start * length, end * length))
 
 
 def _converted(
-    spans: tuple[Span, ...], sample: Sample, prediction: Prediction, rule: AnswerRule
-) -> tuple[Span, ...]:
+    spans: SpanList, sample: Sample, prediction: Prediction, rule: AnswerRule
+) -> SpanList:
     """Return the spans in the unit of the score."""
     if rule.unit == "percent":
         whole = 100.0 if prediction.spans is None else (sample.duration or math.nan)
-        return tuple(Span(span.start / whole, span.end / whole) for span in spans)
-    if rule.quantum:
-        return tuple(Span(*(_rounded(time, rule.quantum) for time in span)) for span in spans)
+        return _moved(spans, lambda start, end: (start / whole, end / whole))
+    if quantum := rule.quantum:
+        return _moved(spans, lambda start, end: (_rounded(start, quantum), _rounded(end, quantum)))
     return spans
+
+
+def _moved(spans: SpanList, move: Callable[[float, float], tuple[float, float]]) -> SpanList:
+    """Return the spans with other times, their scores kept."""
+    if scored(spans):
+        return tuple(ScoredSpan(*move(start, end), score) for start, end, score in spans)
+    return tuple([Span(*move(start, end)) for start, end in spans])  # faster than a generator
 
 
 def _rounded(time: float, quantum: float) -> float:
     return round(time / quantum) * quantum if math.isfinite(time) else time
 
 
-def _faults(span: Span, sample: Sample, rule: AnswerRule) -> tuple[Failure, ...]:
+def _faults(span: Span | ScoredSpan, sample: Sample, rule: AnswerRule) -> tuple[Failure, ...]:
     """Name what is wrong with the span that counts."""
     if not (math.isfinite(span.start) and math.isfinite(span.end)):
         return (Failure.NON_FINITE,)
@@ -144,7 +161,7 @@ def _faults(span: Span, sample: Sample, rule: AnswerRule) -> tuple[Failure, ...]
         found.append(Failure.ZERO_LENGTH)
     if not sample.target.spans:
         found.append(Failure.FALSE_PRESENT)
-    if span.start < 0 or (length is not None and max(span) > length):
+    if span.start < 0 or (length is not None and max(span.start, span.end) > length):
         found.append(Failure.OUT_OF_RANGE)
     if length is not None and min(span.end, length) - max(span.start, 0.0) >= WHOLE_VIDEO * length:
         found.append(Failure.WHOLE_VIDEO)

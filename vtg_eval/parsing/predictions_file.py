@@ -13,7 +13,7 @@ from typing import Any
 
 from vtg_eval.errors import DataError, UserError
 from vtg_eval.failures import Failure
-from vtg_eval.types import Prediction, Span
+from vtg_eval.types import Prediction, ScoredSpan, Span, SpanList
 
 MAX_SPANS = 1000
 
@@ -55,13 +55,11 @@ def _prediction(record: dict[str, Any]) -> Prediction:
     if isinstance(spans, list) and len(spans) > MAX_SPANS:
         return Prediction(sample, failure=Failure.TOO_MANY_SPANS)
     try:
-        rows = None if spans is None else [_row(row) for row in _list(spans)]
         saliency = record.get("saliency")
         return Prediction(
             id=sample,
             text=_text(record.get("text")),
-            spans=None if rows is None else tuple(Span(row[0], row[1]) for row in rows),
-            scores=None if rows is None else _scores(rows),
+            spans=None if spans is None else _spans([_row(row) for row in _list(spans)]),
             choice=_text(record.get("choice")),
             saliency=None if saliency is None else tuple(map(_number, _list(saliency))),
         )
@@ -69,12 +67,13 @@ def _prediction(record: dict[str, Any]) -> Prediction:
         return Prediction(sample, failure=Failure.MALFORMED)
 
 
-def _scores(rows: list[list[float]]) -> tuple[float, ...] | None:
-    """Return the spans' scores; raises TypeError where only some spans have one."""
-    scores = tuple(row[2] for row in rows if len(row) == 3)
-    if scores and len(scores) < len(rows):
+def _spans(rows: list[list[float]]) -> SpanList:
+    """Return the spans; raises TypeError where only some have a score."""
+    if len({len(row) for row in rows}) > 1:
         raise TypeError("either every span has a score or none")
-    return scores or None
+    if rows and len(rows[0]) == 3:
+        return tuple(ScoredSpan(*row) for row in rows)
+    return tuple(Span(*row) for row in rows)
 
 
 def _row(value: Any) -> list[float]:

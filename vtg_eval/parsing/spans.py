@@ -15,7 +15,7 @@ from vtg_eval.errors import UserError, suggestion
 from vtg_eval.failures import Failure
 from vtg_eval.parsing.clue_intervals import Intervals, cg_bench_intervals, vlmevalkit_intervals
 from vtg_eval.parsing.strict_answer import ABSENCE, REFUSAL, final_answer, spans_in
-from vtg_eval.types import Span
+from vtg_eval.types import Span, SpanList
 
 
 class Parse(NamedTuple):
@@ -25,7 +25,7 @@ class Parse(NamedTuple):
     fractions of the video's length, where the parser's rule tells them from seconds.
     """
 
-    spans: tuple[Span, ...] = ()
+    spans: SpanList = ()
     absent: bool = False
     failure: Failure | None = None
     fractions: bool = False

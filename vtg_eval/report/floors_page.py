@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from vtg_eval.errors import UserError
+from vtg_eval.errors import MissingFileError
 from vtg_eval.files.json_files import finite_metrics
 from vtg_eval.registry import Registry
 from vtg_eval.report.tables import metrics_table
@@ -31,6 +31,10 @@ score that does not beat these says nothing about a model. They stand beside eve
   that is the whole video.
 - **majority letter**: the letter that is right most often in these very samples. **longest
   option**: the option of most characters.
+- `vtg-eval --model baseline:NAME` runs the same predictors as models, with these very figures:
+  `whole-video`, `random`, `constant:START:END`, `majority-letter` and `longest-option`. Where a
+  task asks for a span and an option, each has its rule for both, as in the tables. Their answers
+  are text, so they have no saliency, and name no option that the annotation does not hold.
 """
 
 
@@ -42,7 +46,7 @@ def floors_page(registry: Registry, root: Path) -> str:
         for facts in task.card.splits:
             try:
                 samples = task.samples(root, facts.name)
-            except UserError:  # not there
+            except MissingFileError:
                 continue
             parts.extend(_section(registry, task, root, facts.name, samples))
     return "\n".join(parts)

@@ -29,14 +29,13 @@ from vtg_eval.report.plots import Plots, plots
 from vtg_eval.report.tables import subset_line
 from vtg_eval.run.finished import FinishedRun
 from vtg_eval.run.results import TaskResults
-from vtg_eval.scoring.blind import Blind, constant, majority
+from vtg_eval.scoring.blind import WHOLE, constant_span
 from vtg_eval.scoring.floors import fitted_constant
 from vtg_eval.scoring.score import Score, score
 from vtg_eval.types import Group, Span
 
 LONGEST_TEXT = 4000  # characters of an answer that the page keeps
 MOST_SPANS = 5  # of an answer
-WHOLE = (0.0, 1.0)
 KINDS = tuple(Failure)
 
 
@@ -171,8 +170,7 @@ def _floor_plots(scored: ScoredRun, durations: Floats, lengths: Floats) -> Plots
     if scored.fractions is None or not scored.run.samples:
         return None
     run = scored.run
-    blind = Blind("constant", constant(scored.fractions), majority)
-    answers = blind.predictions(run.samples)
+    answers = constant_span(scored.fractions).predictions(run.samples)
     result = score(run.task.card, run.samples, answers, run.spec.protocol, run.spec.split)
     return plots(measure(result, run.spec.protocol), durations, lengths)
 

@@ -13,7 +13,7 @@ import av
 import numpy as np
 import numpy.typing as npt
 
-from vtg_eval.errors import UserError, VideoError
+from vtg_eval.errors import DataError, VideoError
 from vtg_eval.run.progress import Progress
 from vtg_eval.task import Task
 from vtg_eval.types import Sample, Span
@@ -153,7 +153,7 @@ def _from_video(
         indices, back = np.unique(shown.indices[rows], return_inverse=True)
         size = _thumbnail(shown.info.height, shown.info.width)
         array, _ = store.decoder.read(path, indices.tolist(), size)
-    except (UserError, VideoError):  # an id that leads out of the data, a damaged file
+    except (DataError, VideoError):  # an id that leads out of the data, a damaged file
         return None
     return array[back], shown.info.times[rows]
 

@@ -127,6 +127,7 @@ class Runner:
 
     def _stream(self, setup: RunSetup, plan: Plan) -> RequestStream:
         adapter, protocol = self.model.adapter, setup.spec.protocol
+        adapter.begin(plan.samples)
 
         def build(sample: Sample, frames: Frames | None) -> Request:
             told = with_subtitles(setup.task, setup.root, sample, frames, protocol.prompt)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from vtg_eval.errors import UserError
+from vtg_eval.errors import NotApplicableError
 from vtg_eval.failures import Failure
 from vtg_eval.files.json_files import Metrics, finite_metrics
 from vtg_eval.parsing.answers import ParsedAnswer
@@ -46,7 +46,7 @@ def scores_across_protocols(
     apt = [p for p in apt if p.with_overrides(card.name, split).answer.unit == "seconds"]
     found = []
     for protocol in apt:
-        with suppress(UserError):
+        with suppress(NotApplicableError):
             found.append(score_answers(card, answers, protocol, split))
     return tuple(found)
 
@@ -93,7 +93,7 @@ def _said(reading: ParsedAnswer) -> tuple[object, ...]:
 def _differences(own: Score, other: Score) -> Iterable[tuple[str, str]]:
     """Name the rules of scoring that differ, where they can touch these answers."""
     several = any(len(sample.target.spans) > 1 for sample in own.samples)
-    ranked = any(len(reading.spans) > 1 for reading in other.parsed_answers)
+    ranked = any(len(reading.listed) > 1 for reading in other.parsed_answers)
     for name, said, touches in (
         ("comparator", "IoU", True),
         ("truth", "truth", True),

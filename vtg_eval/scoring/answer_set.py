@@ -10,7 +10,7 @@ from typing import NamedTuple
 from vtg_eval.failures import Failure
 from vtg_eval.parsing.answers import ParsedAnswer, parse_answer
 from vtg_eval.protocol import AnswerRule, Duplicates, Protocol
-from vtg_eval.types import Prediction, Sample, Span
+from vtg_eval.types import Prediction, Sample, scored
 
 POOLED = 10  # spans of each record, where records for one sample are pooled
 
@@ -68,8 +68,7 @@ def _cut(prediction: Prediction) -> Prediction:
     """Return the prediction with the first ten spans only."""
     if prediction.spans is None:
         return prediction
-    scores = None if prediction.scores is None else prediction.scores[:POOLED]
-    return replace(prediction, spans=prediction.spans[:POOLED], scores=scores)
+    return replace(prediction, spans=prediction.spans[:POOLED])
 
 
 def _pooled(records: Sequence[Prediction]) -> Prediction:
@@ -79,23 +78,15 @@ def _pooled(records: Sequence[Prediction]) -> Prediction:
     the list does not matter.
     """
     last = records[-1]
-    if len(records) == 1 or not last.spans or last.scores is None:
+    if len(records) == 1 or not (last.spans and scored(last.spans)):
         return last
-    spans: list[Span] = []
-    scores: list[float] = []
-    for record in records:
-        if record.spans and record.scores:
-            spans += record.spans
-            scores += record.scores
-    ranked = sorted(range(len(scores)), key=lambda place: -scores[place])  # stable; NaN as it falls
-    ranks = {place: -float(rank) for rank, place in enumerate(ranked)}
+    spans = [s for each in records if each.spans and scored(each.spans) for s in each.spans]
+    # stable; NaN as it falls
+    best_first = sorted(range(len(spans)), key=lambda place: -spans[place].score)
+    for rank, place in enumerate(best_first):
+        spans[place] = spans[place]._replace(score=-float(rank))
     own = len(spans) - len(last.spans)
-    order = (*range(own, len(spans)), *range(own))
-    return replace(
-        last,
-        spans=tuple(spans[place] for place in order),
-        scores=tuple(ranks[place] for place in order),
-    )
+    return replace(last, spans=(*spans[own:], *spans[:own]))
 
 
 def _ledger(parsed_answers: Iterable[ParsedAnswer], strays: Counter[Failure]) -> dict[Failure, int]:

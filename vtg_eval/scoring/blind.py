@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,18 +19,34 @@ Fractions = tuple[float, float]
 Spans = Callable[[Sequence[Sample]], Sequence[Span]]
 Letters = Callable[[Sequence[Sample]], Sequence[str | None]]
 
+WHOLE: Fractions = (0.0, 1.0)
+MAJORITY, LONGEST = "majority letter", "longest option"
+
 
 @dataclass(frozen=True, slots=True)
 class Blind:
-    """A predictor: its name and how it answers questions for spans and for options."""
+    """A predictor: the name of its spans, how it draws them, and its rule for options.
+
+    letters: a name in `LETTERS`; "majority letter" holds where no sample's options are known. Some
+    answers depend on all samples, so a predictor is given those that are scored, in the
+    annotation's order.
+    """
 
     name: str
     spans: Spans
-    letters: Letters
+    letters: str = MAJORITY
+
+    def label(self, samples: Sequence[Sample]) -> str:
+        """Return the predictor's name on these samples: of its spans, its options or both."""
+        asked = {sample.asks for sample in samples}
+        spans = [] if asked == {OutputType.CHOICE} else [self.name]
+        letters = [] if asked == {OutputType.SPANS} else [self._letters(samples)]
+        return ", ".join(spans + letters)
 
     def predictions(self, samples: Sequence[Sample]) -> list[Prediction]:
         """Answer every sample with what it asks for."""
-        answers = zip(samples, self.spans(samples), self.letters(samples), strict=True)
+        letters = LETTERS[self._letters(samples)](samples)
+        answers = zip(samples, self.spans(samples), letters, strict=True)
         return [
             Prediction(
                 sample.id,
@@ -40,6 +56,14 @@ class Blind:
             )
             for sample, span, letter in answers
         ]
+
+    def _letters(self, samples: Sequence[Sample]) -> str:
+        return self.letters if any(sample.options for sample in samples) else MAJORITY
+
+
+def constant_span(fractions: Fractions) -> Blind:
+    """Return the predictor of the same fractions of the duration everywhere."""
+    return Blind(f"constant [{fractions[0]:g}, {fractions[1]:g}]", constant(fractions))
 
 
 def constant(fractions: Fractions) -> Spans:
@@ -62,26 +86,25 @@ def drawn(samples: Sequence[Sample]) -> list[Span]:
 
 def majority(samples: Sequence[Sample]) -> list[str | None]:
     """Answer the letter that is right most often in these very samples (of several the first)."""
-    return [majority_letter(samples)] * len(samples)
-
-
-def majority_letter(samples: Sequence[Sample]) -> str | None:
-    """Return the letter that is right most often; None where no sample has options."""
     counts = Counter(s.target.choice for s in samples if s.target.choice is not None)
-    return min(counts, key=lambda letter: (-counts[letter], letter)) if counts else None
+    best = min(counts, key=lambda letter: (-counts[letter], letter)) if counts else None
+    return [best] * len(samples)
 
 
 def longest(samples: Sequence[Sample]) -> list[str | None]:
-    """Answer the option of most characters (of several the first)."""
-    return [longest_option(sample) for sample in samples]
+    """Answer the option of most characters (of several the first); None where there is none."""
+    return [
+        max(zip(sample.options, sample.letters, strict=True), key=lambda pair: len(pair[0]))[1]
+        if sample.options
+        else None
+        for sample in samples
+    ]
 
 
-def longest_option(sample: Sample) -> str | None:
-    """Return the letter of the longest option; None where there are no options."""
-    if not sample.options:
-        return None
-    lengths = [len(option) for option in sample.options]
-    return sample.letters[lengths.index(max(lengths))]
+LETTERS: Mapping[str, Letters] = {MAJORITY: majority, LONGEST: longest}
+WHOLE_VIDEO = Blind("whole video", constant(WHOLE))
+RANDOM = Blind("random", drawn, LONGEST)
+LONGEST_OPTION = Blind("whole video", constant(WHOLE), LONGEST)
 
 
 def fit_constant(train: Sequence[Sample], step: float = GRID) -> Fractions | None:

@@ -8,17 +8,18 @@ from pathlib import Path
 
 import numpy as np
 
-from vtg_eval.errors import UserError
+from vtg_eval.errors import MissingFileError
 from vtg_eval.metrics.iou import Floats, iou
 from vtg_eval.protocol import Protocol
 from vtg_eval.scoring.blind import (
+    LONGEST_OPTION,
+    RANDOM,
+    WHOLE,
+    WHOLE_VIDEO,
     Blind,
     Fractions,
-    constant,
-    drawn,
+    constant_span,
     fit_constant,
-    longest,
-    majority,
 )
 from vtg_eval.scoring.score import score
 from vtg_eval.task import Card, Task
@@ -51,33 +52,22 @@ def floors(
     fitted: the constant span, where the card names none. Empty where a duration is unknown and
     spans are asked for, for then the predictors are not defined on the same samples.
     """
-    asked = {sample.asks for sample in samples}
-    texts = any(sample.options for sample in samples)
     unknown = any(s.duration is None for s in samples if s.asks is not OutputType.CHOICE)
     if not samples or unknown:
         return ()
+    predictors = _predictors({s.asks for s in samples}, card.constant_span or fitted)
     found = []
-    for blind in _predictors(asked, texts, card.constant_span or fitted):
+    for label, blind in {each.label(samples): each for each in predictors}.items():
         result = score(card, samples, blind.predictions(samples), protocol, split)
-        found.append(Floor(blind.name, result.metrics, result.table.narrow))
+        found.append(Floor(label, result.metrics, result.table.narrow))
     return tuple(found)
 
 
-def _predictors(asked: set[OutputType], texts: bool, fitted: Fractions | None) -> list[Blind]:
-    """texts: whether the options' texts are known, so that one of them is the longest."""
-    whole = constant((0.0, 1.0))
-    letters, name = (longest, "longest option") if texts else (majority, "majority letter")
+def _predictors(asked: set[OutputType], fitted: Fractions | None) -> list[Blind]:
     if asked == {OutputType.CHOICE}:
-        return [Blind("majority letter", whole, majority), Blind("longest option", whole, longest)]
-    both = asked != {OutputType.SPANS}
-    found = [
-        Blind("whole video" + ", majority letter" * both, whole, majority),
-        Blind("random" + f", {name}" * both, drawn, letters),
-    ]
-    if fitted and fitted != (0.0, 1.0):  # else it is the whole video
-        name = f"constant [{fitted[0]:g}, {fitted[1]:g}]"
-        found.append(Blind(name + ", majority letter" * both, constant(fitted), majority))
-    return found
+        return [WHOLE_VIDEO, LONGEST_OPTION]
+    constants = [constant_span(fitted)] if fitted and fitted != WHOLE else []
+    return [WHOLE_VIDEO, RANDOM, *constants]
 
 
 def task_floors(
@@ -91,14 +81,15 @@ def task_floors(
 def fitted_constant(task: Task, root: Path, split: str) -> Fractions | None:
     """Return the constant span with the best mIoU on the train split, else on the val split.
 
-    None where neither is another split than `split` and on this machine.
+    None where neither is another split than `split` and on this machine. Raises DataError for
+    annotations that are malformed.
     """
     known = {facts.name for facts in task.card.splits} - {split}
     for name in FIT_SPLITS:
         if name in known:
             try:
                 return fit_constant(task.samples(root, name))
-            except UserError:  # not on this machine
+            except MissingFileError:
                 continue
     return None
 

@@ -7,7 +7,7 @@ from itertools import chain
 
 import numpy as np
 
-from vtg_eval.errors import UserError
+from vtg_eval.errors import NotApplicableError
 from vtg_eval.metrics.grounding import (
     MEAN_IOU,
     best_ious,
@@ -35,7 +35,7 @@ def grounding(
 ) -> Table:
     """Score the span that counts (and where the rule asks for it, those ranked after it).
 
-    Raises UserError where the rule needs durations that the annotation does not have.
+    Raises NotApplicableError where the rule needs durations that the annotation does not have.
     """
     rule = protocol.score
     parsed_answers, kept = merged_repeats(samples, parsed_answers, protocol)
@@ -103,9 +103,9 @@ def ranked_spans(parsed_answers: Sequence[ParsedAnswer], rule: ScoreRule) -> tup
     """Return [N, R, 2], each answer's spans in rank order, and [N, R], which of them exist."""
     depth = max(rule.ranks)
     every = rule.nms >= 0 or rule.nms_below >= 0 or rule.order == "score"
-    width = max((len(r.spans) for r in parsed_answers), default=0) if every else depth
+    width = max((len(r.listed) for r in parsed_answers), default=0) if every else depth
     spans = padded([reading.spans[:width] for reading in parsed_answers], max(width, depth))
-    counts = np.array([len(reading.spans) for reading in parsed_answers])
+    counts = np.array([len(reading.listed) for reading in parsed_answers])
     given = np.arange(spans.shape[1]) < counts[:, None]
     if rule.order == "score":
         scores = padded([[(s, s) for s in _scores(r)] for r in parsed_answers], spans.shape[1])
@@ -117,7 +117,7 @@ def ranked_spans(parsed_answers: Sequence[ParsedAnswer], rule: ScoreRule) -> tup
 
 def _scores(reading: ParsedAnswer) -> Sequence[float]:
     """Return one score for each span; spans without scores are ranked as listed."""
-    return range(0, -len(reading.spans), -1) if reading.scores is None else reading.scores
+    return reading.scores or range(0, -len(reading.listed), -1)
 
 
 def target_spans(samples: Sequence[Sample], protocol: Protocol) -> tuple[Floats, Mask]:
@@ -150,10 +150,10 @@ def padded(spans: Sequence[Sequence[tuple[float, float]]], width: int = 0) -> Fl
 
 
 def known_durations(samples: Sequence[Sample], protocol: Protocol) -> Floats:
-    """Return durations [N] in seconds; raises UserError where one is not known."""
+    """Return durations [N] in seconds; raises NotApplicableError where one is not known."""
     missing = next((sample.id for sample in samples if sample.duration is None), None)
     if missing is not None:
-        raise UserError(
+        raise NotApplicableError(
             f"The protocol {protocol.name} needs every video's duration, and {missing} has none: "
             "add the benchmark's file of durations."
         )

@@ -22,7 +22,7 @@ from vtg_eval.parsing.answers import ParsedAnswer
 from vtg_eval.protocol import Protocol, ScoreRule
 from vtg_eval.scoring.table import Column, Mask, Table, in_denominator
 from vtg_eval.task import Card
-from vtg_eval.types import Sample
+from vtg_eval.types import Sample, scored
 
 NOWHERE = np.array([[-1.0, -1.0]])  # a span without length fits nothing
 NO_SALIENCY = np.zeros(1)
@@ -71,12 +71,12 @@ def _ranked(parsed_answers: Sequence[ParsedAnswer], rule: ScoreRule) -> _Ranked:
     """Return the spans; without scores they are ranked as listed."""
     spans, scores = [], []
     for reading in parsed_answers:
-        # only scored spans are pooled, so that those without scores have one record's limit
-        listed = reading.spans if reading.scores is not None else reading.spans[:MAX_SPANS]
-        spans.append(np.array(listed, dtype=np.float64) if listed else NOWHERE)
-        given = reading.scores if listed else None
-        ranks = -np.arange(len(spans[-1]), dtype=np.float64)
-        scores.append(ranks if given is None else np.array(given, dtype=np.float64))
+        table = np.array(reading.listed, dtype=np.float64) if reading.listed else NOWHERE
+        if not scored(reading.listed):
+            # only scored spans are pooled, so that those without scores have one record's limit
+            table = np.column_stack([table, -np.arange(len(table))])[:MAX_SPANS]
+        spans.append(table[:, :2])
+        scores.append(table[:, 2])
     pooled = rule.duplicates == "pool"  # with ten spans of each record
     return _Ranked(spans, scores, max(map(len, spans), default=0) if pooled else MAX_SPANS)
 

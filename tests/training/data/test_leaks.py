@@ -19,7 +19,7 @@ from vtg_eval.training.data.report import leak_table
 from vtg_eval.training.data.sample import TrainingSample
 
 from tests.reference_data import BENCHMARKS, needs_benchmarks
-from vtg_eval.errors import UserError
+from vtg_eval.errors import DataError, UserError
 from vtg_eval.registry import Registry
 from vtg_eval.types import Span
 
@@ -135,6 +135,12 @@ def test_every_installed_split_is_read_or_listed_but_no_train_split(tmp_path):
     assert ("synth_vtg", "test") in {(s.task, s.name) for s in found.splits}
     assert ("charades_sta", "test") in {(u.task, u.name) for u in found.unchecked}
     assert not [name for name in names if name[1] == "train"]
+
+
+def test_a_malformed_split_is_not_taken_for_a_missing_one(tmp_path):
+    (tmp_path / "charades_sta_test.txt").write_text("nonsense\n")
+    with pytest.raises(DataError, match=r"charades_sta_test\.txt, line 1"):
+        installed_splits(Registry.discover(), tmp_path)
 
 
 @needs_benchmarks
