@@ -1,6 +1,6 @@
 """A small hand-made grounding task for tests of scoring."""
 
-from vtg_eval.protocol import AnswerRule, Protocol, ScoreRule
+from vtg_eval.protocol import AnswerRule, ResolvedProtocol, ScoreRule
 from vtg_eval.task import Card, SplitMetadata
 from vtg_eval.types import Prediction, Sample, Span, Target
 
@@ -28,8 +28,8 @@ def spans(name: str, *given: tuple[float, float]) -> Prediction:
     return Prediction(name, spans=tuple(Span(*span) for span in given))
 
 
-def protocol(answer: AnswerRule | None = None, **score: object) -> Protocol:
-    return Protocol(
+def protocol(answer: AnswerRule | None = None, **score: object) -> ResolvedProtocol:
+    return ResolvedProtocol(
         "test@1", "a test", "here", answer=answer or AnswerRule(), score=ScoreRule(**score)
     )
 

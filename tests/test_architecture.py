@@ -24,7 +24,7 @@ ORDER: Mapping[str, tuple[str, ...]] = {
     "vtg_eval": (
         *("errors", "types", "failures", "hookspecs", "statistics", "files", "protocol"),
         *("question", "metrics", "parsing", "video", "task", "annotations", "scoring"),
-        *("registry", "engines", "data", "adapter", "doctor", "checkpoint", "run"),
+        *("registry", "engines", "data", "adapter", "checkpoint", "run", "doctor"),
         *("comparison", "report", "cli"),
     ),
     "training": (

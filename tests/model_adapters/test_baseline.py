@@ -9,10 +9,10 @@ from vtg_eval.adapter import Adapter, Checkpoint
 from vtg_eval.errors import UserError
 from vtg_eval.parsing.answers import parse_answer
 from vtg_eval.parsing.spans import strict
-from vtg_eval.protocol import Protocol
+from vtg_eval.protocol import ResolvedProtocol
 from vtg_eval.types import OutputType, Prediction, Sample, Span, Target
 
-PROTOCOL = Protocol("p@1", "", "")
+PROTOCOL = ResolvedProtocol("p@1", "", "")
 SAMPLE = Sample("v:0", "v", "it stops", Target(), duration=30.96)
 
 

@@ -5,7 +5,7 @@ from dataclasses import asdict, replace
 import pytest
 
 from vtg_eval.files.digests import differences
-from vtg_eval.protocol import FrameRule, Protocol
+from vtg_eval.protocol import FrameRule, ResolvedProtocol
 from vtg_eval.run.finished import protocol_from_json
 from vtg_eval.run.spec import RunSpec, annotation_digest
 from vtg_eval.types import Group, Sample, Span, Target
@@ -19,7 +19,7 @@ SPEC = RunSpec(
     split="test",
     annotations="a0",
     limit=None,
-    protocol=Protocol("strict@1", "s", "here", notes=("n",)),
+    protocol=ResolvedProtocol("strict@1", "s", "here", notes=("n",)),
     engine="fake",
     engine_args={"b": 1, "a": [1, 2]},
 )

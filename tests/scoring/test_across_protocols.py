@@ -2,7 +2,7 @@ import math
 
 from grounding_case import CARD, SAMPLES, protocol, sample, spans
 
-from vtg_eval.protocol import AnswerRule
+from vtg_eval.protocol import AnswerRule, Protocol
 from vtg_eval.scoring.across_protocols import protocol_scores, scores_across_protocols
 from vtg_eval.scoring.answer_set import AnswerSet
 from vtg_eval.scoring.score import score
@@ -14,12 +14,15 @@ STRICT = protocol()
 def rows(answers, *rules, samples=SAMPLES):
     own = score(CARD, samples, answers, STRICT, "test")
     return protocol_scores(
-        own, scores_across_protocols(CARD, AnswerSet(samples, answers), rules, "test")
+        own,
+        scores_across_protocols(CARD, AnswerSet(samples, answers), map(Protocol, rules), "test"),
     )
 
 
 def test_other_tasks_and_other_units_are_left_out():
-    rules = [protocol(), protocol(AnswerRule(unit="percent")), protocol(comparator=">")]
+    rules = map(
+        Protocol, [protocol(), protocol(AnswerRule(unit="percent")), protocol(comparator=">")]
+    )
     found = scores_across_protocols(CARD, AnswerSet(SAMPLES, [spans("a/0", (0, 5))]), rules, "test")
     assert [each.metrics["R1@0.5"] for each in found] == [100 / 3, 0.0]
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from vtg_eval.errors import UserError, suggestion
-from vtg_eval.protocol import PromptRule, Protocol
+from vtg_eval.protocol import PromptRule, ResolvedProtocol
 
 WORDINGS = ("text", "choice", "grounded_choice")
 PROFILE_FILE = "vtg_eval_profile.toml"
@@ -34,7 +34,7 @@ class Profile:
     fps: float | None = None
     prompt_prefix: str = ""
 
-    def applied(self, protocol: Protocol) -> Protocol:
+    def applied(self, protocol: ResolvedProtocol) -> ResolvedProtocol:
         """Return the protocol as it holds for this checkpoint."""
         frames = protocol.frames
         return replace(

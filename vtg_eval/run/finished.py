@@ -9,7 +9,7 @@ from typing import Any
 
 from vtg_eval.errors import UserError
 from vtg_eval.files.digests import subset_digest
-from vtg_eval.protocol import RULES, Protocol
+from vtg_eval.protocol import RULES, Protocol, ResolvedProtocol
 from vtg_eval.registry import Registry
 from vtg_eval.run.folder import RunFolder
 from vtg_eval.run.journal import Record, read_journal
@@ -121,13 +121,14 @@ def _spec(path: Path, manifest: Manifest) -> tuple[RunSpec, Subset]:
     return spec, manifest.subset
 
 
-def protocol_from_json(table: Mapping[str, Any]) -> Protocol:
+def protocol_from_json(table: Mapping[str, Any]) -> ResolvedProtocol:
     """Return the protocol that a manifest holds in full; raises KeyError or TypeError."""
     parts = {
         part: replace(rule, **{key: _tupled(value) for key, value in table[part].items()})
         for part, rule in RULES.items()
     }
-    return Protocol(**{**{key: _tupled(value) for key, value in table.items()}, **parts})
+    rest = {key: _tupled(value) for key, value in table.items() if key != "overrides"}
+    return ResolvedProtocol(**{**rest, **parts})
 
 
 def _tupled(value: Any) -> Any:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from vtg_eval.files.digests import canonical, sha256
-from vtg_eval.protocol import Protocol
+from vtg_eval.protocol import ResolvedProtocol
 from vtg_eval.types import Sample
 
 
@@ -31,7 +31,7 @@ class RunSpec:
     split: str
     annotations: str
     limit: int | None
-    protocol: Protocol
+    protocol: ResolvedProtocol
     engine: str
     engine_args: Mapping[str, Any] = field(default_factory=dict)
     dtype: str = "auto"
@@ -41,7 +41,8 @@ class RunSpec:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, the same whether fresh or read back from a file."""
-        plain: dict[str, Any] = json.loads(canonical(asdict(self)))
+        table = {**asdict(self), "protocol": self.protocol.to_json()}
+        plain: dict[str, Any] = json.loads(canonical(table))
         return plain
 
     @property
