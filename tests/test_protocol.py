@@ -57,6 +57,13 @@ def test_only_tasks_refuses_others(tmp_path):
         found.for_task("b", "grounding")
 
 
+def test_what_a_file_says_cannot_ask_or_score_before_it_is_resolved():
+    written = PROTOCOLS["strict@1"]
+    for part in ("frames", "prompt", "generation", "answer", "score"):
+        assert hasattr(written.without_task, part)
+        assert not hasattr(written, part)
+
+
 @pytest.mark.parametrize("name", PROTOCOLS)
 def test_shipped_protocols_are_sound(name):
     found = PROTOCOLS[name]

@@ -94,7 +94,7 @@ def _add_work(parser: argparse.ArgumentParser, flag: str = "--out") -> None:
     parser.add_argument(
         flag,
         type=Path,
-        dest="work",
+        dest="workspace",
         metavar="DIR",
         help="the folder that all stages of the recipe share (default: runs/ and its name)",
     )

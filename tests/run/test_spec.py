@@ -4,8 +4,10 @@ from dataclasses import asdict, replace
 
 import pytest
 
+from vtg_eval.checkpoint.profile import Profile
 from vtg_eval.files.digests import differences
 from vtg_eval.protocol import FrameRule, ResolvedProtocol
+from vtg_eval.registry import Registry
 from vtg_eval.run.finished import protocol_from_json
 from vtg_eval.run.spec import RunSpec, annotation_digest
 from vtg_eval.types import Group, Sample, Span, Target
@@ -62,6 +64,46 @@ def test_a_spec_read_back_from_its_file_differs_in_nothing() -> None:
 
 def test_a_protocol_survives_the_manifest() -> None:
     assert protocol_from_json(SPEC.to_json()["protocol"]) == SPEC.protocol
+
+
+@pytest.mark.parametrize(
+    ("task", "split", "protocol", "profile", "digest"),
+    [
+        (
+            *("qvhighlights", "val", "strict@1", Profile()),
+            "abc8934193c9117deee7f1b80cf15d5bc9e349636455da79ca294054a7673daa",
+        ),
+        (
+            *("mlvu", "dev", "lmms-eval@0.7"),
+            Profile(fps=1.0, max_tokens=128, prompt_prefix="Look closely.\n"),
+            "0ba3606d9eae8a2fc27b7764a6f2b6061a17b96b662d2d5d71658e037208811b",
+        ),
+        (
+            *("tempcompass", "yes_no", "tempcompass@1", Profile()),
+            "2b4c485bd2b7499e4eb95cb62db4d7572948ce33d6604c2159d805ba382f626f",
+        ),
+    ],
+)
+def test_runs_made_before_keep_their_folder(
+    task: str, split: str, protocol: str, profile: Profile, digest: str
+) -> None:
+    registry = Registry.discover()
+    spec = RunSpec(
+        model="a-model",
+        checkpoint="c0",
+        adapter="qwen3_vl",
+        task=task,
+        task_version="1-A",
+        split=split,
+        annotations="a0",
+        limit=None,
+        protocol=profile.applied(registry.protocol_for(registry.task(task).card, protocol, split)),
+        engine="vllm",
+        decoder="pyav",
+    )
+    assert spec.digest == digest
+    assert spec.folder_name == f"a-model-{task}-{protocol}-{digest[:8]}"
+    assert spec.to_json()["protocol"]["overrides"] == {}
 
 
 def test_the_annotations_digest_sees_every_change() -> None:
