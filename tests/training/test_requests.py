@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -181,44 +181,62 @@ def annotate_videomme(root: Path) -> None:
     (root / "videomme/output_test_template.json").write_text(json.dumps([video]))
 
 
-@pytest.mark.parametrize(
-    ("task", "split", "protocol", "annotate", "words"),
-    [
-        ("qvhighlights", "val", "strict@1", annotate_qvhighlights, "of each such moment"),
-        ("videomme", "test", "strict-subtitles@1", annotate_videomme, "so they say"),
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A recipe on a task's split of one sample, and what a run asks of that sample."""
+
+    registry: Registry
+    recipe: Recipe
+    sample: TrainingSample
+    evaluated: Request
+
+
+@pytest.fixture(
+    params=[
+        ("qvhighlights:val", "strict@1", annotate_qvhighlights, "of each such moment"),
+        ("videomme:test", "strict-subtitles@1", annotate_videomme, "so they say"),
     ],
+    ids=lambda param: param[0],
 )
-def test_difficulty_asks_what_a_run_asks(
-    task: str, split: str, protocol: str, annotate, words: str, root: Path
-) -> None:
-    """Both from the annotation file to the engine."""
+def case(request: pytest.FixtureRequest, root: Path) -> Case:
+    name, protocol, annotate, words = request.param
     annotate(root)
     registry = fakes.make_registry(vtg_eval.video, rollouts)
-    (sample,) = registry.task(task).samples(root, split)
-    path = registry.task(task).video_path(root, sample.video)
+    task, split = registry.task(name.partition(":")[0]), name.partition(":")[2]
+    path = task.video_path(root, task.samples(root, split)[0].video)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_clock(path, frames=24, rate=12, height=64, width=64)
-
     RolloutEngine.reset()
     options = RunOptions("nano", protocol, split, root, engine="rollouts", quiet=True)
     with closing(Runner(options, registry)) as runner:
-        runner.run(runner.setup(task), root / "run")
+        runner.run(runner.setup(task.card.name), root / "run")
     (evaluated,) = RolloutEngine.requests.values()
     assert words in evaluated.prompt
+    rule, data = ModelRule("nano", protocol=protocol), DataRule((f"task:{name}",))
+    difficulty = DifficultyRule(rollouts=1, engine="rollouts")
+    recipe = with_task_data(Recipe("tiny", "", "", rule, data, difficulty=difficulty), registry)
+    (sample,) = load_samples(map(Path, recipe.data.train))
+    return Case(registry, recipe, sample, evaluated)
 
-    recipe = with_task_data(
-        Recipe(
-            "tiny", "", "", ModelRule("nano", protocol=protocol),
-            DataRule((f"task:{task}:{split}",)),
-            difficulty=DifficultyRule(rollouts=1, engine="rollouts"),
-        ),
-        registry,
-    )  # fmt: skip
-    samples = load_samples(map(Path, recipe.data.train))
+
+def test_difficulty_asks_what_a_run_asks(case: Case, root: Path) -> None:
+    """Both from the annotation file to the engine."""
     RolloutEngine.reset()
-    run_difficulty(recipe, samples, "nano", root / "difficulty", registry)
+    run_difficulty(case.recipe, [case.sample], "nano", root / "difficulty", case.registry)
     (trained,) = RolloutEngine.requests.values()
-    assert same(trained, evaluated)
+    assert same(trained, case.evaluated)
+
+
+def test_sft_and_rl_ask_what_a_run_asks(case: Case) -> None:
+    pytest.importorskip("transformers", reason="needs the extra hf")
+    from vtg_eval.training.trainers.batches import Example, find_source, make_batches
+
+    source = find_source(case.recipe.model, case.registry)
+    batches, _ = make_batches(source, case.registry)
+    contexts = SampleContexts(case.recipe.model, source.folder, case.registry)
+    video = Path(case.recipe.data.videos) / case.sample.video
+    example = Example(case.sample.to_sample(), video, contexts.of(case.sample))
+    assert same(batches.request(example), case.evaluated)
 
 
 def same(one: Request, other: Request) -> bool:
