@@ -203,7 +203,7 @@ def export(
 def _check(exporter: Exporter, to: str, layout: Layout, samples: Sequence[TrainingSample]) -> None:
     if not samples:
         raise UserError("There is no sample to export.")
-    for protocol, asks in {(exporter.protocol(sample), sample.asks) for sample in samples}:
+    for protocol, asks in dict.fromkeys((exporter.protocol(s), s.asks) for s in samples):
         words = wording(asks, protocol.prompt)
         if not words:
             raise UserError(f"The protocol {protocol.name} has no prompt that asks for {asks}.")

@@ -145,6 +145,12 @@ def test_the_prompt_is_the_protocols_with_the_video_where_it_says() -> None:
             "frame times|uniform|no prompt",
         ),
         ("verl", [sample(options=("a", "b"), choice="A")], TIMELENS, "no prompt that asks for"),
+        (
+            "verl",
+            [sample(spans=(), options=("a", "b"), choice="A")],
+            REGISTRY.protocol("strict-subtitles@1").without_task,
+            "shows frame times or subtitles",
+        ),
     ],
 )
 def test_what_cannot_be_exported_is_refused(tmp_path, to, samples, protocol, says) -> None:
