@@ -15,7 +15,7 @@ import numpy as np
 from vtg_eval.adapter import Adapter, Checkpoint
 from vtg_eval.engines.base import Request
 from vtg_eval.errors import UserError, suggestion
-from vtg_eval.protocol import FrameRule, Protocol
+from vtg_eval.protocol import FrameRule, ResolvedProtocol
 from vtg_eval.scoring.blind import LONGEST_OPTION, RANDOM, WHOLE_VIDEO, Blind, constant_span
 from vtg_eval.types import OutputType, Prediction, Sample
 from vtg_eval.video.frames import Frames
@@ -46,7 +46,7 @@ class BaselineAdapter(Adapter):
         """Return the size as it is; no frame is ever looked at."""
         return height, width
 
-    def request(self, sample: Sample, frames: Frames | None, protocol: Protocol) -> Request:
+    def request(self, sample: Sample, frames: Frames | None, protocol: ResolvedProtocol) -> Request:
         """Return the answer "B", "START to END" or both, as the sample asks.
 
         Raises ValueError where a span is asked for and the duration is not known.

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from vtg_eval.adapter import Adapter, Checkpoint
 from vtg_eval.engines.base import Request
 from vtg_eval.errors import UserError
-from vtg_eval.protocol import FrameRule, PromptRule, Protocol
+from vtg_eval.protocol import FrameRule, PromptRule, ResolvedProtocol
 from vtg_eval.question import question
 from vtg_eval.types import Sample
 from vtg_eval.video.frames import Frames
@@ -59,7 +59,7 @@ class QwenVLAdapter(Adapter):
         """Return the (height, width) in px at which `frames` frames of a video are shown."""
         return frame_size(height, width, frames, rule, self.factor)
 
-    def request(self, sample: Sample, frames: Frames | None, protocol: Protocol) -> Request:
+    def request(self, sample: Sample, frames: Frames | None, protocol: ResolvedProtocol) -> Request:
         """Return the model's input for one sample, with the times the model is told."""
         if frames is None:
             raise ValueError("this model needs frames")

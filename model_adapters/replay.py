@@ -7,7 +7,7 @@ from pathlib import Path
 from vtg_eval.adapter import Adapter, Checkpoint
 from vtg_eval.engines.base import Request
 from vtg_eval.errors import UserError
-from vtg_eval.protocol import FrameRule, Protocol
+from vtg_eval.protocol import FrameRule, ResolvedProtocol
 from vtg_eval.run.journal import read_journal
 from vtg_eval.types import Sample
 from vtg_eval.video.frames import Frames
@@ -31,7 +31,7 @@ class ReplayAdapter(Adapter):
         """Return the size as it is; no frame is ever looked at."""
         return height, width
 
-    def request(self, sample: Sample, frames: Frames | None, protocol: Protocol) -> Request:
+    def request(self, sample: Sample, frames: Frames | None, protocol: ResolvedProtocol) -> Request:
         """Return the earlier answer; raises ValueError where that run has none for the sample."""
         if sample.id not in self._answers:
             raise ValueError("the replayed run has no answer to this sample")

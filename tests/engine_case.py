@@ -13,7 +13,7 @@ from tests.tiny_checkpoints import tiny_qwen2_5_vl, tiny_qwen3_vl
 from vtg_eval.adapter import Adapter
 from vtg_eval.checkpoint.resolve import resolve
 from vtg_eval.engines.base import Request
-from vtg_eval.protocol import FrameRule, PromptRule, Protocol
+from vtg_eval.protocol import FrameRule, PromptRule, ResolvedProtocol
 from vtg_eval.registry import Registry
 from vtg_eval.types import Sample, Target
 from vtg_eval.video.frames import Frames, VideoInfo
@@ -22,7 +22,7 @@ FAMILIES: dict[str, Callable[[Path], Path]] = {
     "qwen2_5_vl": tiny_qwen2_5_vl,
     "qwen3_vl": tiny_qwen3_vl,
 }
-PROTOCOL = Protocol(
+PROTOCOL = ResolvedProtocol(
     name="test@1",
     summary="",
     source="",

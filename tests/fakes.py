@@ -30,7 +30,7 @@ from vtg_eval.engines.base import Completion, Engine, EngineOptions, Request
 from vtg_eval.errors import UserError, VideoError
 from vtg_eval.failures import Finish
 from vtg_eval.hookspecs import AdapterEntry, Entry, hookimpl
-from vtg_eval.protocol import FrameRule, GenerationRule, Protocol
+from vtg_eval.protocol import FrameRule, GenerationRule, ResolvedProtocol
 from vtg_eval.registry import Registry
 from vtg_eval.task import Card, SplitMetadata, Task
 from vtg_eval.types import Group, Sample, Span, Target
@@ -113,7 +113,7 @@ class FakeAdapter(Adapter):
     def frame_size(self, height: int, width: int, frames: int, rule: FrameRule) -> tuple[int, int]:
         return 8, 8
 
-    def request(self, sample: Sample, frames: Frames | None, protocol: Protocol) -> Request:
+    def request(self, sample: Sample, frames: Frames | None, protocol: ResolvedProtocol) -> Request:
         assert frames is not None
         prompt = protocol.prompt.text.replace("{query}", sample.query)
         times = tuple(frames.times[::2].tolist())

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from vtg_eval.protocol import AnswerRule, Protocol, ScoreRule
+from vtg_eval.protocol import AnswerRule, ResolvedProtocol, ScoreRule
 from vtg_eval.task import Card, SplitMetadata
 from vtg_eval.types import Prediction, Sample, Span, Target
 
@@ -30,8 +30,8 @@ def spans(name: str, *given: tuple[float, float]) -> Prediction:
     return Prediction(name, spans=tuple(Span(*span) for span in given))
 
 
-def protocol(answer: AnswerRule | None = None, **score: Any) -> Protocol:
-    return Protocol(
+def protocol(answer: AnswerRule | None = None, **score: Any) -> ResolvedProtocol:
+    return ResolvedProtocol(
         "test@1", "a test", "here", answer=answer or AnswerRule(), score=ScoreRule(**score)
     )
 

@@ -1,4 +1,4 @@
-"""A plug-in for tests of difficulty: an engine whose answers depend on the rollout's id alone."""
+"""A plug-in for tests of requests: an engine whose answers depend on the request's id alone."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ class RolloutEngine(Engine):
     """To be set by a test: `stop_after` (answers, then it breaks), `refuse` (ids that fail)."""
 
     asked: list[str]
+    requests: dict[str, Request]
     rules: list[GenerationRule]
     stop_after: int | None
     refuse: frozenset[str]
 
     @classmethod
     def reset(cls, stop_after: int | None = None, refuse: Iterable[str] = ()) -> None:
-        cls.asked, cls.rules = [], []
+        cls.asked, cls.requests, cls.rules = [], {}, []
         cls.stop_after, cls.refuse = stop_after, frozenset(refuse)
 
     def __init__(self, checkpoint: Path, rule: GenerationRule, options: EngineOptions) -> None:
@@ -34,6 +35,7 @@ class RolloutEngine(Engine):
             if self.stop_after is not None and len(self.asked) >= self.stop_after:
                 raise RuntimeError("out of order")
             self.asked.append(request.sample_id)
+            self.requests[request.sample_id] = request
             if request.sample_id in self.refuse:
                 yield failed(request, "no memory")
             else:

@@ -22,12 +22,12 @@ def load(tmp_path: Path, text: str):
 
 def test_defaults_and_overrides(tmp_path):
     found = load(tmp_path, "[score]\nnms = 0.4\n[tasks.a.score]\nranks = [1, 5]\nnms = 1\n")
-    assert (found.score.nms, found.score.ranks) == (0.4, (1,))
+    assert (found.without_task.score.nms, found.without_task.score.ranks) == (0.4, (1,))
     assert (
         found.for_task("a", "grounding").score.nms,
         found.for_task("a", "grounding").score.ranks,
     ) == (1.0, (1, 5))
-    assert found.for_task("b", "grounding").score == found.score
+    assert found.for_task("b", "grounding").score == found.without_task.score
 
 
 @pytest.mark.parametrize(
@@ -68,10 +68,17 @@ def test_only_tasks_refuses_others(tmp_path):
         found.for_task("b", "grounding")
 
 
+def test_what_a_file_says_cannot_ask_or_score_before_it_is_resolved():
+    written = PROTOCOLS["strict@1"]
+    for part in ("frames", "prompt", "generation", "answer", "score"):
+        assert hasattr(written.without_task, part)
+        assert not hasattr(written, part)
+
+
 @pytest.mark.parametrize("name", PROTOCOLS)
 def test_shipped_protocols_are_sound(name):
     found = PROTOCOLS[name]
-    assert found.summary and found.source
+    assert found.without_task.summary and found.without_task.source
     for task in ("none", *found.overrides):
         rules = found.with_overrides(task)
         assert rules.answer.parser in SPAN_PARSERS
@@ -83,7 +90,7 @@ def test_shipped_protocols_are_sound(name):
 
 
 def test_the_default_is_strict_and_keeps_every_sample():
-    strict = PROTOCOLS[DEFAULT_PROTOCOL]
+    strict = PROTOCOLS[DEFAULT_PROTOCOL].without_task
     assert (strict.score.missing, strict.score.comparator) == ("zero", ">=")
     assert strict.prompt.text == (
         "When does this happen in the video: {query}\n"
@@ -93,16 +100,19 @@ def test_the_default_is_strict_and_keeps_every_sample():
 
 
 def test_prompts_stand_to_the_letter():
-    assert PROTOCOLS["timelens@1"].prompt.text == (
+    assert PROTOCOLS["timelens@1"].without_task.prompt.text == (
         "Please find the visual event described by the sentence '{query}', determining its "
         "starting and ending times. The format should be: 'The event happens in <start time> - "
         "<end time> seconds'."
     )
-    assert PROTOCOLS["lmms-eval@0.7"].prompt.text.endswith(
+    assert PROTOCOLS["lmms-eval@0.7"].without_task.prompt.text.endswith(
         "happens in the 24.3 - 30.4 seonds. Now I will give you the textual sentence: {query}. "
         "Please return its start time and end time."
     )
-    time_r1, timezero = PROTOCOLS["time-r1@1"].prompt, PROTOCOLS["timezero@1"].prompt
+    time_r1, timezero = (
+        PROTOCOLS["time-r1@1"].without_task.prompt,
+        PROTOCOLS["timezero@1"].without_task.prompt,
+    )
     head = 'To accurately pinpoint the event "{query}" in the video, determine the precise time'
     tail = 'within the <answer> </answer> tags. For example: "12.54 to 17.83".'
     for prompt in (time_r1, timezero):

@@ -81,7 +81,7 @@ def test_a_protocol_of_a_third_party_is_found(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text('name = "mine@1"\nsummary = "s"\nsource = "here"\n[frames]\nfps = 4\n')
     registry = make_registry(provides("vtg_protocols", path))
-    assert registry.protocol("mine@1").frames.fps == 4.0
+    assert registry.protocol("mine@1").without_task.frames.fps == 4.0
 
 
 def test_an_adapter_entry_says_which_engine_it_needs() -> None:

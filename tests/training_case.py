@@ -19,12 +19,15 @@ from vtg_eval.training.trainers.batches import Example
 
 from tests.tiny_checkpoints import tiny_qwen2_5_vl, tiny_qwen3_vl
 from tests.video_files import write_clock
+from vtg_eval.registry import Registry
+from vtg_eval.run.requests import SampleContext, no_subtitles
 from vtg_eval.types import Sample, Span, Target
 
 FAMILIES: dict[str, Callable[[Path], Path]] = {
     "qwen2_5_vl": tiny_qwen2_5_vl,
     "qwen3_vl": tiny_qwen3_vl,
 }
+CONTEXT = SampleContext(Registry.discover().protocol("strict@1").without_task, no_subtitles)
 QUERIES = ("it", "the red square moves", "été — 夏", "A man opens the door, then\nleaves.", "then")
 SFT = SftRule(steps=6, batch=2, device_batch=2, learning_rate=1e-3, save_steps=3)
 RL = RlRule(
@@ -61,6 +64,7 @@ def make_setup(family: str, folder: Path) -> RunSetup:
                 duration=6.0 + n % 3,
             ),
             videos[n % 3],
+            CONTEXT,
             f"{n / 4:.1f} - {n / 4 + 1:.1f}",
         )
         for n, query in enumerate(QUERIES)

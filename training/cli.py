@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from vtg_eval import __version__
-from vtg_eval.checkpoint.profile import load_profile
 from vtg_eval.errors import UserError
 from vtg_eval.registry import Registry
 
+from .data.contexts import SampleContexts
 from .data.sample import load_samples
 from .data.task_data import with_task_data
 from .plan.plan import Hardware, TrainingPlan
@@ -188,12 +188,14 @@ def sft(args: argparse.Namespace, registry: Registry) -> str:
     from .trainers.batches import Example, find_source
     from .trainers.sft import run_sft
 
-    protocol = find_source(workspace.recipe.model, registry).protocol
+    model = workspace.recipe.model
+    contexts = SampleContexts(model, find_source(model, registry).folder, registry)
     examples = [
         Example(
             s.to_sample(),
             workspace.video(s),
-            target_text(s, protocol, rule.reasoning, rule.quantum),
+            contexts.of(s),
+            target_text(s, contexts.of(s).protocol, rule.reasoning, rule.quantum),
         )
         for s in samples
     ]
@@ -220,10 +222,11 @@ def rl(args: argparse.Namespace, registry: Registry) -> str:
         raise UserError(f"The recipe {workspace.recipe.name} has no [rl].")
     samples = selected(workspace)
     recipe = workspace.after_sft()
-    from .trainers.batches import Example
+    from .trainers.batches import Example, find_source
     from .trainers.rl import run_rl
 
-    examples = [Example(s.to_sample(), workspace.video(s)) for s in samples]
+    contexts = SampleContexts(recipe.model, find_source(recipe.model, registry).folder, registry)
+    examples = [Example(s.to_sample(), workspace.video(s), contexts.of(s)) for s in samples]
     return _scored(run_rl(recipe, examples, workspace.rl))
 
 
@@ -239,9 +242,11 @@ def export(args: argparse.Namespace, registry: Registry) -> str:
     workspace = _work(args, registry)
     recipe = workspace.recipe
     folder = checkpoint_folder(recipe.model.checkpoint, registry)
-    protocol = load_profile(folder).applied(registry.protocol(recipe.model.protocol))
+    contexts = SampleContexts(recipe.model, folder, registry)
     factor = model_size(recipe.model.checkpoint, folder).factor
-    exporter = Exporter(recipe, protocol, factor, Path(recipe.data.videos))
+    exporter = Exporter(
+        recipe, lambda sample: contexts.of(sample).protocol, factor, Path(recipe.data.videos)
+    )
     lessons = curated(workspace.cold_start) if recipe.sft else ()
     questions = selected(workspace) if recipe.rl else ()
     files = export(exporter, args.to, lessons, questions, args.out)

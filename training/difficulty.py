@@ -18,24 +18,22 @@ from pathlib import Path
 
 import numpy as np
 
-from vtg_eval.checkpoint.profile import load_profile
 from vtg_eval.engines.base import Engine, EngineOptions
 from vtg_eval.errors import UserError
 from vtg_eval.files.digests import canonical, sha256
 from vtg_eval.files.owned_folder import check_owner, lock_folder
-from vtg_eval.protocol import GenerationRule, Protocol
+from vtg_eval.protocol import FrameRule, GenerationRule
 from vtg_eval.registry import Registry
-from vtg_eval.run.engine_room import EngineCache
-from vtg_eval.run.inference import ask, terminable
+from vtg_eval.run.inference import EngineCache, ask, terminable
 from vtg_eval.run.journal import Journal, Record, read_journal
-from vtg_eval.run.paths import cache_folder
 from vtg_eval.run.plan import VideoJob
 from vtg_eval.run.prefetch import RequestStream
 from vtg_eval.run.progress import Progress
+from vtg_eval.run.requests import RequestBuilder
 from vtg_eval.run.setup import Model, RunOptions, find_model
-from vtg_eval.types import OutputType, Sample
-from vtg_eval.video.frame_store import FrameStore
+from vtg_eval.types import OutputType, Sample, Span
 
+from .data.contexts import SampleContexts
 from .data.sample import Difficulty, TrainingSample, write_samples
 from .recipe import DifficultyRule, Recipe, RewardRule
 from .trainers.rewards import Reward
@@ -71,9 +69,7 @@ def run_difficulty(
         if not result.is_file():
             answers = probe.answers(asked)
             kept = _answered(asked, rule.rollouts, answers, recipe.data.missing_share, out)
-            reward = Reward(recipe.rewards or RewardRule(tiou=1.0), probe.protocol)
-            found = ((s, [answers[name].text for name in names(s, rule.rollouts)]) for s in kept)
-            write_samples(result, (replace(s, difficulty=rate(s, t, reward)) for s, t in found))
+            write_samples(result, (probe.rated(sample, answers) for sample in kept))
     return result
 
 
@@ -114,8 +110,7 @@ class _Probe:
         self.recipe, self.rule, self.out = recipe, rule, out
         self.registry, self.options = registry, options
         self.model: Model = find_model(options, registry)
-        profile = load_profile(self.model.checkpoint.path)
-        self.protocol: Protocol = profile.applied(registry.protocol(recipe.model.protocol))
+        self.contexts = SampleContexts(recipe.model, self.model.checkpoint.path, registry)
         self.generation = GenerationRule(
             max_new_tokens=rule.max_new_tokens, decoding="sample", temperature=rule.temperature
         )
@@ -128,22 +123,32 @@ class _Probe:
             "checkpoint": self.model.digest,
             "engine": self.model.engine,
             "dtype": self.options.engine_options.dtype,
-            "protocol": asdict(self.protocol),
+            "protocols": [
+                protocol.to_json()
+                for protocol in dict.fromkeys(self.contexts.of(s).protocol for s in samples)
+            ],
             "data": sha256(canonical([asdict(sample) for sample in samples])),
         }
+
+    def rated(self, sample: TrainingSample, answers: Answers) -> TrainingSample:
+        """Return the sample with the difficulty that its answers show."""
+        rewards = self.recipe.rewards or RewardRule(tiou=1.0)
+        reward = Reward(rewards, self.contexts.of(sample).protocol)
+        texts = [answers[name].text for name in names(sample, self.rule.rollouts)]
+        return replace(sample, difficulty=rate(sample, texts, reward))
 
     def answers(self, samples: Sequence[TrainingSample]) -> Answers:
         """Ask what has no answer yet; returns the last record of each rollout."""
         journal = self.out / "journal.jsonl"
         done = {name for name, record in read_journal(journal).items() if record.answered}
         jobs = self._jobs(samples, done)
-        total = len(samples) * self.rule.rollouts
         if jobs:
-            self._ask(jobs, journal, total)
+            self._ask(samples, jobs, journal)
         return read_journal(journal)
 
-    def _ask(self, jobs: Sequence[VideoJob], path: Path, total: int) -> None:
+    def _ask(self, samples: Sequence[TrainingSample], jobs: Sequence[VideoJob], path: Path) -> None:
         room = EngineCache(self.registry, self.model, self.options.engine_options)
+        total = len(samples) * self.rule.rollouts
         left = sum(len(job.samples) for job in jobs)
 
         def start() -> Engine:
@@ -158,7 +163,7 @@ class _Probe:
                 done=total - left,
                 quiet=not sys.stderr.isatty(),
             ) as progress,
-            closing(self._stream(jobs)) as stream,
+            closing(self._stream(samples, jobs)) as stream,
             terminable(),
         ):
 
@@ -169,34 +174,28 @@ class _Probe:
 
             ask(stream, start, keep, self.out)
 
-    def _stream(self, jobs: Sequence[VideoJob]) -> RequestStream:
-        adapter, protocol = self.model.adapter, self.protocol
-        decoder = self.registry.decoder(self.options.decoder)()
-        store = FrameStore(decoder, cache_folder() / "frames")
-
-        def sizer(height: int, width: int, count: int) -> tuple[int, int]:
-            return adapter.frame_size(height, width, count, protocol.frames)
-
-        return RequestStream(
-            jobs,
-            (lambda job: store.frames(job.path, protocol.frames, sizer, job.clips))
-            if adapter.needs_frames
-            else None,
-            lambda sample, frames: adapter.request(sample, frames, protocol),
-        )
+    def _stream(self, samples: Sequence[TrainingSample], jobs: Sequence[VideoJob]) -> RequestStream:
+        builder = RequestBuilder(self.model.adapter, self.registry.decoder(self.options.decoder)())
+        contexts = {
+            name: self.contexts.of(sample)
+            for sample in samples
+            for name in names(sample, self.rule.rollouts)
+        }
+        return builder.stream(jobs, lambda question: contexts[question.id])
 
     def _jobs(self, samples: Sequence[TrainingSample], done: set[str]) -> list[VideoJob]:
         """Return what is left to ask, all rollouts on one video together, long videos first."""
-        groups: dict[tuple[str, object], list[Sample]] = {}
+        groups: dict[tuple[str, Span | None, FrameRule], list[Sample]] = {}
         for sample in samples:
             question = sample.to_sample()
             left = [n for n in names(sample, self.rule.rollouts) if n not in done]
             rollouts = [replace(question, id=name) for name in left]
-            groups.setdefault((sample.video, sample.clip), []).extend(rollouts)
+            key = (sample.video, sample.clip, self.contexts.of(sample).protocol.frames)
+            groups.setdefault(key, []).extend(rollouts)
         folder = Path(self.recipe.data.videos)
         jobs = [
             VideoJob(video, folder / video, tuple(group), group[0].clips)
-            for (video, _), group in groups.items()
+            for (video, *_), group in groups.items()
             if group
         ]
         return sorted(jobs, key=lambda job: (-job.duration, job.video, job.clips))

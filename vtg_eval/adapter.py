@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from vtg_eval.engines.base import Request
-from vtg_eval.protocol import FrameRule, Protocol
+from vtg_eval.protocol import FrameRule, ResolvedProtocol
 from vtg_eval.types import Sample
 from vtg_eval.video.frames import Frames
 
@@ -45,5 +45,5 @@ class Adapter(ABC):
         """Return the (height, width) in px at which `frames` frames of a video are shown."""
 
     @abstractmethod
-    def request(self, sample: Sample, frames: Frames | None, protocol: Protocol) -> Request:
+    def request(self, sample: Sample, frames: Frames | None, protocol: ResolvedProtocol) -> Request:
         """Return the model's input for one sample, with the times the model is told."""

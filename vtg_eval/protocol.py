@@ -4,6 +4,8 @@ A protocol is one TOML file: top-level keys and the tables [frames], [prompt], [
 [answer], [score]; a table [tasks.NAME.answer] (and so on) overrides single keys for one task,
 [tasks.NAME.splits.SPLIT.answer] for one of its splits.
 The dataclasses below are the schema; an unknown key or value is refused with its name.
+A file's `Protocol` says nothing by itself: what asks and scores takes a `ResolvedProtocol`, with
+the values that hold for one task and split.
 Prompts stand in these files to the letter of their source.
 """
 
@@ -11,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -164,10 +166,10 @@ class ScoreRule:
 
 
 @dataclass(frozen=True, slots=True)
-class Protocol:
-    """A named, versioned way from samples to scores.
+class ResolvedProtocol:
+    """A protocol's values as they hold for one task and split, or for samples of no task.
 
-    `only_tasks` and `families` (of metrics): what it is defined for; empty: everything.
+    `only_tasks` and `families` (of metrics): what the protocol is defined for; empty: everything.
     """
 
     name: str
@@ -181,36 +183,56 @@ class Protocol:
     notes: tuple[str, ...] = ()
     only_tasks: tuple[str, ...] = ()
     families: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values; "overrides", a file's key, is there so that digests of runs stay."""
+        return {**asdict(self), "overrides": {}}
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """A named, versioned way from samples to scores, as its file has it.
+
+    `without_task`: the values for samples of no task, and of tasks without a table of their own.
+    """
+
+    without_task: ResolvedProtocol
     overrides: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The name with its version, "strict@1"."""
+        return self.without_task.name
 
     def covers(self, task: str, family: str) -> bool:
         """Tell whether the protocol says anything for a task of that metric family."""
-        families = not self.families or family in self.families
-        return families and (not self.only_tasks or task in self.only_tasks)
+        only, families = self.without_task.only_tasks, self.without_task.families
+        return (not families or family in families) and (not only or task in only)
 
-    def for_task(self, task: str, family: str, split: str = "") -> Protocol:
-        """Return this protocol with the task's overrides, and the split's, applied.
+    def for_task(self, task: str, family: str, split: str = "") -> ResolvedProtocol:
+        """Return the values for a task, and for one of its splits.
 
         Raises NotApplicableError where the protocol says nothing for that task.
         """
         if not self.covers(task, family):
-            known = (*self.only_tasks, *(f"tasks with {name} metrics" for name in self.families))
+            rules = self.without_task
+            known = (*rules.only_tasks, *(f"tasks with {name} metrics" for name in rules.families))
             raise NotApplicableError(
                 f"The protocol {self.name} is not defined for {task}, only for {', '.join(known)}."
             )
         return self.with_overrides(task, split)
 
-    def with_overrides(self, task: str, split: str = "") -> Protocol:
-        """Return this protocol with the values that it has for one task, and for one split."""
+    def with_overrides(self, task: str, split: str = "") -> ResolvedProtocol:
+        """Return the values for a task and split, covered or not."""
         tables = dict(self.overrides.get(task, {}))
         splits = tables.pop(SPLITS, {})
-        found = replace(self, overrides={})
+        resolved = self.without_task
         for layer in (tables, splits.get(split, {})):
             parts = {
-                part: _rule(getattr(found, part), table, part) for part, table in layer.items()
+                part: _rule(getattr(resolved, part), table, part) for part, table in layer.items()
             }
-            found = replace(found, **parts)
-        return found
+            resolved = replace(resolved, **parts)
+        return resolved
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +263,7 @@ def _protocol(table: dict[str, Any]) -> Protocol:
         raise UserError('there is no key "overrides"; what differs stands in [tasks.NAME.PART]')
     overrides = table.pop("tasks", {})
     converted(overrides, dict[str, TaskRules], "tasks")
-    return replace(converted(table, Protocol), overrides=overrides)
+    return Protocol(converted(table, ResolvedProtocol), overrides)
 
 
 def _rule(default: Any, table: Mapping[str, Any], part: str) -> Any:

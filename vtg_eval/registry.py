@@ -15,7 +15,7 @@ import pluggy
 from vtg_eval import hookspecs
 from vtg_eval.errors import UserError, suggestion
 from vtg_eval.hookspecs import AdapterEntry, Entry, ModelEntry
-from vtg_eval.protocol import Protocol, load_protocol
+from vtg_eval.protocol import Protocol, ResolvedProtocol, load_protocol
 from vtg_eval.task import Card
 
 GROUP = "vtg_eval"
@@ -136,8 +136,10 @@ class Registry:
             raise UserError(f'There is no protocol "{name}". {suggestion(name, self.protocols)}')
         return found
 
-    def protocol_for(self, card: Card, name: str | None = None, split: str = "") -> Protocol:
-        """Return a protocol (the card's default for None) with its values for task and split.
+    def protocol_for(
+        self, card: Card, name: str | None = None, split: str = ""
+    ) -> ResolvedProtocol:
+        """Return a protocol's values for task and split; the card's default protocol for None.
 
         Raises UserError where there is no such protocol and where it does not cover the task.
         """

@@ -38,7 +38,7 @@ def main() -> None:
         answers = read_predictions(path)
         _report("reading the file of answers", lambda: read_predictions(path), args.repeats)
     for name in ("moment-detr@1", "strict@1"):
-        rules = registry.protocol(name)
+        rules = registry.protocol_for(TASK.card, name, "val")
         table = score(TASK.card, samples, answers, rules, "val").metrics
         _report(
             f"{name}: {len(table)} metrics of {len(samples)} queries",

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from vtg_eval.training.data.contexts import SampleContexts
 from vtg_eval.training.data.sample import load_samples
 from vtg_eval.training.data.task_data import with_task_data
 from vtg_eval.training.recipe import load_recipe
@@ -26,12 +27,15 @@ RUNS, STEPS = 3, 4
 
 def main() -> None:
     torch.set_num_threads(1)
-    smoke = with_task_data(load_recipe(find_recipe("nano-smoke")), Registry.discover(), videos=True)
+    registry = Registry.discover()
+    smoke = with_task_data(load_recipe(find_recipe("nano-smoke")), registry, videos=True)
     assert smoke.rl is not None
     rule = replace(smoke.rl, steps=STEPS, prompts=4, group=8, device_batch=16, save_steps=STEPS)
     model = replace(smoke.model, recompute=False)
     samples = load_samples(map(Path, smoke.data.train))
-    examples = [Example(s.to_sample(), Path(smoke.data.videos) / s.video) for s in samples]
+    contexts = SampleContexts(smoke.model, None, registry)
+    folder = Path(smoke.data.videos)
+    examples = [Example(s.to_sample(), folder / s.video, contexts.of(s)) for s in samples]
     seconds: dict[bool, list[float]] = {False: [], True: []}
     for run in range(-1, RUNS):  # the first decodes the videos, and does not count
         for shared in seconds:

@@ -6,9 +6,11 @@ import pytest
 
 from vtg_eval.checkpoint.profile import PROFILE_FILE, Profile, load_profile
 from vtg_eval.errors import UserError
-from vtg_eval.protocol import FrameRule, PromptRule, Protocol
+from vtg_eval.protocol import FrameRule, PromptRule, ResolvedProtocol
 
-PROTOCOL = Protocol("p@1", "", "", frames=FrameRule(), prompt=PromptRule(text="When: {query}"))
+PROTOCOL = ResolvedProtocol(
+    "p@1", "", "", frames=FrameRule(), prompt=PromptRule(text="When: {query}")
+)
 
 
 def load(folder: Path, text: str) -> Profile:

@@ -26,7 +26,7 @@ def test_list_as_json(words, capsys):
 def test_show_prints_everything(name, capsys):
     assert main(["protocols", "show", name, "--task", "charades_sta"]) == 0
     out = capsys.readouterr().out
-    protocol = Registry.discover().protocol(name)
+    protocol = Registry.discover().protocol(name).without_task
     for line in protocol.prompt.text.splitlines():
         assert line in out or json.dumps(line, ensure_ascii=False)[1:-1] in out
     for word in ("comparator", "fps = ", "max_new_tokens", "parser", protocol.source):

@@ -114,7 +114,7 @@ def test_the_repository_s_counts(case):
 
 
 def test_micro_cases():
-    protocol = Registry.discover().protocol("cg-bench@1")
+    protocol = Registry.discover().protocol_for(TASK.card, "cg-bench@1")
     cases = json.loads((FOLDER / "interval_iou_cases.official.json").read_text())
     for case in cases:
         target = Target(tuple(Span(*pair) for pair in case["gt"]))

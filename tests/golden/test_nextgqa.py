@@ -66,7 +66,7 @@ def one(segment, span):
         "v_0", "v", "q", Target((Span(*segment),), "A"), 100.0, ("x", "y"), asks=OutputType.BOTH
     )
     answer = Prediction("v_0", spans=(Span(*span),), choice="A")
-    protocol = Registry.discover().protocol("next-gqa@1")
+    protocol = Registry.discover().protocol_for(TASK.card, "next-gqa@1")
     return score(TASK.card, [sample], [answer], protocol, "test").metrics
 
 

@@ -13,10 +13,10 @@ from vtg_eval.model_adapters.baseline import BaselineAdapter
 from vtg_eval.adapter import Adapter, Checkpoint
 from vtg_eval.cli import main
 from vtg_eval.errors import UserError
-from vtg_eval.protocol import Protocol
+from vtg_eval.protocol import ResolvedProtocol
 from vtg_eval.types import OutputType, Sample, Target
 
-PROTOCOL = Protocol("p@1", "", "")
+PROTOCOL = ResolvedProtocol("p@1", "", "")
 SAMPLE = Sample("v:0", "v", "it stops", Target(), duration=30.96)
 
 DRAW = random.Random(1)

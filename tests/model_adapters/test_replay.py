@@ -10,11 +10,11 @@ from vtg_eval.engines.base import EngineOptions
 from vtg_eval.engines.replay import ReplayEngine
 from vtg_eval.errors import UserError
 from vtg_eval.failures import Finish
-from vtg_eval.protocol import GenerationRule, Protocol
+from vtg_eval.protocol import GenerationRule, ResolvedProtocol
 from vtg_eval.run.journal import Record
 from vtg_eval.types import Sample, Target
 
-PROTOCOL = Protocol("p@1", "", "")
+PROTOCOL = ResolvedProtocol("p@1", "", "")
 
 
 def adapter(folder: Path) -> ReplayAdapter:

@@ -13,10 +13,10 @@ pytest.importorskip("transformers", reason="needs the extra hf")
 from vtg_eval.checkpoint.profile import load_profile
 from vtg_eval.checkpoint.resolve import resolve
 from vtg_eval.engines.base import Completion, Engine, EngineOptions, Request
-from vtg_eval.protocol import DEFAULT_PROTOCOL, Protocol
+from vtg_eval.protocol import DEFAULT_PROTOCOL, ResolvedProtocol
 from vtg_eval.registry import Registry
+from vtg_eval.run.requests import RequestBuilder, SampleContext, no_subtitles
 from vtg_eval.types import Sample
-from vtg_eval.video.frame_store import FrameStore
 from vtg_eval.video.pyav import PyavDecoder
 
 
@@ -25,7 +25,7 @@ class Nano:
     """The shipped checkpoint, the benchmark's samples and their requests."""
 
     folder: Path
-    protocol: Protocol
+    protocol: ResolvedProtocol
     samples: tuple[Sample, ...]
     requests: tuple[Request, ...]
 
@@ -36,22 +36,19 @@ def nano(tmp_path_factory: pytest.TempPathFactory) -> Nano:
     checkpoint, entry = resolve("nano", registry)
     assert checkpoint.path is not None
     adapter = registry.adapter(entry.name)(checkpoint)
-    protocol = load_profile(checkpoint.path).applied(registry.protocol(DEFAULT_PROTOCOL))
     task = registry.task("synth_vtg")
+    rules = registry.protocol_for(task.card, DEFAULT_PROTOCOL, "test")
+    protocol = load_profile(checkpoint.path).applied(rules)
     root = tmp_path_factory.mktemp("synth")
     task.prepare(root, "test")
     samples = tuple(task.samples(root, "test"))
-    store = FrameStore(PyavDecoder(), root / "frames")
-
-    def sizer(height: int, width: int, frames: int) -> tuple[int, int]:
-        size: tuple[int, int] = adapter.frame_size(height, width, frames, protocol.frames)
-        return size
-
+    builder = RequestBuilder(adapter, PyavDecoder(), root / "frames")
+    context = SampleContext(protocol, no_subtitles)
     requests = tuple(
-        adapter.request(
+        builder.request(
             sample,
-            store.frames(task.video_path(root, sample.video), protocol.frames, sizer),
-            protocol,
+            builder.frames(task.video_path(root, sample.video), (), protocol.frames),
+            context,
         )
         for sample in samples
     )

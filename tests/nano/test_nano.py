@@ -73,7 +73,8 @@ def test_it_beats_every_floor_by_far(
     """Both the model's interval and the paired one must stand clear of each blind guess."""
     found: dict[str, Completion] = request.getfixturevalue(engine)
     registry = Registry.discover()
-    task, protocol = registry.task("synth_vtg"), registry.protocol("strict@1")
+    task = registry.task("synth_vtg")
+    protocol = registry.protocol_for(task.card, "strict@1", "test")
     predictions = [Prediction(id=key, text=answer.text) for key, answer in found.items()]
     result = score(task.card, nano.samples, predictions, protocol, "test")
     interval = result.intervals["mIoU"]

@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
+from vtg_eval.checkpoint.profile import Profile
 from vtg_eval.errors import UserError
 from vtg_eval.files.digests import differences
-from vtg_eval.protocol import FrameRule, Protocol
+from vtg_eval.protocol import FrameRule, ResolvedProtocol
+from vtg_eval.registry import Registry
 from vtg_eval.run.spec import RunSpec, annotation_digest
 from vtg_eval.types import Group, Sample, Span, Target
 
@@ -20,7 +22,7 @@ SPEC = RunSpec(
     split="test",
     annotations="a0",
     limit=None,
-    protocol=Protocol("strict@1", "s", "here", notes=("n",)),
+    protocol=ResolvedProtocol("strict@1", "s", "here", notes=("n",)),
     engine="fake",
     engine_args={"b": 1, "a": [1, 2]},
 )
@@ -72,6 +74,46 @@ def test_a_spec_of_before_a_key_was_there_is_read_and_one_with_an_unknown_key_re
     table["protocol"]["score"]["handicap"] = 3
     with pytest.raises(UserError, match=r'no key "spec\.protocol\.score\.handicap"'):
         RunSpec.from_json(table)
+
+
+@pytest.mark.parametrize(
+    ("task", "split", "protocol", "profile", "digest"),
+    [
+        (
+            *("qvhighlights", "val", "strict@1", Profile()),
+            "abc8934193c9117deee7f1b80cf15d5bc9e349636455da79ca294054a7673daa",
+        ),
+        (
+            *("mlvu", "dev", "lmms-eval@0.7"),
+            Profile(fps=1.0, max_tokens=128, prompt_prefix="Look closely.\n"),
+            "0ba3606d9eae8a2fc27b7764a6f2b6061a17b96b662d2d5d71658e037208811b",
+        ),
+        (
+            *("tempcompass", "yes_no", "tempcompass@1", Profile()),
+            "2b4c485bd2b7499e4eb95cb62db4d7572948ce33d6604c2159d805ba382f626f",
+        ),
+    ],
+)
+def test_runs_made_before_keep_their_folder(
+    task: str, split: str, protocol: str, profile: Profile, digest: str
+) -> None:
+    registry = Registry.discover()
+    spec = RunSpec(
+        model="a-model",
+        checkpoint="c0",
+        adapter="qwen3_vl",
+        task=task,
+        task_version="1-A",
+        split=split,
+        annotations="a0",
+        limit=None,
+        protocol=profile.applied(registry.protocol_for(registry.task(task).card, protocol, split)),
+        engine="vllm",
+        decoder="pyav",
+    )
+    assert spec.digest == digest
+    assert spec.folder_name == f"a-model-{task}-{protocol}-{digest[:8]}"
+    assert spec.to_json()["protocol"]["overrides"] == {}
 
 
 def test_the_annotations_digest_sees_every_change() -> None:

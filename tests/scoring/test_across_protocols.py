@@ -4,7 +4,7 @@ import pytest
 
 from tests.grounding_case import CARD, SAMPLES, protocol, sample, spans
 from vtg_eval.errors import UserError
-from vtg_eval.protocol import AnswerRule
+from vtg_eval.protocol import AnswerRule, Protocol
 from vtg_eval.scoring.across_protocols import protocol_scores, scores_across_protocols
 from vtg_eval.scoring.answer_set import AnswerSet
 from vtg_eval.scoring.score import score
@@ -16,12 +16,15 @@ STRICT = protocol()
 def rows(answers, *rules, samples=SAMPLES):
     own = score(CARD, samples, answers, STRICT, "test")
     return protocol_scores(
-        own, scores_across_protocols(CARD, AnswerSet(samples, answers), rules, "test")
+        own,
+        scores_across_protocols(CARD, AnswerSet(samples, answers), map(Protocol, rules), "test"),
     )
 
 
 def test_other_tasks_and_other_units_are_left_out():
-    rules = [protocol(), protocol(AnswerRule(unit="percent")), protocol(comparator=">")]
+    rules = map(
+        Protocol, [protocol(), protocol(AnswerRule(unit="percent")), protocol(comparator=">")]
+    )
     found = scores_across_protocols(CARD, AnswerSet(SAMPLES, [spans("a/0", (0, 5))]), rules, "test")
     assert [each.metrics["R1@0.5"] for each in found] == [100 / 3, 0.0]
 
@@ -29,10 +32,11 @@ def test_other_tasks_and_other_units_are_left_out():
 def test_rules_that_need_a_duration_are_left_out_and_broken_ones_are_not():
     samples = (sample("a/0", (0, 10), duration=None),)
     answers = AnswerSet(samples, [Prediction("a/0", text="0 to 5")])
-    rules = [protocol(truth="clamp"), protocol()]
+    rules = [Protocol(protocol(truth="clamp")), Protocol(protocol())]
     assert len(scores_across_protocols(CARD, answers, rules, "test")) == 1
     with pytest.raises(UserError, match="no answer parser"):
-        scores_across_protocols(CARD, answers, [protocol(AnswerRule(parser="stict"))], "test")
+        wrong = Protocol(protocol(AnswerRule(parser="stict")))
+        scores_across_protocols(CARD, answers, [wrong], "test")
 
 
 def test_the_same_figures_do_not_differ():

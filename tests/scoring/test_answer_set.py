@@ -31,7 +31,7 @@ def test_whatever_was_read_before_the_score_is_the_same():
         protocol(duplicates="pool"),
         protocol(AnswerRule(select="last", reversed="swap")),
         *(
-            p
+            p.for_task("tiny", CARD.metric_family)
             for p in Registry.discover().protocols.values()
             if p.covers("tiny", CARD.metric_family)
         ),

@@ -7,12 +7,12 @@ from hypothesis import strategies as st
 
 from tests import grounding_case
 from vtg_eval.failures import Failure
-from vtg_eval.protocol import Protocol, ScoreRule
+from vtg_eval.protocol import ResolvedProtocol, ScoreRule
 from vtg_eval.registry import Registry
 from vtg_eval.scoring.score import score
 from vtg_eval.types import Group, OutputType, Prediction, Sample, Target
 
-STRICT = Registry.discover().protocol("strict@1")
+STRICT = Registry.discover().protocol("strict@1").without_task
 CARD = replace(grounding_case.CARD, metric_family="choice", report_by="kind", average="mean")
 KINDS = ("a", "a", "a", "b", "b", "c")
 LETTERS = "ABCDAB"
@@ -40,7 +40,7 @@ answers = st.lists(st.builds(Prediction, names, text=texts), unique_by=lambda p:
 
 
 def figures(predictions, rule=None, card=CARD, samples=SAMPLES):
-    protocol = STRICT if rule is None else Protocol("x@1", "s", "t", score=rule)
+    protocol = STRICT if rule is None else ResolvedProtocol("x@1", "s", "t", score=rule)
     return score(card, samples, predictions, protocol, "test").metrics
 
 

@@ -15,8 +15,11 @@ from vtg_eval.types import Group, OutputType, Prediction, Sample, Span, Target
 
 CARD = replace(TINY, name="cgbench", metric_family="clues")
 REGISTRY = Registry.discover()
-STRICT = REGISTRY.protocol("strict@1")
-REPO, KIT = REGISTRY.protocol("cg-bench@1"), REGISTRY.protocol("vlmevalkit-cg-bench@1")
+STRICT = REGISTRY.protocol_for(CARD, "strict@1")
+REPO, KIT = (
+    REGISTRY.protocol_for(CARD, "cg-bench@1"),
+    REGISTRY.protocol_for(CARD, "vlmevalkit-cg-bench@1"),
+)
 
 
 def record(name, *clues):

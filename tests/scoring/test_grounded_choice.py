@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.grounding_case import CARD as TINY
-from vtg_eval.protocol import Protocol
+from vtg_eval.protocol import ResolvedProtocol
 from vtg_eval.registry import Registry
 from vtg_eval.scoring.score import score
 from vtg_eval.types import Group, OutputType, Prediction, Sample, Span, Target
@@ -16,7 +16,10 @@ from vtg_eval.types import Group, OutputType, Prediction, Sample, Span, Target
 NAN = math.nan
 CARD = replace(TINY, metric_family="grounded choice", report_by="class")
 REGISTRY = Registry.discover()
-STRICT, OFFICIAL = REGISTRY.protocol("strict@1"), REGISTRY.protocol("next-gqa@1")
+STRICT, OFFICIAL = (
+    REGISTRY.protocol_for(CARD, "strict@1"),
+    REGISTRY.protocol_for(CARD, "next-gqa@1"),
+)
 
 
 def sample(name, *segments, group="Why"):
@@ -44,7 +47,7 @@ def answer(name, span=None, choice="B"):
     return Prediction(name, spans=None if span is None else (Span(*span),), choice=choice)
 
 
-def run(answers, protocol: Protocol = OFFICIAL, samples=SAMPLES):
+def run(answers, protocol: ResolvedProtocol = OFFICIAL, samples=SAMPLES):
     return score(CARD, samples, answers, protocol, "test")
 
 

@@ -16,7 +16,7 @@ from vtg_eval.types import Prediction, ScoredSpan, Span
 
 NAN = math.nan
 PROTOCOLS = {
-    name: found
+    name: found.for_task("tiny", "grounding")
     for name, found in Registry.discover().protocols.items()
     if found.covers("tiny", "grounding")
 }

@@ -33,7 +33,7 @@ def score(tmp_path):
     def run(samples, *records, protocol="moment-detr@1"):
         path = tmp_path / "p.jsonl"
         path.write_text("".join(json.dumps({"id": "1"} | each) + "\n" for each in records))
-        rules = REGISTRY.protocol(protocol)
+        rules = REGISTRY.protocol_for(TASK.card, protocol)
         return score_samples(TASK.card, samples, read_predictions(path), rules, "val")
 
     return run
@@ -178,7 +178,9 @@ def test_floors_have_moments_and_even_highlights():
     for name in ("strict@1", "moment-detr@1"):
         found = {
             floor.name: floor.metrics
-            for floor in floors(TASK.card, "val", samples, REGISTRY.protocol(name), (0.0, 0.4))
+            for floor in floors(
+                TASK.card, "val", samples, REGISTRY.protocol_for(TASK.card, name), (0.0, 0.4)
+            )
         }
         assert [*found] == ["whole video", "random", "constant [0, 0.4]"]
         assert found["whole video"]["MR-full-R1@0.5"] == 50.0

@@ -19,7 +19,9 @@ def sample(*annotators, name="1"):
 
 def score(samples, *spans, protocol="didemo@1"):
     answers = [Prediction("1", spans=tuple(Span(*span) for span in spans))] if spans else []
-    return score_samples(TASK.card, samples, answers, REGISTRY.protocol(protocol), "val")
+    return score_samples(
+        TASK.card, samples, answers, REGISTRY.protocol_for(TASK.card, protocol), "val"
+    )
 
 
 def figures(*arguments, **more):
@@ -76,6 +78,8 @@ def test_a_sample_without_an_answer_scores_0():
 
 def test_floors():
     samples = [sample((0, 5), (0, 5), (0, 5)), sample((0, 30), (0, 30), (0, 30), name="2")]
-    found = floors(TASK.card, "val", samples, REGISTRY.protocol("strict@1"), (0.0, 0.15))
+    found = floors(
+        TASK.card, "val", samples, REGISTRY.protocol_for(TASK.card, "strict@1"), (0.0, 0.15)
+    )
     assert [*found[0].metrics.values()] == [50.0, 50.0, pytest.approx(100 * (1 + 1 / 6) / 2)]
     assert [floor.name for floor in found] == ["whole video", "random", "constant [0, 0.15]"]

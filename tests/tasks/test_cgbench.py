@@ -109,7 +109,7 @@ def test_subtitles_of_clips_are_in_the_shown_video_s_time(tmp_path):
 
 def test_the_prompts_have_the_options_also_where_intervals_are_asked_for(tmp_path):
     _, _, spans = write(tmp_path, RECORD)
-    rule = Registry.discover().protocol("cg-bench@1").prompt
+    rule = Registry.discover().protocol("cg-bench@1").without_task.prompt
     text = question(spans, rule, [0.5, 1.5])
     assert text.endswith(
         "timestamps are:\n\n0.5, 1.5\n\nQuestion: Which colour?\n\nA:Grey\nB:Blue\nC:White\n\n"

@@ -117,7 +117,8 @@ def test_an_answer_without_a_letter_scores_0_and_figures_have_three_decimals(roo
     samples = TASK.samples(root, "val")
     texts = ("The answer is (C).", "C", "it")
     answers = [Prediction(s.id, text=t) for s, t in zip(samples, texts, strict=True)]
-    found = score(TASK.card, samples, answers, Registry.discover().protocol(protocol), "val")
+    rules = Registry.discover().protocol_for(TASK.card, protocol)
+    found = score(TASK.card, samples, answers, rules, "val")
     assert found.metrics == {"accuracy": 66.667, "15 s": 100.0, "60 s": 50.0}
 
 

@@ -10,9 +10,15 @@ from vtg_eval.registry import Registry
 from vtg_eval.scoring.score import score
 from vtg_eval.types import Group, OutputType, Prediction
 
-PROTOCOLS = Registry.discover().protocols
+REGISTRY = Registry.discover()
+PROTOCOLS = REGISTRY.protocols
 TEXT = "What year? \n(A) 1636\n(B) two\nlines (C)\n(C) (A) 1363\n(D) 1633"
 KINDS = ["summarization", "reasoning", "summarization"]
+
+
+def rules(name):
+    """Return a protocol as it holds for this task."""
+    return REGISTRY.protocol_for(TASK.card, name)
 
 
 def row(uid, answer="D", **more):
@@ -53,7 +59,7 @@ def test_questions_become_samples_with_their_options_apart(root):
 
 def test_the_original_text_is_shown_where_a_protocol_says_so(root):
     sample = TASK.samples(root, "test")[0]
-    assert question(sample, PROTOCOLS["lvbench@1"].prompt) == TEXT
+    assert question(sample, PROTOCOLS["lvbench@1"].without_task.prompt) == TEXT
     prompt = PROTOCOLS["lmms-eval@0.7"].with_overrides("lvbench").prompt
     assert question(sample, prompt) == TEXT + "\nAnswer the question with the option letter"
 
@@ -61,10 +67,10 @@ def test_the_original_text_is_shown_where_a_protocol_says_so(root):
 def test_a_question_counts_in_each_of_its_types_and_once_in_all(root):
     samples = TASK.samples(root, "test")
     answers = [Prediction("55", text="(A)"), Prediction("7", text="D")]
-    found = score(TASK.card, samples, answers, PROTOCOLS["lvbench@1"], "test")
+    found = score(TASK.card, samples, answers, rules("lvbench@1"), "test")
     assert found.metrics == {"accuracy": 50.0, "reasoning": 50.0, "summarization": 100.0}
     assert found.n_scored == 2, "the one without an answer is left out"
-    strict = score(TASK.card, samples, answers, PROTOCOLS["strict@1"], "test")
+    strict = score(TASK.card, samples, answers, rules("strict@1"), "test")
     assert strict.metrics["accuracy"] == 100 / 3
 
 

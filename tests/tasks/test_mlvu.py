@@ -10,7 +10,13 @@ from vtg_eval.registry import Registry
 from vtg_eval.scoring.score import score
 from vtg_eval.types import Group, OutputType, Prediction
 
-PROTOCOLS = Registry.discover().protocols
+REGISTRY = Registry.discover()
+PROTOCOLS = REGISTRY.protocols
+
+
+def rules(name):
+    """Return a protocol as it holds for this task."""
+    return REGISTRY.protocol_for(TASK.card, name)
 
 
 def row(video="a.mp4", answer="two", candidates=("one", "two", "three", "four"), **more):
@@ -63,7 +69,7 @@ def test_an_answer_that_is_no_option_counts_and_is_never_right(root, protocol):
     samples = TASK.samples(root, "dev")
     for letter in (*"ABCD", "", None):
         answers = [Prediction(s.id, choice=s.target.choice or letter) for s in samples]
-        found = score(TASK.card, samples, answers, PROTOCOLS[protocol], "dev")
+        found = score(TASK.card, samples, answers, rules(protocol), "dev")
         assert (found.metrics["needle"], found.metrics["count"]) == (0.0, 100.0)
         assert found.n_scored == 7
         assert found.metrics["M-Avg"] == pytest.approx(600 / 7)
@@ -108,14 +114,14 @@ def test_lmms_eval_never_reads_the_last_two_options_of_test(tmp_path):
     samples = TASK.samples(tmp_path, "test")
     answers = [Prediction("sportsQA/0", text="F")]
     figures = {
-        name: score(TASK.card, samples, answers, PROTOCOLS[name], "test").metrics["M-Avg"]
+        name: score(TASK.card, samples, answers, rules(name), "test").metrics["M-Avg"]
         for name in ("strict@1", "mlvu@1", "lmms-eval@0.7")
     }
     assert figures == {"strict@1": 100.0, "mlvu@1": 100.0, "lmms-eval@0.7": 0.0}
 
 
 def test_the_official_prompt_stands_to_the_letter(root):
-    prompt = PROTOCOLS["mlvu@1"].prompt
+    prompt = PROTOCOLS["mlvu@1"].without_task.prompt
     assert prompt.system.startswith("Carefully watch this video and pay attention to every detail.")
     assert question(TASK.samples(root, "dev")[0], prompt) == (
         "Question: How many?\nOptions:\n(A) one\n(B) two\n(C) three\n(D) four\n"

@@ -108,7 +108,7 @@ def test_the_official_prompt(root):
 )
 def test_the_first_word_decides(root, text, right):
     samples = TASK.samples(root, "test")
-    protocol = Registry.discover().protocol("mvbench@1")
+    protocol = Registry.discover().protocol_for(TASK.card, "mvbench@1")
     answers = [Prediction(s.id, text=text) for s in samples[:5]]
     found = score(TASK.card, samples, answers, protocol, "test").metrics
     assert found["Avg"] == found["accuracy"] == 25.0 * right, "15 of 20 are missing and wrong"

@@ -10,12 +10,18 @@ from vtg_eval.registry import Registry
 from vtg_eval.scoring.score import score
 from vtg_eval.types import Group, OutputType, Prediction
 
-PROTOCOLS = Registry.discover().protocols
+REGISTRY = Registry.discover()
+PROTOCOLS = REGISTRY.protocols
 ASKED = (
     "Select the best answer to the following multiple-choice question based on the video. "
     "Respond with only the letter (A, B, C, or D) of the correct option.\n"
     "What is it?\nA. Apples.\nB. A. Bread.\nC. Milk\nD. D\n"
 )
+
+
+def rules(name):
+    """Return a protocol as it holds for this task."""
+    return REGISTRY.protocol_for(TASK.card, name)
 
 
 def query(name, answer="C", task="OCR Problems"):
@@ -133,13 +139,13 @@ def test_subtitles_are_those_of_the_video_and_may_be_missing(root):
 )
 def test_official_prompts_stand_to_the_letter(root, protocol, before, after):
     sample = TASK.samples(root, "test")[0]
-    assert question(sample, PROTOCOLS[protocol].prompt) == before + ASKED + after
+    assert question(sample, PROTOCOLS[protocol].without_task.prompt) == before + ASKED + after
 
 
 def test_the_prompts_of_other_harnesses_stand_to_the_letter(root):
     sample = TASK.samples(root, "test")[0]
     select, options = ASKED.split("\n", 1)
-    assert question(sample, PROTOCOLS["vlmevalkit-video-mme@1"].prompt) == (
+    assert question(sample, PROTOCOLS["vlmevalkit-video-mme@1"].without_task.prompt) == (
         f"\nThese are the frames of a video. {select}\nQuestion: {options}Answer: "
     )
     spoken = select.replace("on the video.", "on the video and the subtitles.")
@@ -163,7 +169,7 @@ def test_only_the_official_rule_leaves_answers_without_a_letter_out(
     samples = TASK.samples(root, "test")
     answers = [Prediction("001-1", text="C"), Prediction("001-2", text="B")]
     answers += [Prediction("301-1", text="no idea"), Prediction("301-2", text="")]
-    found = score(TASK.card, samples, answers, PROTOCOLS[protocol], "test")
+    found = score(TASK.card, samples, answers, rules(protocol), "test")
     assert tuple(found.metrics[k] for k in ("accuracy", "short", "long")) == figures
     assert found.n_scored == scored
 
@@ -172,7 +178,7 @@ def test_percentages_are_rounded_as_they_are_printed(root):
     samples = [s for s in TASK.samples(root, "test") if s.id != "301-2"]
     answers = [Prediction(s.id, text="BC"[s.id == "301-1"]) for s in samples]
     found = {
-        name: score(TASK.card, samples, answers, PROTOCOLS[name], "test").metrics["accuracy"]
+        name: score(TASK.card, samples, answers, rules(name), "test").metrics["accuracy"]
         for name in ("video-mme@1", "lmms-eval@0.7")
     }
     assert found == {"video-mme@1": 33.3, "lmms-eval@0.7": 100 / 3}

@@ -1,5 +1,6 @@
 """Converters of benchmarks' train splits, and of other collections of described moments.
 
+The source of a benchmark's sample is its task's name, so that it is asked as that task is.
 What all converters keep to is in `converters`.
 """
 
@@ -26,11 +27,11 @@ def charades_sta(path: Path) -> Iterator[TrainingSample]:
     durations = read_lengths(path.with_name(LENGTHS))
     for line in read_sentence_lines(path):
         yield TrainingSample(
-            id=f"charades-sta/{line.id}",
+            id=f"charades_sta/{line.id}",
             video=f"{line.video}.mp4",
             query=line.sentence,
             spans=(line.span,),
-            source="charades-sta",
+            source="charades_sta",
             duration=durations.get(line.video),
         )
 
@@ -40,7 +41,7 @@ def activitynet(path: Path) -> Iterator[TrainingSample]:
 
     Seen: the validation files, which have the same layout.
     """
-    return _captions(path, "activitynet-captions", lambda record: 1.0, "duration", ".mp4")
+    return _captions(path, "activitynet_captions", lambda record: 1.0, "duration", ".mp4")
 
 
 def tacos(path: Path) -> Iterator[TrainingSample]:

@@ -17,7 +17,7 @@ from typing import Any
 
 from vtg_eval.errors import UserError, suggestion
 from vtg_eval.files.atomic import atomic_path, explained, write_text
-from vtg_eval.protocol import FrameRule, Protocol
+from vtg_eval.protocol import FrameRule, ResolvedProtocol
 from vtg_eval.question import question, wording
 
 from ..recipe import Recipe, SftRule
@@ -35,23 +35,25 @@ Row = Mapping[str, Any]
 class Exporter:
     """What turns a recipe's samples into rows of another project.
 
-    factor: px along a side of one of the model's visual tokens. videos: the folder of videos.
+    protocol: returns what a sample is asked under. factor: px along a side of one of the model's
+    visual tokens. videos: the folder of videos.
     """
 
     recipe: Recipe
-    protocol: Protocol
+    protocol: Callable[[TrainingSample], ResolvedProtocol]
     factor: int
     videos: Path
 
     def prompt(self, sample: TrainingSample) -> str:
         """Return the user's message with the tag where the video goes, and no other tag."""
-        text = question(sample.to_sample(), self.protocol.prompt, (), lambda t: TAGS.sub("< ", t))
-        first = self.protocol.prompt.layout == "video-first"
+        rule = self.protocol(sample).prompt
+        text = question(sample.to_sample(), rule, (), lambda t: TAGS.sub("< ", t))
+        first = rule.layout == "video-first"
         return f"{VIDEO_TAG}{text}" if first else f"{text}{VIDEO_TAG}"
 
     def messages(self, sample: TrainingSample) -> list[dict[str, str]]:
         """Return the chat that asks the sample."""
-        system = self.protocol.prompt.system
+        system = self.protocol(sample).prompt.system
         head = [{"role": "system", "content": system}] if system else []
         return [*head, {"role": "user", "content": self.prompt(sample)}]
 
@@ -74,7 +76,7 @@ def swift_lessons(exporter: Exporter, samples: Iterable[TrainingSample]) -> Iter
     """Yield ms-swift's rows for supervised fine-tuning."""
     rule = exporter.recipe.sft or SftRule(steps=1)
     for sample in samples:
-        answer = target_text(sample, exporter.protocol, rule.reasoning, rule.quantum)
+        answer = target_text(sample, exporter.protocol(sample), rule.reasoning, rule.quantum)
         said = {"role": "assistant", "content": TAGS.sub("< ", answer)}
         yield {
             "messages": [*exporter.messages(sample), said],
@@ -105,7 +107,7 @@ def verl_questions(exporter: Exporter, samples: Iterable[TrainingSample]) -> Ite
                     "video": f"file://{exporter.path(sample)}",
                     "video_start": start,
                     "video_end": end,
-                    **frame_arguments(exporter.protocol.frames, exporter.factor),
+                    **frame_arguments(exporter.protocol(sample).frames, exporter.factor),
                 }
             ],
             "ability": ABILITY,
@@ -116,12 +118,13 @@ def verl_questions(exporter: Exporter, samples: Iterable[TrainingSample]) -> Ite
 
 def easyr1_questions(exporter: Exporter, samples: Iterable[TrainingSample]) -> Iterable[Row]:
     """Yield EasyR1's rows. Raises UserError where the protocol has a system message."""
-    if exporter.protocol.prompt.system:
-        raise UserError(
-            f"The protocol {exporter.protocol.name} has a system message, and EasyR1's data has no "
-            "place for one. Export to verl or ms-swift."
-        )
     for sample in samples:
+        protocol = exporter.protocol(sample)
+        if protocol.prompt.system:
+            raise UserError(
+                f"The protocol {protocol.name} has a system message, and EasyR1's data has no "
+                "place for one. Export to verl or ms-swift."
+            )
         yield {
             "prompt": exporter.prompt(sample),
             "videos": [exporter.path(sample)],
@@ -180,7 +183,7 @@ def export(
     lessons are for supervised fine-tuning, questions for RL; a file is written for each stage
     that the recipe and the project have. Raises UserError for an unknown project, a file that is
     there already, a part of a video where the project shows whole ones only, and a protocol
-    without the prompt that is needed, or with frame times in it.
+    without the prompt that is needed, or with frame times or subtitles in it.
     """
     if to not in LAYOUTS:
         raise UserError(f'There is no export to "{to}". {suggestion(to, LAYOUTS)}')
@@ -191,22 +194,24 @@ def export(
     if not files:
         raise UserError(f"{to} gets no file from {recipe.name}: it has no such stage.")
     for path, _, samples in files:
-        _check(exporter.protocol, to, layout, samples)
+        _check(exporter, to, layout, samples)
         if path.exists():
             raise UserError(f"{path} is there already. Remove it or name another folder.")
     out.mkdir(parents=True, exist_ok=True)
     return {path: _write(path, list(rows(exporter, samples))) for path, rows, samples in files}
 
 
-def _check(protocol: Protocol, to: str, layout: Layout, samples: Sequence[TrainingSample]) -> None:
+def _check(exporter: Exporter, to: str, layout: Layout, samples: Sequence[TrainingSample]) -> None:
     if not samples:
         raise UserError("There is no sample to export.")
-    for asks in {sample.asks for sample in samples}:
+    for protocol, asks in dict.fromkeys((exporter.protocol(s), s.asks) for s in samples):
         words = wording(asks, protocol.prompt)
         if not words:
             raise UserError(f"The protocol {protocol.name} has no prompt that asks for {asks}.")
-        if "{frame_times}" in words:
-            raise UserError(f"{protocol.name} tells frame times, known only when frames are read.")
+        if "{frame_times}" in words or protocol.prompt.subtitles != "none":
+            raise UserError(
+                f"{protocol.name} shows frame times or subtitles, known only when frames are read."
+            )
     parts = sum(sample.clip is not None for sample in samples)
     if parts and not layout.clips:
         raise UserError(

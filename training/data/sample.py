@@ -1,8 +1,8 @@
 """Training samples and the one file format they have: JSON lines, one object for each sample.
 
     {"id": "didemo/49152", "video": "didemo/videos/a.mp4", "clip": [0, 30], "query": "…",
-     "spans": [[5, 10]], "duration": 30, "source": "didemo", "reasoning": "<think>…",
-     "options": ["red", "blue"], "choice": "B",
+     "spans": [[5, 10]], "duration": 30, "source": "didemo", "split": "val",
+     "reasoning": "<think>…", "options": ["red", "blue"], "choice": "B",
      "difficulty": {"mean_iou": 0.3, "deviation": 0.1, "parse_failures": 0, "rewards": [0.2, 0.4]}}
 
 Times are seconds. `id`, `video`, `query`, `spans` and `source` must be there, the rest may not.
@@ -45,6 +45,10 @@ class TrainingSample:
     the shown video's time, and untouched: neither sorted nor clamped. `reasoning` is the whole
     answer that is to be learnt, tags and all. `options` (without letters) and `choice` (the right
     one's letter) are there for questions.
+
+    `source` is the data set. Where it is the name of a task, the sample is asked as that task
+    asks it: as its `split` does (None: the train split), and with the subtitles of the video that
+    the task calls `video_id` (None: without subtitles).
     """
 
     id: str
@@ -53,6 +57,8 @@ class TrainingSample:
     spans: tuple[Span, ...]
     source: str
     clip: Span | None = None
+    split: str | None = None
+    video_id: str | None = None
     duration: float | None = None
     reasoning: str | None = None
     options: tuple[str, ...] = ()
@@ -63,7 +69,7 @@ class TrainingSample:
         """Return the sample as evaluation has it, so that an adapter asks it in the same words."""
         return Sample(
             id=self.id,
-            video=self.video,
+            video=self.video_id or self.video,
             query=self.query,
             target=Target(spans=self.spans, choice=self.choice),
             duration=self.duration,
@@ -131,9 +137,11 @@ def sample_from(record: AnnotationRecord) -> TrainingSample:
         source=record.text("source"),
         clip=_clip(record),
         duration=_duration(record),
-        reasoning=None if record.table.get("reasoning") is None else record.text("reasoning"),
+        split=_optional(record, "split"),
+        video_id=_optional(record, "video_id"),
+        reasoning=_optional(record, "reasoning"),
         options=() if record.table.get("options") is None else record.texts("options"),
-        choice=None if record.table.get("choice") is None else record.text("choice"),
+        choice=_optional(record, "choice"),
         difficulty=_difficulty(record),
     )
     _check_target(sample, record.where)
@@ -177,6 +185,10 @@ def _filled(record: AnnotationRecord, key: str) -> str:
     if not text.strip():
         raise DataError(f'{record.where}: "{key}" is empty.')
     return text
+
+
+def _optional(record: AnnotationRecord, key: str) -> str | None:
+    return None if record.table.get(key) is None else record.text(key)
 
 
 def _clip(record: AnnotationRecord) -> Span | None:

@@ -1,4 +1,4 @@
-"""The answer to learn: the label in words that the recipe's own protocol reads as the label."""
+"""The answer to learn: the label in words that the sample's protocol reads as the label."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from math import isclose
 
 from vtg_eval.errors import UserError
 from vtg_eval.parsing.answers import ParsedAnswer, parse_answer
-from vtg_eval.protocol import Protocol
+from vtg_eval.protocol import ResolvedProtocol
 from vtg_eval.types import OutputType, Prediction, Sample, Span
 
 from .sample import TrainingSample
@@ -19,7 +19,7 @@ TENTH = 0.05 + 1e-9  # seconds by which a time with one decimal may be off
 
 
 def target_text(
-    sample: TrainingSample, protocol: Protocol, reasoning: bool, quantum: float = 0.0
+    sample: TrainingSample, protocol: ResolvedProtocol, reasoning: bool, quantum: float = 0.0
 ) -> str:
     """Return the answer to learn for a sample: its reasoning text, or its label alone.
 

@@ -51,7 +51,7 @@ def with_task_data(recipe: Recipe, registry: Registry, videos: bool = False) -> 
     chosen = _chosen(found, root)
     if videos:
         found.task.prepare(root, found.split, {sample.video for sample in chosen})
-    samples = [_training(sample, found.task, root) for sample in chosen]
+    samples = [_training(sample, found, root) for sample in chosen]
     path = _written(f"{found.task.card.name}-{found.split}", samples)
     return replace(recipe, data=replace(recipe.data, train=(str(path),), videos=str(root)))
 
@@ -70,13 +70,15 @@ def _chosen(found: _Split, root: Path) -> Sequence[Sample]:
     return usable[: found.size]
 
 
-def _training(sample: Sample, task: Task, root: Path) -> TrainingSample:
+def _training(sample: Sample, found: _Split, root: Path) -> TrainingSample:
     return TrainingSample(
         id=sample.id,
-        video=task.video_path(root, sample.video).relative_to(root).as_posix(),
+        video=found.task.video_path(root, sample.video).relative_to(root).as_posix(),
         query=sample.query,
         spans=sample.target.spans,
-        source=task.card.name,
+        source=found.task.card.name,
+        split=found.split,
+        video_id=sample.video,
         clip=sample.clips[0] if sample.clips else None,
         duration=sample.duration,
         options=sample.options,

@@ -77,7 +77,8 @@ def _arguments() -> argparse.Namespace:
 def _corpus() -> Iterator[str]:
     """Yield the texts of some scenes, for the tokenizer to learn its words from."""
     registry = Registry.discover()
-    task, protocol = registry.task("synth_vtg"), registry.protocol(DEFAULT_PROTOCOL)
+    task = registry.task("synth_vtg")
+    protocol = registry.protocol_for(task.card, DEFAULT_PROTOCOL)
     for number in range(200):
         scene = task.scene("nano-tokens", number)
         for sample in task.scene_samples("nano-tokens", scene):
@@ -91,7 +92,7 @@ def _corpus() -> Iterator[str]:
 
 def _phrases() -> list[str]:
     """Return what is the same in every prompt: the protocol's words and the end of a stamp."""
-    prompt = Registry.discover().protocol(DEFAULT_PROTOCOL).prompt.text
+    prompt = Registry.discover().protocol(DEFAULT_PROTOCOL).without_task.prompt.text
     return [*(part for part in prompt.split("{query}") if part), " seconds>"]
 
 

@@ -13,7 +13,7 @@ import torch
 from av.video.reformatter import VideoReformatter
 from torch.utils.data import IterableDataset, get_worker_info
 
-from vtg_eval.protocol import DEFAULT_PROTOCOL, Protocol
+from vtg_eval.protocol import DEFAULT_PROTOCOL
 from vtg_eval.question import question
 from vtg_eval.registry import Registry
 from vtg_eval.types import Sample
@@ -65,7 +65,7 @@ class ClipMaker:
     def __init__(self, tokenizer: Any, questions: int = 6) -> None:
         registry = Registry.discover()
         self.task = registry.task("synth_vtg")
-        self.protocol: Protocol = registry.protocol(DEFAULT_PROTOCOL)
+        self.protocol = registry.protocol_for(self.task.card, DEFAULT_PROTOCOL)
         self.tokenizer = tokenizer
         self.questions = questions
         self.encode, self.decode = VideoReformatter(), VideoReformatter()

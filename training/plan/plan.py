@@ -8,21 +8,21 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
-from vtg_eval.checkpoint.profile import load_profile
 from vtg_eval.errors import UserError, suggestion
-from vtg_eval.protocol import FrameRule, Protocol
+from vtg_eval.protocol import FrameRule
 from vtg_eval.registry import Registry
 from vtg_eval.run.estimate import FPS, HEIGHT, UNKNOWN_SECONDS, WIDTH
 from vtg_eval.video.frames import VideoInfo
 from vtg_eval.video.sampling import PAIR, choose
 
-from ..data.sample import load_samples
+from ..data.contexts import SampleContexts
+from ..data.sample import TrainingSample, load_samples
 from ..recipe import Recipe
 from ..shipped import LAUNCH
 from .memory import SHARDING, BatchLoad, Memory, Sharding, rl_memory, sft_memory
@@ -113,11 +113,14 @@ def plan(recipe: Recipe, place: Hardware, named: str, out: str, registry: Regist
     """
     folder = checkpoint_folder(recipe.model.checkpoint, registry)
     size = model_size(recipe.model.checkpoint, folder)
-    protocol = load_profile(folder).applied(registry.protocol(recipe.model.protocol))
+    contexts = SampleContexts(recipe.model, folder, registry)
     chosen = _place(place, size)
-    data = _durations(recipe)
-    shown = [shown_tokens(seconds, protocol.frames, size) for seconds in data or (UNKNOWN_SECONDS,)]
-    planner = _Planner(recipe, size, protocol, chosen, named, out, len(data), shown)
+    samples = _samples(recipe)
+    asked = [(s.duration or UNKNOWN_SECONDS, contexts.of(s).protocol) for s in samples]
+    asked = asked or [(UNKNOWN_SECONDS, contexts.without_task)]
+    shown = [shown_tokens(seconds, protocol.frames, size) for seconds, protocol in asked]
+    texts = [len(p.prompt.system + p.prompt.text) // WORD for _, p in asked]
+    planner = _Planner(recipe, size, chosen, named, out, len(samples), shown, texts)
     return TrainingPlan(
         recipe=recipe.name,
         checkpoint=recipe.model.checkpoint,
@@ -149,18 +152,20 @@ class _Planner:
         self,
         recipe: Recipe,
         size: ModelSize,
-        protocol: Protocol,
         place: Hardware,
         named: str,
         out: str,
         samples: int,
         shown: list[tuple[int, int]],
+        texts: list[int],
     ) -> None:
         self.recipe, self.size, self.place = recipe, size, place
         self.named, self.out = named, out
         self.samples = samples or None
-        text = len(protocol.prompt.system + protocol.prompt.text) // WORD
-        lengths = [tokens + size.stamp * frames // PAIR + text for frames, tokens in shown]
+        lengths = [
+            tokens + size.stamp * frames // PAIR + text
+            for (frames, tokens), text in zip(shown, texts, strict=True)
+        ]
         self.mean_visual = sum(tokens for _, tokens in shown) / len(shown)
         self.mean, self.longest = sum(lengths) / len(lengths), max(lengths)
         self.visual = max(tokens for _, tokens in shown)
@@ -279,9 +284,7 @@ def _place(place: Hardware, size: ModelSize) -> Hardware:
     return Hardware(launch, place.devices or usual, place.machines)
 
 
-def _durations(recipe: Recipe) -> list[float]:
-    """Return the lengths of the videos of all samples, none where a file is not there yet."""
+def _samples(recipe: Recipe) -> Sequence[TrainingSample]:
+    """Return all samples, none where a file is not there yet."""
     paths = [Path(name) for name in recipe.data.train]
-    if not all(path.is_file() for path in paths):
-        return []
-    return [sample.duration or UNKNOWN_SECONDS for sample in load_samples(paths)]
+    return load_samples(paths) if all(path.is_file() for path in paths) else ()

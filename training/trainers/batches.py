@@ -1,6 +1,6 @@
 """What the model sees in training: built by the adapter and the engine's own code, as in scoring.
 
-An example goes the way a question goes in evaluation: frame store, adapter, `InputBuilder`. The
+An example goes the way a question goes in evaluation: `RequestBuilder`, `InputBuilder`. The
 answer to learn is appended to the prompt's tokens. So token ids, pixel values and positions of
 training and evaluation are equal by construction.
 """
@@ -16,16 +16,13 @@ import torch
 import transformers
 
 from vtg_eval.adapter import Adapter
-from vtg_eval.checkpoint.profile import load_profile
 from vtg_eval.checkpoint.resolve import resolve
 from vtg_eval.engines.base import Request
 from vtg_eval.engines.model_inputs import TEXT, VIDEO_TYPE, InputBuilder, ModelInput
 from vtg_eval.errors import UserError, VideoError
-from vtg_eval.protocol import Protocol
 from vtg_eval.registry import Registry
-from vtg_eval.run.paths import cache_folder
+from vtg_eval.run.requests import RequestBuilder, SampleContext
 from vtg_eval.types import Sample
-from vtg_eval.video.frame_store import FrameStore
 
 from ..recipe import ModelRule
 
@@ -39,58 +36,49 @@ class Example:
 
     sample: Sample
     video: Path
+    context: SampleContext
     answer: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a training starts: a checkpoint, its adapter and the protocol as it holds for it.
-
-    config: the checkpoint's config.json.
-    """
+    """Where a training starts: a checkpoint and its adapter. config: its config.json."""
 
     folder: Path
     config: Mapping[str, Any]
     adapter: Adapter
-    protocol: Protocol
 
 
 def find_source(rule: ModelRule, registry: Registry) -> Source:
-    """Look up the checkpoint, its adapter and the protocol; raises UserError."""
+    """Look up the checkpoint and its adapter; raises UserError."""
     checkpoint, entry = resolve(rule.checkpoint, registry)
     if checkpoint.path is None:
         raise UserError(f"{rule.checkpoint} has no weights to train; name a checkpoint's folder.")
     adapter: Adapter = registry.adapter(entry.name)(checkpoint)
-    protocol = load_profile(checkpoint.path).applied(registry.protocol(rule.protocol))
-    return Source(checkpoint.path, checkpoint.config or {}, adapter, protocol)
+    return Source(checkpoint.path, checkpoint.config or {}, adapter)
 
 
 class Batches:
     """Model inputs for examples."""
 
-    def __init__(self, source: Source, processor: Any, store: FrameStore) -> None:
-        self._source = source
+    def __init__(self, requests: RequestBuilder, processor: Any) -> None:
+        self._requests = requests
         self._tokenizer = processor.tokenizer
-        self._store = store
         self._builder = InputBuilder(processor)
         self._place = int(processor.video_token_id)
         self._pad = int(self._tokenizer.pad_token_id or 0)
 
     def request(self, example: Example) -> Request:
         """Return the example as the adapter asks it; raises UserError for a broken video."""
-        adapter, protocol = self._source.adapter, self._source.protocol
-
-        def sizer(height: int, width: int, count: int) -> tuple[int, int]:
-            return adapter.frame_size(height, width, count, protocol.frames)
-
+        rule = example.context.protocol.frames
         try:
-            frames = self._store.frames(example.video, protocol.frames, sizer, example.sample.clips)
+            frames = self._requests.frames(example.video, example.sample.clips, rule)
         except VideoError as exc:
             raise UserError(
                 f"{example.video} (sample {example.sample.id}) cannot be read: {exc}. "
                 "Take its samples out of the training data and train into another folder."
             ) from exc
-        return adapter.request(example.sample, frames, protocol)
+        return self._requests.request(example.sample, frames, example.context)
 
     def prompt(self, example: Example) -> ModelInput:
         """Return the model's input for the question alone: what generates the answer."""
@@ -146,5 +134,5 @@ def make_batches(source: Source, registry: Registry) -> tuple[Batches, Any]:
     except Exception as exc:  # whatever a broken checkpoint makes the loader raise
         reason = " ".join(str(exc).split())[:300]
         raise UserError(f"{source.folder} has no processor that can be loaded: {reason}") from exc
-    store = FrameStore(registry.decoder(DECODER)(), cache_folder() / "frames")
-    return Batches(source, processor, store), processor
+    requests = RequestBuilder(source.adapter, registry.decoder(DECODER)())
+    return Batches(requests, processor), processor

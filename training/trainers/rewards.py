@@ -16,7 +16,7 @@ from vtg_eval.metrics.grounding import discounts
 from vtg_eval.metrics.interval_sets import set_iou
 from vtg_eval.metrics.iou import Floats, existing
 from vtg_eval.parsing.answers import ParsedAnswer, parse_answer
-from vtg_eval.protocol import Protocol
+from vtg_eval.protocol import ResolvedProtocol
 from vtg_eval.scoring.grounding import grounding, ranked_spans, target_spans
 from vtg_eval.task import Card
 from vtg_eval.types import OutputType, Prediction, Sample
@@ -68,7 +68,7 @@ class Reward:
     """
 
     rule: RewardRule
-    protocol: Protocol
+    protocol: ResolvedProtocol
 
     def __call__(self, sample: Sample, text: str) -> RewardParts:
         """Return the rewards of one answer."""
@@ -95,7 +95,7 @@ class Reward:
         return 0.0
 
 
-def tiou(sample: Sample, reading: ParsedAnswer, protocol: Protocol) -> float:
+def tiou(sample: Sample, reading: ParsedAnswer, protocol: ResolvedProtocol) -> float:
     """Return what mIoU counts for the sample: the IoU of the span that counts.
 
     It is the score's own value, with two exceptions that only an answer without any use meets:
@@ -110,7 +110,7 @@ def tiou(sample: Sample, reading: ParsedAnswer, protocol: Protocol) -> float:
     return _unit(float(table.columns[table.primary].values[0]))
 
 
-def boundary(sample: Sample, reading: ParsedAnswer, protocol: Protocol) -> float:
+def boundary(sample: Sample, reading: ParsedAnswer, protocol: ResolvedProtocol) -> float:
     """Return tIoU * (1 - |error of the start| / D) * (1 - |error of the end| / D).
 
     D is the video's length, and no error counts more than that. The reward of Time-R1
@@ -127,7 +127,7 @@ def boundary(sample: Sample, reading: ParsedAnswer, protocol: Protocol) -> float
     return _unit(overlap * float(discounts(spans, targets, np.array([length]))[0, 0]))
 
 
-def wasserstein(sample: Sample, reading: ParsedAnswer, protocol: Protocol) -> float:
+def wasserstein(sample: Sample, reading: ParsedAnswer, protocol: ResolvedProtocol) -> float:
     """Return exp(-W1 / (|Y| + epsilon)) of all spans against all true ones, Y (TimeLens2).
 
     W1: see `wasserstein_distance`; |Y| is the length of the union of the true spans. It orders
@@ -141,7 +141,7 @@ def wasserstein(sample: Sample, reading: ParsedAnswer, protocol: Protocol) -> fl
     return _unit(math.exp(-distance / (length + EPSILON))) if math.isfinite(distance) else 0.0
 
 
-def segment_iou(sample: Sample, reading: ParsedAnswer, protocol: Protocol) -> float:
+def segment_iou(sample: Sample, reading: ParsedAnswer, protocol: ResolvedProtocol) -> float:
     """Return the IoU of the union of all spans with the union of all true ones."""
     answer, truth = _segments(sample, reading, protocol)
     if not (len(answer) and len(truth)):
@@ -208,7 +208,9 @@ def _cumulative(union: Floats, times: Floats) -> Floats:
     return found
 
 
-def _segments(sample: Sample, reading: ParsedAnswer, protocol: Protocol) -> tuple[Floats, Floats]:
+def _segments(
+    sample: Sample, reading: ParsedAnswer, protocol: ResolvedProtocol
+) -> tuple[Floats, Floats]:
     """Return the unions of the answer's and of the true spans, in the unit of the score."""
     targets, _ = target_spans([sample], protocol)
     return merged(reading.spans), merged(targets[0][existing(targets[0])])

@@ -14,7 +14,7 @@ from vtg_eval.errors import UserError
 from ..recipe import Recipe, RewardRule, RlRule
 from .batches import Example
 from .callbacks import PlateauStop, StepBar, StepLog
-from .rewards import Reward
+from .rewards import Reward, RewardParts
 from .sample_order import order
 from .stage import Stage, run_stage
 from .trl_quietly import GRPOConfig
@@ -61,7 +61,7 @@ def run_rl(recipe: Recipe, samples: Sequence[Example], out: Path) -> Path:
             rule.share_prompt,
             model=stage.load_policy(),
             args=arguments,
-            reward_funcs=_scorer(Reward(rewards, stage.source.protocol), samples),
+            reward_funcs=_scorer(rewards, samples),
             train_dataset=Dataset.from_dict({"prompt": [str(row) for row in rows], "row": rows}),
             processing_class=stage.processor,
             peft_config=stage.adapters(),
@@ -117,11 +117,14 @@ def _part(name: str) -> str:
     return f"reward/{name}"
 
 
-def _scorer(reward: Reward, samples: Sequence[Example]) -> Any:
+def _scorer(rule: RewardRule, samples: Sequence[Example]) -> Any:
     """Return the reward as TRL calls it: the totals, and the parts' means for the log."""
 
+    def reward(example: Example, text: str) -> RewardParts:
+        return Reward(rule, example.context.protocol)(example.sample, text)
+
     def total(completions: list[str], row: list[int], log_metric: Any, **_: Any) -> list[float]:
-        found = [reward(samples[r].sample, text) for r, text in zip(row, completions, strict=True)]
+        found = [reward(samples[r], text) for r, text in zip(row, completions, strict=True)]
         for f in fields(RewardRule):
             if f.name != "answer_format":
                 mean = sum(getattr(parts, f.name) for parts in found) / len(found)

@@ -210,7 +210,7 @@ def _metadata(
         "stage": name,
         "recipe": recipe.name,
         "model": {**asdict(recipe.model), "checkpoint": checkpoint_digest(source.folder)},
-        "protocol": asdict(source.protocol),
+        "protocols": [p.to_json() for p in dict.fromkeys(e.context.protocol for e in examples)],
         name: asdict(rule),
         "rewards": asdict(recipe.rewards) if recipe.rewards and name == "rl" else None,
         "data": data_digest(examples),

@@ -14,7 +14,7 @@ from typing import Annotated, TypeVar
 from msgspec import Meta
 
 from vtg_eval.files.toml_tables import converted, load_toml
-from vtg_eval.protocol import PromptRule, Protocol
+from vtg_eval.protocol import PromptRule, ResolvedProtocol
 
 WORDINGS = ("text", "choice", "grounded_choice")
 PROFILE_FILE = "vtg_eval_profile.toml"
@@ -36,7 +36,7 @@ class Profile:
     fps: Annotated[float, Meta(gt=0)] | None = None
     prompt_prefix: str = ""
 
-    def applied(self, protocol: Protocol) -> Protocol:
+    def applied(self, protocol: ResolvedProtocol) -> ResolvedProtocol:
         """Return the protocol as it holds for this checkpoint."""
         frames = protocol.frames
         return replace(

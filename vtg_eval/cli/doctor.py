@@ -37,7 +37,8 @@ class DoctorCommand(Command):
     def run(self, args: Namespace, registry: Registry) -> int:
         """Examine and print; 1 where a time is not true."""
         checkpoint, entry = resolve(args.model, registry)
-        protocol = load_profile(checkpoint.path).applied(registry.protocol(args.protocol))
+        protocol = registry.protocol(args.protocol).without_task
+        protocol = load_profile(checkpoint.path).applied(protocol)
         adapter = registry.adapter(entry.name)(checkpoint)
         found = examine(checkpoint, adapter, registry.decoder(args.decoder)(), protocol)
         if args.json:

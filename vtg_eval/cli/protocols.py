@@ -14,7 +14,7 @@ from vtg_eval.cli.command import Command
 from vtg_eval.cli.output import write_lines
 from vtg_eval.cli.score import add_predictions_arguments
 from vtg_eval.parsing.predictions_file import read_predictions
-from vtg_eval.protocol import SPLITS, Protocol, Rules
+from vtg_eval.protocol import SPLITS, ResolvedProtocol, Rules
 from vtg_eval.registry import Registry
 from vtg_eval.report.tables import protocol_table
 from vtg_eval.run.paths import data_root
@@ -48,17 +48,20 @@ class ProtocolsCommand(Command):
         return 0
 
     def _list(self, args: Namespace, registry: Registry) -> str:
-        rows = [(protocol.name, protocol.summary) for protocol in registry.protocols.values()]
+        rows = [(p.name, p.without_task.summary) for p in registry.protocols.values()]
         if args.json:
             return json.dumps([{"name": name, "summary": text} for name, text in rows], indent=2)
         table: str = tabulate(rows, tablefmt="plain")
         return table
 
     def _show(self, args: Namespace, registry: Registry) -> str:
-        protocol = registry.protocol(args.name)
+        whole = registry.protocol(args.name)
+        rules, overrides = whole.without_task, whole.overrides
         if args.task:
-            protocol = registry.protocol_for(registry.task(args.task).card, args.name)
-        return json.dumps(asdict(protocol), indent=2) if args.json else "\n".join(_lines(protocol))
+            rules, overrides = registry.protocol_for(registry.task(args.task).card, args.name), {}
+        if args.json:
+            return json.dumps({**rules.to_json(), "overrides": overrides}, indent=2)
+        return "\n".join(_lines(rules, overrides))
 
     def _score(self, args: Namespace, registry: Registry) -> str:
         task = registry.task(args.task)
@@ -73,7 +76,7 @@ class ProtocolsCommand(Command):
         return protocol_table(rows)
 
 
-def _lines(protocol: Protocol) -> Iterator[str]:
+def _lines(protocol: ResolvedProtocol, overrides: Mapping[str, Any]) -> Iterator[str]:
     yield f"{protocol.name}: {protocol.summary}"
     yield f"source: {protocol.source}"
     if protocol.only_tasks:
@@ -85,7 +88,7 @@ def _lines(protocol: Protocol) -> Iterator[str]:
         yield f"\n[{part.name}]"
         for entry in fields(rule):
             yield f"{entry.name} = {_value(getattr(rule, entry.name))}"
-    for task, tables in protocol.overrides.items():
+    for task, tables in overrides.items():
         yield from _overrides(f"tasks.{task}", tables)
     if protocol.notes:
         yield "\nto know:"

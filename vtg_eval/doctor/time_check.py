@@ -20,10 +20,10 @@ from vtg_eval.adapter import Adapter, Checkpoint
 from vtg_eval.doctor.clock_videos import Clock, clocks, number_in, write
 from vtg_eval.engines.base import Request
 from vtg_eval.errors import UserError
-from vtg_eval.protocol import Protocol
+from vtg_eval.protocol import ResolvedProtocol
+from vtg_eval.run.requests import RequestBuilder, SampleContext, no_subtitles
 from vtg_eval.types import Sample, Target
 from vtg_eval.video.decoder import Decoder
-from vtg_eval.video.frame_store import FrameStore
 from vtg_eval.video.frames import Frames
 
 PAIR = 2
@@ -71,7 +71,7 @@ class Finding:
 
 
 def examine(
-    checkpoint: Checkpoint, adapter: Adapter, decoder: Decoder, protocol: Protocol
+    checkpoint: Checkpoint, adapter: Adapter, decoder: Decoder, protocol: ResolvedProtocol
 ) -> tuple[Finding, ...]:
     """Return a finding for each clock video.
 
@@ -83,11 +83,12 @@ def examine(
     config = checkpoint.config or {}
     with tempfile.TemporaryDirectory(prefix="vtg-eval-doctor-") as name:
         folder = Path(name)
-        store = FrameStore(decoder, folder / "frames")
+        requests = RequestBuilder(adapter, decoder, folder / "frames")
+        context = SampleContext(protocol, no_subtitles)
         found = []
         for clock in clocks():
-            frames = _shown(clock, folder, store, adapter, protocol)
-            request = adapter.request(_sample(clock), frames, protocol)
+            frames = requests.frames(write(clock, folder), (), protocol.frames)
+            request = requests.request(_sample(clock), frames, context)
             text, tensors = build(request)
             found.append(_compare(clock, frames, request, _read(text, tensors, config)))
     return tuple(found)
@@ -144,15 +145,6 @@ def _builder(path: Path) -> Any:
         return processor.tokenizer.decode(made.ids), made.tensors
 
     return build
-
-
-def _shown(
-    clock: Clock, folder: Path, store: FrameStore, adapter: Adapter, protocol: Protocol
-) -> Frames:
-    def sizer(height: int, width: int, count: int) -> tuple[int, int]:
-        return adapter.frame_size(height, width, count, protocol.frames)
-
-    return store.frames(write(clock, folder), protocol.frames, sizer)
 
 
 def _sample(clock: Clock) -> Sample:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from vtg_eval.failures import Failure
 from vtg_eval.parsing.choices import Choice, choice_parser
 from vtg_eval.parsing.spans import Parse, span_parser
-from vtg_eval.protocol import AnswerRule, Protocol
+from vtg_eval.protocol import AnswerRule, ResolvedProtocol
 from vtg_eval.types import OutputType, Prediction, Sample, ScoredSpan, Span, SpanList, scored
 
 WHOLE_VIDEO = 0.95  # of the duration: from here on an answer says nothing
@@ -51,7 +51,9 @@ class ParsedAnswer(NamedTuple):  # by the hundred thousand, and a dataclass take
         return self.spans[0] if self.listed else None
 
 
-def parse_answer(sample: Sample, prediction: Prediction | None, protocol: Protocol) -> ParsedAnswer:
+def parse_answer(
+    sample: Sample, prediction: Prediction | None, protocol: ResolvedProtocol
+) -> ParsedAnswer:
     """Read a prediction (None: there is none) as the protocol does."""
     if prediction is None:
         return ParsedAnswer(answered=False, kinds=(Failure.MISSING,))

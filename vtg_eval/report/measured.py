@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vtg_eval.metrics.iou import Floats, Mask, iou
-from vtg_eval.protocol import Protocol
+from vtg_eval.protocol import ResolvedProtocol
 from vtg_eval.scoring.grounding import padded
 from vtg_eval.scoring.score import Score
 from vtg_eval.types import OutputType
@@ -40,7 +40,7 @@ class Measured:
         return lengths
 
 
-def measure(result: Score, protocol: Protocol) -> Measured:
+def measure(result: Score, protocol: ResolvedProtocol) -> Measured:
     """Measure a score; `protocol` is the one that it was made under."""
     samples, parsed_answers = result.samples, result.parsed_answers
     durations = np.array([np.nan if s.duration is None else s.duration for s in samples])

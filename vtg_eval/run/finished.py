@@ -39,7 +39,7 @@ class FinishedRun:
         return [prediction(self.records[s.id]) for s in self.samples if s.id in self.records]
 
     def results(self, protocols: Iterable[Protocol]) -> TaskResults:
-        """Score it; `protocols` are those for the spread."""
+        """Score it; `protocols` are those of `scores_across_protocols`."""
         return make_results(
             self.spec, self.subset, self.task, self.root, self.samples, self.records, protocols
         )

@@ -1,4 +1,4 @@
-"""The middle of a run: feed to engine to journal, until all is answered or someone stops it."""
+"""The engine of a run, and asking it: until all is answered or someone stops it."""
 
 from __future__ import annotations
 
@@ -12,12 +12,41 @@ from itertools import chain
 from pathlib import Path
 from types import FrameType
 
-from vtg_eval.engines.base import Engine, Request
+from vtg_eval.engines.base import Engine, EngineOptions, Request
 from vtg_eval.errors import UserError
+from vtg_eval.protocol import GenerationRule
+from vtg_eval.registry import Registry
 from vtg_eval.run.journal import Record
 from vtg_eval.run.prefetch import RequestStream
+from vtg_eval.run.setup import Model
 
 ERROR_FILE = "engine-error.txt"
+
+
+class EngineCache:
+    """Starts the engine for a rule of generation; another rule needs another engine."""
+
+    def __init__(self, registry: Registry, model: Model, options: EngineOptions) -> None:
+        self._registry = registry
+        self._model = model
+        self._options = options
+        self._rule: GenerationRule | None = None
+        self._engine: Engine | None = None
+
+    def engine(self, rule: GenerationRule) -> Engine:
+        """Return the running engine for that rule; raises UserError where it cannot start."""
+        if self._engine is None or self._rule != rule:
+            self.close()
+            make: type[Engine] = self._registry.engine(self._model.engine)
+            self._engine = make(self._model.checkpoint.path or Path(), rule, self._options)
+            self._rule = rule
+        return self._engine
+
+    def close(self) -> None:
+        """Stop the engine, if one runs."""
+        engine, self._engine = self._engine, None
+        if engine is not None:
+            engine.close()
 
 
 def ask(

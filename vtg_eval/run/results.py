@@ -19,7 +19,7 @@ from vtg_eval.failures import Failure, Finish
 from vtg_eval.files.digests import subset_digest
 from vtg_eval.files.json_files import Metrics, finite, finite_metrics
 from vtg_eval.metrics.iou import Floats
-from vtg_eval.protocol import Protocol
+from vtg_eval.protocol import Protocol, ResolvedProtocol
 from vtg_eval.run.journal import Record
 from vtg_eval.run.manifest import Subset
 from vtg_eval.run.spec import RunSpec
@@ -141,7 +141,7 @@ def answers_results(
     split: str,
     samples: Sequence[Sample],
     answers: Sequence[Prediction],
-    protocol: Protocol,
+    protocol: ResolvedProtocol,
     protocols: Iterable[Protocol],
     model: str,
 ) -> TaskResults:

@@ -4,27 +4,22 @@ from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
-from vtg_eval.engines.base import Engine, Request
+from vtg_eval.engines.base import Engine
 from vtg_eval.files.json_files import write_json
-from vtg_eval.protocol import FrameRule
 from vtg_eval.registry import Registry
-from vtg_eval.run.engine_room import EngineCache
 from vtg_eval.run.folder import RunFolder
-from vtg_eval.run.inference import ask, terminable, warn
+from vtg_eval.run.inference import EngineCache, ask, terminable, warn
 from vtg_eval.run.journal import Journal, Record, read_journal
 from vtg_eval.run.manifest import Manifest
-from vtg_eval.run.paths import cache_folder
 from vtg_eval.run.plan import Plan, make_plan
-from vtg_eval.run.prefetch import LoadFrames, RequestStream
+from vtg_eval.run.prefetch import RequestStream
 from vtg_eval.run.progress import Progress
+from vtg_eval.run.requests import RequestBuilder, SampleContext
 from vtg_eval.run.results import TaskResults, make_results
 from vtg_eval.run.setup import RunOptions, RunSetup, find_model, make_setup
-from vtg_eval.run.subtitling import with_subtitles
-from vtg_eval.types import Sample
-from vtg_eval.video.frame_store import FrameStore
-from vtg_eval.video.frames import Frames
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +39,11 @@ class Runner:
         self.options = options
         self._registry = registry
         self.model = find_model(options, registry)
-        self._room = EngineCache(registry, self.model, options.engine_options)
+        self._engines = EngineCache(registry, self.model, options.engine_options)
 
     def close(self) -> None:
         """Stop the engine."""
-        self._room.close()
+        self._engines.close()
 
     def setup(self, task: str, split: str | None = None) -> RunSetup:
         """Return the run on that task (and split, else the options') before its plan.
@@ -87,7 +82,7 @@ class Runner:
                     with terminable():
                         self._answer(setup, plan, folder, manifest)
                 except KeyboardInterrupt:
-                    self._room.close()
+                    self._engines.close()
                     return self._outcome(folder, plan)
             results = self._results(setup, plan, folder)
             write_json(folder.results_file, results.to_json())
@@ -99,7 +94,7 @@ class Runner:
         left = sum(len(job.samples) for job in plan.jobs)
 
         def start() -> Engine:
-            engine = self._room.engine(spec.protocol.generation)
+            engine = self._engines.engine(spec.protocol.generation)
             now = manifest.with_session(self.options.command, engine.describe())
             write_json(folder.manifest_file, now.to_json())
             if moved := now.moved_versions():
@@ -126,26 +121,12 @@ class Runner:
             ask(stream, start, keep, folder.path)
 
     def _stream(self, setup: RunSetup, plan: Plan) -> RequestStream:
-        adapter, protocol = self.model.adapter, setup.spec.protocol
-        adapter.begin(plan.samples)
-
-        def build(sample: Sample, frames: Frames | None) -> Request:
-            told = with_subtitles(setup.task, setup.root, sample, frames, protocol.prompt)
-            return adapter.request(told, frames, protocol)
-
-        return RequestStream(plan.jobs, self._loader(protocol.frames), build)
-
-    def _loader(self, rule: FrameRule) -> LoadFrames | None:
-        adapter = self.model.adapter
-        if not adapter.needs_frames:
-            return None
+        self.model.adapter.begin(plan.samples)
         decoder = self._registry.decoder(self.options.decoder)()
-        store = FrameStore(decoder, cache_folder() / "frames")
-
-        def sizer(height: int, width: int, count: int) -> tuple[int, int]:
-            return adapter.frame_size(height, width, count, rule)
-
-        return lambda job: store.frames(job.path, rule, sizer, job.clips)
+        builder = RequestBuilder(self.model.adapter, decoder)
+        subtitles = partial(setup.task.subtitles, setup.root)
+        context = SampleContext(setup.spec.protocol, subtitles)
+        return builder.stream(plan.jobs, lambda sample: context)
 
     def _results(self, setup: RunSetup, plan: Plan, folder: RunFolder) -> TaskResults:
         return make_results(

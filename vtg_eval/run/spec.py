@@ -10,7 +10,7 @@ from typing import Any
 
 from vtg_eval.files.digests import canonical, sha256
 from vtg_eval.files.toml_tables import converted
-from vtg_eval.protocol import Protocol
+from vtg_eval.protocol import ResolvedProtocol
 from vtg_eval.types import Sample
 
 
@@ -32,7 +32,7 @@ class RunSpec:
     split: str
     annotations: str
     limit: int | None
-    protocol: Protocol
+    protocol: ResolvedProtocol
     engine: str
     engine_args: Mapping[str, Any] = field(default_factory=dict)
     dtype: str = "auto"
@@ -42,13 +42,17 @@ class RunSpec:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, the same whether fresh or read back from a file."""
-        plain: dict[str, Any] = json.loads(canonical(asdict(self)))
+        table = {**asdict(self), "protocol": self.protocol.to_json()}
+        plain: dict[str, Any] = json.loads(canonical(table))
         return plain
 
     @classmethod
     def from_json(cls, table: Mapping[str, Any]) -> RunSpec:
         """Read what `to_json` gave; raises UserError that names the key where it is not."""
-        return converted(table, cls, "spec")
+        protocol = table.get("protocol")
+        if isinstance(protocol, dict):  # "overrides", a key of protocol files, is always empty here
+            protocol = {key: value for key, value in protocol.items() if key != "overrides"}
+        return converted({**table, "protocol": protocol}, cls, "spec")
 
     @property
     def digest(self) -> str:

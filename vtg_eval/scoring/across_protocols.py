@@ -42,13 +42,14 @@ def scores_across_protocols(
     the same numbers as something else. So are those that need what these annotations do not
     have, such as durations.
     """
-    apt = [p for p in protocols if p.covers(card.name, card.metric_family)]
-    apt = [p for p in apt if p.with_overrides(card.name, split).answer.unit == "seconds"]
-    found = []
-    for protocol in apt:
-        with suppress(NotApplicableError):
-            found.append(score_answers(card, answers, protocol, split))
-    return tuple(found)
+    family = card.metric_family
+    covering = (each for each in protocols if each.covers(card.name, family))
+    scores = []
+    for protocol in (each.for_task(card.name, family, split) for each in covering):
+        if protocol.answer.unit == "seconds":
+            with suppress(NotApplicableError):
+                scores.append(score_answers(card, answers, protocol, split))
+    return tuple(scores)
 
 
 def protocol_scores(own: Score, others: Iterable[Score]) -> tuple[ProtocolScore, ...]:

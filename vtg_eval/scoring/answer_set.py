@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from vtg_eval.failures import Failure
 from vtg_eval.parsing.answers import ParsedAnswer, parse_answer
-from vtg_eval.protocol import AnswerRule, Duplicates, Protocol
+from vtg_eval.protocol import AnswerRule, Duplicates, ResolvedProtocol
 from vtg_eval.types import Prediction, Sample, scored
 
 POOLED = 10  # spans of each record, where records for one sample are pooled
@@ -30,13 +30,13 @@ class AnswerSet:
         self._predictions = tuple(predictions)
         self._read: dict[tuple[AnswerRule, Duplicates], Read] = {}
 
-    def read(self, rules: Protocol) -> Read:
-        """Read the answers as the protocol does, which is already as it is for the task."""
-        key = (rules.answer, rules.score.duplicates)
+    def read(self, protocol: ResolvedProtocol) -> Read:
+        """Read the answers as the protocol does."""
+        key = (protocol.answer, protocol.score.duplicates)
         if key not in self._read:
-            answers, strays = _by_sample(self.samples, self._predictions, rules.score.duplicates)
+            answers, strays = _by_sample(self.samples, self._predictions, protocol.score.duplicates)
             parsed_answers = tuple(
-                parse_answer(each, answers.get(each.id), rules) for each in self.samples
+                parse_answer(each, answers.get(each.id), protocol) for each in self.samples
             )
             self._read[key] = Read(parsed_answers, _ledger(parsed_answers, strays))
         return self._read[key]

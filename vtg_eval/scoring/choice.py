@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from vtg_eval.parsing.answers import ParsedAnswer
-from vtg_eval.protocol import Protocol
+from vtg_eval.protocol import ResolvedProtocol
 from vtg_eval.scoring.table import Column, Derived, Mask, Table, in_denominator
 from vtg_eval.task import Card
 from vtg_eval.types import Sample
@@ -19,7 +19,7 @@ def choice(
     card: Card,
     samples: Sequence[Sample],
     parsed_answers: Sequence[ParsedAnswer],
-    protocol: Protocol,
+    protocol: ResolvedProtocol,
 ) -> Table:
     """Score the named option; a card's `report_by` adds each group's accuracy, `average` a mean."""
     rule = protocol.score

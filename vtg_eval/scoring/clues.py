@@ -16,7 +16,7 @@ from vtg_eval.metrics.interval_sets import set_iou
 from vtg_eval.metrics.iou import Floats
 from vtg_eval.metrics.listing_order import listing_order
 from vtg_eval.parsing.answers import ParsedAnswer
-from vtg_eval.protocol import Protocol, ScoreRule
+from vtg_eval.protocol import ResolvedProtocol, ScoreRule
 from vtg_eval.scoring.choice import right_choices
 from vtg_eval.scoring.table import Column, Derived, Mask, Table, in_denominator, rounded
 from vtg_eval.task import Card
@@ -44,7 +44,7 @@ def clues(
     card: Card,
     samples: Sequence[Sample],
     parsed_answers: Sequence[ParsedAnswer],
-    protocol: Protocol,
+    protocol: ResolvedProtocol,
 ) -> Table:
     """Score all three kinds; `acc@IoU` asks for the spans and the whole video's question.
 

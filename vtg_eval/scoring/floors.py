@@ -10,7 +10,7 @@ import numpy as np
 
 from vtg_eval.errors import MissingFileError
 from vtg_eval.metrics.iou import Floats, iou
-from vtg_eval.protocol import Protocol
+from vtg_eval.protocol import ResolvedProtocol
 from vtg_eval.scoring.blind import (
     LONGEST_OPTION,
     RANDOM,
@@ -44,7 +44,7 @@ def floors(
     card: Card,
     split: str,
     samples: Sequence[Sample],
-    protocol: Protocol,
+    protocol: ResolvedProtocol,
     fitted: Fractions | None = None,
 ) -> tuple[Floor, ...]:
     """Return what blind predictors get: scored as a model is, under the same protocol.
@@ -71,7 +71,7 @@ def _predictors(asked: set[OutputType], fitted: Fractions | None) -> list[Blind]
 
 
 def task_floors(
-    task: Task, root: Path, split: str, samples: Sequence[Sample], protocol: Protocol
+    task: Task, root: Path, split: str, samples: Sequence[Sample], protocol: ResolvedProtocol
 ) -> tuple[Floor, ...]:
     """Return the floors; the constant is the card's, or fitted on another split under `root`."""
     fitted = None if task.card.constant_span else fitted_constant(task, root, split)
@@ -99,7 +99,7 @@ def ceiling(
     split: str,
     samples: Sequence[Sample],
     frame_times: Mapping[str, Floats],
-    protocol: Protocol,
+    protocol: ResolvedProtocol,
 ) -> Mapping[str, float]:
     """Return the metrics of the best answers whose times are times of shown frames.
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from vtg_eval.metrics.segments import best_overlaps
 from vtg_eval.parsing.answers import ParsedAnswer
-from vtg_eval.protocol import Protocol
+from vtg_eval.protocol import ResolvedProtocol
 from vtg_eval.scoring.choice import group_masks, right_choices
 from vtg_eval.scoring.grounding import padded, ranked_spans
 from vtg_eval.scoring.table import Column, Mask, Table, in_denominator
@@ -24,7 +24,7 @@ def grounded_choice(
     card: Card,
     samples: Sequence[Sample],
     parsed_answers: Sequence[ParsedAnswer],
-    protocol: Protocol,
+    protocol: ResolvedProtocol,
 ) -> Table:
     """Score the option and the span: Acc@QA, Acc@GQA, IoP and IoU over several segments.
 

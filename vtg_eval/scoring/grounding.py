@@ -20,7 +20,7 @@ from vtg_eval.metrics.grounding import (
 )
 from vtg_eval.metrics.iou import Floats
 from vtg_eval.parsing.answers import ParsedAnswer
-from vtg_eval.protocol import Protocol, ScoreRule
+from vtg_eval.protocol import ResolvedProtocol, ScoreRule
 from vtg_eval.question import written
 from vtg_eval.scoring.table import Arithmetic, Column, Derived, Mask, Table, in_denominator
 from vtg_eval.task import Card
@@ -31,7 +31,7 @@ def grounding(
     card: Card,
     samples: Sequence[Sample],
     parsed_answers: Sequence[ParsedAnswer],
-    protocol: Protocol,
+    protocol: ResolvedProtocol,
 ) -> Table:
     """Score the span that counts (and where the rule asks for it, those ranked after it).
 
@@ -71,7 +71,7 @@ def _arithmetic(metric: str, rule: ScoreRule) -> Arithmetic:
 
 
 def merged_repeats(
-    samples: Sequence[Sample], parsed_answers: Sequence[ParsedAnswer], protocol: Protocol
+    samples: Sequence[Sample], parsed_answers: Sequence[ParsedAnswer], protocol: ResolvedProtocol
 ) -> tuple[Sequence[ParsedAnswer], Mask]:
     """Return the readings, and bool [N], which samples stand for themselves.
 
@@ -120,7 +120,7 @@ def _scores(reading: ParsedAnswer) -> Sequence[float]:
     return reading.scores or range(0, -len(reading.listed), -1)
 
 
-def target_spans(samples: Sequence[Sample], protocol: Protocol) -> tuple[Floats, Mask]:
+def target_spans(samples: Sequence[Sample], protocol: ResolvedProtocol) -> tuple[Floats, Mask]:
     """Return [N, K, 2], NaN where there is no further occurrence, and which samples count."""
     rule = protocol.score
     kept = 1 if rule.occurrences == "first" else None
@@ -149,7 +149,7 @@ def padded(spans: Sequence[Sequence[tuple[float, float]]], width: int = 0) -> Fl
     return table
 
 
-def known_durations(samples: Sequence[Sample], protocol: Protocol) -> Floats:
+def known_durations(samples: Sequence[Sample], protocol: ResolvedProtocol) -> Floats:
     """Return durations [N] in seconds; raises NotApplicableError where one is not known."""
     missing = next((sample.id for sample in samples if sample.duration is None), None)
     if missing is not None:

@@ -19,7 +19,7 @@ from vtg_eval.metrics.moment_map import (
     length_range,
 )
 from vtg_eval.parsing.answers import ParsedAnswer
-from vtg_eval.protocol import Protocol, ScoreRule
+from vtg_eval.protocol import ResolvedProtocol, ScoreRule
 from vtg_eval.scoring.table import Column, Mask, Table, in_denominator
 from vtg_eval.task import Card
 from vtg_eval.types import Sample, scored
@@ -37,7 +37,7 @@ def highlights(
     card: Card,
     samples: Sequence[Sample],
     parsed_answers: Sequence[ParsedAnswer],
-    protocol: Protocol,
+    protocol: ResolvedProtocol,
 ) -> Table:
     """Score spans with their scores, and saliency where any answer has some.
 

@@ -9,7 +9,7 @@ import numpy as np
 from vtg_eval.metrics.iou import Floats
 from vtg_eval.metrics.moment_map import first_ious
 from vtg_eval.parsing.answers import ParsedAnswer
-from vtg_eval.protocol import Protocol, ScoreRule
+from vtg_eval.protocol import ResolvedProtocol, ScoreRule
 from vtg_eval.scoring.choice import right_choices
 from vtg_eval.scoring.table import Arithmetic, Column, Table, in_denominator
 from vtg_eval.task import Card
@@ -25,7 +25,7 @@ def moment_choice(
     card: Card,
     samples: Sequence[Sample],
     parsed_answers: Sequence[ParsedAnswer],
-    protocol: Protocol,
+    protocol: ResolvedProtocol,
 ) -> Table:
     """Score the first span against the target that it fits best, the option, and both at once.
 

@@ -11,7 +11,7 @@ import numpy as np
 from vtg_eval.failures import Failure
 from vtg_eval.metrics.iou import Floats
 from vtg_eval.parsing.answers import ParsedAnswer
-from vtg_eval.protocol import Protocol, ScoreRule
+from vtg_eval.protocol import ResolvedProtocol, ScoreRule
 from vtg_eval.scoring.answer_set import AnswerSet
 from vtg_eval.scoring.families import metric_family
 from vtg_eval.scoring.table import Table, counted_in
@@ -22,7 +22,7 @@ from vtg_eval.types import Prediction, Sample
 
 @dataclass(frozen=True)
 class Score:
-    """One task's result under one protocol. `rule` is the protocol's for this task.
+    """One task's result under one protocol. `rule` is the protocol's.
 
     `readings` are in the order of `samples`; `metrics` are percent, unrounded unless the
     protocol rounds; `failures` is the whole ledger.
@@ -63,26 +63,26 @@ def score(
     card: Card,
     samples: Sequence[Sample],
     predictions: Iterable[Prediction],
-    protocol: Protocol,
+    protocol: ResolvedProtocol,
     split: str,
 ) -> Score:
     """Score answers. They may come in any order; the result does not depend on it.
 
-    Raises UserError where the protocol or the metric family does not apply to the task.
+    protocol: as it holds for this task and split. Raises UserError where the metric family does
+    not apply to the task.
     """
     return score_answers(card, AnswerSet(samples, predictions), protocol, split)
 
 
-def score_answers(card: Card, answers: AnswerSet, protocol: Protocol, split: str) -> Score:
+def score_answers(card: Card, answers: AnswerSet, protocol: ResolvedProtocol, split: str) -> Score:
     """Score answers that may be scored under other protocols, too. Errors as for `score`."""
-    rules = protocol.for_task(card.name, card.metric_family, split)
-    read = answers.read(rules)
-    table = metric_family(card.metric_family)(card, answers.samples, read.parsed_answers, rules)
+    read = answers.read(protocol)
+    table = metric_family(card.metric_family)(card, answers.samples, read.parsed_answers, protocol)
     return Score(
         task=card.name,
         split=split,
         protocol=protocol.name,
-        rule=rules.score,
+        rule=protocol.score,
         samples=answers.samples,
         parsed_answers=read.parsed_answers,
         table=table,

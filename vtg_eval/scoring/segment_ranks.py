@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from vtg_eval.metrics.segment_ranks import SEGMENTS, segment_scores
 from vtg_eval.parsing.answers import ParsedAnswer
-from vtg_eval.protocol import Protocol
+from vtg_eval.protocol import ResolvedProtocol
 from vtg_eval.scoring.grounding import padded
 from vtg_eval.scoring.table import Column, Table, in_denominator
 from vtg_eval.task import Card
@@ -23,7 +23,7 @@ def segment_ranks(
     card: Card,
     samples: Sequence[Sample],
     parsed_answers: Sequence[ParsedAnswer],
-    protocol: Protocol,
+    protocol: ResolvedProtocol,
 ) -> Table:
     """Score spans (seconds, best first), each taken as the segment whose ends are nearest."""
     rule = protocol.score

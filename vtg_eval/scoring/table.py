@@ -12,7 +12,7 @@ import numpy.typing as npt
 from vtg_eval.failures import Failure
 from vtg_eval.metrics.iou import Floats
 from vtg_eval.parsing.answers import ParsedAnswer
-from vtg_eval.protocol import Protocol, ScoreRule
+from vtg_eval.protocol import ResolvedProtocol, ScoreRule
 from vtg_eval.task import Card
 from vtg_eval.types import Sample
 
@@ -113,7 +113,7 @@ class Table:
         return {name: found[name] for name in self.names}
 
 
-Family = Callable[[Card, Sequence[Sample], Sequence[ParsedAnswer], Protocol], Table]
+Family = Callable[[Card, Sequence[Sample], Sequence[ParsedAnswer], ResolvedProtocol], Table]
 """A metric family: samples and what was read in their answers, in the same order, to a table."""
 
 

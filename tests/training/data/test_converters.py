@@ -232,7 +232,9 @@ def test_an_unknown_layout_and_a_missing_file_are_named(tmp_path):
     ],
 )
 def test_real_files_are_asked_as_the_tasks_ask_them(name, task, split, file):
-    samples = [s.to_sample() for s in convert(name, BENCHMARKS / task / file)]
+    converted = list(convert(name, BENCHMARKS / task / file))
+    assert {sample.source for sample in converted} == {task}
+    samples = [sample.to_sample() for sample in converted]
     wanted = Registry.discover().task(task).samples(BENCHMARKS, split)
     assert len({sample.id for sample in samples}) == len(wanted)
     assert list(map(asked, samples)) == list(map(asked, wanted))

@@ -18,15 +18,15 @@ from vtg_eval.training.shipped import find_recipe
 
 from vtg_eval.errors import UserError
 from vtg_eval.parsing.answers import parse_answer
-from vtg_eval.protocol import Protocol
+from vtg_eval.protocol import ResolvedProtocol
 from vtg_eval.registry import Registry
 from vtg_eval.types import Prediction, Span
 
 REGISTRY = Registry.discover()
 RECIPE = load_recipe(find_recipe("timelens-8b"))
-TIMELENS = REGISTRY.protocol("timelens@1")
-STRICT = REGISTRY.protocol("strict@1")
-TIME_R1 = REGISTRY.protocol("time-r1@1")
+TIMELENS = REGISTRY.protocol("timelens@1").without_task
+STRICT = REGISTRY.protocol("strict@1").without_task
+TIME_R1 = REGISTRY.protocol("time-r1@1").without_task
 HOSTILE = "a <video> and an <image>, <audio> and {query}"
 
 
@@ -43,11 +43,11 @@ def sample(name: str = "a", **more: Any) -> TrainingSample:
 SAMPLES = [sample("a"), sample("b", query=HOSTILE), sample("c", spans=(Span(1.25, 2), Span(5, 9)))]
 
 
-def exporter(protocol: Protocol = TIMELENS, videos: Path = Path("videos"), **model: object):
-    return Exporter(RECIPE, protocol, 28, videos)
+def exporter(protocol: ResolvedProtocol = TIMELENS, videos: Path = Path("videos"), **model: object):
+    return Exporter(RECIPE, lambda sample: protocol, 28, videos)
 
 
-def write(to: str, out: Path, samples=SAMPLES, protocol: Protocol = TIMELENS) -> list[Path]:
+def write(to: str, out: Path, samples=SAMPLES, protocol: ResolvedProtocol = TIMELENS) -> list[Path]:
     return list(export(exporter(protocol), to, samples, samples, out))
 
 
@@ -143,8 +143,19 @@ def test_the_prompt_is_the_protocols_with_the_video_where_it_says() -> None:
             replace(TIMELENS, frames=replace(TIMELENS.frames, policy="uniform")),
             "uniform",
         ),
-        ("verl", SAMPLES, REGISTRY.protocol("timechat@1"), "frame times|uniform|no prompt"),
+        (
+            "verl",
+            SAMPLES,
+            REGISTRY.protocol("timechat@1").without_task,
+            "frame times|uniform|no prompt",
+        ),
         ("verl", [sample(options=("a", "b"), choice="A")], TIMELENS, "no prompt that asks for"),
+        (
+            "verl",
+            [sample(spans=(), options=("a", "b"), choice="A")],
+            REGISTRY.protocol("strict-subtitles@1").without_task,
+            "shows frame times or subtitles",
+        ),
     ],
 )
 def test_what_cannot_be_exported_is_refused(tmp_path, to, samples, protocol, says) -> None:
@@ -196,4 +207,4 @@ def test_reasoning_is_learnt_as_it_stands_or_asked_for() -> None:
 
 def test_a_label_that_the_protocol_cannot_read_is_named() -> None:
     with pytest.raises(UserError, match="vtimellm@1 does not read"):
-        target_text(sample(), REGISTRY.protocol("vtimellm@1"), False)
+        target_text(sample(), REGISTRY.protocol("vtimellm@1").without_task, False)

@@ -82,7 +82,7 @@ def test_a_model_that_is_not_known_is_named_with_the_nearest() -> None:
 
 
 def test_the_frames_and_tokens_of_a_video_are_the_protocols() -> None:
-    rule = REGISTRY.protocol("timelens@1").frames
+    rule = REGISTRY.protocol("timelens@1").without_task.frames
     size = model_size("Qwen2.5-VL-7B-Instruct", None)
     assert shown_tokens(10, rule, size)[0] == 20
     frames, tokens = shown_tokens(60, rule, size)

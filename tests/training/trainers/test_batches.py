@@ -16,7 +16,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from vtg_eval.training.trainers import stage as stage_module
-from vtg_eval.training.trainers.batches import IGNORED, Batches, Example, find_source, make_batches
+from vtg_eval.training.trainers.batches import IGNORED, Batches, find_source, make_batches
 from vtg_eval.training.trainers.sample_order import order
 
 from tests.training_case import RL, SFT, RunSetup, train
@@ -136,7 +136,7 @@ def test_a_video_that_cannot_be_read_is_named(
     setup: RunSetup, batches: Batches, tmp_path: Path
 ) -> None:
     (tmp_path / "broken.mp4").write_bytes(b"no video")
-    broken = Example(setup.examples[0].sample, tmp_path / "broken.mp4")
+    broken = replace(setup.examples[0], video=tmp_path / "broken.mp4")
     with pytest.raises(UserError, match=r"broken\.mp4 \(sample s0\) cannot be read"):
         batches.prompt(broken)
 

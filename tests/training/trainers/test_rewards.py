@@ -23,13 +23,13 @@ from vtg_eval.training.trainers.rewards import (
 from tests.grounding_case import CARD
 from vtg_eval.errors import UserError
 from vtg_eval.parsing.answers import parse_answer
-from vtg_eval.protocol import Protocol
+from vtg_eval.protocol import ResolvedProtocol
 from vtg_eval.registry import Registry
 from vtg_eval.scoring.score import score
 from vtg_eval.types import OutputType, Prediction, Sample, Span, Target
 
 REGISTRY = Registry.discover()
-STRICT = REGISTRY.protocol("strict@1")
+STRICT = REGISTRY.protocol("strict@1").without_task
 ALL = RewardRule(tiou=1, boundary=1, wasserstein=1, set_iou=1, choice=1, format=1, parse_penalty=1)
 TEXT_PROTOCOLS = ("strict@1", "timelens@1", "time-r1@1", "timezero@1", "timechat@1", "vtimellm@1")
 WORDS = (
@@ -58,7 +58,7 @@ def sample(*spans: tuple[float, float], duration: float | None = 20.0, **more: A
     return replace(Sample("a", "v", "q", target, duration), **more)
 
 
-def rewards(text: str, asked: Sample, rule: RewardRule = ALL, protocol: Protocol = STRICT):
+def rewards(text: str, asked: Sample, rule: RewardRule = ALL, protocol: ResolvedProtocol = STRICT):
     return Reward(rule, protocol)(asked, text)
 
 
@@ -80,10 +80,10 @@ def test_the_reward_is_the_score_on_10000_random_answers(name: str) -> None:
     count = 10_000 if name == "strict@1" else 2_000
     samples = [random_sample(random, number) for number in range(count)]
     answers = [random_answer(random) for _ in samples]
-    protocol = REGISTRY.protocol(name)
+    protocol = REGISTRY.protocol(name).without_task
     predictions = [Prediction(s.id, text=t) for s, t in zip(samples, answers, strict=True)]
     scored = score(CARD, samples, predictions, protocol, "test").values
-    reward = Reward(RewardRule(tiou=1.0), protocol.for_task(CARD.name, CARD.metric_family))
+    reward = Reward(RewardRule(tiou=1.0), protocol)
     found = [reward(s, t) for s, t in zip(samples, answers, strict=True)]
     assert [parts.tiou for parts in found] == scored.tolist()
     assert [parts.total for parts in found] == scored.tolist()
@@ -91,7 +91,7 @@ def test_the_reward_is_the_score_on_10000_random_answers(name: str) -> None:
 
 
 def test_a_time_that_is_no_number_earns_nothing_even_where_a_source_lets_it() -> None:
-    protocol = REGISTRY.protocol("timelens@1")
+    protocol = REGISTRY.protocol("timelens@1").without_task
     asked = sample((2, 6))
     ready = Prediction("a", spans=(Span(math.nan, math.nan),))
     assert score(CARD, [asked], [ready], protocol, "test").values.tolist() == [1.0]
@@ -107,7 +107,7 @@ def test_a_time_that_is_no_number_earns_nothing_even_where_a_source_lets_it() ->
 @settings(max_examples=300, deadline=None)
 def test_rewards_are_bounded_whatever_the_text(text, spans, name, asks) -> None:
     asked = sample(*spans, asks=asks, options=("red", "blue"))
-    parts = rewards(text, asked, protocol=REGISTRY.protocol(name))
+    parts = rewards(text, asked, protocol=REGISTRY.protocol(name).without_task)
     assert all(map(math.isfinite, astuple(parts)))
     assert parts.parse_penalty in (-1.0, 0.0)
     for field in fields(RewardRule):

@@ -3,7 +3,7 @@
 from vtg_eval.adapter import Adapter, Checkpoint
 from vtg_eval.engines.base import Request
 from vtg_eval.errors import UserError
-from vtg_eval.protocol import FrameRule, Protocol
+from vtg_eval.protocol import FrameRule, ResolvedProtocol
 from vtg_eval.types import Sample
 from vtg_eval.video.frames import Frames
 
@@ -19,7 +19,7 @@ class LastWordsAdapter(Adapter):
     def frame_size(self, height: int, width: int, frames: int, rule: FrameRule) -> tuple[int, int]:
         return height, width
 
-    def request(self, sample: Sample, frames: Frames | None, protocol: Protocol) -> Request:
+    def request(self, sample: Sample, frames: Frames | None, protocol: ResolvedProtocol) -> Request:
         if sample.duration is None:  # an error costs this sample only, not the run
             raise ValueError("no duration")
         start = max(0.0, sample.duration - self.seconds)

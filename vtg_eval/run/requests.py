@@ -1,0 +1,85 @@
+"""From a sample to the request that an engine gets: the one way of evaluation and of training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from vtg_eval.adapter import Adapter
+from vtg_eval.annotations.subtitles import subtitle_text
+from vtg_eval.engines.base import Request
+from vtg_eval.protocol import FrameRule, ResolvedProtocol
+from vtg_eval.run.paths import cache_folder
+from vtg_eval.run.plan import VideoJob
+from vtg_eval.run.prefetch import RequestStream
+from vtg_eval.types import Cue, Sample, Span
+from vtg_eval.video.decoder import Decoder
+from vtg_eval.video.frame_store import FrameStore
+from vtg_eval.video.frames import Frames
+
+Subtitles = Callable[[Sample], Sequence[Cue]]
+
+
+@dataclass(frozen=True, slots=True)
+class SampleContext:
+    """What a sample is asked under and does not say itself.
+
+    subtitles: returns a sample's cues, as `Task.subtitles` does; called only where the protocol
+    shows them.
+    """
+
+    protocol: ResolvedProtocol
+    subtitles: Subtitles
+
+
+def no_subtitles(sample: Sample) -> Sequence[Cue]:
+    """Return no cues: for samples whose video has none."""
+    return ()
+
+
+class RequestBuilder:
+    """Frames and requests for one adapter; decoded frames are kept on disk."""
+
+    def __init__(self, adapter: Adapter, decoder: Decoder, cache: Path | None = None) -> None:
+        """cache: where decoded frames are kept; None: in the user's cache."""
+        self._adapter = adapter
+        self._store = FrameStore(decoder, cache or cache_folder() / "frames")
+
+    def frames(self, video: Path, clips: Sequence[Span], rule: FrameRule) -> Frames:
+        """Return the frames that the rule chooses, at the adapter's size.
+
+        clips: the parts that are shown, as in `Sample`. Raises VideoError.
+        """
+
+        def size(height: int, width: int, count: int) -> tuple[int, int]:
+            return self._adapter.frame_size(height, width, count, rule)
+
+        return self._store.frames(video, rule, size, clips)
+
+    def request(self, sample: Sample, frames: Frames | None, context: SampleContext) -> Request:
+        """Return the adapter's request, the sample's subtitles filled in as the protocol says.
+
+        Raises DataError for a file of subtitles that cannot be read.
+        """
+        protocol, rule = context.protocol, context.protocol.prompt.subtitles
+        if rule != "none" and frames is not None:
+            text = subtitle_text(context.subtitles(sample), frames.times.tolist(), rule)
+            sample = replace(sample, subtitles=text)
+        return self._adapter.request(sample, frames, protocol)
+
+    def stream(
+        self, jobs: Sequence[VideoJob], context: Callable[[Sample], SampleContext]
+    ) -> RequestStream:
+        """Return the requests for all jobs, their frames decoded ahead.
+
+        context: returns a sample's; all samples of a job have the same rule for frames.
+        """
+
+        def load(job: VideoJob) -> Frames:
+            return self.frames(job.path, job.clips, context(job.samples[0]).protocol.frames)
+
+        def build(sample: Sample, frames: Frames | None) -> Request:
+            return self.request(sample, frames, context(sample))
+
+        return RequestStream(jobs, load if self._adapter.needs_frames else None, build)
