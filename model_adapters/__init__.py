@@ -42,4 +42,4 @@ def vtg_adapters() -> Sequence[AdapterEntry]:
 @hookimpl
 def vtg_models() -> Sequence[ModelEntry]:
     """Provide the checkpoints that ship with the package."""
-    return (ModelEntry("nano", HERE / "nano", "2.4 M parameters, trained on generated videos"),)
+    return (ModelEntry("nano", HERE / "nano", "2.8 M parameters, trained on generated videos"),)
