@@ -30,6 +30,12 @@ class Failure(StrEnum):
         member.meaning = meaning
         return member
 
+    @classmethod
+    def _missing_(cls, value: object) -> Failure | None:
+        """Find a member by a name that it had in results.json up to format 2."""
+        former = {"said_never": cls.FALSE_ABSENT, "said_present": cls.FALSE_PRESENT}
+        return former.get(value) if isinstance(value, str) else None
+
     MISSING = "missing", "No answer for this sample."
     UNDECODABLE = "undecodable", "The video could not be read."
     ERROR = "error", "The model or its engine failed."

@@ -16,7 +16,7 @@ from vtg_eval.video.decord import DecordDecoder
 
 def test_without_decord_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "decord", None)
-    with pytest.raises(UserError, match=r"vtg-eval\[decord\]"):
+    with pytest.raises(UserError, match=r"extra decord"):
         DecordDecoder()
 
 

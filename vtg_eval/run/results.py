@@ -36,7 +36,6 @@ from vtg_eval.task import Task
 from vtg_eval.types import Group, Prediction, Sample, Span
 
 FORMAT = 3
-RENAMED_FAILURES = {"said_never": "false_absent", "said_present": "false_present"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,13 +249,7 @@ def load_results(table: Mapping[str, Any]) -> TaskResults:
 
 
 def _upgraded(table: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return results of format 2 as format 3 has them: two failures and a key had other names."""
+    """Return results of format 2 as format 3 has them: a key had another name."""
     if table.get("format") != 2:
         return table
-    samples = [
-        {**row, "failures": [RENAMED_FAILURES.get(kind, kind) for kind in row["failures"]]}
-        for row in table["samples"]
-    ]
-    failures = {RENAMED_FAILURES.get(kind, kind): n for kind, n in table["failures"].items()}
-    new = {"samples": samples, "failures": failures, "format": FORMAT}
-    return {**table, "scores_across_protocols": table["spread"], **new}
+    return {**table, "scores_across_protocols": table["spread"], "format": FORMAT}
