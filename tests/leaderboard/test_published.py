@@ -53,12 +53,12 @@ def test_a_number_has_all_its_metadata(published: Published) -> None:
 
 
 def test_one_model_measured_by_several_keeps_all_its_numbers(published: Published) -> None:
-    found = {
+    values = {
         n.evaluator or n.source: n.value
         for n in published.numbers
         if (n.benchmark, n.model, n.metric) == ("charades_sta", "Qwen2.5-VL-7B", "R1@0.5")
     }
-    assert found == {"TimeZero": 25.7, "timelens": 38.2, "TempSamp-R1": 54.4, "UniTime": 60.32}
+    assert values == {"TimeZero": 25.7, "timelens": 38.2, "TempSamp-R1": 54.4, "UniTime": 60.32}
 
 
 def test_no_remark_of_a_workplace_is_left() -> None:

@@ -22,7 +22,7 @@ HEAD = """# Blind floors
 What predictors get that never see a video, under each task's default protocol and in percent. A
 score that does not beat these says nothing about a model. They stand beside every score that
 `vtg-eval` prints; this page is generated from the annotations
-(`python -m vtg_eval.report.floors_page docs/floors.md DATA_ROOT`) for every split that was there.
+(`python -m vtg_eval.report.floors_page docs/floors.md DATA_ROOT`) for every split with data.
 
 - **whole video**: from 0 to the end. **random**: two uniform times, sorted; one draw of Python's
   generator with seed 0, in the order of the annotation. **constant**: the same fractions of the

@@ -19,7 +19,7 @@ from vtg_eval.report.page_data import Page
 # in order of dependence
 SCRIPTS = (
     "dom.js",
-    "words.js",
+    "format.js",
     "tables.js",
     "charts.js",
     "plots.js",
