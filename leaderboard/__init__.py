@@ -1,4 +1,4 @@
-"""The leaderboard: published results as data, runs beside them, ranks and tables made of both."""
+"""The leaderboard: published results as data, entered runs, and ranks and tables of both."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The leaderboard's contents: what is published, the blind floors, and the runs that were added."""
+"""The leaderboard's contents: published results, blind floors, and entered runs."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from vtg_eval.task import Card
 from .entries import MANIFESTS, LeaderboardEntry, entry_file, load_entries
 from .floor_rows import FloorRow, load_floors
 from .published import SITE, UNSPECIFIED, Number, Published, Setting
+from .published_files import load_published
 from .ranking import Key
-from .reading import load_published
 
 SHIPPED = Path(__file__).parent
 PUBLISHED, FLOORS = "published", "floors.csv"
@@ -22,7 +22,7 @@ PUBLISHED, FLOORS = "published", "floors.csv"
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """Everything that tables and ranks are made of. `cards`: those of the tasks with runs."""
+    """All data behind tables and ranks. `cards`: by task name, for tasks with entered runs."""
 
     published: Published
     floors: tuple[FloorRow, ...]
@@ -31,13 +31,13 @@ class Board:
 
     @property
     def slugs(self) -> tuple[str, ...]:
-        """Return the pages' names: benchmarks in the data's order, then tasks with runs alone."""
+        """Return the page names: benchmarks in the data's order, then tasks that only have runs."""
         tasks = sorted({entry.task for entry in self.entries})
-        alone = [task for task in tasks if self.published.of_task(task) is None]
-        return (*self.published.benchmarks, *alone)
+        unpublished = [task for task in tasks if self.published.of_task(task) is None]
+        return (*self.published.benchmarks, *unpublished)
 
     def task_of(self, slug: str) -> str:
-        """Return the task of a page, empty where it has none."""
+        """Return the task of a page, empty if it has none."""
         benchmark = self.published.benchmarks.get(slug)
         return benchmark.task if benchmark else slug
 
@@ -51,34 +51,34 @@ class Board:
         return tuple(entry for entry in self.entries if task and entry.task == task)
 
     def condition_of(self, entry: LeaderboardEntry) -> str:
-        """Return what a run's benchmark asks to be equal, in the run's case."""
+        """Return the condition (subtitles) that a run's benchmark requires to be equal."""
         if entry.subtitles:
             return "with subtitles"
         benchmark = self.published.of_task(entry.task)
         return "without subtitles" if benchmark and benchmark.conditions != ("",) else ""
 
     def entry_key(self, entry: LeaderboardEntry, metric: str) -> Key:
-        """Return what a run's figure can be compared with."""
+        """Return the comparison key of a run's figure."""
         return Key(entry.split, self.condition_of(entry), metric, entry.setting)
 
     def is_whole(self, entry: LeaderboardEntry) -> bool:
-        """Tell whether a run was asked all that its task's card counts in the split."""
-        return entry.subset.whole and entry.subset.size == self._expected(entry)
+        """Tell whether a run covers as many samples as the task's card lists for the split."""
+        return entry.subset.whole and entry.subset.size == self._split_size(entry)
 
-    def asked(self, entry: LeaderboardEntry) -> str:
-        """Say how much of the split was asked; a part is named by its digest."""
+    def coverage(self, entry: LeaderboardEntry) -> str:
+        """Return in words how much of the split a run covers; a part is named by its digest."""
         size = entry.subset.size
         if self.is_whole(entry):
             return f"all {size} samples"
-        of = self._expected(entry)
-        return f"NOT THE WHOLE SPLIT: {size} of {of} samples ({entry.subset.digest[:8]})"
+        total = self._split_size(entry)
+        return f"NOT THE WHOLE SPLIT: {size} of {total} samples ({entry.subset.digest[:8]})"
 
-    def _expected(self, entry: LeaderboardEntry) -> int:
+    def _split_size(self, entry: LeaderboardEntry) -> int:
         splits = self.cards[entry.task].splits
-        return next(facts.queries for facts in splits if facts.name == entry.split)
+        return next(split.queries for split in splits if split.name == entry.split)
 
     def mark(self, number: Number) -> str:
-        """Return the mark of a number that is not read where it first stands."""
+        """Return the mark of a number not read in its original source, else an empty text."""
         if self.published.sources[number.source].kind == SITE:
             return "†"
         return {"no": "*", "copy": "‡", "source": ""}[number.read]
@@ -87,69 +87,69 @@ class Board:
 MARKS = (
     "* second-hand: the source was not read.",
     "† attributed to the model by a leaderboard site; no table with it was found.",
-    "‡ read in a table that repeats it, not where it first stands.",
+    "‡ read in a table that repeats it, not in the original source.",
     "≠ sources disagree about this model, split and metric in the same setting; see below.",
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Disagreement:
-    """Numbers of one model on the same split, condition and metric that differ.
+    """Different numbers for one model on the same split, condition and metric, in ascending order.
 
-    Their setting is the same too, as far as each source says it.
+    Their setting is the same too, as far as each source states it.
     """
 
     numbers: tuple[Number, ...]
 
     @property
-    def spread(self) -> float:
-        """Return how far they are apart, in points."""
+    def difference(self) -> float:
+        """Return the difference between the highest and the lowest number, in points."""
         values = [n.value for n in self.numbers]
         return max(values) - min(values)
 
 
 def disagreements(numbers: Iterable[Number]) -> tuple[Disagreement, ...]:
-    """Return all of them, the widest first; each with its numbers from the lowest up."""
+    """Return all disagreements, those with the largest difference first."""
     cells: dict[tuple[str, ...], dict[Setting, list[Number]]] = {}
     for n in numbers:
         cell = cells.setdefault((n.benchmark, n.model, n.split, n.condition, n.metric), {})
         cell.setdefault(n.setting, []).append(n)
-    found = [
+    unordered = [
         Disagreement(tuple(sorted(group, key=lambda n: (n.value, n.source, n.location))))
         for cell in cells.values()
         for group in _by_setting(cell)
         if len({n.value for n in group}) > 1
     ]
-    first = [d.numbers[0] for d in found]
-    order = sorted(
-        range(len(found)),
-        key=lambda k: (-round(found[k].spread, 6), first[k].benchmark, first[k].model, k),
-    )
-    return tuple(found[k] for k in order)
+
+    def order(conflict: Disagreement) -> tuple[float, str, str]:
+        first = conflict.numbers[0]
+        return -round(conflict.difference, 6), first.benchmark, first.model
+
+    return tuple(sorted(unordered, key=order))
 
 
 def _by_setting(cell: Mapping[Setting, list[Number]]) -> Iterable[list[Number]]:
-    """Return the numbers of each setting with those that do not say theirs."""
-    unsaid = cell.get(UNSPECIFIED, [])
-    said = [group for setting, group in cell.items() if setting != UNSPECIFIED]
-    return [[*group, *unsaid] for group in said] or [unsaid]
+    """Return the numbers of each stated setting together with those whose setting is not stated."""
+    unspecified = cell.get(UNSPECIFIED, [])
+    stated = [group for setting, group in cell.items() if setting != UNSPECIFIED]
+    return [[*group, *unspecified] for group in stated] or [unspecified]
 
 
-def load_board(folder: Path, registry: Registry, more: Iterable[LeaderboardEntry] = ()) -> Board:
-    """Read the leaderboard's folder; `more` are runs that stand beside those in it.
+def load_board(folder: Path, registry: Registry, extra: Iterable[LeaderboardEntry] = ()) -> Board:
+    """Read the leaderboard's folder; `extra` are runs to add to those entered in it.
 
-    Raises UserError that names file and row for what is wrong, changed or unknown.
+    Raises UserError that names file and row of an invalid, changed or unknown value.
     """
     floors = load_floors(folder / PUBLISHED / FLOORS)
     published = load_published(folder / PUBLISHED, registry.tasks, registry.protocols)
-    found = {entry.name: entry for entry in load_entries(folder / MANIFESTS)}
-    found |= {entry.name: entry for entry in more}
-    for entry in found.values():
+    by_name = {entry.name: entry for entry in load_entries(folder / MANIFESTS)}
+    by_name |= {entry.name: entry for entry in extra}
+    for entry in by_name.values():
         if entry.task not in registry.tasks:
             raise UserError(f'{entry_file(entry.name)}: there is no task "{entry.task}".')
-    entries = tuple(found[name] for name in sorted(found))
+    entries = tuple(by_name[name] for name in sorted(by_name))
     cards: dict[str, Card] = {e.task: registry.task(e.task).card for e in entries}
     for entry in entries:
-        if entry.split not in {facts.name for facts in cards[entry.task].splits}:
+        if entry.split not in {split.name for split in cards[entry.task].splits}:
             raise UserError(f'{entry_file(entry.name)}: there is no split "{entry.split}".')
     return Board(published, floors, entries, cards)

@@ -1,4 +1,4 @@
-"""The leaderboard's files: a function of its contents alone, byte for byte."""
+"""The leaderboard's files. They depend on its contents alone, byte for byte."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from .markdown import markdown
 from .overview import overview_page, sources_page
 from .pages import benchmark_page
 
-SOURCES_FILE = "sources.csv"  # every build has it: it shows that a folder is a leaderboard's
+SOURCES_FILE = "sources.csv"  # in every build: it identifies a leaderboard's folder
 
 
 def built_files(board: Board) -> dict[str, str]:
-    """Return the text of every file by its name relative to the folder."""
+    """Return the text of every file, by its path relative to the folder."""
     overview, sources = overview_page(board), sources_page(board)
     pages = [benchmark_page(board, slug) for slug in board.slugs]
     files = {
@@ -39,15 +39,15 @@ def built_files(board: Board) -> dict[str, str]:
 
 
 def entry_text(table: dict[str, object]) -> str:
-    """Return an entry as the text of its file."""
+    """Return an entry's JSON values as the text of its file."""
     return json.dumps(table, indent=1, allow_nan=False) + "\n"
 
 
 def write_files(files: dict[str, str], out: Path) -> None:
-    """Write a build into its folder; other files of a leaderboard's folder are left alone.
+    """Write a build into its folder; other files of a leaderboard's folder are not touched.
 
-    Raises UserError where that fails, where the folder holds something else, and where another
-    process writes into it.
+    Raises UserError if writing fails, if the folder is not a leaderboard's, or if another process
+    writes into it.
     """
     tops = {Path(name).parts[0] for name in files}
     with lock_folder(out / SOURCES_FILE, "folder of a leaderboard", tops):
@@ -58,9 +58,9 @@ def write_files(files: dict[str, str], out: Path) -> None:
 
 
 def differing(files: dict[str, str], out: Path) -> list[str]:
-    """Return the names of files in `out` that are missing, other, or not of this build."""
+    """Return the names of files in `out` that are missing, different, or not part of this build."""
     paths = {p.relative_to(out).as_posix(): p for p in out.rglob("*") if p.is_file()}
-    there = {name: p for name, p in paths.items() if name != LOCK and not is_partial(name)}
-    both = files.keys() & there.keys()
-    other = {name for name in both if there[name].read_bytes() != files[name].encode()}
-    return sorted(other | (files.keys() ^ there.keys()))
+    existing = {name: p for name, p in paths.items() if name != LOCK and not is_partial(name)}
+    common = files.keys() & existing.keys()
+    changed = {name for name in common if existing[name].read_bytes() != files[name].encode()}
+    return sorted(changed | (files.keys() ^ existing.keys()))

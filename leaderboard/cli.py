@@ -1,11 +1,10 @@
-"""`vtg-eval leaderboard`: build its tables, rank a run, add it, export it, sign the data."""
+"""`vtg-eval leaderboard`: build the tables, rank, add and export runs, sign the data."""
 
 from __future__ import annotations
 
 import json
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
@@ -26,13 +25,12 @@ from .floor_rows import load_floors
 from .markdown import markdown
 from .overview import overview_page
 from .published import SETTINGS
-from .ranks_text import ranks_table
-from .reading import load_published
+from .published_files import load_published
 from .signing import sign
-from .standings import Standing, model_standings, protocol_line, run_standings, site_page
+from .standings import model_standings, run_standings, site_page, standings_text
 
 SITE_TITLE = "The page of a leaderboard site"
-OTHER_TITLE = "What sources print"
+OTHER_TITLE = "Reported by sources"
 
 
 class LeaderboardCommand(Command):
@@ -51,24 +49,24 @@ class LeaderboardCommand(Command):
         """Add the arguments."""
         verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
         build = verbs.add_parser("build", help="write all tables, or print the overview")
-        build.add_argument("--out", type=Path, metavar="DIR", help="where the files go")
+        build.add_argument("--out", type=Path, metavar="DIR", help="write the files there")
         build.add_argument(
             "--check",
             type=Path,
             metavar="DIR",
-            help="compare the files there with what a build gives; exit status 1 if they differ",
+            help="compare the files there with a new build; exit status 1 if they differ",
         )
-        rank = verbs.add_parser("rank", help="say where runs or a published model stand")
+        rank = verbs.add_parser("rank", help="rank runs or a published model")
         rank.add_argument("--published", metavar="MODEL", help="a published model instead of runs")
-        add = verbs.add_parser("add", help="enter a run, scored again from its journal")
-        export = verbs.add_parser("export", help="print runs in the form of another tool")
+        add = verbs.add_parser("add", help="add runs, scored again from their journals")
+        export = verbs.add_parser("export", help="print runs in the format of another tool")
         export.add_argument(
             "--format",
             choices=("model-index", "json"),
             required=True,
-            help="a model card's metadata block, or everything as one JSON",
+            help="a model card's metadata block, or all data as one JSON",
         )
-        signing = verbs.add_parser("sign", help="sign the published results anew, after a change")
+        signing = verbs.add_parser("sign", help="sign the published results again, after a change")
         for verb in (build, rank, add, export, signing):
             self._add_shared(verb, runs=verb is not signing)
         for verb in (build, rank, add, signing):
@@ -81,7 +79,7 @@ class LeaderboardCommand(Command):
             type=Path,
             default=SHIPPED,
             metavar="DIR",
-            help="the leaderboard's data (default: those of this installation)",
+            help="the leaderboard's data (default: the data of this installation)",
         )
         if runs:
             verb.add_argument(
@@ -96,7 +94,7 @@ class LeaderboardCommand(Command):
             verb.add_argument("--data-root", type=Path, metavar="DIR", help=ROOT_HELP)
 
     def run(self, args: Namespace, registry: Registry) -> int:
-        """Do what the verb says."""
+        """Run the verb."""
         verbs = {"build": _build, "rank": _rank, "add": _add, "export": _export, "sign": _sign}
         return verbs[args.verb](args, registry)
 
@@ -108,61 +106,60 @@ def _entries(args: Namespace, registry: Registry) -> list[LeaderboardEntry]:
 def _build(args: Namespace, registry: Registry) -> int:
     board = load_board(args.board, registry, _entries(args, registry))
     files = built_files(board)
-    wrong = differing(files, args.check) if args.check else []
+    outdated = differing(files, args.check) if args.check else []
     if args.out:
         write_files(files, args.out)
     if args.json:
-        write_lines(args.json, [json.dumps({"files": list(files), "differ": wrong}, indent=2)])
+        write_lines(args.json, [json.dumps({"files": list(files), "differ": outdated}, indent=2)])
     elif not (args.out or args.check):
         print(markdown(overview_page(board)), end="")
-    for name in wrong:
-        print(f"{args.check / name} is not what a build gives.", file=sys.stderr)
+    for name in outdated:
+        print(f"{args.check / name} differs from a new build.", file=sys.stderr)
     if args.out:
         print(f"{len(files)} files in {args.out}", file=sys.stderr)
-    return 1 if wrong else 0
+    return 1 if outdated else 0
 
 
 def _rank(args: Namespace, registry: Registry) -> int:
     if bool(args.runs) == bool(args.published):
-        raise UserError("Name the folders of runs, or else --published MODEL.")
+        raise UserError("Give the folders of runs, or --published MODEL, not both.")
     entries = _entries(args, registry)
     board = load_board(args.board, registry, entries)
     if args.published:
-        found = {
+        groups = {
             SITE_TITLE: site_page(board, args.published),
             OTHER_TITLE: model_standings(board, args.published),
         }
     else:
-        found = {f"{e.model}, {e.name}": run_standings(board, e) for e in entries}
+        groups = {f"{e.model}, {e.name}": run_standings(board, e) for e in entries}
     if args.json:
-        rows = {title: [asdict(each) for each in group] for title, group in found.items()}
-        table = [{"title": title, "standings": group} for title, group in rows.items()]
+        table = [
+            {"title": title, "standings": [asdict(standing) for standing in group]}
+            for title, group in groups.items()
+        ]
         write_lines(args.json, [json.dumps(table, indent=2, ensure_ascii=False)])
         return 0
-    write_lines("-", ["\n\n".join(_told(title, group) for title, group in found.items() if group)])
+    texts = [f"{title}\n\n{standings_text(group)}" for title, group in groups.items() if group]
+    write_lines("-", ["\n\n".join(texts)])
     return 0
-
-
-def _told(title: str, group: Sequence[Standing]) -> str:
-    return f"{title}\n\n{ranks_table(group)}\n\n{protocol_line(group)}"
 
 
 def _add(args: Namespace, registry: Registry) -> int:
     if not args.runs:
-        raise UserError("Name the folder of at least one run.")
+        raise UserError("Give the folder of at least one run.")
     entries = _entries(args, registry)
     with _lock_board(args.board):
         board = load_board(args.board, registry)
-        there = {entry.name: entry for entry in board.entries}
+        entered = {entry.name: entry for entry in board.entries}
         for entry in entries:
             path = args.board / entry_file(entry.name)
-            if there.get(entry.name, entry).answers != entry.answers:
+            if entered.get(entry.name, entry).answers != entry.answers:
                 raise UserError(
-                    f"{entry.name} is there already, with other answers. Take {path} out first."
+                    f"{entry.name} is already entered, with other answers. Delete {path} first."
                 )
             path.parent.mkdir(exist_ok=True)
             write_text(path, entry_text(entry.to_json()))
-            print(f"{path}: build the tables again.", file=sys.stderr)
+            print(f"{path} is written: build the tables again.", file=sys.stderr)
     if args.json:
         table = [entry.to_json() for entry in entries]
         write_lines(args.json, [json.dumps(table, indent=2)])
@@ -170,9 +167,9 @@ def _add(args: Namespace, registry: Registry) -> int:
 
 
 def _lock_board(board: Path) -> AbstractContextManager[None]:
-    """Hold the leaderboard's data for this process alone; raises UserError where there are none."""
+    """Lock the leaderboard's data for this process; raises UserError if the folder has none."""
     if not (board / PUBLISHED).is_dir():
-        raise UserError(f"{board} holds no leaderboard's data. Name another --board.")
+        raise UserError(f"{board} has no leaderboard data. Give another --board.")
     return lock_folder(board / PUBLISHED, "folder of a leaderboard's data")
 
 
@@ -198,5 +195,5 @@ def _sign(args: Namespace, registry: Registry) -> int:
     if args.json:
         write_lines(args.json, [json.dumps({"changed": changed}, indent=2)])
     else:
-        print("\n".join(f"{name} is signed anew" for name in changed) or "nothing has changed")
+        print("\n".join(f"{name} is signed again" for name in changed) or "nothing has changed")
     return 0

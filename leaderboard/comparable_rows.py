@@ -1,4 +1,4 @@
-"""Which rows a figure may be ranked among: runs and published numbers that are comparable."""
+"""The rows that a figure is ranked among: comparable runs and published numbers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .ranking import Figure, Key, number_key, published_figure
 
 @dataclass(frozen=True, slots=True)
 class ComparableRow:
-    """A row that something is ranked among; `protocol` is empty where it is not stated."""
+    """A row that a figure is ranked among; `protocol` is empty if it is not stated."""
 
     model: str
     protocol: str
@@ -22,46 +22,45 @@ class ComparableRow:
 
 @dataclass(frozen=True, slots=True)
 class ComparisonSet:
-    """All rivals, and how many rows of the same metric are left out, for they differ."""
+    """All comparable rows, and how many rows of the same metric are not comparable."""
 
     rows: tuple[ComparableRow, ...]
     left_out: int
 
 
-def comparison_set_of_number(board: Board, own: Number) -> ComparisonSet:
-    """Return what a published number is ranked among; whole runs may be in it."""
-    benchmark = board.published.benchmarks[own.benchmark]
-    key = number_key(own)
+def comparison_set_of_number(board: Board, number: Number) -> ComparisonSet:
+    """Return the rows that a published number is ranked among: numbers and whole-split runs."""
+    benchmark = board.published.benchmarks[number.benchmark]
+    key = number_key(number)
     others = [
         n
         for n in _same_metric(board, benchmark, key)
-        if (n.model, n.value) != (own.model, own.value)
+        if (n.model, n.value) != (number.model, number.value)
     ]
     runs = _runs(board, benchmark.task, key)
-    fitting = [e for e in runs if board.is_whole(e) and _admitted(board, key, e)]
-    return _comparison_set(benchmark, key, others, runs, fitting)
+    comparable = [e for e in runs if board.is_whole(e) and _admitted(board, key, e)]
+    return _comparison_set(benchmark, key, others, runs, comparable)
 
 
-def comparison_set_of_run(board: Board, own: LeaderboardEntry, metric: str) -> ComparisonSet:
-    """Return what a run's figure is ranked among.
+def comparison_set_of_run(board: Board, entry: LeaderboardEntry, metric: str) -> ComparisonSet:
+    """Return the rows that a run's figure is ranked among.
 
-    A run of a part of the split is ranked among runs of the very same part alone. Runs of other
-    annotations or of another version of the task are left out.
+    A run on part of the split is only ranked among runs on the same part. Runs on other
+    annotations or on another version of the task are left out.
     """
-    benchmark = board.published.of_task(own.task)
-    key = board.entry_key(own, metric)
+    benchmark = board.published.of_task(entry.task)
+    key = board.entry_key(entry, metric)
     others = _same_metric(board, benchmark, key) if benchmark else []
-    runs = [e for e in _runs(board, own.task, key) if e.name != own.name]
-    fitting = [e for e in runs if _same_samples(e, own) and _admitted(board, key, e)]
-    if benchmark is None or not board.is_whole(own):
-        return ComparisonSet(
-            tuple(_comparable_run(e, key) for e in fitting), len(runs) + len(others) - len(fitting)
-        )
-    return _comparison_set(benchmark, key, others, runs, fitting)
+    runs = [e for e in _runs(board, entry.task, key) if e.name != entry.name]
+    comparable = [e for e in runs if _same_samples(e, entry) and _admitted(board, key, e)]
+    if benchmark is None or not board.is_whole(entry):
+        rows = tuple(_comparable_run(e, key) for e in comparable)
+        return ComparisonSet(rows, len(runs) + len(others) - len(rows))
+    return _comparison_set(benchmark, key, others, runs, comparable)
 
 
 def entry_figure(entry: LeaderboardEntry, metric: str) -> Figure:
-    """Return a run's figure; where it has no interval, equal figures alone share a rank."""
+    """Return a run's figure; without an interval, only equal figures share a rank."""
     low, high = entry.figures.intervals.get(metric, (None, None))
     half = 0.0 if low is None or high is None else (high - low) / 2
     return Figure(entry.figures.metrics[metric] or 0.0, half)
@@ -72,18 +71,18 @@ def _comparison_set(
     key: Key,
     others: Iterable[Number],
     runs: list[LeaderboardEntry],
-    fitting: list[LeaderboardEntry],
+    comparable: list[LeaderboardEntry],
 ) -> ComparisonSet:
-    """Return the field. One number that several sources print of a model is one rival."""
-    found: dict[tuple[str, float], ComparableRow] = {}
-    left_out = len(runs) - len(fitting)
+    """Return the set. A number that several sources print for one model is one row."""
+    rows: dict[tuple[str, float], ComparableRow] = {}
+    left_out = len(runs) - len(comparable)
     for n in others:
         if key.admits(number_key(n)):
-            rival = ComparableRow(n.model, n.protocol, published_figure(n, benchmark))
-            found.setdefault((n.model, n.value), rival)
+            row = ComparableRow(n.model, n.protocol, published_figure(n, benchmark))
+            rows.setdefault((n.model, n.value), row)
         else:
             left_out += 1
-    return ComparisonSet((*found.values(), *(_comparable_run(e, key) for e in fitting)), left_out)
+    return ComparisonSet((*rows.values(), *(_comparable_run(e, key) for e in comparable)), left_out)
 
 
 def _same_metric(board: Board, benchmark: Benchmark, key: Key) -> list[Number]:

@@ -1,4 +1,4 @@
-"""Pages as plain data: paragraphs, and tables whose cells may link."""
+"""Pages as plain data: paragraphs, and tables whose cells may have links."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """Where a cell leads: an address ("web"), a source's id, an entry's name, a page's slug."""
+    """A cell's link. `target` is an address ("web"), a source id, an entry name or a page slug."""
 
     kind: Literal["web", "source", "run", "page"]
     target: str
@@ -16,7 +16,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A cell's text. `order` is the number to sort by, where the text is one; `anchor` an id."""
+    """A cell's text. `order`: the number to sort by, for numeric cells; `anchor`: an element id."""
 
     text: str
     link: Link | None = None
@@ -29,7 +29,7 @@ EMPTY = Cell("")
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows of as many cells as there are names in `head`."""
+    """Rows with one cell for each name in `head`."""
 
     head: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
@@ -37,7 +37,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A title, what is to be said, and a table."""
+    """A title, paragraphs, and a table."""
 
     title: str
     text: tuple[str, ...]
@@ -46,7 +46,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page; `slug` is its file's name without suffix."""
+    """A page; `slug` is its file name without suffix."""
 
     slug: str
     title: str

@@ -1,4 +1,4 @@
-"""Runs that stand on the leaderboard: what each was, its figures, and digests over all of that."""
+"""Runs entered in the leaderboard: their metadata, their figures, and digests of both."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ UNANSWERED = (Failure.ERROR, Failure.MISSING)
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """The journal's last words: for how many samples, and sha256 over ids, ends and texts."""
+    """The journal's answers: how many, and sha256 over sample ids, finish reasons and texts."""
 
     count: int
     digest: str
@@ -42,7 +42,7 @@ class Answers:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What `TaskResults` says of a run as a whole, in percent; no samples, no spread."""
+    """The figures of `TaskResults` over the whole run, in percent."""
 
     primary: str
     headline: tuple[str, ...]
@@ -57,10 +57,10 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class LeaderboardEntry:
-    """One run. `name` is the name of its file, without suffix.
+    """One run. `name` is its file name without suffix.
 
-    spec: the run's spec in full, the protocol in it. versions: those of each start, equal ones
-    once. Its digests are over each of these parts, `signature` over the digests.
+    spec: the run's full spec, including the protocol. versions: the distinct sets of versions of
+    the run's starts. Its JSON has a digest of each field, and a `signature` over the digests.
     """
 
     name: str
@@ -98,11 +98,11 @@ class LeaderboardEntry:
 
     @property
     def subtitles(self) -> bool:
-        """Whether the model was given the spoken words."""
+        """Whether the model's input had subtitles."""
         return bool(self.spec["protocol"]["prompt"]["subtitles"] != "none")
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain JSON values with the digests."""
+        """Return plain JSON values, with the digests."""
         parts: dict[str, Any] = json.loads(json.dumps(asdict(self), allow_nan=False))
         digests = {part: sha256(canonical(value)) for part, value in parts.items()}
         signature = sha256(canonical(digests))
@@ -110,7 +110,7 @@ class LeaderboardEntry:
 
 
 def entry_file(name: str) -> str:
-    """Return an entry's file by the entry's name, relative to the sources or the tables."""
+    """Return the path of an entry's file, relative to the leaderboard's data or to the tables."""
     return f"{MANIFESTS}/{name}.json"
 
 
@@ -119,30 +119,29 @@ def make_entry(
 ) -> LeaderboardEntry:
     """Return the run in the folder at `path` as an entry, scored again from its journal.
 
-    Raises UserError where samples are not answered yet and where results.json says something
-    else than the journal.
+    Raises UserError if samples have no answer yet, or if results.json differs from the journal.
     """
     folder = RunFolder(path)
     manifest = folder.manifest()
     results = rescore(path, registry, root)
-    open_samples = sum(results.failures.get(kind, 0) for kind in UNANSWERED)
-    if open_samples:
+    unanswered = sum(results.failures.get(kind, 0) for kind in UNANSWERED)
+    if unanswered:
         raise UserError(
-            f"{path} is not finished: {open_samples} of {results.n_expected} samples have no "
+            f"{path} is not finished: {unanswered} of {results.n_expected} samples have no "
             "answer. Run its command again."
         )
     _refuse_other_results(folder, results)
     records = read_journal(folder.journal_file)
-    asked = {sample.id for sample in results.samples}
-    told = sorted([r.id, r.finish, r.text] for r in records.values() if r.id in asked)
+    ids = {sample.id for sample in results.samples}
+    answers = sorted([r.id, r.finish, r.text] for r in records.values() if r.id in ids)
     return LeaderboardEntry(
-        # the name that the run's folder has by default
+        # the default name of the run's folder
         name=RunSpec.from_json(manifest.spec).folder_name,
         setting=setting,
         spec=manifest.spec,
         subset=results.subset,
         versions=_versions(manifest),
-        answers=Answers(len(told), sha256(canonical(told))),
+        answers=Answers(len(answers), sha256(canonical(answers))),
         figures=Figures(**{f.name: getattr(results, f.name) for f in fields(Figures)}),
     )
 
@@ -155,19 +154,18 @@ def _refuse_other_results(folder: RunFolder, results: TaskResults) -> None:
         raise UserError(f"{folder.path} has no results.json. Run its command again.") from exc
     except (OSError, ValueError) as exc:
         raise UserError(f"{folder.results_file} cannot be read: {exc}") from exc
-    found = results.to_json()
-    for part in found:
-        there, here = json.dumps(stored[part]), json.dumps(found[part])
-        if not _equal(json.loads(there), json.loads(here)):
+    for part, value in results.to_json().items():
+        stored_text, text = json.dumps(stored[part]), json.dumps(value)
+        if not _equal(json.loads(stored_text), json.loads(text)):
             raise UserError(
-                f"{folder.results_file} is not what the journal gives: {part} is {there[:60]} "
-                f"there and {here[:60]} by the journal. It was changed, or made by another "
-                "version: run the run's command again."
+                f"{folder.results_file} differs from the journal: {part} is {stored_text[:60]}, "
+                f"but {text[:60]} by the journal. It was changed, or made by another version: "
+                "run the run's command again."
             )
 
 
 def _equal(a: Any, b: Any) -> bool:
-    """Compare JSON values; numbers by nine digits, for another numpy may sum in another order."""
+    """Compare JSON values; numbers to nine digits, as the order of sums differs between numpys."""
     if isinstance(a, float) and isinstance(b, float):
         return math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-9)
     if isinstance(a, list) and isinstance(b, list):
@@ -178,11 +176,11 @@ def _equal(a: Any, b: Any) -> bool:
 
 
 def _versions(manifest: Manifest) -> tuple[Mapping[str, str], ...]:
-    found: list[Mapping[str, str]] = []
+    distinct: list[Mapping[str, str]] = []
     for session in manifest.sessions:
-        if session.versions not in found:
-            found.append(session.versions)
-    return tuple(found)
+        if session.versions not in distinct:
+            distinct.append(session.versions)
+    return tuple(distinct)
 
 
 def load_entries(folder: Path) -> tuple[LeaderboardEntry, ...]:
@@ -191,21 +189,21 @@ def load_entries(folder: Path) -> tuple[LeaderboardEntry, ...]:
 
 
 def load_entry(path: Path) -> LeaderboardEntry:
-    """Read an entry; raises UserError where it is not as it was signed."""
+    """Read an entry; raises UserError if it was changed after it was signed."""
     try:
         table = json.loads(path.read_text(encoding="utf-8"))
         if table["format"] != FORMAT:
             raise ValueError(f"format {table['format']}, this version reads {FORMAT}")
-        parts = {part.name: table[part.name] for part in fields(LeaderboardEntry)}
+        parts = {field.name: table[field.name] for field in fields(LeaderboardEntry)}
         for part, value in parts.items():
             if table["digests"][part] != sha256(canonical(value)):
                 raise UserError(
-                    f"{path}: its {part} was changed after it was signed. Take the file out, or "
-                    "put the run there again by `vtg-eval leaderboard add`."
+                    f"{path}: its {part} was changed after it was signed. Delete the file, or add "
+                    "the run again with `vtg-eval leaderboard add`."
                 )
         entry = _entry(parts)
         if table != entry.to_json() or entry.name != path.stem or not NAME.fullmatch(entry.name):
-            raise ValueError("its signature or its name is not its own")
+            raise ValueError("its signature or its name does not match its content")
         return entry
     except (OSError, KeyError, TypeError, ValueError) as exc:
         raise UserError(f"{path} is not an entry of the leaderboard: {exc!r}") from exc
@@ -217,16 +215,16 @@ def _entry(parts: Mapping[str, Any]) -> LeaderboardEntry:
     if not all((entry.task, entry.split, entry.model, entry.protocol, *entry.data)):
         raise ValueError("its spec lacks a name")
     if not isinstance(entry.spec["protocol"]["prompt"]["subtitles"], str):
-        raise TypeError("its spec does not say whether there were subtitles")
+        raise TypeError("its spec does not state whether there were subtitles")
     return entry
 
 
 def _check_figures(figures: Figures) -> None:
-    """Raise ValueError where a figure cannot be one."""
+    """Raise ValueError if a figure is not a percentage or a headline metric has none."""
     groups = (figures.metrics, figures.ceiling or {}, *figures.floors.values())
     pairs = figures.intervals.values()
     values = [v for group in groups for v in group.values()] + [v for pair in pairs for v in pair]
     if not all(value is None or 0 <= value <= 100 for value in values):
-        raise ValueError("a figure is no percentage")
+        raise ValueError("a figure is not a percentage")
     if not {figures.primary, *figures.headline} <= {*figures.metrics} or not figures.headline:
-        raise ValueError("a metric of the headline has no figure")
+        raise ValueError("a headline metric has no figure")

@@ -14,16 +14,16 @@ from .entries import LeaderboardEntry
 from .long_rows import long_rows
 
 FORMAT = 1
-# of the Hub's task types this is the one that takes a video and a text
+# the Hub's task type with video and text as input
 TASK_TYPE = "video-text-to-text"
 
 
 def model_index(board: Board, entries: Sequence[LeaderboardEntry]) -> str:
     """Return the metadata block of a model card (YAML between two lines of dashes).
 
-    One result for each run, with the headline's metrics in percent and two decimals; protocol,
-    interval, floor and subset stand in `args`. Strings are quoted, so no text can become a key.
-    Its format: huggingface_hub's `model_index_to_eval_results` reads it.
+    One result for each run, with the headline metrics in percent to two decimals; protocol,
+    interval, floor and subset are in `args`. All strings are quoted, so no text can become a key.
+    The format is that of huggingface_hub's `model_index_to_eval_results`.
     """
     lines = ["---", "model-index:"]
     for model in dict.fromkeys(entry.model for entry in entries):
@@ -35,14 +35,14 @@ def model_index(board: Board, entries: Sequence[LeaderboardEntry]) -> str:
 
 
 def whole_json(board: Board, entries: Sequence[LeaderboardEntry]) -> dict[str, Any]:
-    """Return everything as plain JSON values; docs/leaderboard.md says what is in it."""
+    """Return all data as plain JSON values; docs/leaderboard.md documents the keys."""
     return {
         "format": FORMAT,
         "made_by": f"vtg-eval {__version__}",
         "runs": [entry.to_json() for entry in entries],
         "numbers": [asdict(row) for slug in board.slugs for row in long_rows(board, slug)],
         "sources": [asdict(source) for source in board.published.sources.values()],
-        "benchmarks": [asdict(each) for each in board.published.benchmarks.values()],
+        "benchmarks": [asdict(benchmark) for benchmark in board.published.benchmarks.values()],
     }
 
 
@@ -69,10 +69,10 @@ def _result(board: Board, entry: LeaderboardEntry) -> Iterator[str]:
             yield f"      value: {value:.2f}"
             yield "      args:"
             yield f"        protocol: {quoted(entry.protocol)}"
-            yield from _beside(entry, name)
+            yield from _interval_and_floor(entry, name)
 
 
-def _beside(entry: LeaderboardEntry, name: str) -> Iterator[str]:
+def _interval_and_floor(entry: LeaderboardEntry, name: str) -> Iterator[str]:
     low, high = entry.figures.intervals.get(name, (None, None))
     if low is not None and high is not None:
         yield f"        interval_95: [{low:.2f}, {high:.2f}]"
@@ -82,13 +82,13 @@ def _beside(entry: LeaderboardEntry, name: str) -> Iterator[str]:
 
 
 def _best_floor(floors: Mapping[str, Metrics], name: str) -> float | None:
-    """Return the best blind predictor's figure in a metric, None where there is none."""
-    values = [each.get(name) for each in floors.values()]
+    """Return the best blind predictor's figure in a metric, None if there is none."""
+    values = [metrics.get(name) for metrics in floors.values()]
     return max((value for value in values if value is not None), default=None)
 
 
 def quoted(text: str) -> str:
-    """Return a text as a double-quoted YAML scalar; all but printable characters are escaped."""
+    """Return a text as a double-quoted YAML scalar; non-printable characters are escaped."""
     return f'"{"".join(map(_escape, text))}"'
 
 

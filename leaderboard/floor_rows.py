@@ -1,7 +1,7 @@
 """Blind floors as data: `python -m vtg_eval.leaderboard.floor_rows FILE DATA_ROOT` writes them.
 
-The tables must not need annotation files, so the floors stand beside the published results. They
-are the figures of docs/floors.md, for the tasks and splits of which something is published.
+Building the tables must not need annotation files, so the floors are stored with the published
+results. They are the figures of docs/floors.md, for tasks and splits with published results.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from vtg_eval.scoring.floors import task_floors
 from vtg_eval.task import Task
 
 from .published import Benchmark
-from .reading import load_published
+from .published_files import load_published
 from .signing import CHECK, csv_text, read_rows, row_check, verify_row
 
 COLUMNS = ("task", "split", "protocol", "samples", "floor", "metric", "value", CHECK)
@@ -26,7 +26,7 @@ COLUMNS = ("task", "split", "protocol", "samples", "floor", "metric", "value", C
 
 @dataclass(frozen=True, slots=True)
 class FloorRow:
-    """What one blind predictor gets in one metric: `value` in percent, `text` as it is shown."""
+    """One blind predictor's figure in one metric: `value` in percent, `text` as it is shown."""
 
     task: str
     split: str
@@ -40,11 +40,11 @@ class FloorRow:
 
 def load_floors(path: Path, signed: bool = True) -> tuple[FloorRow, ...]:
     """Read the file; raises DataError that names the row."""
-    found = []
+    floors = []
     for row in read_rows(path, COLUMNS):
         if signed:
             verify_row(row, f"{row.text('floor')}, {row.text('metric')} {row.text('value')}")
-        found.append(
+        floors.append(
             FloorRow(
                 task=row.text("task"),
                 split=row.text("split"),
@@ -56,13 +56,13 @@ def load_floors(path: Path, signed: bool = True) -> tuple[FloorRow, ...]:
                 text=row.text("value"),
             )
         )
-    return tuple(found)
+    return tuple(floors)
 
 
 def floors_text(registry: Registry, benchmarks: Collection[Benchmark], root: Path) -> str:
-    """Return the file for all annotations that lie under `root`."""
+    """Return the file's text, for all tasks whose annotations are under `root`."""
     rows = []
-    for benchmark in sorted(benchmarks, key=lambda each: each.task):
+    for benchmark in sorted(benchmarks, key=lambda b: b.task):
         if benchmark.task:
             rows += list(_rows(registry, registry.task(benchmark.task), benchmark, root))
     return csv_text(COLUMNS, [{**row, CHECK: row_check(row)} for row in rows])
@@ -71,7 +71,7 @@ def floors_text(registry: Registry, benchmarks: Collection[Benchmark], root: Pat
 def _rows(
     registry: Registry, task: Task, benchmark: Benchmark, root: Path
 ) -> Iterator[dict[str, str]]:
-    for split in (facts.name for facts in task.card.splits if facts.name in benchmark.splits):
+    for split in (s.name for s in task.card.splits if s.name in benchmark.splits):
         protocol = registry.protocol_for(task.card, split=split)
         try:
             samples = task.samples(root, split)
@@ -92,7 +92,7 @@ def _rows(
 
 
 def main() -> None:
-    """Write the file that is the first argument, from the data root that is the second."""
+    """Write the file named by the first argument, from the data root in the second."""
     path, root = map(Path, sys.argv[1:3])
     registry = Registry.discover()
     published = load_published(path.parent, registry.tasks, registry.protocols, signed=False)

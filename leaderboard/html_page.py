@@ -1,4 +1,4 @@
-"""All pages as one HTML file that needs nothing else: no request leaves it, and no text can run."""
+"""All pages as one self-contained HTML file: it makes no requests, and no text can run."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ th[aria-sort=ascending] button::after { content: " ▲" / "" }
 th[aria-sort=descending] button::after { content: " ▼" / "" }
 """
 
-# without it the tables stand as they are built, and headers are plain text
+# without JavaScript the tables keep their order, and headers are plain text
 SCRIPT = """
 for (const table of document.querySelectorAll("table")) {
   const body = table.tBodies[0], heads = [...table.tHead.rows[0].cells];
@@ -59,7 +59,7 @@ for (const table of document.querySelectorAll("table")) {
 
 
 def html(pages: Sequence[Page]) -> str:
-    """Return the file; the first page's title is the file's."""
+    """Return the file's text; its title is the first page's."""
     return "\n".join(_document(pages)) + "\n"
 
 

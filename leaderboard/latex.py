@@ -1,4 +1,4 @@
-"""Pages as LaTeX: tables with booktabs, to be put in by \\input. All texts are escaped."""
+"""Pages as LaTeX tables with booktabs, for use with \\input. All texts are escaped."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def latex(page: Page) -> str:
 
 
 def escaped(text: str) -> str:
-    """Return a text on one line that LaTeX prints as it is."""
+    """Return a text on one line, escaped so that LaTeX prints it literally."""
     return " ".join(text.split()).translate(ESCAPES)
 
 
@@ -63,7 +63,8 @@ def _section(title: str, section: Section) -> Iterator[str]:
 
 def _row(cells: list[str]) -> str:
     line = f"{' & '.join(cells)} \\\\"
-    return f"{{}}{line}" if line.startswith(("[", "*")) else line  # no options of the row before
+    # LaTeX would read a leading bracket or star as an option of the row before
+    return f"{{}}{line}" if line.startswith(("[", "*")) else line
 
 
 def _cell(cell: Cell) -> str:

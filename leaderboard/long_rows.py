@@ -1,4 +1,4 @@
-"""A benchmark's numbers as rows, one a number: for CSV files, and for the JSON of other tools."""
+"""A benchmark's numbers in long format, one row for each: for the CSV files and the JSON export."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ Kind = Literal["reproduced", "reported", "floor"]
 
 @dataclass(frozen=True, slots=True)
 class LongRow:
-    """One number. Texts are empty, and numbers None, where something is not known.
+    """One number. Unknown texts are empty, unknown numbers None.
 
-    kind: "reproduced" (a run), "reported" (a source's) or "floor" (a blind predictor's, whose
-    name stands as model). value, low, high: percent; low and high are the 95 % interval of a run,
-    and that which the benchmark's size leaves a share (Wilson's) elsewhere. read: "source",
-    "copy" or "no". link: the source's address, or the run's entry.
+    kind: "reproduced" (a run), "reported" (by a source) or "floor" (a blind predictor, whose name
+    is in `model`). value, low, high: percent; low and high are the run's own 95 % interval, else
+    Wilson's for the benchmark's number of samples. read: "source", "copy" or "no". link: the
+    source's address, or the path of the run's entry.
     """
 
     kind: Kind
@@ -53,27 +53,27 @@ class LongRow:
 
 
 def long_rows(board: Board, slug: str) -> tuple[LongRow, ...]:
-    """Return a page's numbers: runs, then floors, then what is reported."""
+    """Return a page's numbers: runs, then floors, then reported numbers."""
     return (*_runs(board, slug), *_floors(board, slug), *_numbers(board, slug))
 
 
 def csv_file(board: Board, slug: str) -> str:
     """Return a page's numbers as a CSV file."""
-    return _csv(tuple(each.name for each in fields(LongRow)), long_rows(board, slug))
+    return _csv(LongRow, long_rows(board, slug))
 
 
 def sources_file(board: Board) -> str:
     """Return the sources as a CSV file."""
-    sources = board.published.sources.values()
-    return _csv(tuple(each.name for each in fields(Source)), sources)
+    return _csv(Source, board.published.sources.values())
 
 
-def _csv(names: tuple[str, ...], rows: Iterable[LongRow | Source]) -> str:
-    return csv_text(names, [{name: _shown(getattr(row, name)) for name in names} for row in rows])
+def _csv(row_type: type[LongRow | Source], rows: Iterable[LongRow | Source]) -> str:
+    names = [field.name for field in fields(row_type)]
+    return csv_text(names, [{name: _text(getattr(row, name)) for name in names} for row in rows])
 
 
-def _shown(value: object) -> str:
-    """Return a value as text that no spreadsheet takes for a formula."""
+def _text(value: object) -> str:
+    """Return a value as text that no spreadsheet reads as a formula."""
     text = "" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
     return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
 

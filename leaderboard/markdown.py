@@ -17,7 +17,7 @@ def markdown(page: Page) -> str:
 
 
 def escaped(text: str) -> str:
-    """Return a text on one line that Markdown shows as it is."""
+    """Return a text on one line, escaped so that Markdown shows it literally."""
     return SPECIAL.sub(r"\\\1", " ".join(text.split()))
 
 

@@ -1,4 +1,4 @@
-"""The overview of the leaderboard, and its list of sources."""
+"""The leaderboard's overview and its list of sources."""
 
 from __future__ import annotations
 
@@ -6,30 +6,29 @@ from collections.abc import Iterable
 
 from .board import MARKS, Board, disagreements
 from .documents import EMPTY, Cell, Link, Page, Section, Table
-from .pages import apart_section, entry_cell, source_cell
-from .published import Benchmark, Number, Setting, condition_text
+from .pages import disagreement_section, entry_cell, source_cell
+from .published import Benchmark, Setting, condition_text
 
 WIDEST = 20
 INDEX, SOURCES = "index", "sources"
 HOW = (
-    "Written by vtg-eval leaderboard build; nothing here is edited by hand.",
-    "Reported: what sources print, with who measured it, as far as that is known. Reproduced "
-    "here: runs of vtg-eval that were entered with their digests. The two never share a table.",
-    "Rows of one table differ in prompts, frames and rules of scoring, and so does one and the "
-    "same model between them: see the last table. A floor is what a predictor gets that never "
-    "sees a video.",
+    "Written by vtg-eval leaderboard build; do not edit by hand.",
+    "Reported: numbers that sources print, with who measured them if known. Reproduced here: "
+    "runs of vtg-eval, entered with their digests. The two never share a table.",
+    "Rows of one table differ in prompts, frames and scoring rules, so numbers of the same model "
+    "differ too: see the last table. A floor is the score of a predictor that never sees a video.",
     "Best reported leaves out second-hand numbers and those that only a leaderboard site has.",
 )
 
 
 def overview_page(board: Board) -> Page:
-    """Return the page with one line for each benchmark and the widest disagreements."""
-    found = disagreements(board.published.numbers)
+    """Return the page with one row for each benchmark and the largest disagreements."""
+    conflicts = disagreements(board.published.numbers)
     sections = [Section("Benchmarks", (), _benchmarks(board))]
-    if found:
-        shown = found[:WIDEST]
-        title = f"The {len(shown)} widest of {len(found)} disagreements between sources"
-        sections.append(apart_section(title, board, shown))
+    if conflicts:
+        widest = conflicts[:WIDEST]
+        title = f"The {len(widest)} largest of {len(conflicts)} disagreements between sources"
+        sections.append(disagreement_section(title, board, widest))
     return Page(INDEX, "Leaderboard", (*HOW, *MARKS[:3]), tuple(sections))
 
 
@@ -48,7 +47,7 @@ def sources_page(board: Board) -> Page:
         )
         for s in board.published.sources.values()
     )
-    text = ("Where the reported numbers come from. No address: none was found.",)
+    text = ("The sources of the reported numbers. A source without a link has no known address.",)
     return Page(SOURCES, "Sources", text, (Section("All sources", (), Table(head, rows)),))
 
 
@@ -73,10 +72,10 @@ def _benchmarks(board: Board) -> Table:
                 _count({n.source for n in numbers}),
                 Cell(benchmark.primary),
                 Cell(", ".join(filter(None, main))),
-                _best(board, benchmark, "zero-shot"),
-                _best(board, benchmark, "fine-tuned"),
-                _floor(board, benchmark),
-                _run(board, slug, benchmark.primary, benchmark.main, benchmark.conditions[0]),
+                _best_reported(board, benchmark, "zero-shot"),
+                _best_reported(board, benchmark, "fine-tuned"),
+                _best_floor(board, benchmark),
+                _best_run(board, slug, benchmark.primary, benchmark.main, benchmark.conditions[0]),
             )
         )
     return Table(head, tuple(rows))
@@ -86,11 +85,12 @@ def _runs_only(board: Board, slug: str) -> tuple[Cell, ...]:
     first = board.entries_of(slug)[0]
     primary, split = first.figures.primary, first.split
     name = Cell(board.cards[slug].title, Link("page", slug))
-    floors = [(each.get(primary) or 0.0, name) for name, each in first.figures.floors.items()]
-    value, floor = max(floors, default=(0.0, ""))
-    shown = Cell(f"{value:.1f} {floor}", order=value) if floor else EMPTY
+    floors = first.figures.floors.items()
+    values = [(metrics.get(primary) or 0.0, floor) for floor, metrics in floors]
+    value, floor = max(values, default=(0.0, ""))
+    best_floor = Cell(f"{value:.1f} {floor}", order=value) if floor else EMPTY
     head = (name, *(Cell("0", order=0),) * 3, Cell(primary), Cell(split), EMPTY, EMPTY)
-    return (*head, shown, _run(board, slug, primary, split, ""))
+    return (*head, best_floor, _best_run(board, slug, primary, split, ""))
 
 
 def _count(values: Iterable[object]) -> Cell:
@@ -98,30 +98,30 @@ def _count(values: Iterable[object]) -> Cell:
     return Cell(str(number), order=number)
 
 
-def _best(board: Board, benchmark: Benchmark, setting: Setting) -> Cell:
+def _best_reported(board: Board, benchmark: Benchmark, setting: Setting) -> Cell:
     key = (benchmark.main, benchmark.conditions[0], benchmark.primary, setting)
-    found = [
+    numbers = [
         n
         for n in board.numbers_of(benchmark.slug)
         if (n.split, n.condition, n.metric, n.setting) == key and n.read != "no"
     ]
-    if not found:
+    if not numbers:
         return EMPTY
-    best: Number = max(found, key=lambda n: n.value)
+    best = max(numbers, key=lambda n: n.value)
     cell = source_cell(board, best, board.mark(best))
     return Cell(f"{cell.text} {best.model}", cell.link, cell.order)
 
 
-def _floor(board: Board, benchmark: Benchmark) -> Cell:
+def _best_floor(board: Board, benchmark: Benchmark) -> Cell:
     key = (benchmark.task, benchmark.main, benchmark.primary)
-    found = [f for f in board.floors if (f.task, f.split, f.metric) == key]
-    if not found:
+    floors = [f for f in board.floors if (f.task, f.split, f.metric) == key]
+    if not floors:
         return EMPTY
-    best = max(found, key=lambda f: f.value)
+    best = max(floors, key=lambda f: f.value)
     return Cell(f"{best.text} {best.floor}", order=best.value)
 
 
-def _run(board: Board, slug: str, metric: str, split: str, condition: str) -> Cell:
+def _best_run(board: Board, slug: str, metric: str, split: str, condition: str) -> Cell:
     runs = [
         e
         for e in board.entries_of(slug)

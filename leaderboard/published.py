@@ -1,4 +1,4 @@
-"""Published results: what each number is of, where it stands, and whether it was read there."""
+"""Published results: what each number measures, its source, and whether that source was read."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SOURCE_KINDS = ("paper", "repository", "notes", SITE)
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A model: `size_b` in billions of parameters; empty texts and None where it is not known."""
+    """A model. `size_b`: billions of parameters, None if unknown; unknown texts are empty."""
 
     name: str
     size_b: float | None
@@ -28,7 +28,7 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where numbers come from. `url` may be empty; `kind` is one of SOURCE_KINDS."""
+    """A source of numbers. `url` may be empty; `kind` is one of SOURCE_KINDS."""
 
     id: str
     kind: str
@@ -40,7 +40,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class SplitSize:
-    """How many samples a figure is over; `metric` is empty where it holds for all of the split."""
+    """A split's number of samples; `metric` is empty if it holds for all metrics."""
 
     split: str
     samples: int
@@ -49,10 +49,10 @@ class SplitSize:
 
 @dataclass(frozen=True, slots=True)
 class Benchmark:
-    """A benchmark of which results are published; `task` is empty where it is none of ours.
+    """A benchmark with published results; `task` is its vtg-eval task, empty if there is none.
 
-    `primary` on the split `main` stands for it in the overview. `conditions`: what else must be
-    equal before two rows are comparable (subtitles); empty where there is nothing.
+    The overview shows the metric `primary` on the split `main`. conditions: the values of what
+    else must be equal in comparable rows (subtitles), `("",)` if there is no such condition.
     """
 
     slug: str
@@ -67,23 +67,23 @@ class Benchmark:
     sizes: tuple[SplitSize, ...] = ()
 
     def samples(self, split: str, metric: str) -> int | None:
-        """Return how many samples a figure is over, None where that is not known.
+        """Return the number of samples behind a figure, None if unknown.
 
-        Where the split is unspecified: the fewest of all splits, so that no difference is taken
-        for more certain than it may be.
+        For an unspecified split: the smallest split's, so that no difference is overstated.
         """
-        fitting = [s for s in self.sizes if split in (s.split, UNSPECIFIED)]
-        exact = [s.samples for s in fitting if s.metric == metric]
-        return min(exact or [s.samples for s in fitting if not s.metric], default=None)
+        sizes = [s for s in self.sizes if split in (s.split, UNSPECIFIED)]
+        exact = [s.samples for s in sizes if s.metric == metric]
+        return min(exact or [s.samples for s in sizes if not s.metric], default=None)
 
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """One published number: `value` in percent, `text` as it is printed.
+    """One published number: `value` in percent, `text` as printed.
 
-    evaluator: who measured, as far as known; protocol: ours where the rules are those of one.
-    frames, budget: what the model saw, in the source's words. read: "source" (where it stands
-    first), "copy" (in a table that repeats it), "no" (second-hand). where: file and line.
+    evaluator: who measured it, if known. protocol: the vtg-eval protocol with the same rules, if
+    any. frames, budget: the model's visual input, in the source's words. read: "source" (in the
+    original source), "copy" (in a table that repeats it), "no" (second-hand). where: file and
+    line.
     """
 
     benchmark: str
@@ -107,7 +107,7 @@ class Number:
 
 @dataclass(frozen=True, slots=True)
 class PageRow:
-    """A line of a leaderboard site's page on a model. `value` is None where the page has none."""
+    """A row of a leaderboard site's page on a model. `value` is None if the page shows none."""
 
     source: str
     model: str
@@ -122,7 +122,7 @@ class PageRow:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """All published results, checked against one another."""
+    """All published results, checked for consistency."""
 
     benchmarks: Mapping[str, Benchmark]
     models: Mapping[str, Model]
@@ -131,7 +131,7 @@ class Published:
     pages: tuple[PageRow, ...]
 
     def of_task(self, task: str) -> Benchmark | None:
-        """Return the benchmark that is this task of ours, None where nothing is published."""
+        """Return the benchmark of a vtg-eval task, None if nothing is published on it."""
         return next((b for b in self.benchmarks.values() if b.task == task), None)
 
 
@@ -140,22 +140,22 @@ def condition_text(condition: str) -> str:
     return "subtitles not stated" if condition == UNSPECIFIED else condition
 
 
-def page_number(published: Published, line: PageRow) -> Number | None:
-    """Return the number behind a page's line: the site's own row, or the one that confirms it.
+def page_number(published: Published, row: PageRow) -> Number | None:
+    """Return the number behind a page's row: the site's own number, or one that confirms it.
 
-    None where the page shows no value. Raises DataError where the data holds no such number.
+    None if the page shows no value. Raises DataError if the data has no such number.
     """
-    if line.value is None:
+    if row.value is None:
         return None
-    key = (line.benchmark, line.model, line.split, line.condition, line.metric, line.value)
-    fitting = [
+    key = (row.benchmark, row.model, row.split, row.condition, row.metric, row.value)
+    numbers = [
         n
         for n in published.numbers
         if (n.benchmark, n.model, n.split, n.condition, n.metric, n.value) == key
     ]
-    if not fitting:
+    if not numbers:
         raise DataError(
-            f"{line.where}: results/{line.benchmark}.csv has no {line.metric} {line.value:g} of "
-            f"{line.model} on {line.split}."
+            f"{row.where}: results/{row.benchmark}.csv has no {row.metric} {row.value:g} of "
+            f"{row.model} on {row.split}."
         )
-    return next((n for n in fitting if n.source == line.source), fitting[0])
+    return next((n for n in numbers if n.source == row.source), numbers[0])

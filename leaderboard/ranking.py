@@ -1,4 +1,4 @@
-"""Ranks: shared where the difference between two figures is not separable."""
+"""Ranks. Figures that are not separable share ranks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from .published import UNSPECIFIED, Benchmark, Number
 
-Z = 1.959963984540054  # 95 % of a normal distribution lie within
+Z = 1.959963984540054  # 95 % of a normal distribution is within Z standard deviations
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class RankRange:
-    """From the `first` to the `last` rank that a figure may have among `of`, itself included."""
+    """The `first` to the `last` possible rank of a figure among `of` figures, itself included."""
 
     first: int
     last: int
@@ -34,9 +34,9 @@ class RankRange:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """What must be equal before two figures of a benchmark are comparable.
+    """What must be equal in two comparable figures of a benchmark.
 
-    "unspecified" is what a source does not say.
+    A value that a source does not state is "unspecified".
     """
 
     split: str
@@ -45,16 +45,16 @@ class Key:
     setting: str
 
     @property
-    def unsaid(self) -> tuple[str, ...]:
-        """Return the names of what is not said."""
+    def unspecified(self) -> tuple[str, ...]:
+        """Return the names of the unspecified values."""
         parts = {"split": self.split, "condition": self.condition, "setting": self.setting}
         return tuple(name for name, value in parts.items() if value == UNSPECIFIED)
 
     def admits(self, other: Key) -> bool:
-        """Tell whether a figure may stand in the ranking of this one.
+        """Tell whether the other figure belongs in the ranking of this one.
 
-        What this one does not say does not narrow its ranking (which must then say so); what
-        the other one does not say keeps it out.
+        A value unspecified here accepts any value (the ranking must then say so); a value
+        specified here and unspecified in the other excludes the other.
         """
         pairs = zip(
             (self.split, self.condition, self.setting),
@@ -65,34 +65,34 @@ class Key:
 
 
 def number_key(number: Number) -> Key:
-    """Return what a published number can be compared with."""
+    """Return the comparison key of a published number."""
     return Key(number.split, number.condition, number.metric, number.setting)
 
 
 def published_figure(number: Number, benchmark: Benchmark) -> Figure:
-    """Return a published number with the uncertainty that the benchmark's size leaves it."""
+    """Return a published number with the uncertainty from the benchmark's number of samples."""
     samples = benchmark.samples(number.split, number.metric)
     return Figure(number.value, half_width(number.value, samples) if samples else 0.0)
 
 
 def half_width(percent: float, samples: int) -> float:
-    """Return half the width of Wilson's 95 % interval of a share of `samples`, in points.
+    """Return half the width of Wilson's 95 % interval of a proportion of `samples`, in points.
 
-    For a mean of values from 0 to 1 (mIoU) it is a bound: none varies more than a share does
-    (Bhatia and Davis 2000).
+    For a mean of values from 0 to 1 (mIoU) it is an upper bound, as no such value has a larger
+    variance than a proportion with the same mean (Bhatia and Davis 2000).
     """
     p, n = percent / 100, samples
-    spread = math.sqrt(p * (1 - p) / n + Z**2 / (4 * n**2))
-    return 100 * Z / (1 + Z**2 / n) * spread
+    deviation = math.sqrt(p * (1 - p) / n + Z**2 / (4 * n**2))
+    return 100 * Z / (1 + Z**2 / n) * deviation
 
 
 def separable(a: Figure, b: Figure) -> bool:
-    """Tell whether two figures differ by more than both intervals together leave open."""
+    """Tell whether two figures differ by more than their combined 95 % half-widths."""
     return abs(a.value - b.value) > math.hypot(a.half, b.half)
 
 
-def place(own: Figure, others: Sequence[Figure]) -> RankRange:
-    """Return the ranks that a figure shares with all from which it is not separable."""
-    apart = [other for other in others if separable(own, other)]
-    better = sum(other.value > own.value for other in apart)
-    return RankRange(1 + better, 1 + len(others) - (len(apart) - better), 1 + len(others))
+def rank_range(figure: Figure, others: Sequence[Figure]) -> RankRange:
+    """Return the ranks that a figure shares with all others from which it is not separable."""
+    separate = [other for other in others if separable(figure, other)]
+    better = sum(other.value > figure.value for other in separate)
+    return RankRange(1 + better, 1 + len(others) - (len(separate) - better), 1 + len(others))

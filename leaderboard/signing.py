@@ -1,4 +1,4 @@
-"""Check digits of rows, digests of files: what was changed by hand is found and named."""
+"""Check digits of rows and digests of files: they find and name accidental changes."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from vtg_eval.files.atomic import write_text
 
 CHECK = "check"
 DIGESTS = "digests.csv"
-HELP = "If that is meant, look at the difference, then run `vtg-eval leaderboard sign`."
+HELP = "If that is intended, review the difference, then run `vtg-eval leaderboard sign`."
 
 
 def row_check(row: Mapping[str, str]) -> str:
-    """Return a row's check digits: the first 8 of sha256 over its values in their order."""
+    """Return a row's check digits: the first 8 hex digits of sha256 over its values in order."""
     values = "\x1f".join(value for key, value in row.items() if key != CHECK)
     return hashlib.sha256(values.encode()).hexdigest()[:8]
 
@@ -28,8 +28,8 @@ def read_rows(path: Path, columns: Sequence[str]) -> tuple[AnnotationRecord, ...
     if not path.is_file():
         raise DataError(f"{path} is missing.")
     with path.open(encoding="utf-8", newline="") as file:
-        head = tuple(next(csv.reader(file), ()))
-    if head != tuple(columns):
+        header = tuple(next(csv.reader(file), ()))
+    if header != tuple(columns):
         raise DataError(f"{path}: the columns must be {','.join(columns)}.")
     rows = tuple(read_csv(path))
     for row in rows:
@@ -38,34 +38,34 @@ def read_rows(path: Path, columns: Sequence[str]) -> tuple[AnnotationRecord, ...
     return rows
 
 
-def verify_row(row: AnnotationRecord, what: str) -> None:
-    """Raise DataError where the row is not the one that its check digits were made of."""
-    found = row_check({key: str(value) for key, value in row.table.items()})
-    if row.table[CHECK] != found:
+def verify_row(row: AnnotationRecord, label: str) -> None:
+    """Raise DataError if the row does not match its check digits; `label` describes the row."""
+    digits = row_check({key: str(value) for key, value in row.table.items()})
+    if row.table[CHECK] != digits:
         raise DataError(
-            f"{row.where} ({what}) was changed: its check digits are {row.table[CHECK] or 'none'}, "
-            f"its values give {found}. {HELP}"
+            f"{row.where} ({label}) was changed: its check digits are "
+            f"{row.table[CHECK] or 'none'}, its values give {digits}. {HELP}"
         )
 
 
 def verify_files(folder: Path) -> None:
-    """Raise DataError where a file of the folder is not as it was signed, missing or unknown."""
+    """Raise DataError if a file of the folder is changed, missing or not signed."""
     names = {row.text("file"): row for row in read_rows(folder / DIGESTS, ("file", "sha256"))}
-    there = {name: folder / name for name in _signed_files(folder)}
-    for name in sorted(names.keys() | there.keys()):
-        if name not in there:
+    paths = {name: folder / name for name in _signed_files(folder)}
+    for name in sorted(names.keys() | paths.keys()):
+        if name not in paths:
             raise DataError(f"{names[name].where}: {folder / name} is missing.")
         if name not in names:
             raise DataError(f"{folder / name} is not in {DIGESTS}. {HELP}")
-        if names[name].text("sha256") != _file_digest(there[name]):
+        if names[name].text("sha256") != _file_digest(paths[name]):
             raise DataError(
-                f"{folder / name} was changed: rows were added, taken out or moved, or it is not "
-                f"the file that {names[name].where} signs. {HELP}"
+                f"{folder / name} was changed: rows were added, removed or moved, or "
+                f"{names[name].where} has the digest of another file. {HELP}"
             )
 
 
 def sign(folder: Path) -> list[str]:
-    """Write check digits and digests anew; return the names of the files that changed."""
+    """Write all check digits and digests again; return the names of the files that changed."""
     old = {}
     if (folder / DIGESTS).is_file():
         rows = read_rows(folder / DIGESTS, ("file", "sha256"))
@@ -80,7 +80,7 @@ def sign(folder: Path) -> list[str]:
 
 
 def csv_text(columns: Sequence[str], rows: Sequence[Mapping[str, object]]) -> str:
-    """Return rows as CSV with line feeds, the same on every machine."""
+    """Return rows as CSV; lines end with a line feed on every platform."""
     out = io.StringIO()
     writer = csv.DictWriter(out, columns, lineterminator="\n")
     writer.writeheader()

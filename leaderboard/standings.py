@@ -1,4 +1,4 @@
-"""Where a run or a published model stands, as a paper's page shows it."""
+"""The ranks of a run or of a published model, as data and as a text table."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vtg_eval.errors import UserError, suggestion
+from vtg_eval.report.tables import NOTHING, text_table
 
 from .board import Board
 from .comparable_rows import (
@@ -16,18 +17,20 @@ from .comparable_rows import (
     entry_figure,
 )
 from .entries import LeaderboardEntry
-from .published import SITE, Benchmark, Number, PageRow, page_number
-from .ranking import Figure, Key, RankRange, number_key, place, published_figure
+from .published import SITE, UNSPECIFIED, Benchmark, Number, PageRow, page_number
+from .ranking import Figure, Key, RankRange, number_key, published_figure, rank_range
+
+HEADERS = ("task", "dataset", "metric", "result", "rank", "among", "protocol", "evidence")
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """One line: a figure and its place.
+    """A figure and its rank.
 
-    result: as printed, "–" where there is none. place: None where nothing is comparable. among:
-    the rows that it is ranked among, in words. left_out: rows of the same metric that may not be
-    compared. protocols: how often each protocol is stated among them ("": not stated). mark: what
-    stands behind the figure.
+    result: as printed, "–" if there is none. place: its rank, None if no row is comparable.
+    among: the comparable rows, in words. left_out: the number of rows of the same metric that are
+    not comparable. protocols: how many comparable rows state each protocol ("": not stated).
+    mark: the evidence for the figure.
     """
 
     kind: str
@@ -44,36 +47,33 @@ class Standing:
 
 
 def run_standings(board: Board, entry: LeaderboardEntry) -> tuple[Standing, ...]:
-    """Return the places of a run's figures among comparable rows; `board` may hold the run."""
+    """Return the ranks of a run's figures; `board` may have the run among its entries."""
     benchmark = board.published.of_task(entry.task)
     names = benchmark.metrics if benchmark else entry.figures.headline
-    own = [name for name in names if entry.figures.metrics.get(name) is not None]
-    return tuple(_run_standing(board, entry, benchmark, name) for name in own)
+    names = tuple(name for name in names if entry.figures.metrics.get(name) is not None)
+    return tuple(_run_standing(board, entry, benchmark, name) for name in names)
 
 
 def site_page(board: Board, model: str) -> tuple[Standing, ...]:
-    """Return a leaderboard site's page on a model, in its order; empty where there is none."""
+    """Return a leaderboard site's page on a model, in its order; empty if there is none."""
     _check_model(board, model)
-    lines = sorted(
-        (row for row in board.published.pages if row.model == model), key=lambda r: r.place
-    )
-    return tuple(_page_standing(board, line) for line in lines)
+    rows = [row for row in board.published.pages if row.model == model]
+    return tuple(_page_standing(board, row) for row in sorted(rows, key=lambda row: row.place))
 
 
 def model_standings(board: Board, model: str) -> tuple[Standing, ...]:
-    """Return the places of all numbers that sources print of a model, those of sites left out."""
+    """Return the ranks of all numbers that sources print of a model, except leaderboard sites."""
     _check_model(board, model)
-    own = [n for n in board.published.numbers if n.model == model]
-    sites = board.published.sources
-    return tuple(
-        _number_standing(board, n, _mark(board, n)) for n in own if sites[n.source].kind != SITE
-    )
+    sources = board.published.sources
+    numbers = [n for n in board.published.numbers if n.model == model]
+    numbers = [n for n in numbers if sources[n.source].kind != SITE]
+    return tuple(_number_standing(board, n, _evidence(board, n)) for n in numbers)
 
 
 def _check_model(board: Board, model: str) -> None:
     if model not in board.published.models:
-        known = suggestion(model, board.published.models)
-        raise UserError(f'Nothing is published of a model "{model}". {known}')
+        hint = suggestion(model, board.published.models)
+        raise UserError(f'There are no published results of a model "{model}". {hint}')
 
 
 def _run_standing(
@@ -82,36 +82,36 @@ def _run_standing(
     value = entry.figures.metrics[metric] or 0.0
     key = board.entry_key(entry, metric)
     low, high = entry.figures.intervals.get(metric, (None, None))
-    shown = f"{value:.1f}"
+    result = f"{value:.1f}"
     if low is not None and high is not None:
-        shown += f" [{low:.1f}, {high:.1f}]"
-    field = comparison_set_of_run(board, entry, metric)
+        result += f" [{low:.1f}, {high:.1f}]"
+    comparison = comparison_set_of_run(board, entry, metric)
     return Standing(
         kind=benchmark.kind if benchmark else board.cards[entry.task].title,
         dataset=_dataset(benchmark.name if benchmark else entry.task, key),
         metric=metric,
-        result=shown,
+        result=result,
         setting=entry.setting,
-        place=_place(entry_figure(entry, metric), field),
-        among=_among(key) + ("" if board.is_whole(entry) else f"; {board.asked(entry)}"),
-        left_out=field.left_out,
+        place=_rank(entry_figure(entry, metric), comparison),
+        among=_among(key) + ("" if board.is_whole(entry) else f"; {board.coverage(entry)}"),
+        left_out=comparison.left_out,
         protocol=entry.protocol,
-        protocols=_protocols(field),
+        protocols=_protocols(comparison),
         mark="reproduced here",
     )
 
 
-def _page_standing(board: Board, line: PageRow) -> Standing:
-    site = board.published.sources[line.source].title
-    number = page_number(board.published, line)
-    benchmark = board.published.benchmarks[line.benchmark]
+def _page_standing(board: Board, row: PageRow) -> Standing:
+    site = board.published.sources[row.source].title
+    number = page_number(board.published, row)
+    benchmark = board.published.benchmarks[row.benchmark]
     if number is None:
-        key = Key(line.split, line.condition, line.metric, "unspecified")
+        key = Key(row.split, row.condition, row.metric, UNSPECIFIED)
         return Standing(
             kind=benchmark.kind,
             dataset=_dataset(benchmark.name, key),
-            metric=line.metric,
-            result="–",
+            metric=row.metric,
+            result=NOTHING,
             setting=key.setting,
             place=None,
             among="no value",
@@ -121,7 +121,7 @@ def _page_standing(board: Board, line: PageRow) -> Standing:
             mark=f"listed by {site}",
         )
     mark = f"attributed by {site}"
-    if number.source != line.source:
+    if number.source != row.source:
         source = board.published.sources[number.source]
         mark += f"; confirmed by {source.title.split(':')[0]}, {number.location}"
     return _number_standing(board, number, mark)
@@ -130,55 +130,74 @@ def _page_standing(board: Board, line: PageRow) -> Standing:
 def _number_standing(board: Board, number: Number, mark: str) -> Standing:
     benchmark = board.published.benchmarks[number.benchmark]
     key = number_key(number)
-    field = comparison_set_of_number(board, number)
+    comparison = comparison_set_of_number(board, number)
     return Standing(
         kind=benchmark.kind,
         dataset=_dataset(benchmark.name, key),
         metric=number.metric,
         result=number.text,
         setting=number.setting,
-        place=_place(published_figure(number, benchmark), field),
+        place=_rank(published_figure(number, benchmark), comparison),
         among=_among(key),
-        left_out=field.left_out,
+        left_out=comparison.left_out,
         protocol=number.protocol,
-        protocols=_protocols(field),
+        protocols=_protocols(comparison),
         mark=mark,
     )
 
 
-def _mark(board: Board, number: Number) -> str:
+def _evidence(board: Board, number: Number) -> str:
     source = board.published.sources[number.source]
-    how = {"source": "", "copy": ", read in a copy", "no": ", second-hand"}[number.read]
-    by = f", measured by {number.evaluator}" if number.evaluator else ""
-    return f"{source.title.split(':')[0]}, {number.location}{how}{by}"
+    read = {"source": "", "copy": ", read in a copy", "no": ", second-hand"}[number.read]
+    evaluator = f", measured by {number.evaluator}" if number.evaluator else ""
+    return f"{source.title.split(':')[0]}, {number.location}{read}{evaluator}"
 
 
 def _dataset(name: str, key: Key) -> str:
-    words = (name, "" if key.split == "unspecified" else key.split, key.condition)
-    return " ".join(filter(None, words))
+    split = "" if key.split == UNSPECIFIED else key.split
+    return " ".join(filter(None, (name, split, key.condition)))
 
 
 def _among(key: Key) -> str:
-    said = {"setting": f"{key.setting} rows", "split": key.split, "condition": key.condition}
-    parts = [text for name, text in said.items() if text and name not in key.unsaid]
-    parts += [f"any {name} (its own is not stated)" for name in key.unsaid]
+    texts = {"setting": f"{key.setting} rows", "split": key.split, "condition": key.condition}
+    parts = [text for name, text in texts.items() if text and name not in key.unspecified]
+    parts += [f"any {name} (its own is not stated)" for name in key.unspecified]
     return ", ".join(parts)
 
 
-def _place(own: Figure, field: ComparisonSet) -> RankRange | None:
-    return place(own, [rival.figure for rival in field.rows]) if field.rows else None
+def _rank(figure: Figure, comparison: ComparisonSet) -> RankRange | None:
+    others = [row.figure for row in comparison.rows]
+    return rank_range(figure, others) if others else None
 
 
-def _protocols(field: ComparisonSet) -> tuple[tuple[str, int], ...]:
-    return tuple(sorted(Counter(rival.protocol for rival in field.rows).items()))
+def _protocols(comparison: ComparisonSet) -> tuple[tuple[str, int], ...]:
+    return tuple(sorted(Counter(row.protocol for row in comparison.rows).items()))
 
 
-def protocol_line(standings: Sequence[Standing]) -> str:
-    """Say under which protocols the rows were measured that ranks are among."""
+def standings_text(standings: Sequence[Standing]) -> str:
+    """Return a table with one row for each figure, and a line on the comparable rows' protocols."""
+    return f"{text_table(HEADERS, [_cells(s) for s in standings])}\n\n{_protocol_line(standings)}"
+
+
+def _cells(standing: Standing) -> tuple[str, ...]:
+    left_out = f"; not comparable: {standing.left_out}" if standing.left_out else ""
+    return (
+        standing.kind,
+        standing.dataset,
+        standing.metric,
+        standing.result,
+        str(standing.place) if standing.place else NOTHING,
+        standing.among + left_out,
+        standing.protocol or "not stated",
+        standing.mark,
+    )
+
+
+def _protocol_line(standings: Sequence[Standing]) -> str:
     counts: Counter[str] = Counter()
     for standing in standings:
         counts.update(dict(standing.protocols))
     if not counts:
-        return "Nothing comparable is known."
-    told = ", ".join(f"{name or 'not stated'} {count}" for name, count in sorted(counts.items()))
-    return f"Protocols of the rows that ranks are among, over all lines: {told}."
+        return "No row is comparable."
+    text = ", ".join(f"{name or 'not stated'} {count}" for name, count in sorted(counts.items()))
+    return f"Protocols of the comparable rows, over all figures: {text}."

@@ -1,4 +1,4 @@
-"""For tests of the leaderboard: parts of its data, an entry made by hand, a tiny run."""
+"""Fixtures for tests of the leaderboard: parts of its data, a hand-made entry, a tiny run."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ KEPT = ("charades_sta", "tvgbench", "tacos", "videomme")
 
 
 def board_copy(folder: Path) -> Path:
-    """Copy the shipped data of some benchmarks to `folder`, signed anew, without pages and runs."""
+    """Copy the shipped data of some benchmarks to `folder`, signed again, without runs."""
     published = folder / "published"
     shutil.copytree(SHIPPED / "published", published)
     for path in (published / "results").glob("*.csv"):
@@ -100,19 +100,19 @@ def part_of(board: Board, *entries: LeaderboardEntry) -> Board:
 
 
 def changed(path: Path, old: str, new: str, at: int = 0) -> int:
-    """Replace a text in the first line after `at` that has it; return that line's number."""
+    """Replace a text in the first line from index `at` on that has it; return the line number."""
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    row = next(k for k, line in enumerate(lines) if k >= at and old in line)
-    lines[row] = lines[row].replace(old, new)
+    index = next(k for k, line in enumerate(lines) if k >= at and old in line)
+    lines[index] = lines[index].replace(old, new)
     path.write_text("".join(lines), encoding="utf-8")
-    return row + 1
+    return index + 1
 
 
 def tiny_run(folder: Path, model: str = "baseline:whole-video") -> Path:
-    """Run a baseline on three samples of Charades-STA, whose data lie in `folder`."""
+    """Run a baseline on three samples of Charades-STA, with data in `folder`."""
     (folder / "charades_sta_test.txt").write_text(LINES)
     (folder / "Charades_v1_test.csv").write_text(DURATIONS)
     out = folder / "run"
-    words = ["--model", model, "--tasks", "charades_sta", "--data-root", str(folder)]
-    assert main([*words, "--out", str(out), "--quiet"]) == 0
+    arguments = ["--model", model, "--tasks", "charades_sta", "--data-root", str(folder)]
+    assert main([*arguments, "--out", str(out), "--quiet"]) == 0
     return out

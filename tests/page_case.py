@@ -1,4 +1,4 @@
-"""Runs made by hand, for tests of the page: samples and what was answered, without a run folder."""
+"""Hand-made runs for tests of the page: samples and answers, without a run folder."""
 
 from __future__ import annotations
 
@@ -32,20 +32,18 @@ def moment(
     query: str = "it happens",
     kind: str = "plain",
 ) -> Sample:
-    """Return a sample of the video before the slash in its id; without spans it never happens."""
+    """Return a sample; its id begins with its video. Without spans the event never happens."""
     target = Target(tuple(Span(*span) for span in spans))
     groups = (Group("kind", kind),)
     return Sample(name, name.split("/")[0], query, target, duration, groups=groups)
 
 
 def answer(
-    name: str, text: str, frames: Sequence[float] = (), told: Sequence[float] = ()
+    name: str, text: str, frame_times: Sequence[float] = (), model_times: Sequence[float] = ()
 ) -> Record:
     """Return a journal's record of an answer."""
-    video = name.split("/")[0]
-    return Record(
-        name, video, Finish.STOP, text, frame_times=tuple(frames), model_times=tuple(told)
-    )
+    record = Record(name, name.split("/")[0], Finish.STOP, text)
+    return replace(record, frame_times=tuple(frame_times), model_times=tuple(model_times))
 
 
 def run_of(
@@ -55,7 +53,7 @@ def run_of(
     root: Path = Path(),
     versions: Mapping[str, str] | None = None,
 ) -> FinishedRun:
-    """Return a run that asked all of these samples."""
+    """Return a run on all of these samples."""
     task = SmallTask(samples)
     spec = RunSpec(
         model=model,
@@ -72,8 +70,8 @@ def run_of(
     subset = Subset(subset_digest(s.id for s in samples), len(samples), len(samples))
     session = Session("2026-01-01T00:00:00+00:00", ("vtg-eval",), versions or {"av": "18"}, {})
     manifest = Manifest(spec.to_json(), subset, (session,))
-    known = {record.id: record for record in records}
-    return FinishedRun(manifest, spec, subset, task, root, tuple(samples), known)
+    by_id = {record.id: record for record in records}
+    return FinishedRun(manifest, spec, subset, task, root, tuple(samples), by_id)
 
 
 def page_of(*runs: FinishedRun, cache: Path = Path("no-such-folder"), megabytes: float = 0) -> Page:
@@ -83,7 +81,7 @@ def page_of(*runs: FinishedRun, cache: Path = Path("no-such-folder"), megabytes:
 
 
 def multiplied(page: Page, times: int) -> Page:
-    """Return the page with its samples so many times over, each time with new ids."""
+    """Return the page with its samples repeated `times` times, under new ids."""
     return replace(
         page,
         samples=tuple(

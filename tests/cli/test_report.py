@@ -63,10 +63,10 @@ def test_the_journals_times_are_on_the_page(home: Path, capsys: pytest.CaptureFi
     records = {record["id"]: record for record in map(json.loads, lines)}
     for sample, view in zip(page["samples"], page["answers"][0], strict=True):
         record = records[sample["id"]]
-        for name, kept in (("shown", "frame_times"), ("told", "model_times")):
+        for name in ("frame_times", "model_times"):
             steps = page["grids"][view[name]]
             times = [sum(steps[: k + 1]) / 100 for k in range(len(steps))]
-            assert times == pytest.approx(record[kept], abs=0.005)
+            assert times == pytest.approx(record[name], abs=0.005)
 
 
 def test_pictures_come_from_the_frame_store_and_may_be_left_out(

@@ -159,7 +159,7 @@ def test_a_plan_of_a_finished_run_has_nothing_left(shell: Shell) -> None:
 def test_failed_samples_set_the_exit_status(shell: Shell) -> None:
     code, out, err = shell.run("--engine-arg", 'fail=["v1/1"]')
     assert code == 1
-    assert "ledger: " in out
+    assert "failures: " in out
     assert "error 1" in out
     assert "1 of 32 samples failed" in err
 

@@ -1,4 +1,4 @@
-"""The tables: a function of their inputs, current as committed, and safe with hostile texts."""
+"""The tables: deterministic, current as committed, and safe with hostile texts."""
 
 from __future__ import annotations
 
@@ -52,44 +52,44 @@ def with_runs(shipped: Board) -> Build:
     return lambda *entries: built_files(part_of(shipped, *entries))
 
 
-def test_two_builds_are_equal_and_the_committed_tables_are_one(files: dict[str, str]) -> None:
+def test_two_builds_are_equal_and_equal_to_the_committed_tables(files: dict[str, str]) -> None:
     again = built_files(load_board(SHIPPED, Registry.discover()))
     assert {k: v.encode() for k, v in again.items()} == {k: v.encode() for k, v in files.items()}
     assert differing(files, COMMITTED) == [], "run `vtg-eval leaderboard build --out …` again"
 
 
 def test_a_build_does_not_depend_on_the_folders(tmp_path: Path) -> None:
-    for name in ("here", "there"):
+    for name in ("first", "second"):
         board = board_copy(tmp_path / name / "board")
         out = tmp_path / name / "out"
         assert main(["leaderboard", "build", "--board", str(board), "--out", str(out)]) == 0
     built = {
         name: {p.relative_to(tmp_path / name): p.read_bytes() for p in out.rglob("*.*")}
-        for name in ("here", "there")
+        for name in ("first", "second")
         for out in (tmp_path / name / "out",)
     }
-    assert built["here"] == built["there"] and len(built["here"]) > 10
+    assert built["first"] == built["second"] and len(built["first"]) > 10
 
 
-def test_check_names_what_is_not_current(tmp_path: Path, capsys: Any) -> None:
-    out, words = tmp_path / "out", ["--board", str(board_copy(tmp_path / "board"))]
-    assert main(["leaderboard", "build", *words, "--out", str(out)]) == 0
-    assert main(["leaderboard", "build", *words, "--check", str(out)]) == 0
+def test_check_names_files_that_are_not_current(tmp_path: Path, capsys: Any) -> None:
+    out, arguments = tmp_path / "out", ["--board", str(board_copy(tmp_path / "board"))]
+    assert main(["leaderboard", "build", *arguments, "--out", str(out)]) == 0
+    assert main(["leaderboard", "build", *arguments, "--check", str(out)]) == 0
     changed(out / "charades_sta.md", "36.1", "63.1")
     (out / "tacos.csv").unlink()
     (out / "stray.md").write_text("x")
     capsys.readouterr()
-    assert main(["leaderboard", "build", *words, "--check", str(out), "--json", "-"]) == 1
-    told = capsys.readouterr()
-    assert json.loads(told.out)["differ"] == ["charades_sta.md", "stray.md", "tacos.csv"]
-    assert told.err.count("is not what a build gives") == 3
+    assert main(["leaderboard", "build", *arguments, "--check", str(out), "--json", "-"]) == 1
+    output = capsys.readouterr()
+    assert json.loads(output.out)["differ"] == ["charades_sta.md", "stray.md", "tacos.csv"]
+    assert output.err.count("differs from a new build") == 3
 
 
 def test_builds_that_start_at_once_leave_one_whole_build(tmp_path: Path) -> None:
     out, board = tmp_path / "out", board_copy(tmp_path / "board")
     code = "import sys; from vtg_eval.cli import main; sys.exit(main())"
-    words = ["leaderboard", "build", "--board", str(board), "--out", str(out)]
-    command = [sys.executable, "-c", code, *words]
+    arguments = ["leaderboard", "build", "--board", str(board), "--out", str(out)]
+    command = [sys.executable, "-c", code, *arguments]
     processes = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(3)]
     ends = [(process.communicate()[1], process.returncode) for process in processes]
     assert 0 in [status for _, status in ends]
@@ -97,27 +97,27 @@ def test_builds_that_start_at_once_leave_one_whole_build(tmp_path: Path) -> None
     assert main(["leaderboard", "build", "--board", str(board), "--check", str(out)]) == 0
 
 
-def test_a_folder_that_is_held_or_something_elses_is_refused(tmp_path: Path, capsys: Any) -> None:
+def test_a_locked_folder_and_a_foreign_folder_are_refused(tmp_path: Path, capsys: Any) -> None:
     out, board = tmp_path / "out", board_copy(tmp_path / "board")
-    words = ["leaderboard", "build", "--board", str(board), "--out", str(out)]
+    arguments = ["leaderboard", "build", "--board", str(board), "--out", str(out)]
     with held_elsewhere(out):
-        assert main(words) == 2
+        assert main(arguments) == 2
     assert "Another vtg-eval process is at work in" in capsys.readouterr().err
     with held_elsewhere(board):
         assert main(["leaderboard", "sign", "--board", str(board)]) == 2
     (out / "thesis.tex").touch()
-    assert main(words) == 2
+    assert main(arguments) == 2
     assert "is no folder of a leaderboard, but holds thesis.tex" in capsys.readouterr().err
     assert sorted(path.name for path in out.iterdir()) == ["lock", "thesis.tex"]
 
 
-def test_a_build_that_was_killed_is_done_again(tmp_path: Path) -> None:
-    out, words = tmp_path / "out", ["--board", str(board_copy(tmp_path / "board"))]
+def test_a_build_after_a_killed_build_is_complete(tmp_path: Path) -> None:
+    out, arguments = tmp_path / "out", ["--board", str(board_copy(tmp_path / "board"))]
     out.mkdir()
     for name in ("charades_sta.md", ".0123456789abcdef.part", "lock"):
         (out / name).touch()
-    assert main(["leaderboard", "build", *words, "--out", str(out)]) == 0
-    assert main(["leaderboard", "build", *words, "--check", str(out)]) == 0
+    assert main(["leaderboard", "build", *arguments, "--out", str(out)]) == 0
+    assert main(["leaderboard", "build", *arguments, "--check", str(out)]) == 0
 
 
 def test_without_a_folder_the_overview_is_printed(files: dict[str, str], capsys: Any) -> None:
@@ -125,7 +125,7 @@ def test_without_a_folder_the_overview_is_printed(files: dict[str, str], capsys:
     assert capsys.readouterr().out == files["index.md"]
 
 
-def test_every_number_stands_in_every_format(shipped: Board, files: dict[str, str]) -> None:
+def test_every_number_is_in_every_format(shipped: Board, files: dict[str, str]) -> None:
     page = files["index.html"]
     for number in shipped.published.numbers:
         source = shipped.published.sources[number.source]
@@ -148,11 +148,11 @@ def test_each_reported_row_of_the_csv_has_its_source(shipped: Board, files: dict
         if row["kind"] == "reported"
     ]
     assert len(rows) == len(shipped.published.numbers)
-    known = shipped.published.sources
-    assert all(row["link"] == known[row["source"]].url and row["location"] for row in rows)
+    sources = shipped.published.sources
+    assert all(row["link"] == sources[row["source"]].url and row["location"] for row in rows)
 
 
-def test_floors_stand_as_rows_of_their_own(files: dict[str, str]) -> None:
+def test_floors_have_rows_of_their_own(files: dict[str, str]) -> None:
     page = files["charades_sta.md"].split("## Reported: test\n")[1]
     head, _, first = page.strip().splitlines()[:3]
     cells = dict(zip(head.split(" | "), first.split(" | "), strict=True))
@@ -161,13 +161,14 @@ def test_floors_stand_as_rows_of_their_own(files: dict[str, str]) -> None:
     assert cells["protocol"] == "strict@1"
 
 
-def test_reported_and_reproduced_stand_apart(files: dict[str, str], with_runs: Build) -> None:
+def test_reported_and_reproduced_are_separate(files: dict[str, str], with_runs: Build) -> None:
     page = with_runs(ENTRY)["charades_sta.md"]
-    own, reported = page.split("## Reported: test\n")
-    assert "## Reproduced here: test, strict@1, all 3720 samples" in own
-    assert f"[50.0 \\[48.0, 52.0\\]](manifests/{ENTRY.name}.json)" in own
+    reproduced, reported = page.split("## Reported: test\n")
+    assert "## Reproduced here: test, strict@1, all 3720 samples" in reproduced
+    assert f"[50.0 \\[48.0, 52.0\\]](manifests/{ENTRY.name}.json)" in reproduced
     assert ENTRY.name not in reported
-    assert "floor: whole video" in own and "Ledger of model: unparsed 1." in own
+    assert "floor: whole video" in reproduced
+    assert "Failures of model: unparsed 1." in reproduced
     assert "Reproduced" not in files["charades_sta.md"]
     assert json.loads(with_runs(ENTRY)[f"manifests/{ENTRY.name}.json"]) == ENTRY.to_json()
 
@@ -204,22 +205,22 @@ class Elements(html.parser.HTMLParser):
 
     def __init__(self, text: str) -> None:
         super().__init__()
-        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found.append((tag, dict(attrs)))
+        self.elements.append((tag, dict(attrs)))
 
 
-def test_the_page_asks_for_nothing_and_runs_nothing_of_others(files: dict[str, str]) -> None:
-    found = Elements(files["index.html"]).found
-    policy = next(a["content"] for t, a in found if a.get("http-equiv"))
+def test_the_page_makes_no_requests_and_runs_no_foreign_code(files: dict[str, str]) -> None:
+    elements = Elements(files["index.html"]).elements
+    policy = next(a["content"] for t, a in elements if a.get("http-equiv"))
     assert policy is not None and policy.startswith("default-src 'none'; style-src 'sha256-")
     assert "unsafe" not in policy
-    assert [tag for tag, _ in found].count("script") == 1
-    assert not any({"src", "onclick", "onerror", "style"} & a.keys() for _, a in found)
-    links = {a["href"] or "" for tag, a in found if tag == "a"}
-    anchors = {f"#{a['id']}" for _, a in found if "id" in a}
+    assert [tag for tag, _ in elements].count("script") == 1
+    assert not any({"src", "onclick", "onerror", "style"} & a.keys() for _, a in elements)
+    links = {a["href"] or "" for tag, a in elements if tag == "a"}
+    anchors = {f"#{a['id']}" for _, a in elements if "id" in a}
     assert all(x.startswith(("https://", "manifests/")) for x in links - anchors)
 
 
@@ -229,8 +230,8 @@ def test_hostile_names_stay_text(with_runs: Build, text: str) -> None:
     entry = with_spec(replace(ENTRY, figures=figures), model=text)
     built = with_runs(entry)
     plain = with_runs(ENTRY)
-    kinds = [tag for tag, _ in Elements(built["index.html"]).found]
-    assert kinds == [tag for tag, _ in Elements(plain["index.html"]).found]
+    kinds = [tag for tag, _ in Elements(built["index.html"]).elements]
+    assert kinds == [tag for tag, _ in Elements(plain["index.html"]).elements]
     lines = built["charades_sta.md"].splitlines()
     assert len(lines) == len(plain["charades_sta.md"].splitlines())
     assert not re.search(r"(?<!\\)\]\(javascript", built["charades_sta.md"])
@@ -243,23 +244,23 @@ def test_hostile_names_stay_text(with_runs: Build, text: str) -> None:
     assert not any(cell.startswith(("=", "+", "-", "@")) for row in rows for cell in row)
 
 
-def test_a_run_may_stand_in_a_build_without_being_entered(tmp_path: Path) -> None:
+def test_a_build_can_include_a_run_that_is_not_entered(tmp_path: Path) -> None:
     run = tiny_run(tmp_path)
     out = tmp_path / "out"
-    where = ["--data-root", str(tmp_path), "--out", str(out)]
-    assert main(["leaderboard", "build", str(run), *where]) == 0
+    arguments = [str(run), "--data-root", str(tmp_path), "--out", str(out)]
+    assert main(["leaderboard", "build", *arguments]) == 0
     assert "baseline:whole-video" in (out / "charades_sta.md").read_text()
     assert len(list((out / "manifests").glob("baseline*.json"))) == 1
 
 
 def test_signing_is_a_deliberate_step(tmp_path: Path, capsys: Any) -> None:
     board = board_copy(tmp_path)
-    words = ["--board", str(board)]
-    assert main(["leaderboard", "sign", *words]) == 0
+    arguments = ["--board", str(board)]
+    assert main(["leaderboard", "sign", *arguments]) == 0
     assert capsys.readouterr().out == "nothing has changed\n"
     changed(board / "published" / "results" / "tvgbench.csv", ",41.8,", ",41.9,")
-    assert main(["leaderboard", "build", *words]) == 2
+    assert main(["leaderboard", "build", *arguments]) == 2
     assert "tvgbench.csv, line 2 (Time-R1-7B, R1@0.3 41.9) was changed" in capsys.readouterr().err
-    assert main(["leaderboard", "sign", *words]) == 0
-    assert capsys.readouterr().out == "results/tvgbench.csv is signed anew\n"
-    assert main(["leaderboard", "build", *words]) == 0
+    assert main(["leaderboard", "sign", *arguments]) == 0
+    assert capsys.readouterr().out == "results/tvgbench.csv is signed again\n"
+    assert main(["leaderboard", "build", *arguments]) == 0

@@ -1,4 +1,4 @@
-"""Runs that are entered: scored again, signed, and never changed unseen."""
+"""Entered runs: scored again, signed, and any later change is noticed."""
 
 from __future__ import annotations
 
@@ -51,9 +51,9 @@ def run(origin: Path, tmp_path: Path) -> Path:
 def add(run: Path, capsys: pytest.CaptureFixture[str]) -> Add:
     board = run.parent / "board"
 
-    def call(*words: str) -> tuple[int, str]:
-        where = ["--data-root", str(run.parent), "--board", str(board)]
-        status = main(["leaderboard", "add", str(run), *where, *words])
+    def call(*arguments: str) -> tuple[int, str]:
+        folders = ["--data-root", str(run.parent), "--board", str(board)]
+        status = main(["leaderboard", "add", str(run), *folders, *arguments])
         return status, capsys.readouterr().err
 
     return call
@@ -65,7 +65,7 @@ def edit(path: Path, change: Callable[[Any], Any]) -> None:
     path.write_text(json.dumps(table))
 
 
-def test_a_run_becomes_an_entry_with_all_that_it_was(add: Add, run: Path) -> None:
+def test_an_entry_has_the_metadata_and_figures_of_its_run(add: Add, run: Path) -> None:
     status, err = add("--setting", "zero-shot")
     assert status == 0 and "build the tables again" in err
     (path,) = (run.parent / "board" / "manifests").glob("*.json")
@@ -89,11 +89,11 @@ def test_nothing_is_added_while_another_process_changes_the_data(add: Add, run: 
     assert not (run.parent / "board" / "manifests").exists()
 
 
-def test_a_folder_without_a_leaderboards_data_is_not_made(run: Path, capsys: Any) -> None:
+def test_a_folder_without_leaderboard_data_is_not_created(run: Path, capsys: Any) -> None:
     board = run.parent / "none"
-    where = ["--data-root", str(run.parent), "--board", str(board)]
-    assert main(["leaderboard", "add", str(run), *where]) == 2
-    assert "holds no leaderboard's data. Name another --board." in capsys.readouterr().err
+    folders = ["--data-root", str(run.parent), "--board", str(board)]
+    assert main(["leaderboard", "add", str(run), *folders]) == 2
+    assert "has no leaderboard data. Give another --board." in capsys.readouterr().err
     assert not board.exists()
 
 
@@ -119,14 +119,14 @@ def test_an_edited_result_is_refused(add: Add, run: Path, change: Callable[[Any]
     edit(run / "results.json", change)
     status, err = add()
     assert status == 2
-    assert "results.json is not what the journal gives" in err
+    assert "results.json differs from the journal" in err
     assert not (run.parent / "board" / "manifests").exists()
 
 
 def test_an_edited_answer_is_refused(add: Add, run: Path) -> None:
     journal = run / "journal.jsonl"
     journal.write_text(journal.read_text().replace("20", "10"))
-    assert "is not what the journal gives" in add()[1]
+    assert "differs from the journal" in add()[1]
 
 
 def test_other_answers_do_not_replace_an_entry(add: Add, run: Path) -> None:
@@ -134,7 +134,7 @@ def test_other_answers_do_not_replace_an_entry(add: Add, run: Path) -> None:
     journal = run / "journal.jsonl"
     journal.write_text(journal.read_text().replace("0.0 to", "0.00 to"))
     status, err = add()
-    assert status == 2 and "is there already, with other answers" in err
+    assert status == 2 and "is already entered, with other answers" in err
 
 
 def test_an_unfinished_run_is_refused(add: Add, run: Path) -> None:
@@ -148,7 +148,7 @@ def test_an_unfinished_run_is_refused(add: Add, run: Path) -> None:
     assert "has no results.json" in add()[1]
 
 
-def test_what_is_no_run_is_refused(add: Add, run: Path, tmp_path: Path) -> None:
+def test_a_folder_that_is_not_a_run_is_refused(add: Add, run: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="is not a run folder"):
         make_entry(tmp_path / "nothing", Registry.discover(), tmp_path, "zero-shot")
 
@@ -169,7 +169,7 @@ def test_what_is_no_run_is_refused(add: Add, run: Path, tmp_path: Path) -> None:
         (lambda t: t.update({"format": 9}), "format 9"),
     ],
 )
-def test_an_entry_that_is_edited_is_found(
+def test_an_edited_entry_is_refused(
     entered: Path, tmp_path: Path, change: Callable[[Any], Any], named: str
 ) -> None:
     path = tmp_path / entered.name
@@ -181,15 +181,15 @@ def test_an_entry_that_is_edited_is_found(
     assert path.name in str(caught.value) and named in str(caught.value)
 
 
-def test_it_is_found_at_the_next_build(entered: Path, tmp_path: Path, capsys: Any) -> None:
+def test_an_edited_entry_stops_the_next_build(entered: Path, tmp_path: Path, capsys: Any) -> None:
     board = board_copy(tmp_path)
     path = board / "manifests" / entered.name
     path.parent.mkdir()
     path.write_bytes(entered.read_bytes())
-    words = ["leaderboard", "build", "--board", str(board)]
-    assert main(words) == 0
+    arguments = ["leaderboard", "build", "--board", str(board)]
+    assert main(arguments) == 0
     edit(path, lambda table: table["figures"]["metrics"].update({"mIoU": 99.0}))
-    assert main(words) == 2
+    assert main(arguments) == 2
     assert f"{path.name}: its figures was changed" in capsys.readouterr().err
 
 
@@ -226,7 +226,7 @@ def test_an_entry_under_another_name_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "metrics", [{"mIoU": "<b>"}, {"mIoU": [1]}, {"mIoU": 1e9}, {"mIoU": -1.0}, {}]
 )
-def test_a_signed_entry_whose_figures_are_no_percentages_is_refused(
+def test_a_signed_entry_with_figures_that_are_not_percentages_is_refused(
     tmp_path: Path, metrics: Any
 ) -> None:
     entry = replace(ENTRY, figures=replace(ENTRY.figures, metrics=metrics))

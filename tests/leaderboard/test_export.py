@@ -1,4 +1,4 @@
-"""Exports: what Hugging Face's own reader makes of them, and one JSON of everything."""
+"""Exports: read by Hugging Face's own reader, and one JSON of all data."""
 
 from __future__ import annotations
 
@@ -28,15 +28,16 @@ def exported(*entries: LeaderboardEntry) -> str:
 
 
 def results(text: str) -> list[EvalResult]:
-    found = ModelCard(text).data.eval_results
-    assert found is not None
-    return found
+    evaluations = ModelCard(text).data.eval_results
+    assert evaluations is not None
+    return evaluations
 
 
 def test_hugging_face_reads_the_block() -> None:
-    found = results(exported(ENTRY))
-    assert [(r.metric_type, r.metric_value) for r in found] == [("R1@0.5", 50.0), ("mIoU", 44.0)]
-    first = found[0]
+    evaluations = results(exported(ENTRY))
+    figures = [(r.metric_type, r.metric_value) for r in evaluations]
+    assert figures == [("R1@0.5", 50.0), ("mIoU", 44.0)]
+    first = evaluations[0]
     assert (first.dataset_type, first.dataset_split) == ("charades_sta", "test")
     assert first.dataset_name == "Charades-STA: indoor activities, one moment for each sentence"
     assert first.dataset_revision == "1-A"
@@ -50,7 +51,7 @@ def test_hugging_face_reads_the_block() -> None:
     assert first.dataset_args["subset"] == "whole"
 
 
-def test_several_runs_of_a_model_stand_under_one_name() -> None:
+def test_several_runs_of_a_model_share_one_name() -> None:
     other = with_spec(replace(ENTRY, name="other"), task="tacos")
     table = next(yaml.safe_load_all(exported(ENTRY, other)))
     (model,) = table["model-index"]
@@ -66,22 +67,22 @@ def test_hostile_names_stay_texts(name: str) -> None:
     assert len(table) == 1
 
 
-def test_a_metric_that_is_no_number_is_left_out() -> None:
+def test_a_metric_without_a_value_is_left_out() -> None:
     figures = replace(FIGURES, metrics={"R1@0.5": 1e-7, "mIoU": None})
-    found = results(exported(replace(ENTRY, figures=figures)))
-    assert [(r.metric_type, r.metric_value) for r in found] == [("R1@0.5", 0.0)]
+    (only,) = results(exported(replace(ENTRY, figures=figures)))
+    assert [(only.metric_type, only.metric_value)] == [("R1@0.5", 0.0)]
 
 
 def test_from_a_run_on_the_command_line(tmp_path: Path, capsys: Any) -> None:
     run = tiny_run(tmp_path)
-    words = ["leaderboard", "export", str(run), "--data-root", str(tmp_path)]
-    assert main([*words, "--format", "model-index"]) == 0
+    arguments = ["leaderboard", "export", str(run), "--data-root", str(tmp_path)]
+    assert main([*arguments, "--format", "model-index"]) == 0
     text = capsys.readouterr().out
     (first, *_) = results(text)
     assert first.dataset_args is not None and len(first.dataset_args["subset"]) == 64
 
 
-def test_one_json_of_everything(capsys: Any) -> None:
+def test_one_json_of_all_data(capsys: Any) -> None:
     assert main(["leaderboard", "export", "--format", "json"]) == 0
     table = json.loads(capsys.readouterr().out)
     assert set(table) == {"format", "made_by", "runs", "numbers", "sources", "benchmarks"}

@@ -1,4 +1,4 @@
-"""The leaderboard's HTML page in a real browser: sorted by a click or a key, and no barrier."""
+"""The leaderboard's HTML page in a real browser: sortable by mouse and keyboard, accessible."""
 
 from __future__ import annotations
 
@@ -48,9 +48,9 @@ def test_names_are_sorted_by_keyboard(visit: Visit) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_wrong(visit: Visit, tmp_path: Path, scheme: str) -> None:
+def test_axe_reports_no_violations(visit: Visit, tmp_path: Path, scheme: str) -> None:
     part = built_files(part_of(load_board(SHIPPED, Registry.discover()), ENTRY))
     (tmp_path / "index.html").write_text(part["index.html"], encoding="utf-8")
-    found = Axe().run(visit(tmp_path / "index.html", color_scheme=scheme))
-    assert found.response["passes"]
-    assert found.response["violations"] == [], found.generate_report()
+    report = Axe().run(visit(tmp_path / "index.html", color_scheme=scheme))
+    assert report.response["passes"]
+    assert report.response["violations"] == [], report.generate_report()

@@ -21,13 +21,13 @@ pytestmark = pytest.mark.skipif(
 
 
 def typeset(folder: Path, files: list[Path]) -> str:
-    """Typeset a document that puts in the files; return its log, which says what went wrong."""
+    """Typeset a document that includes the files; return its log."""
     parts = [HEAD, *(rf"\input{{{file}}}\clearpage" for file in files), r"\end{document}"]
     (folder / "all.tex").write_text("\n".join(parts), encoding="utf-8")
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "all"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, check=False)
+    process = subprocess.run(command, cwd=folder, capture_output=True, check=False)
     log = (folder / "all.log").read_text(errors="replace")
-    assert done.returncode == 0, log[-3000:]
+    assert process.returncode == 0, log[-3000:]
     return log
 
 

@@ -1,4 +1,4 @@
-"""The published results as data: complete, checked, and no number changes unseen."""
+"""The published results as data: complete, checked, and any change is noticed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from vtg_eval.leaderboard.board import SHIPPED, load_board
 from vtg_eval.leaderboard.published import Published
-from vtg_eval.leaderboard.reading import load_published
+from vtg_eval.leaderboard.published_files import load_published
 
 from tests.leaderboard_case import board_copy, changed
 from vtg_eval.errors import UserError
@@ -29,7 +29,7 @@ def copy(tmp_path: Path) -> Path:
     return board_copy(tmp_path)
 
 
-def test_everything_is_there(published: Published) -> None:
+def test_the_data_are_complete(published: Published) -> None:
     assert len(published.numbers) == 1456
     assert len(published.benchmarks) == 22
     assert Counter(n.read for n in published.numbers) == {"source": 1316, "copy": 87, "no": 53}
@@ -37,28 +37,28 @@ def test_everything_is_there(published: Published) -> None:
     assert settings == {"zero-shot": 1154, "fine-tuned": 291, "unspecified": 11}
 
 
-def test_a_number_says_all_that_is_known_of_it(published: Published) -> None:
-    (found,) = (
+def test_a_number_has_all_its_metadata(published: Published) -> None:
+    (number,) = (
         n
         for n in published.numbers
         if (n.benchmark, n.model, n.metric) == ("charades_timelens", "TimeLens-7B", "R1@0.5")
     )
-    assert (found.value, found.text, found.setting) == (55.6, "55.6", "zero-shot")
-    assert (found.split, found.condition, found.note) == ("test", "", "")
-    assert (found.evaluator, found.protocol) == ("TimeLens", "timelens@1")
-    assert (found.frames, found.budget) == ("2 fps, at most 448", "14,336 tokens")
-    assert (found.source, found.location, found.read) == ("timelens", "Table 1", "source")
+    assert (number.value, number.text, number.setting) == (55.6, "55.6", "zero-shot")
+    assert (number.split, number.condition, number.note) == ("test", "", "")
+    assert (number.evaluator, number.protocol) == ("TimeLens", "timelens@1")
+    assert (number.frames, number.budget) == ("2 fps, at most 448", "14,336 tokens")
+    assert (number.source, number.location, number.read) == ("timelens", "Table 1", "source")
     model = published.models["TimeLens-7B"]
     assert (model.size_b, model.base_model) == (7.0, "Qwen2.5-VL-7B")
 
 
 def test_one_model_measured_by_several_keeps_all_its_numbers(published: Published) -> None:
-    found = {
+    values = {
         n.evaluator or n.source: n.value
         for n in published.numbers
         if (n.benchmark, n.model, n.metric) == ("charades_sta", "Qwen2.5-VL-7B", "R1@0.5")
     }
-    assert found == {"TimeZero": 25.7, "timelens": 38.2, "TempSamp-R1": 54.4, "UniTime": 60.32}
+    assert values == {"TimeZero": 25.7, "timelens": 38.2, "TempSamp-R1": 54.4, "UniTime": 60.32}
 
 
 def test_no_remark_of_a_workplace_is_left() -> None:
@@ -73,7 +73,7 @@ def test_metrics_are_named_as_the_tasks_name_them() -> None:
         assert benchmark is not None and row.metric in benchmark.metrics
 
 
-def test_floors_are_those_of_their_page() -> None:
+def test_floors_equal_those_of_docs_floors() -> None:
     page = (Path(__file__).parents[2] / "docs" / "floors.md").read_text(encoding="utf-8")
     sections = {part.split("\n")[0]: part for part in page.split("\n## ")}
     floors = load_board(SHIPPED, REGISTRY).floors
@@ -142,14 +142,14 @@ def test_a_changed_file_is_named(copy: Path, file: str, old: str, new: str, name
         load_board(copy, REGISTRY)
 
 
-def test_rows_that_are_taken_out_or_doubled_are_noticed(copy: Path) -> None:
+def test_removed_and_duplicated_rows_are_refused(copy: Path) -> None:
     path = copy / "published" / "results" / "tvgbench.csv"
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
     path.write_text("".join(lines[:-1]), encoding="utf-8")
-    with pytest.raises(UserError, match=r"tvgbench\.csv was changed: rows were added, taken out"):
+    with pytest.raises(UserError, match=r"tvgbench\.csv was changed: rows were added, removed"):
         load_board(copy, REGISTRY)
     path.write_text("".join([*lines, lines[-1]]), encoding="utf-8")
-    with pytest.raises(UserError, match=r"line 17 says again what .* line 16 says"):
+    with pytest.raises(UserError, match=r"line 17 repeats .* line 16"):
         load_board(copy, REGISTRY)
 
 

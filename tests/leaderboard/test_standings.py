@@ -66,13 +66,13 @@ def test_an_unknown_model_is_named(capsys: Any) -> None:
     assert 'Did you mean "TVG-R1-7B"?' in capsys.readouterr().err
 
 
-def test_a_rank_is_among_rows_of_its_setting_and_split(shipped: Board) -> None:
-    found = {
+def test_a_rank_is_among_rows_of_the_same_setting_and_split(shipped: Board) -> None:
+    standings = {
         (s.dataset, s.metric): s
         for s in model_standings(shipped, "TimeLens-8B")
         if s.metric == "R1@0.5"
     }
-    best = found["Charades-TimeLens test", "R1@0.5"]
+    best = standings["Charades-TimeLens test", "R1@0.5"]
     assert best.place is not None and best.place.first == 1
     rows = [
         n
@@ -86,7 +86,7 @@ def test_a_rank_is_among_rows_of_its_setting_and_split(shipped: Board) -> None:
     assert dict(best.protocols)["timelens@1"] > 0
 
 
-def test_a_run_stands_among_published_rows_and_other_runs(board: Any) -> None:
+def test_a_run_is_ranked_among_published_rows_and_other_runs(board: Any) -> None:
     better = replace(
         ENTRY,
         name="better",
@@ -119,7 +119,7 @@ def test_a_run_stands_among_published_rows_and_other_runs(board: Any) -> None:
     ],
     ids=["setting", "subset", "annotations", "version", "split"],
 )
-def test_runs_that_differ_are_no_rivals(board: Any, other: Any) -> None:
+def test_runs_on_other_data_are_not_comparable(board: Any, other: Any) -> None:
     alone = run_standings(board(ENTRY), ENTRY)[0]
     beside = run_standings(board(ENTRY, other), ENTRY)[0]
     assert beside.place == alone.place
@@ -129,11 +129,11 @@ def test_runs_that_differ_are_no_rivals(board: Any, other: Any) -> None:
 @pytest.mark.parametrize(
     "subset", [Subset("f" * 64, 100, 3720, limit=100), Subset("f" * 64, 100, 100)]
 )
-def test_a_part_is_ranked_among_runs_of_the_same_part_alone(board: Any, subset: Subset) -> None:
+def test_a_part_is_only_ranked_among_runs_on_the_same_part(board: Any, subset: Subset) -> None:
     part = replace(ENTRY, subset=subset)
-    found = run_standings(board(part), part)[0]
-    assert found.place is None
-    assert "NOT THE WHOLE SPLIT: 100 of 3720 samples (ffffffff)" in found.among
+    standing = run_standings(board(part), part)[0]
+    assert standing.place is None
+    assert "NOT THE WHOLE SPLIT: 100 of 3720 samples (ffffffff)" in standing.among
     twin = replace(part, name="twin")
     assert str(run_standings(board(part, twin), part)[0].place) == "1–2 of 2"
 
@@ -150,13 +150,13 @@ def test_subtitles_are_a_condition() -> None:
     )
     run = with_spec(replace(ENTRY, subset=Subset("d" * 64, 2700, 2700), figures=figures), **spec)
     whole = load_board(SHIPPED, Registry.discover(), [run])
-    (found,) = run_standings(whole, run)
-    assert found.dataset == "Video-MME test with subtitles"
-    assert found.place is not None and found.place.of == 6
-    assert found.left_out == 32
+    (standing,) = run_standings(whole, run)
+    assert standing.dataset == "Video-MME test with subtitles"
+    assert standing.place is not None and standing.place.of == 6
+    assert standing.left_out == 32
 
 
-def test_subtitles_keep_a_run_apart_where_nobody_speaks_of_them(board: Any) -> None:
+def test_a_run_with_subtitles_has_no_rank_on_a_benchmark_without_that_condition(board: Any) -> None:
     protocol = {"name": "strict-subtitles@1", "prompt": {"subtitles": "all"}}
     run = with_spec(ENTRY, protocol=protocol)
     assert all(standing.place is None for standing in run_standings(board(run), run))

@@ -1,4 +1,4 @@
-"""Fifty texts that try to run something, wherever a text of a model or a dataset comes from."""
+"""Fifty texts that try to run code, in every text that comes from a model or a dataset."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -88,16 +88,16 @@ def hostile(k: int, text: str) -> Sample:
     )
 
 
-def record(k: int, text: str) -> Record:
-    found = answer(f"{text}/{k}", f"{text} 1 - 2", [0.0, 1.0])
-    return found if k % 3 else replace(found, finish=Finish.ERROR, error=text, text="")
+def hostile_answer(k: int, text: str) -> Record:
+    record = answer(f"{text}/{k}", f"{text} 1 - 2", [0.0, 1.0])
+    return record if k % 3 else replace(record, finish=Finish.ERROR, error=text, text="")
 
 
 @cache
 def hostile_page() -> Page:
-    """Each text is a sample, an answer and a group; all of them are in every other place."""
+    """Each text is a sample, an answer and a group; every other field has all of them."""
     samples = [hostile(number, text) for number, text in enumerate(PAYLOADS)]
-    records = [record(number, text) for number, text in enumerate(PAYLOADS)]
+    records = [hostile_answer(number, text) for number, text in enumerate(PAYLOADS)]
     every = " ".join(PAYLOADS)
     first = run_of(samples, records, model=every, versions={text: text for text in PAYLOADS})
     second = run_of(samples, records[::2], model=" ".join(reversed(PAYLOADS)))
@@ -108,24 +108,24 @@ def test_there_are_fifty() -> None:
     assert len(set(PAYLOADS)) == 50
 
 
-def test_the_file_has_no_mark_up_but_its_own() -> None:
+def test_hostile_texts_add_no_markup() -> None:
     content = html_file(hostile_page())
-    own = html_file(page_of(run_of([hostile(0, "x")], [])))
+    plain = html_file(page_of(run_of([hostile(0, "x")], [])))
     for mark in (b"<script", b"</script", b"<!--", b"<img", b"<svg", b"<style", b"<meta"):
-        assert content.count(mark) == own.count(mark), mark
+        assert content.count(mark) == plain.count(mark), mark
 
 
-def test_nothing_runs_wherever_it_stands(show: Show) -> None:
-    """The `show` fixture sees that nothing is asked for, opened or complained about."""
+def test_no_text_runs_on_the_page(show: Show) -> None:
+    """The `show` fixture checks that there are no requests, windows or messages."""
     tab = show(hostile_page())
     tab.locator("summary").evaluate_all("all => all.forEach(each => (each.parentNode.open = true))")
     tab.locator("#list").focus()
     read = "node => [node.querySelector('h3').textContent, node.querySelector('pre')?.textContent]"
     for number, text in enumerate(PAYLOADS):
-        title, said = tab.locator("#detail").evaluate(read)
+        title, answer_text = tab.locator("#detail").evaluate(read)
         assert title == text
-        assert said is None or said == f"{text} 1 - 2"
-        assert (said is None) == (number % 3 == 0)
+        assert answer_text is None or answer_text == f"{text} 1 - 2"
+        assert (answer_text is None) == (number % 3 == 0)
         tab.keyboard.press("ArrowDown")
     for name in ("q", "failure", "group"):
         tab.locator(f"#filters [name={name}]").focus()
@@ -138,15 +138,15 @@ def test_nothing_runs_wherever_it_stands(show: Show) -> None:
 
 
 @pytest.mark.parametrize("k", [1, 11, 36])
-def test_nothing_runs_from_the_address(show: Show, k: int) -> None:
+def test_no_text_runs_from_the_address(show: Show, k: int) -> None:
     text = quote(PAYLOADS[k], safe="")
     tab = show(hostile_page(), f"#sample={text}&q={text}&group={text}&sort={text}&show={text}")
     expect(tab.locator("#count")).to_be_visible()
     assert tab.evaluate("window.pwned") is None
 
 
-def test_the_policy_stops_what_would_get_in(browser, tmp_path) -> None:
-    """Were a text ever put in as mark-up, neither script nor picture nor style would come of it."""
+def test_the_policy_blocks_inserted_markup(browser, tmp_path) -> None:
+    """If a text were inserted as markup, no script, picture or style would take effect."""
     path = tmp_path / "page.html"
     content = html_file(hostile_page())
     evil = (
@@ -155,13 +155,13 @@ def test_the_policy_stops_what_would_get_in(browser, tmp_path) -> None:
     ).encode()
     path.write_bytes(content.replace(b"<footer", evil + b"<footer"))
     tab = browser.new_page()
-    asked: list[str] = []
-    tab.on("requestfinished", lambda request: asked.append(request.url))
+    requests: list[str] = []
+    tab.on("requestfinished", lambda request: requests.append(request.url))
     tab.set_default_timeout(180_000)
     tab.goto(path.as_uri())
     assert tab.evaluate("window.pwned") is None
     assert tab.evaluate("getComputedStyle(document.getElementById('p')).color") != "rgb(255, 0, 0)"
-    assert asked == [path.as_uri()]
+    assert requests == [path.as_uri()]
     refused = tab.evaluate(
         "() => { try { document.body.innerHTML = '<b>x</b>'; return false } catch { return true } }"
     )

@@ -36,7 +36,7 @@ def listed(tab: Tab) -> list[str]:
     return tab.locator("[role=option] .id").all_inner_texts()
 
 
-def test_runs_on_two_splits_do_not_meet() -> None:
+def test_runs_on_two_splits_are_refused() -> None:
     other = replace(OTHER, spec=replace(OTHER.spec, split="val"))
     with pytest.raises(UserError, match="on small test and on small val"):
         page_of(NANO, other)
@@ -49,19 +49,19 @@ def where(tab: Tab, selector: str) -> tuple[float, float]:
     return box["x"], box["x"] + box["width"]
 
 
-def test_tables_stand_beside_intervals_floors_and_the_ledger(show: Show) -> None:
+def test_tables_have_intervals_floors_and_failure_counts(show: Show) -> None:
     tab = show(TWO)
-    own = tab.locator("#scores tbody tr").first
-    assert "nano" in own.inner_text()
+    row = tab.locator("#scores tbody tr").first
+    assert "nano" in row.inner_text()
     results = NANO.results(())
     assert results.intervals["mIoU"] == (None, None)  # three videos are too few
-    assert own.locator("td").last.inner_text().strip() == f"{results.metrics['mIoU']:.1f}"
+    assert row.locator("td").last.inner_text().strip() == f"{results.metrics['mIoU']:.1f}"
     floors = tab.locator("#scores").inner_text()  # A has a sample of unknown duration, so none
     assert "floor: whole video (B: other)" in floors
     assert "timelens@1" in tab.locator("#protocols").inner_text()
     unparsed = tab.locator("#failures tr", has_text="unparsed").locator("td")
     assert [cell.split()[0] for cell in unparsed.all_inner_texts()[:2]] == ["1", "0"]
-    assert "asked different samples" in tab.locator(".warning").first.inner_text()
+    assert "have different samples" in tab.locator(".warning").first.inner_text()
     assert tab.title() == "nano and other on small test – vtg-eval"
     assert "sha256 cccc" in (tab.locator("#facts").text_content() or "")
 
@@ -89,7 +89,7 @@ def test_a_run_with_durations_has_floors_and_plots_with_the_floor(show: Show) ->
         "Score by length of the moment",
     ]
     assert tab.locator(".chart .line.floor").count() > 3
-    # no dash of the blind guess, no mark of the run, lies outside the drawing
+    # no mark of the blind predictor or of the run is outside the drawing
     for chart in tab.locator(".chart").all():
         frame = chart.bounding_box()
         assert frame is not None
@@ -126,7 +126,7 @@ def test_the_curve_passes_through_the_recalls(show: Show) -> None:
         ({"show": "A is better"}, ["v1/1", "v2/1"]),
         ({"show": "B is better"}, ["v1/0", "v2/0"]),
         ({"sort": "query, A to Z"}, ["v1/1", "v1/0", "v2/0", "v2/1", "v3/0"]),
-        ({"sort": "most won from A to B"}, ["v2/0", "v1/0", "v1/1", "v2/1", "v3/0"]),
+        ({"sort": "largest gain from A to B"}, ["v2/0", "v1/0", "v1/1", "v2/1", "v3/0"]),
         ({"sort": "A: worst first"}, ["v2/0", "v3/0", "v1/0", "v1/1", "v2/1"]),
     ],
     ids=str,
@@ -140,15 +140,15 @@ def test_filters_and_order(show: Show, changes: dict[str, str], ids: list[str]) 
         else:
             control.select_option(label=value)
     assert listed(tab) == ids
-    said = tab.locator("#count").inner_text()
-    assert said == ("5 samples" if len(ids) == 5 else f"{len(ids)} of 5 samples")
-    again = show(TWO, "#" + tab.url.partition("#")[2])  # the address brings it all back
+    status = tab.locator("#count").inner_text()
+    assert status == ("5 samples" if len(ids) == 5 else f"{len(ids)} of 5 samples")
+    again = show(TWO, "#" + tab.url.partition("#")[2])  # the address restores filters and order
     assert listed(again) == ids
     tab.get_by_role("button", name="Clear").click()
     assert len(listed(tab)) == 5
 
 
-def test_a_count_in_the_ledger_and_a_group_lead_to_their_samples(show: Show) -> None:
+def test_a_failure_count_and_a_group_link_to_their_samples(show: Show) -> None:
     tab = show(TWO)
     tab.locator("#failures tr", has_text="reversed").get_by_role("button").click()
     assert listed(tab) == ["v3/0"]
@@ -157,7 +157,7 @@ def test_a_count_in_the_ledger_and_a_group_lead_to_their_samples(show: Show) -> 
 
 
 @pytest.mark.parametrize("name", ["v2/0", "v1/0", "a b&c=d#e%20+?/ü‮"])
-def test_a_link_leads_to_a_sample(show: Show, name: str) -> None:
+def test_a_link_opens_a_sample(show: Show, name: str) -> None:
     page = replace(TWO, samples=(*TWO.samples[:4], replace(TWO.samples[4], id="a b&c=d#e%20+?/ü‮")))
     tab = show(page, f"#sample={quote(name, safe='')}")
     assert tab.locator("#detail a").inner_text() == name
@@ -167,7 +167,7 @@ def test_a_link_leads_to_a_sample(show: Show, name: str) -> None:
     assert again.locator("#detail a").inner_text() == name
 
 
-def test_a_link_outdoes_filters_and_changes_with_the_choice(show: Show) -> None:
+def test_a_link_overrides_filters_and_follows_the_choice(show: Show) -> None:
     tab = show(TWO, "#sample=v2%2F0&group=0")
     assert tab.locator("#detail a").inner_text() == "v2/0"
     assert len(listed(tab)) == 5
@@ -179,7 +179,7 @@ def test_a_link_outdoes_filters_and_changes_with_the_choice(show: Show) -> None:
     expect(tab.locator("#count")).to_have_text(re.compile("samples"))
 
 
-def test_bars_and_ticks_lie_where_their_seconds_are(show: Show) -> None:
+def test_bars_and_ticks_are_at_their_times(show: Show) -> None:
     tab = show(TWO, "#sample=v1%2F0")
     left, right = where(tab, ".timeline-row.truth .track")
     px = (right - left) / 10.0  # of a second
@@ -189,9 +189,9 @@ def test_bars_and_ticks_lie_where_their_seconds_are(show: Show) -> None:
         edges = where(tab, f".timeline-row.{row} .span")
         assert edges == pytest.approx([left + px * time for time in span], abs=0.6)
     for row, label, times in (
-        ("a", "frames shown, A", FRAMES),
-        ("b", "frames shown, B", [0.0, 5.0]),
-        ("a", "times told", FRAMES[::2]),
+        ("a", "input frames, A", FRAMES),
+        ("b", "input frames, B", [0.0, 5.0]),
+        ("a", "model times", FRAMES[::2]),
     ):
         line = tab.locator(".timeline-row", has_text=label)
         marks = line.locator("line").evaluate_all(
@@ -207,7 +207,7 @@ def test_bars_and_ticks_lie_where_their_seconds_are(show: Show) -> None:
         assert x == pytest.approx(left + px * time, abs=1)
 
 
-def test_all_occurrences_are_drawn_and_what_has_no_place_is_said(show: Show) -> None:
+def test_all_occurrences_are_drawn_and_invalid_spans_are_reported(show: Show) -> None:
     tab = show(TWO, "#sample=v1%2F1")
     assert tab.locator(".timeline-row.truth .span").count() == 2
     tab = show(TWO, "#sample=v2%2F1")
@@ -217,7 +217,7 @@ def test_all_occurrences_are_drawn_and_what_has_no_place_is_said(show: Show) -> 
     assert tab.locator(".timeline-row.a .span").count() == 0
     assert "9.0 – 3.0 s" in tab.locator(".timeline-row.a").inner_text()
     assert "The end lies before the start." in tab.locator(".answer.a").inner_text()
-    assert "This run was not asked." in tab.locator(".answer.b").inner_text()
+    assert "This run does not have this sample." in tab.locator(".answer.b").inner_text()
 
 
 @pytest.mark.parametrize("text", ["-5 - 99999", "1e300 - 1e301", "NaN - NaN", "99 - 100", "5 - 5"])
@@ -266,7 +266,7 @@ def test_questions_with_options_only_have_no_timeline_and_no_iou(show: Show) -> 
     assert "right" in tab.locator(".options li", has_text="blue").inner_text()
 
 
-def test_times_that_are_no_numbers_are_left_out_or_said(show: Show) -> None:
+def test_times_that_are_not_numbers_are_omitted_or_reported(show: Show) -> None:
     odd = moment("v/0", (math.nan, 6), duration=math.inf)
     frames = [0.0, math.nan, math.inf, 2.0]
     tab = show(page_of(run_of([odd, SAMPLES[0]], [answer("v/0", "1 - 2", frames)])))

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.xdist_group("browser")
 Show = Callable[..., Tab]
 
 
-def test_everything_by_keyboard(show: Show) -> None:
+def test_everything_works_by_keyboard(show: Show) -> None:
     tab = show(TWO)
     tab.keyboard.press("Tab")
     assert tab.evaluate("document.activeElement.textContent") == "Skip to the samples"
@@ -55,7 +55,7 @@ def test_everything_by_keyboard(show: Show) -> None:
 
 @pytest.mark.parametrize("width", [360, 768, 1440])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_nothing_is_wider_than_the_window_and_text_stands_out(
+def test_nothing_is_wider_than_the_window_and_text_has_contrast(
     show: Show, width: int, scheme: str
 ) -> None:
     long = moment("w" * 90 + "/0", (2, 6), query="Donaudampfschifffahrt" * 12, kind="k" * 70)
@@ -99,7 +99,7 @@ FAINT = """() => {
 }"""
 
 
-def test_a_screen_reader_finds_its_way(show: Show) -> None:
+def test_landmarks_and_labels_for_screen_readers(show: Show) -> None:
     tab = show(TWO)
     for role in ("banner", "navigation", "main", "contentinfo"):
         assert tab.get_by_role(role).count() == 1
@@ -112,9 +112,9 @@ def test_a_screen_reader_finds_its_way(show: Show) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_wrong(show: Show, scheme: str) -> None:
+def test_axe_reports_no_violations(show: Show, scheme: str) -> None:
     tab = show(TWO, "#sample=v1%2F0", color_scheme=scheme)
     tab.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
-    found = Axe().run(tab)
-    assert found.response["passes"]
-    assert found.response["violations"] == [], found.generate_report()
+    report = Axe().run(tab)
+    assert report.response["passes"]
+    assert report.response["violations"] == [], report.generate_report()

@@ -1,4 +1,4 @@
-"""The numbers behind the plots, against counting by hand."""
+"""The numbers behind the plots, compared with counts by hand."""
 
 import math
 
@@ -27,7 +27,7 @@ RUN = run_of(
 PLOTS = page_of(RUN).runs[0].plots
 
 
-def test_shares_by_iou_have_zero_apart() -> None:
+def test_shares_by_iou_have_a_bin_for_zero() -> None:
     shares = [40.0, *[0.0] * 4, 20.0, *[0.0] * 4, 40.0]  # 0 twice, 0.5 once, 1 twice
     assert PLOTS.ious == pytest.approx(shares)
 
@@ -41,7 +41,7 @@ def test_recall_counts_the_samples_at_or_above() -> None:
         assert at[threshold] == pytest.approx(metrics[f"R1@{threshold}"])
 
 
-def test_a_scatter_has_what_has_both_and_a_duration() -> None:
+def test_a_scatter_has_samples_with_both_values_and_a_duration() -> None:
     start = PLOTS.start
     assert start.n == 3
     assert sum(cell.n for cell in start.cells) == 3
@@ -60,7 +60,7 @@ def test_the_floor_is_measured_on_the_same_samples() -> None:
     assert sum(run.floor_plots.ious or ()) == pytest.approx(100)
 
 
-def test_bars_hold_the_mean_over_their_samples() -> None:
+def test_bars_are_means_over_their_samples() -> None:
     bars = PLOTS.by_length
     assert sum(bar.n for bar in bars) == 4  # what never happens has no length
     assert bars[0].low == 1.0 and bars[-1].high == 5.0
@@ -79,7 +79,7 @@ def test_bars_on_many_videos_have_an_interval() -> None:
         assert 0 <= bar.interval[0] < bar.score < bar.interval[1] <= 100
 
 
-def test_bins_hold_about_as_many_each() -> None:
+def test_bins_have_about_equal_counts() -> None:
     edges = bin_edges(np.array([math.nan, *range(60)]), 6)
     assert len(edges) == 7
     assert np.histogram(range(60), edges)[0].tolist() == [10] * 6
@@ -88,8 +88,8 @@ def test_bins_hold_about_as_many_each() -> None:
 
 
 def test_a_run_without_answers_or_samples_with_moments_has_plots_too() -> None:
-    silent = page_of(run_of(SAMPLES, [])).runs[0].plots
-    assert silent.ious == pytest.approx([100.0, *[0.0] * 10])
-    assert silent.start.n == 0 and silent.start.correlation is None
+    unanswered = page_of(run_of(SAMPLES, [])).runs[0].plots
+    assert unanswered.ious == pytest.approx([100.0, *[0.0] * 10])
+    assert unanswered.start.n == 0 and unanswered.start.correlation is None
     never = page_of(run_of([moment("a/0")], [])).runs[0].plots
     assert never.by_length == ()

@@ -37,7 +37,7 @@ RESULTS = TaskResults(
 )
 
 
-def test_the_score_stands_beside_interval_floors_and_ceiling() -> None:
+def test_the_score_table_has_intervals_floors_and_ceiling() -> None:
     assert score_table(RESULTS).splitlines() == [
         "| charades_sta test, strict@1   | R1@0.5            | mIoU              |",
         "|-------------------------------|-------------------|-------------------|",
@@ -47,10 +47,10 @@ def test_the_score_stands_beside_interval_floors_and_ceiling() -> None:
     ]
 
 
-def test_the_report_has_ledger_spread_and_groups() -> None:
+def test_the_report_has_failures_other_protocols_and_groups() -> None:
     text = report(RESULTS)
     assert "samples: 2, in the denominator: 2, videos: 1;" in text
-    assert "ledger: unparsed 1" in text
+    assert "failures: unparsed 1" in text
     rows = [line for line in text.splitlines() if line.startswith("| x@1")]
     assert [cell.strip() for cell in rows[0].split("|")] == [
         *("", "x@1", "1", "", "–", "1 sample fewer; IoU >", "")
@@ -66,16 +66,16 @@ def test_the_report_has_ledger_spread_and_groups() -> None:
         (Subset("abcdef0123", 2, 9, missing_videos=("v", "w")), "2 videos are missing"),
     ],
 )
-def test_a_subset_is_said_in_table_and_text(subset: Subset, reason: str) -> None:
+def test_a_subset_is_marked_in_table_and_text(subset: Subset, reason: str) -> None:
     text = report(replace(RESULTS, subset=subset))
     assert ", SUBSET 2 of 9 (abcdef01)" in text.splitlines()[0]
     assert f"A SUBSET: 2 of 9 samples ({reason}), digest abcdef01" in text
     assert reason in subset_line(subset)
 
 
-def test_what_a_run_does_not_have_is_left_out() -> None:
+def test_absent_parts_are_left_out() -> None:
     bare = replace(
         RESULTS, floors={}, ceiling=None, scores_across_protocols=(), groups=(), failures={}
     )
     text = report(bare)
-    assert not any(word in text for word in ("floor", "ceiling", "ledger", "protocols", "length"))
+    assert not any(part in text for part in ("floor", "ceiling", "failures", "protocols", "length"))

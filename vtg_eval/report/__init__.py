@@ -1,1 +1,1 @@
-"""Reports: tables people can paste, and a page to look at."""
+"""Reports: text tables, and the HTML page of one or two runs."""

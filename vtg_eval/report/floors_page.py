@@ -1,4 +1,4 @@
-"""The page of blind floors, docs/floors.md: what every task gives to a guess.
+"""The page of blind floors, docs/floors.md: the scores of blind predictors on every task.
 
 Run `python -m vtg_eval.report.floors_page docs/floors.md DATA_ROOT`.
 """
@@ -22,7 +22,7 @@ HEAD = """# Blind floors
 What predictors get that never see a video, under each task's default protocol and in percent. A
 score that does not beat these says nothing about a model. They stand beside every score that
 `vtg-eval` prints; this page is generated from the annotations
-(`python -m vtg_eval.report.floors_page docs/floors.md DATA_ROOT`) for every split that was there.
+(`python -m vtg_eval.report.floors_page docs/floors.md DATA_ROOT`) for every split with data.
 
 - **whole video**: from 0 to the end. **random**: two uniform times, sorted; one draw of Python's
   generator with seed 0, in the order of the annotation. **constant**: the same fractions of the
@@ -39,16 +39,16 @@ score that does not beat these says nothing about a model. They stand beside eve
 
 
 def floors_page(registry: Registry, root: Path) -> str:
-    """Return the page, over all splits of all tasks whose annotations lie under `root`."""
+    """Return the page, over all splits of all tasks with annotations under `root`."""
     parts = [HEAD]
     for name in sorted(registry.tasks):
         task: Task = registry.task(name)
-        for facts in task.card.splits:
+        for split in task.card.splits:
             try:
-                samples = task.samples(root, facts.name)
+                samples = task.samples(root, split.name)
             except MissingFileError:
                 continue
-            parts.extend(_section(registry, task, root, facts.name, samples))
+            parts.extend(_section(registry, task, root, split.name, samples))
     return "\n".join(parts)
 
 
@@ -56,15 +56,15 @@ def _section(
     registry: Registry, task: Task, root: Path, split: str, samples: Sequence[Sample]
 ) -> Iterator[str]:
     protocol = registry.protocol_for(task.card, split=split)
-    found = task_floors(task, root, split, samples, protocol)
-    if not found:
+    floors = task_floors(task, root, split, samples, protocol)
+    if not floors:
         yield f"## {task.card.name}, {split}\n\nNo floor: a duration or the truth is not known.\n"
         return
     videos = len({sample.video for sample in samples})
     yield f"## {task.card.name}, {split}\n"
     yield f"{len(samples):,} samples on {videos:,} videos, {protocol.name}\n"
-    rows = {floor.name: finite_metrics(floor.metrics) for floor in found}
-    yield metrics_table("floor", found[0].headline, rows) + "\n"
+    rows = {floor.name: finite_metrics(floor.metrics) for floor in floors}
+    yield metrics_table("floor", floors[0].headline, rows) + "\n"
 
 
 def main() -> None:

@@ -1,8 +1,8 @@
-"""One HTML file that opens offline: the page's data, style and script in one piece.
+"""The page as one HTML file with data, style and script, which opens offline.
 
-All text from models and datasets is hostile. It is in the file once, as JSON in which no "<"
-occurs, and the script puts it in the page as text only. The content security policy lets run
-nothing but that script, by its digest, and lets nothing be fetched.
+All text from models and datasets is untrusted. It is in the file once, as JSON without "<", and
+the script only inserts it as text. The content security policy only allows this script, by its
+digest, and no requests.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from importlib.resources import files
 
 from vtg_eval.report.page_data import Page
 
-# in the order in which they refer to one another
+# in order of dependence
 SCRIPTS = (
     "dom.js",
-    "words.js",
+    "format.js",
     "tables.js",
     "charts.js",
     "plots.js",
@@ -53,18 +53,18 @@ def html_file(page: Page) -> bytes:
 
 
 def _data(page: Page) -> str:
-    """Return JSON that cannot end the element it stands in."""
+    """Return JSON that cannot close the element that contains it."""
     text = json.dumps(asdict(page), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
 def _filled(template: str, parts: Mapping[str, str]) -> bytes:
-    """Put each part in the place of its `{{name}}`, once; what a part says is never a place."""
+    """Replace each `{{name}}` by its part; a `{{` inside a part is not replaced."""
     pieces = []
     for number, piece in enumerate(template.split("{{")):
-        name, closed, rest = piece.partition("}}")
-        pieces.append(parts[name] + rest if number and closed else piece)
-    # a lone surrogate becomes "\\udc80", which JSON reads as what it was
+        name, closed, text = piece.partition("}}")
+        pieces.append(parts[name] + text if number and closed else piece)
+    # a lone surrogate becomes an escape such as "\\udc80", which JSON reads back unchanged
     return "".join(pieces).encode("utf-8", "backslashreplace")
 
 

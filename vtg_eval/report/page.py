@@ -1,4 +1,4 @@
-"""The page of one or two runs: put together from their parts, their samples and pictures."""
+"""The page of one or two runs, made from their parts, samples and pictures."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from vtg_eval.types import OutputType, Sample
 from vtg_eval.video.frame_store import FrameStore
 
 MEGABYTE = 1 << 20
-OCCURRENCES = 2  # of a sample's moment have pictures
+OCCURRENCES = 2  # of a sample's moment that get pictures
 
 Views = Sequence[Mapping[str, AnswerView]]
 
@@ -34,20 +34,20 @@ def make_page(
 ) -> Page:
     """Return the page of one or two runs on the same task.
 
-    protocols: those of the spread. store: frames that are at hand. megabytes: the most that
-    pictures may take. Raises UserError for runs on different tasks or splits.
+    protocols: those to score the answers under as well. store: the stored frames. megabytes:
+    the size limit of the pictures. Raises UserError for runs on different tasks or splits.
     """
     _require_one_split(runs)
     scored = [ScoredRun(run, tuple(protocols)) for run in runs]
-    metrics = tuple(dict.fromkeys(name for each in scored for name in each.results.headline))
-    durations = bin_edges(np.concatenate([each.measured.durations for each in scored]))
-    lengths = bin_edges(np.concatenate([each.measured.moments for each in scored]))
+    metrics = tuple(dict.fromkeys(name for run in scored for name in run.results.headline))
+    durations = bin_edges(np.concatenate([run.measured.durations for run in scored]))
+    lengths = bin_edges(np.concatenate([run.measured.moments for run in scored]))
     numbers = Numbers()
-    parts = tuple(run_part(each, metrics, numbers, durations, lengths) for each in scored)
-    views = [answer_views(each, numbers) for each in scored]
+    parts = tuple(run_part(run, metrics, numbers, durations, lengths) for run in scored)
+    views = [answer_views(run, numbers) for run in scored]
     samples = tuple({sample.id: sample for run in runs for sample in run.samples}.values())
     album = _album(runs, samples, views, store, megabytes)
-    shown = zip(samples, album.pictures, strict=True)
+    illustrated = zip(samples, album.pictures, strict=True)
     return Page(
         version=__version__,
         task=runs[0].task.card.name,
@@ -57,7 +57,7 @@ def make_page(
         runs=parts,
         warnings=tuple(_warnings(runs)),
         failures=tuple(Named(kind.value, kind.meaning) for kind in Failure),
-        samples=tuple(_sample_view(sample, numbers, pictures) for sample, pictures in shown),
+        samples=tuple(_sample_view(sample, numbers, pictures) for sample, pictures in illustrated),
         groups=numbers.group_names(),
         answers=tuple(tuple(view.get(sample.id) for sample in samples) for view in views),
         grids=tuple(numbers.grids),
@@ -76,16 +76,16 @@ def _require_one_split(runs: Sequence[FinishedRun]) -> None:
 
 
 def _warnings(runs: Sequence[FinishedRun]) -> Iterator[str]:
-    """Say why two runs' figures are not comparable."""
+    """Yield the reasons why two runs' figures are not comparable."""
     if len({run.subset.digest for run in runs}) > 1:
         yield (
-            "The two runs were asked different samples. Their tables are over their own samples; "
-            "the browser shows all of them."
+            "The two runs have different samples. Each run's tables are over its own samples; the "
+            "sample list has all of them."
         )
     if len({run.spec.protocol.name for run in runs}) > 1:
         yield (
-            "The two runs are scored under different protocols, each under its own. The protocol "
-            "tables show both under each."
+            "The two runs are scored under different protocols. The protocol tables show both runs "
+            "under each protocol."
         )
 
 
@@ -113,37 +113,38 @@ def _album(
 ) -> Album:
     if not megabytes:
         return no_pictures(samples)
-    kept: list[list[str]] = []
+    stored: list[list[str]] = []
     for sample in samples:
         records = [run.records[sample.id] for run in runs if sample.id in run.records]
-        kept.append([record.frames for record in records if record.frames])
+        stored.append([record.frames for record in records if record.frames])
     return make_album(
         task=runs[0].task,
         root=runs[0].root,
         store=store,
         samples=samples,
         times=[_bounds(sample, views) for sample in samples],
-        stored=kept,
+        stored=stored,
         budget=int(megabytes * MEGABYTE),
     )
 
 
 def _bounds(sample: Sample, views: Views) -> list[float]:
-    """Return the times of which pictures are wanted: where moments start and end."""
+    """Return the times that need pictures: the starts and ends of moments."""
     spans: list[Pair] = [*sample.target.spans[:OCCURRENCES]]
     spans += [span for view in views if sample.id in view for span in view[sample.id].spans[:1]]
     return [time for span in spans for time in span if time is not None and isfinite(time)]
 
 
 def _note(album: Album, megabytes: float) -> str:
-    """Say where the pictures come from, or why there are none."""
+    """Return a remark on missing pictures, empty if there are pictures of all samples."""
     if not megabytes:
         return "Pictures were left out of this page."
     if not album.images:
         return "There are no pictures: the videos are not on the machine that made this page."
     notes = []
-    if album.covered < album.wanted:
-        notes.append(f"the first {album.covered} of {album.wanted} samples only ({megabytes:g} MB)")
+    if album.covered < album.requested:
+        samples = f"{album.covered} of {album.requested} samples"
+        notes.append(f"the first {samples} only ({megabytes:g} MB)")
     if album.absent:
         notes.append(f"no video for {album.absent} samples")
     return f"Pictures: {'; '.join(notes)}." if notes else ""

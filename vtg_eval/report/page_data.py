@@ -1,4 +1,4 @@
-"""What the page shows, as plain data: one or two runs on the same task, sample by sample."""
+"""The page's content as plain data: one or two runs on the same task, sample by sample."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Pair = tuple[float | None, float | None]
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """A word and what stands beside it."""
+    """A name and its text."""
 
     name: str
     value: str
@@ -21,9 +21,9 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class ScoreRow:
-    """A line of figures in percent, in the order of `Page.metrics`; None: not defined.
+    """Figures in percent, in the order of `Page.metrics`; None: not defined.
 
-    intervals: 95 %; empty for floors and the ceiling, which have none.
+    intervals: 95 %; empty for floors and the ceiling.
     """
 
     name: str
@@ -33,7 +33,7 @@ class ScoreRow:
 
 @dataclass(frozen=True, slots=True)
 class ProtocolRow:
-    """The same answers under another protocol."""
+    """The same answers, scored under another protocol."""
 
     protocol: str
     n_scored: int
@@ -44,7 +44,7 @@ class ProtocolRow:
 
 @dataclass(frozen=True, slots=True)
 class GroupRow:
-    """The samples of a group, and the group's number in `Page.groups`."""
+    """The figures of a group; `group` is its index in `Page.groups`."""
 
     group: int
     n: int
@@ -52,8 +52,8 @@ class GroupRow:
 
 
 @dataclass(frozen=True, slots=True)
-class LedgerRow:
-    """How many samples (or records) a kind of failure has, by its number in `Page.failures`."""
+class FailureCount:
+    """The number of samples (or records) with a failure, by its index in `Page.failures`."""
 
     failure: int
     n: int
@@ -63,8 +63,8 @@ class LedgerRow:
 class RunPart:
     """One run. `subset` is the warning that it is not the whole split, else empty.
 
-    facts: what it was made with. plots: its own; floor_plots: those of the blind guess
-    `floor_name` on the same samples, None where there is none.
+    ledger: failure counts. facts: the run's metadata. floor_plots: the plots of the blind
+    predictor `floor_name` on the same samples, None if there is none.
     """
 
     model: str
@@ -77,8 +77,8 @@ class RunPart:
     score: ScoreRow
     floors: tuple[ScoreRow, ...]
     ceiling: ScoreRow | None
-    spread: tuple[ProtocolRow, ...]
-    ledger: tuple[LedgerRow, ...]
+    scores_across_protocols: tuple[ProtocolRow, ...]
+    ledger: tuple[FailureCount, ...]
     groups: tuple[GroupRow, ...]
     facts: tuple[Named, ...]
     plots: Plots
@@ -97,7 +97,7 @@ class GroupName:
 
 @dataclass(frozen=True, slots=True)
 class SampleView:
-    """A sample as it is asked. `groups` are numbers in `Page.groups`; `pictures` of its bounds."""
+    """A sample. `groups`: indices in `Page.groups`; `pictures`: at the bounds of its moments."""
 
     id: str
     video: str
@@ -113,13 +113,12 @@ class SampleView:
 
 @dataclass(frozen=True, slots=True)
 class AnswerView:
-    """What a run made of a sample: its text (`cut`: how many characters are left out), and how
-    that was read.
+    """A run's answer to a sample: its text (`cut`: the number of characters left out), as parsed.
 
-    spans: seconds, the first counts; None for a time that is no number. worth: the part of the
-    primary metric, 0 to 1. failures: numbers in `Page.failures`. shown, told: numbers in
-    `Page.grids`: the times of the frames, and those that the model was told. error: why there is
-    no answer.
+    spans: seconds, the first one counts; None for a time that is not a number. worth: the part
+    of the primary metric, 0 to 1. failures: indices in `Page.failures`. frame_times, model_times:
+    indices in `Page.grids`, of the frames' times and of the times in the model's input. error:
+    why there is no answer.
     """
 
     text: str
@@ -130,8 +129,8 @@ class AnswerView:
     iou: float | None
     worth: float | None
     failures: tuple[int, ...]
-    shown: int
-    told: int
+    frame_times: int
+    model_times: int
     error: str | None
 
 
@@ -139,9 +138,9 @@ class AnswerView:
 class Page:
     """The whole page.
 
-    answers: for each run one for each of `samples`, None where the run was not asked. grids:
-    ascending times in hundredths of a second, each but the first as the step from the one before.
-    images: JPEG, base64; `pictures` says where they come from, or why there are none.
+    answers: for each run one for each of `samples`, None if the run does not have the sample.
+    grids: ascending times in hundredths of a second, as differences; the first is absolute.
+    images: JPEG, base64. pictures: a remark on missing pictures.
     """
 
     version: str

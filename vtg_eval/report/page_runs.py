@@ -1,4 +1,4 @@
-"""From a run that was read back to its part of the page: tables, facts, plots, answers."""
+"""A stored run's part of the page: tables, metadata, plots, answers."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from vtg_eval.protocol import Protocol
 from vtg_eval.report.measured import Measured, measure
 from vtg_eval.report.page_data import (
     AnswerView,
+    FailureCount,
     GroupName,
     GroupRow,
-    LedgerRow,
     Named,
     Pair,
     ProtocolRow,
@@ -34,14 +34,14 @@ from vtg_eval.scoring.floors import fitted_constant
 from vtg_eval.scoring.score import Score, score
 from vtg_eval.types import Group, Span
 
-LONGEST_TEXT = 4000  # characters of an answer that the page keeps
+LONGEST_TEXT = 4000  # characters of an answer
 MOST_SPANS = 5  # of an answer
 KINDS = tuple(Failure)
 
 
 @dataclass(slots=True)
 class Numbers:
-    """Equal values get one number, in the order in which they first come."""
+    """Numbers distinct groups and grids in order of first use."""
 
     groups: dict[Group, int] = field(default_factory=dict)
     grids: dict[tuple[int, ...], int] = field(default_factory=dict)
@@ -63,30 +63,30 @@ class Numbers:
 
 @dataclass(frozen=True)
 class ScoredRun:
-    """A run with everything that the page derives from its answers."""
+    """A run with everything that the page computes from its answers."""
 
     run: FinishedRun
     protocols: tuple[Protocol, ...]
 
     @cached_property
     def results(self) -> TaskResults:
-        """The run's figures, floors, ceiling and spread."""
+        """The run's figures, floors, ceiling and scores across protocols."""
         return self.run.results(self.protocols)
 
     @cached_property
     def score(self) -> Score:
-        """The run's answers, read and scored one by one."""
+        """The run's answers, parsed and scored one by one."""
         run = self.run
         return score(run.task.card, run.samples, run.answers, run.spec.protocol, run.spec.split)
 
     @cached_property
     def measured(self) -> Measured:
-        """The run's answers as numbers."""
+        """The run's answers as arrays."""
         return measure(self.score, self.run.spec.protocol)
 
     @cached_property
     def fractions(self) -> Span | None:
-        """The blind constant, fractions of the duration; None where a duration is unknown."""
+        """The constant floor, fractions of the duration; None if a duration is unknown."""
         run = self.run
         if any(sample.duration is None for sample in run.samples):
             return None
@@ -102,7 +102,7 @@ def run_part(
     durations: Floats,
     lengths: Floats,
 ) -> RunPart:
-    """Return the run's tables and plots; `durations` and `lengths` are edges of the plots' bins."""
+    """Return the run's tables and plots; `durations` and `lengths` are the plots' bin edges."""
     results, run = scored.results, scored.run
     return RunPart(
         model=results.model,
@@ -115,7 +115,7 @@ def run_part(
         score=ScoreRow(
             results.model,
             _values(results.metrics, metrics),
-            tuple(_ends(results, name) for name in metrics),
+            tuple(_interval(results, name) for name in metrics),
         ),
         floors=tuple(
             ScoreRow(name, _values(floor, metrics)) for name, floor in results.floors.items()
@@ -123,16 +123,16 @@ def run_part(
         ceiling=None
         if results.ceiling is None
         else ScoreRow("ceiling of the frames", _values(results.ceiling, metrics)),
-        spread=tuple(
+        scores_across_protocols=tuple(
             ProtocolRow(r.protocol, r.n_scored, _values(r.metrics, metrics), r.differs, r.why)
             for r in results.scores_across_protocols
         ),
-        ledger=tuple(LedgerRow(KINDS.index(kind), n) for kind, n in results.failures.items()),
+        ledger=tuple(FailureCount(KINDS.index(kind), n) for kind, n in results.failures.items()),
         groups=tuple(
             GroupRow(numbers.group(Group(g.grouping, g.group)), g.n, _values(g.metrics, metrics))
             for g in results.groups
         ),
-        facts=tuple(_facts(run)),
+        facts=tuple(_metadata(run)),
         plots=plots(scored.measured, durations, lengths),
         floor_name=_floor_name(scored.fractions),
         floor_fractions=scored.fractions,
@@ -141,26 +141,26 @@ def run_part(
 
 
 def answer_views(scored: ScoredRun, numbers: Numbers) -> dict[str, AnswerView]:
-    """Return what became of each sample, by its id."""
-    found = scored.measured
+    """Return the answer to each sample, by sample id."""
+    measured = scored.measured
     percent = scored.run.spec.protocol.answer.unit == "percent"
     views = {}
     rows = zip(scored.run.samples, scored.score.parsed_answers, strict=True)
-    for row, (sample, reading) in enumerate(rows):
+    for row, (sample, parsed) in enumerate(rows):
         record = scored.run.records.get(sample.id)
         text = record.text if record else ""
         scale = (sample.duration or np.nan) if percent else 1.0
         views[sample.id] = AnswerView(
             text=text[:LONGEST_TEXT],
             cut=max(0, len(text) - LONGEST_TEXT),
-            spans=tuple(pair(span, scale) for span in reading.spans[:MOST_SPANS]),
-            absent=reading.absent,
-            choice=reading.letters[0] if reading.letters else None,
-            iou=_short(found.iou[row]),
-            worth=_short(found.worth[row]),
-            failures=tuple(KINDS.index(kind) for kind in reading.kinds),
-            shown=numbers.grid(record.frame_times if record else ()),
-            told=numbers.grid(record.model_times if record else ()),
+            spans=tuple(pair(span, scale) for span in parsed.spans[:MOST_SPANS]),
+            absent=parsed.absent,
+            choice=parsed.letters[0] if parsed.letters else None,
+            iou=_short(measured.iou[row]),
+            worth=_short(measured.worth[row]),
+            failures=tuple(KINDS.index(kind) for kind in parsed.kinds),
+            frame_times=numbers.grid(record.frame_times if record else ()),
+            model_times=numbers.grid(record.model_times if record else ()),
             error=record.error if record else None,
         )
     return views
@@ -188,16 +188,16 @@ def _values(metrics: Metrics, names: Sequence[str]) -> tuple[float | None, ...]:
 
 
 def pair(span: Span, scale: float = 1.0) -> Pair:
-    """Return a span's times in seconds, None for one that is no number."""
+    """Return a span's times in seconds, None for a time that is not a number."""
     return finite(span.start * scale), finite(span.end * scale)
 
 
 def _short(value: np.float64) -> float | None:
-    """Return a number from 0 to 1 with as many decimals as the page can use."""
+    """Return a number from 0 to 1, rounded to four decimals."""
     return finite(round(float(value), 4))
 
 
-def _facts(run: FinishedRun) -> Iterable[Named]:
+def _metadata(run: FinishedRun) -> Iterable[Named]:
     spec = run.spec
     asked = {sample.asks for sample in run.samples}
     yield Named("task", f"{spec.task} {spec.task_version}, {spec.split}")
@@ -216,7 +216,7 @@ def _facts(run: FinishedRun) -> Iterable[Named]:
         yield Named("versions", ", ".join(f"{k} {v}" for k, v in last.versions.items()))
 
 
-def _ends(results: TaskResults, name: str) -> Pair | None:
-    """Return a metric's interval, None where there is none."""
+def _interval(results: TaskResults, name: str) -> Pair | None:
+    """Return a metric's interval, None if there is none."""
     low, high = results.intervals.get(name, (None, None))
     return None if low is None or high is None else (low, high)

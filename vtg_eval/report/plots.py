@@ -1,4 +1,4 @@
-"""The numbers behind the page's plots, each beside those of a blind guess."""
+"""The numbers behind the page's plots."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from vtg_eval.statistics.correlation import correlation
 
 IOU_EDGES = np.linspace(0, 1, 11)
 THRESHOLDS = np.linspace(0, 1, 51)
-CELLS = 50  # of a scatter, along each side
-STRIPS = 5  # of a scatter's table
-BINS = 6  # of lengths, with about as many samples in each
+CELLS = 50  # along each axis of a scatter plot
+STRIPS = 5  # rows of a scatter plot's table
+BINS = 6  # of lengths, with about equal numbers of samples
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """Samples that fall together in a scatter: column and row from 0 to CELLS - 1, how many."""
+    """The `n` samples in one cell of a scatter plot: column and row from 0 to CELLS - 1."""
 
     x: int
     y: int
@@ -31,7 +31,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Strip:
-    """The samples whose truth is in [low, high): how many, and the median of what is predicted."""
+    """The `n` samples whose true value is in [low, high), and the median predicted value."""
 
     low: float
     high: float
@@ -41,10 +41,10 @@ class Strip:
 
 @dataclass(frozen=True, slots=True)
 class Scatter:
-    """Predicted against true, both as fractions of the duration, cut to [0, 1].
+    """Predicted against true values, both as fractions of the duration, clipped to [0, 1].
 
-    n: samples with both. correlation: Pearson's, None where it is not defined. error: the median
-    of the distance, in seconds.
+    n: samples with both values. correlation: Pearson's, None if undefined. error: the median
+    absolute error, in seconds.
     """
 
     n: int
@@ -56,8 +56,8 @@ class Scatter:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """The samples of a length in [low, high] seconds: how many, their score in percent, its
-    interval (None: on too few videos).
+    """The `n` samples with a length in [low, high] seconds: their score in percent, and its
+    interval (None: too few videos).
     """
 
     low: float
@@ -69,10 +69,10 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Plots:
-    """What is drawn of one predictor.
+    """The plots of one predictor.
 
-    ious: share of samples, percent, with IoU 0 and then in (a, b] of IOU_EDGES. recall: share
-    with an IoU of at least each of THRESHOLDS. Both None where no span was asked for.
+    ious: percent of samples with IoU 0, then in each bin (a, b] of IOU_EDGES. recall: percent
+    with an IoU of at least each of THRESHOLDS. Both are None if no span was asked for.
     by_duration, by_length: the primary metric by the length of the video and of the moment.
     """
 
@@ -84,25 +84,25 @@ class Plots:
     by_length: tuple[Bar, ...]
 
 
-def plots(found: Measured, durations: Floats, lengths: Floats) -> Plots:
-    """Return one predictor's numbers; `durations` and `lengths` are edges of bins, in seconds."""
-    asked = found.iou[~np.isnan(found.iou)]
+def plots(measured: Measured, durations: Floats, lengths: Floats) -> Plots:
+    """Return one predictor's plots; `durations` and `lengths` are bin edges in seconds."""
+    asked = measured.iou[~np.isnan(measured.iou)]
     return Plots(
         ious=_shares(asked) if len(asked) else None,
         recall=_recall(asked) if len(asked) else None,
-        start=_scatter(found, found.truths[:, 0], found.spans[:, 0]),
-        length=_scatter(found, found.moments, found.spans[:, 1] - found.spans[:, 0]),
-        by_duration=_bars(found, found.durations, durations),
-        by_length=_bars(found, found.moments, lengths),
+        start=_scatter(measured, measured.truths[:, 0], measured.spans[:, 0]),
+        length=_scatter(measured, measured.moments, measured.spans[:, 1] - measured.spans[:, 0]),
+        by_duration=_bars(measured, measured.durations, durations),
+        by_length=_bars(measured, measured.moments, lengths),
     )
 
 
 def bin_edges(values: Floats, bins: int = BINS) -> Floats:
-    """Return edges of at most so many bins with about as many of the `values` (NaN: none) each."""
-    known = values[np.isfinite(values)]
-    if not len(known):
+    """Return edges of at most `bins` bins with about equal numbers of the finite `values`."""
+    finite = values[np.isfinite(values)]
+    if not len(finite):
         return np.empty(0, dtype=np.float64)
-    return np.unique(np.quantile(known, np.linspace(0, 1, bins + 1)))
+    return np.unique(np.quantile(finite, np.linspace(0, 1, bins + 1)))
 
 
 def _shares(iou: Floats) -> tuple[float, ...]:
@@ -114,12 +114,12 @@ def _recall(iou: Floats) -> tuple[float, ...]:
     return tuple(float(100 * np.mean(iou >= threshold)) for threshold in THRESHOLDS)
 
 
-def _scatter(found: Measured, true: Floats, predicted: Floats) -> Scatter:
-    there = np.isfinite(true) & np.isfinite(predicted) & (found.durations > 0)
-    true, predicted, durations = true[there], predicted[there], found.durations[there]
-    x, y = (np.clip(each / durations, 0, 1) for each in (true, predicted))
-    columns, rows = (_cell(each) for each in (x, y))
-    places, counts = np.unique(columns * CELLS + rows, return_counts=True)
+def _scatter(measured: Measured, true: Floats, predicted: Floats) -> Scatter:
+    valid = np.isfinite(true) & np.isfinite(predicted) & (measured.durations > 0)
+    true, predicted, durations = true[valid], predicted[valid], measured.durations[valid]
+    x, y = (np.clip(times / durations, 0, 1) for times in (true, predicted))
+    columns, rows = _cell(x), _cell(y)
+    cells, counts = np.unique(columns * CELLS + rows, return_counts=True)
     edges = np.linspace(0, 1, STRIPS + 1)
     strip = np.minimum((x * STRIPS).astype(np.int64), STRIPS - 1)
     return Scatter(
@@ -127,8 +127,8 @@ def _scatter(found: Measured, true: Floats, predicted: Floats) -> Scatter:
         correlation=correlation(x, y),
         error=float(np.median(np.abs(predicted - true))) if len(x) else None,
         cells=tuple(
-            Cell(int(place // CELLS), int(place % CELLS), int(count))
-            for place, count in zip(places, counts, strict=True)
+            Cell(int(cell // CELLS), int(cell % CELLS), int(count))
+            for cell, count in zip(cells, counts, strict=True)
         ),
         strips=tuple(
             Strip(
@@ -143,20 +143,20 @@ def _scatter(found: Measured, true: Floats, predicted: Floats) -> Scatter:
 
 
 def _cell(fractions: Floats) -> npt.NDArray[np.int64]:
-    """Return the column or row of each fraction; 1 belongs to the last."""
+    """Return the column or row of each fraction; 1 is in the last."""
     cells: npt.NDArray[np.int64] = np.minimum(fractions * CELLS, CELLS - 1).astype(np.int64)
     return cells
 
 
-def _bars(found: Measured, values: Floats, edges: Floats) -> tuple[Bar, ...]:
+def _bars(measured: Measured, values: Floats, edges: Floats) -> tuple[Bar, ...]:
     if len(edges) < 2:
         return ()
-    place = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, len(edges) - 2)
-    counted = found.counted & np.isfinite(values) & np.isfinite(found.worth)
-    inside = (place[:, None] == np.arange(len(edges) - 1)) & counted[:, None]
-    worth = np.where(np.isfinite(found.worth), found.worth, 0.0)
+    bins = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, len(edges) - 2)
+    counted = measured.counted & np.isfinite(values) & np.isfinite(measured.worth)
+    inside = (bins[:, None] == np.arange(len(edges) - 1)) & counted[:, None]
+    worth = np.where(np.isfinite(measured.worth), measured.worth, 0.0)
     columns = np.repeat(worth[:, None], len(edges) - 1, axis=1)
-    intervals = cluster_bootstrap(columns, found.videos, inside)
+    intervals = cluster_bootstrap(columns, measured.videos, inside)
     return tuple(
         Bar(
             float(edges[k]),
@@ -171,6 +171,6 @@ def _bars(found: Measured, values: Floats, edges: Floats) -> tuple[Bar, ...]:
 
 
 def _percent(interval: Interval) -> tuple[float, float] | None:
-    """Return the interval in percent, None where there are too few videos for one."""
+    """Return the interval in percent, None if there are too few videos."""
     low, high = interval
     return (100 * low, 100 * high) if math.isfinite(low) and math.isfinite(high) else None

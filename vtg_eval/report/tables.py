@@ -1,4 +1,4 @@
-"""Results as text that can be pasted into an issue, a README or a mail."""
+"""Results as text tables in Markdown."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SHOWN_GROUPS = 20
 
 
 def report(results: TaskResults) -> str:
-    """Return one task's tables and the lines that belong to them."""
+    """Return one task's tables and remarks."""
     parts = [score_table(results), "\n".join(remarks(results))]
     if any(row.differs for row in results.scores_across_protocols):
         parts.append(difference_table(results))
@@ -39,7 +39,7 @@ def score_table(results: TaskResults) -> str:
 
 
 def group_table(results: TaskResults) -> str:
-    """Return the metrics of each group, those of long groupings only counted."""
+    """Return the metrics of each group; of large groupings only the number of groups."""
     present = {name for row in results.groups for name in row.metrics}
     names = [name for name in results.headline if name in present]
     sizes = Counter(row.grouping for row in results.groups)
@@ -54,7 +54,7 @@ def group_table(results: TaskResults) -> str:
 
 
 def difference_table(results: TaskResults) -> str:
-    """Return the protocols under which the same answers get other figures, and why."""
+    """Return the protocols under which the same answers have different figures, and why."""
     names = results.headline
     rows = [
         [row.protocol, str(row.n_scored), *_cells(row.metrics, names), "; ".join(row.why)]
@@ -71,7 +71,7 @@ def metrics_table(title: str, names: Sequence[str], rows: Mapping[str, Metrics])
 
 
 def protocol_table(rows: Sequence[ProtocolScore]) -> str:
-    """Return one row a protocol; a metric that a protocol does not have stays empty."""
+    """Return one row for each protocol; a metric that it does not have is empty."""
     names = list(dict.fromkeys(name for row in rows for name in row.metrics))
     return text_table(
         ["protocol", "scored", *names],
@@ -80,7 +80,7 @@ def protocol_table(rows: Sequence[ProtocolScore]) -> str:
 
 
 def remarks(results: TaskResults) -> list[str]:
-    """Return the lines under the table: sample counts, the ledger."""
+    """Return the lines under the table: sample counts and failure counts."""
     videos = len({sample.video for sample in results.samples})
     lines = [
         f"samples: {results.n_expected}, in the denominator: {results.n_scored}, videos: {videos}; "
@@ -92,12 +92,12 @@ def remarks(results: TaskResults) -> list[str]:
         lines.append(subset_line(results.subset))
     if results.failures:
         counts = ", ".join(f"{kind} {count}" for kind, count in results.failures.items())
-        lines.append(f"ledger: {counts}")
+        lines.append(f"failures: {counts}")
     return lines
 
 
 def subset_line(subset: Subset) -> str:
-    """Say which part of the split was scored and why."""
+    """Return in words which part of the split was scored and why."""
     reasons = []
     if subset.limit is not None and subset.limit < subset.of:
         reasons.append(f"the first {subset.limit}")
@@ -126,12 +126,12 @@ def _cells(metrics: Metrics, names: Sequence[str]) -> list[str]:
 
 
 def cell(value: float | None) -> str:
-    """Return a figure with one decimal, a dash where it is no number."""
+    """Return a figure with one decimal, a dash for None."""
     return NOTHING if value is None else f"{value:.1f}"
 
 
 def text_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a table in Markdown; a bar within a cell stays text."""
+    """Return a table in Markdown; a bar within a cell is escaped."""
     escaped = [[cell.replace("|", "\\|") for cell in row] for row in (headers, *rows)]
     text: str = tabulate(escaped[1:], escaped[0], tablefmt="github", disable_numparse=True)
     return text

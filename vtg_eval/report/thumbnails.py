@@ -31,9 +31,9 @@ Times = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """What a video shows at `time`: the frame from `shown` on (seconds), and its picture's number.
+    """The frame on display at `time`, which starts at `shown` (both seconds).
 
-    The number counts in `Album.images`.
+    image: its index in `Album.images`.
     """
 
     time: float
@@ -43,16 +43,16 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Album:
-    """Pictures of samples: one tuple a sample. `images` are JPEG files in base64.
+    """Pictures of samples, one tuple for each sample. images: JPEG files in base64.
 
-    `wanted` samples have a time to show; the first `covered` of them have their pictures, or no
-    video; `absent` of those have no video, nor frames in the store. A covered sample may be
-    absent.
+    requested: the number of samples with at least one time. covered: how many of them were
+    handled before the budget ran out. absent: how many of the covered ones have neither a video
+    nor stored frames.
     """
 
     images: tuple[str, ...]
     pictures: tuple[tuple[Picture, ...], ...]
-    wanted: int = 0
+    requested: int = 0
     covered: int = 0
     absent: int = 0
 
@@ -73,39 +73,39 @@ def make_album(
 ) -> Album:
     """Return pictures of each sample at its `times` (seconds, finite), up to `budget` bytes.
 
-    They come from the videos where these are at hand, else from the frames that a run kept in
-    the store under one of the sample's `stored` keys (then it is the last frame that the model
-    was shown by that time). Samples get theirs in order, all on one video at once.
+    They come from the videos if these exist, else from the frames in the store under one of the
+    sample's `stored` keys (then each is the last frame of the model's input by that time).
+    Samples are handled in order, all samples of a video together.
     """
-    shelf = _Shelf(budget)
+    images = _Images(budget)
     groups: dict[tuple[str, tuple[Span, ...]], list[int]] = {}
     for row, sample in enumerate(samples):
         if times[row]:
             groups.setdefault((sample.video, sample.clips), []).append(row)
-    found: list[tuple[Picture, ...]] = [()] * len(samples)
-    wanted = sum(map(len, groups.values()))
+    pictures: list[tuple[Picture, ...]] = [()] * len(samples)
+    requested = sum(map(len, groups.values()))
     covered = absent = 0
-    with Progress("pictures", wanted) as progress:
+    with Progress("pictures", requested) as progress:
         for (video, clips), rows in groups.items():
-            asked = np.unique([time for row in rows for time in times[row]])
+            distinct = np.unique([time for row in rows for time in times[row]])
             keys = dict.fromkeys(key for row in rows for key in stored[row])
-            source = _from_video(task, root, store, video, clips, asked)
-            source = source or _from_store(store, tuple(keys), asked)
+            source = _from_video(task, root, store, video, clips, distinct)
+            source = source or _from_store(store, tuple(keys), distinct)
             if source is None:
                 absent += len(rows)
-            elif (numbers := shelf.put(source[0])) is None:
+            elif (numbers := images.put(source[0])) is None:
                 break
             else:
                 shown = {
                     float(time): Picture(float(time), float(at), number)
-                    for time, at, number in zip(asked, source[1], numbers, strict=True)
+                    for time, at, number in zip(distinct, source[1], numbers, strict=True)
                 }
                 for row in rows:
-                    found[row] = tuple(shown[time] for time in dict.fromkeys(times[row]))
+                    pictures[row] = tuple(shown[time] for time in dict.fromkeys(times[row]))
             covered += len(rows)
             for _ in rows:
                 progress.advance()
-    return Album(tuple(shelf.images), tuple(found), wanted, covered, absent)
+    return Album(tuple(images.files), tuple(pictures), requested, covered, absent)
 
 
 def jpeg(picture: Pictures) -> bytes:
@@ -119,31 +119,31 @@ def jpeg(picture: Pictures) -> bytes:
     return b"".join(bytes(packet) for packet in packets)
 
 
-class _Shelf:
-    """Pictures in base64, each once."""
+class _Images:
+    """Distinct pictures in base64, within a budget of bytes."""
 
     def __init__(self, budget: int) -> None:
-        self.images: list[str] = []
-        self._left = budget
-        self._known: dict[str, int] = {}
+        self.files: list[str] = []
+        self._free = budget
+        self._numbers: dict[str, int] = {}
 
     def put(self, pictures: Pictures) -> list[int] | None:
-        """Return each picture's number; None, and none is kept, where they do not all fit."""
+        """Add the pictures and return their numbers; None, adding nothing, if they do not fit."""
         files = [base64.b64encode(jpeg(picture)).decode("ascii") for picture in pictures]
-        new = [file for file in dict.fromkeys(files) if file not in self._known]
-        if sum(map(len, new)) > self._left:
+        new = [file for file in dict.fromkeys(files) if file not in self._numbers]
+        if sum(map(len, new)) > self._free:
             return None
         for file in new:
-            self._left -= len(file)
-            self._known[file] = len(self.images)
-            self.images.append(file)
-        return [self._known[file] for file in files]
+            self._free -= len(file)
+            self._numbers[file] = len(self.files)
+            self.files.append(file)
+        return [self._numbers[file] for file in files]
 
 
 def _from_video(
     task: Task, root: Path, store: FrameStore, video: str, clips: Sequence[Span], times: Times
 ) -> tuple[Pictures, Times] | None:
-    """Return the frames on display at `times`, and from when on; None without the video."""
+    """Return the frames on display at `times` and their start times; None without the video."""
     try:
         path = task.video_path(root, video)
         if not path.is_file():
@@ -153,7 +153,7 @@ def _from_video(
         indices, back = np.unique(shown.indices[rows], return_inverse=True)
         size = _thumbnail(shown.info.height, shown.info.width)
         array, _ = store.decoder.read(path, indices.tolist(), size)
-    except (DataError, VideoError):  # an id that leads out of the data, a damaged file
+    except (DataError, VideoError):  # an id outside the data folder, a damaged file
         return None
     return array[back], shown.info.times[rows]
 
@@ -161,7 +161,7 @@ def _from_video(
 def _from_store(
     store: FrameStore, keys: Sequence[str], times: Times
 ) -> tuple[Pictures, Times] | None:
-    """Return the frames that a model was shown; None where none are kept."""
+    """Return frames of a model's input from the store; None if there are none."""
     for key in keys:
         entry = store.stored(key) if KEY.fullmatch(key) else None
         if entry is not None and len(entry[1]):

@@ -1,4 +1,4 @@
-// Charts as SVG: a frame with axes, and the marks that the plots put in it.
+// Charts as SVG: a frame with axes, and the marks in it.
 
 const CHART = { width: 360, height: 250, left: 42, right: 10, top: 10, bottom: 40 };
 
@@ -39,7 +39,7 @@ function levelMark({ root, x, y }, from, to, value, kind) {
   root.append(svg("line", { class: `line ${kind}`, x1: x(from), x2: x(to), y1: y(value), y2: y(value) }));
 }
 
-// Too few videos have no interval: then the dot stands alone.
+// Without an interval (too few videos) only the dot is drawn.
 function intervalMark({ root, x, y }, at, value, interval, kind) {
   if (interval) {
     const [low, high] = interval;
@@ -48,7 +48,7 @@ function intervalMark({ root, x, y }, at, value, interval, kind) {
   root.append(dotShape(x(at), y(value), 4, kind));
 }
 
-// Run B's dots are squares, so that no one needs the colour to tell them apart.
+// Run B's dots are squares, so that the runs differ without colour.
 function dotShape(x, y, r, kind) {
   if (kind === "b") return svg("rect", { class: `point ${kind}`, x: x - r * 0.9, y: y - r * 0.9, width: r * 1.8, height: r * 1.8 });
   return svg("circle", { class: `point ${kind}`, cx: x, cy: y, r });
@@ -61,7 +61,7 @@ function ticks(low, high, steps, write) {
   });
 }
 
-// A figure: heading, drawing, what it says in a sentence, and its numbers as a table.
+// A figure: heading, drawing, a summary sentence, and its numbers as a table.
 function figure(title, drawing, summary, heads, rows) {
   const id = `plot-${title.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-")}`;
   drawing.setAttribute("aria-labelledby", `${id}-title`);

@@ -1,4 +1,4 @@
-// One sample at full size: question, timeline, pictures, and what each run answered.
+// One sample in detail: query, timeline, pictures, and the answer of each run.
 
 function drawDetail() {
   if (current < 0) {
@@ -53,8 +53,8 @@ function optionList(sample) {
   return el("ul", { class: "options", "aria-label": "Options" }, ...rows);
 }
 
-// What was read in an answer, in words.
-function readAs(answer) {
+// A parsed answer in words.
+function parsedText(answer) {
   const parts = [];
   if (answer.spans.length) parts.push(spanText(answer.spans[0]));
   else if (answer.absent) parts.push("never happens");
@@ -64,12 +64,12 @@ function readAs(answer) {
 
 function answerCard(k, answer, sample) {
   const title = el("h4", {}, runLabel(k));
-  if (!answer) return el("section", { class: `answer ${LETTERS[k]}` }, title, el("p", { class: "muted" }, "This run was not asked."));
+  if (!answer) return el("section", { class: `answer ${LETTERS[k]}` }, title, el("p", { class: "muted" }, "This run does not have this sample."));
   const further = answer.spans.slice(1);
   const pairs = [
-    ["read as", readAs(answer)],
-    further.length ? ["then", further.map(spanText).join(", ")] : null,
-    answer.iou === null ? null : [sample.truth.length ? "IoU" : "says never", fixed(answer.iou, 3)],
+    ["parsed as", parsedText(answer)],
+    further.length ? ["further spans", further.map(spanText).join(", ")] : null,
+    answer.iou === null ? null : [sample.truth.length ? "IoU" : "answers never", fixed(answer.iou, 3)],
     answer.worth === null || answer.worth === answer.iou ? null : [RUNS[k].primary, fixed(answer.worth, 3)],
     answer.error ? ["error", answer.error] : null,
   ];
@@ -84,12 +84,12 @@ function answerCard(k, answer, sample) {
   );
 }
 
-// Pictures of the times at which truth and predictions start and end.
+// Pictures at the start and end of truth and predictions.
 function pictures(index) {
   const sample = PAGE.samples[index];
   if (!sample.pictures.length) {
-    const why = PAGE.images.length ? "There are no pictures of this sample." : PAGE.pictures;
-    return sample.asks_span ? el("p", { class: "muted" }, why) : null;
+    const reason = PAGE.images.length ? "There are no pictures of this sample." : PAGE.pictures;
+    return sample.asks_span ? el("p", { class: "muted" }, reason) : null;
   }
   const spans = [
     ...sample.truth.slice(0, 2).map((span) => ["truth", "truth", el("span", { class: "run" }, sign("truth"), "truth"), span]),
@@ -105,13 +105,13 @@ function pictures(index) {
 }
 
 function picture(sample, name, time, verb) {
-  const found = sample.pictures.find((each) => each.time === time);
-  if (!found) return null;
-  const frame = `the frame at ${seconds(found.shown)}`;
+  const match = sample.pictures.find((candidate) => candidate.time === time);
+  if (!match) return null;
+  const frame = `the frame at ${seconds(match.shown)}`;
   return el(
     "figure",
     {},
-    el("img", { src: `data:image/jpeg;base64,${PAGE.images[found.image]}`, alt: `${name} ${verb}: ${frame}`, title: frame }),
+    el("img", { src: `data:image/jpeg;base64,${PAGE.images[match.image]}`, alt: `${name} ${verb}: ${frame}`, title: frame }),
     el("figcaption", {}, `${verb} ${seconds(time)}`),
   );
 }

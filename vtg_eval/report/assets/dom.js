@@ -1,4 +1,4 @@
-// Making elements. Text always goes in as text: nothing here parses HTML.
+// Makes elements. Text is always inserted as text: nothing here parses HTML.
 
 function fill(node, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) {
@@ -21,12 +21,12 @@ function byId(id) {
   return document.getElementById(id);
 }
 
-// Give an element of the page new content.
+// Replace the content of an element of the page.
 function put(id, ...children) {
   byId(id).replaceChildren(...children.filter((child) => child !== null));
 }
 
-// Text of models and datasets: set apart, so that its writing direction stays its own.
+// Text of models and datasets, isolated so that it keeps its own writing direction.
 function foreign(text, tag = "bdi", attributes = {}) {
   return el(tag, attributes, text);
 }
@@ -37,8 +37,8 @@ function button(text, act, attributes = {}) {
   return node;
 }
 
-// A table that scrolls within itself where it is too wide for the window. Columns hold numbers,
-// but for the first and those whose head is an element.
+// A table that scrolls if it is too wide for the window. Columns have numbers, except the first
+// and those whose head is an element.
 function table(caption, heads, rows) {
   const numbers = (head, k) => (k && typeof head === "string" ? "number" : null);
   const head = el("tr", {}, ...heads.map((text, k) => el("th", { scope: "col", class: numbers(text, k) }, text)));
@@ -57,8 +57,8 @@ function numberCell(...content) {
   return el("td", { class: "number" }, ...content);
 }
 
-// Place a node between two fractions of its parent's width.
-function place(node, from, to) {
+// Position a node between two fractions of its parent's width.
+function position(node, from, to) {
   node.style.left = `${100 * from}%`;
   node.style.width = `${100 * Math.max(0, to - from)}%`;
   return node;

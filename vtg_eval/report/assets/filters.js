@@ -1,4 +1,4 @@
-// Which samples are listed, in which order; kept in the address, so that a link brings it back.
+// Which samples are listed, and in which order. The address keeps both, so a link restores them.
 
 const PLAIN = { q: "", failure: "", group: "", run: "", low: "", high: "", show: "", sort: "" };
 const NO_FAILURE = "none";
@@ -7,7 +7,7 @@ const HAS_IOU = PAGE.answers.some((answers) => answers.some((answer) => answer &
 let chosen = { ...PLAIN };
 let haystacks = null;
 
-// What the search looks in, in lower case, made at the first search.
+// The text that is searched, in lower case, made at the first search.
 function haystack(index) {
   haystacks ??= PAGE.samples.map((sample, k) =>
     [sample.id, sample.video, sample.query, ...sample.options, ...PAGE.answers.map((answers) => answers[k]?.text ?? "")].join("\n").toLowerCase(),
@@ -47,32 +47,32 @@ function negative(value) {
 
 // Return the indices of the samples to list.
 function listed() {
-  const words = chosen.q.toLowerCase().split(/\s+/).filter(Boolean);
+  const terms = chosen.q.toLowerCase().split(/\s+/).filter(Boolean);
   const runs = chosen.run === "" ? RUNS.map((_, k) => k) : [Number(chosen.run)];
   const group = chosen.group === "" ? null : Number(chosen.group);
   const low = chosen.low === "" ? -Infinity : Number(chosen.low);
   const high = chosen.high === "" ? Infinity : Number(chosen.high);
   const bounded = chosen.low !== "" || chosen.high !== "";
   const kind = chosen.failure;
-  const answers = (answer) => {
+  const matches = (answer) => {
     if (!answer) return false;
     if (bounded && !(answer.iou !== null && answer.iou >= low && answer.iou <= high)) return false;
     if (kind === NO_FAILURE) return answer.failures.length === 0;
     return kind === "" || answer.failures.includes(Number(kind));
   };
-  const open = !bounded && kind === "" && chosen.run === "";
-  const found = [];
+  const unfiltered = !bounded && kind === "" && chosen.run === "";
+  const indices = [];
   for (let index = 0; index < PAGE.samples.length; index++) {
     if (group !== null && !PAGE.samples[index].groups.includes(group)) continue;
-    if (!open && !runs.some((k) => answers(PAGE.answers[k][index]))) continue;
+    if (!unfiltered && !runs.some((k) => matches(PAGE.answers[k][index]))) continue;
     if (chosen.show && !SHOWS[chosen.show](index)) continue;
-    if (words.length && !words.every((word) => haystack(index).includes(word))) continue;
-    found.push(index);
+    if (terms.length && !terms.every((term) => haystack(index).includes(term))) continue;
+    indices.push(index);
   }
-  return chosen.sort ? inOrder(found, SORTS[chosen.sort]) : found;
+  return chosen.sort ? inOrder(indices, SORTS[chosen.sort]) : indices;
 }
 
-// Sort by a key; samples without one come last, equals stay in the annotation's order.
+// Sort by a key; samples without one come last, ties keep the annotation's order.
 function inOrder(indices, key) {
   const keys = new Map(indices.map((index) => [index, key(index)]));
   const compare = (a, b) => (a < b ? -1 : a > b ? 1 : 0);
@@ -110,7 +110,7 @@ function drawFilters() {
 
 function sortNames(two) {
   const runs = two
-    ? [["low", "A: worst first"], ["high", "A: best first"], ["lowB", "B: worst first"], ["highB", "B: best first"], ["gainA", "most lost from A to B"], ["gainB", "most won from A to B"]]
+    ? [["low", "A: worst first"], ["high", "A: best first"], ["lowB", "B: worst first"], ["highB", "B: best first"], ["gainA", "largest loss from A to B"], ["gainB", "largest gain from A to B"]]
     : [["low", "worst first"], ["high", "best first"]];
   return [["", "as annotated"], ...runs, ["duration", "shortest video first"], ["query", "query, A to Z"]];
 }
@@ -129,7 +129,7 @@ function groupSelect(groupings) {
   return el("select", { name: "group" }, el("option", { value: "" }, "all"), ...parts);
 }
 
-// Set the filters' controls; a value that a control does not have counts as none.
+// Set the filters' controls; a value that a control does not offer is ignored.
 function setFilters(values) {
   chosen = { ...PLAIN };
   for (const name of Object.keys(PLAIN)) {
@@ -142,7 +142,7 @@ function setFilters(values) {
   }
 }
 
-// List exactly the samples with these values, and go there.
+// List exactly the samples with these values, and scroll to the list.
 function showOnly(values) {
   setFilters(values);
   refresh();

@@ -5,7 +5,7 @@ const SPARE = 6; // rows above and below the view
 
 let shown = []; // indices of the listed samples
 let current = -1; // the chosen sample's index, -1 for none
-const rows = new Map(); // the rows in the document, by their place in the list
+const rows = new Map(); // the rows in the document, by their index in the list
 
 function drawList() {
   const list = byId("list");
@@ -19,7 +19,7 @@ function drawList() {
   new ResizeObserver(drawRows).observe(list);
 }
 
-// Filter and sort anew, and keep the chosen sample where it is still listed.
+// Filter and sort again; the chosen sample stays chosen if it is still listed.
 function refresh() {
   shown = listed();
   byId("list").firstChild.style.height = `${shown.length * ROW}px`;
@@ -38,7 +38,7 @@ function choose(index) {
   writeAddress();
 }
 
-// Scroll just as far as the chosen row needs.
+// Scroll as little as needed to show the chosen row.
 function reveal() {
   const list = byId("list");
   const at = shown.indexOf(current);
@@ -50,7 +50,7 @@ function reveal() {
   drawRows();
 }
 
-// Take out the rows that left the view and put in those that came.
+// Remove the rows that left the view and insert those that entered it.
 function drawRows() {
   const list = byId("list");
   const first = Math.max(0, Math.floor(list.scrollTop / ROW) - SPARE);
@@ -96,7 +96,7 @@ function optionRow(at) {
   return node;
 }
 
-// A run's value of a sample: its IoU, or what it is worth where there is no IoU.
+// A run's value of a sample: its IoU, or its part of the primary metric if there is no IoU.
 function valueChip(answer, k) {
   if (!answer) return el("span", { class: "value muted" }, mark(k), DASH);
   const value = answer.iou ?? answer.worth;

@@ -1,4 +1,4 @@
-// The address says which sample is chosen and how the list is filtered; then the page is drawn.
+// The address has the chosen sample and the filters; then the page is drawn.
 
 function addressOf(id) {
   const values = new URLSearchParams({ sample: id });
@@ -12,28 +12,28 @@ function writeAddress() {
   try {
     history.replaceState(null, "", `#${addressOf(id)}`);
   } catch {
-    // a browser may refuse after too many in a short time; the next choice says it again
+    // a browser may refuse too many changes in a short time; the next choice writes it again
   }
 }
 
-// Follow an address; one that only names a section is left to the browser.
+// Follow an address; the browser handles one that only names a section.
 function readAddress() {
   const values = new URLSearchParams(location.hash.slice(1));
   if (!values.has("sample") && !Object.keys(PLAIN).some((name) => values.has(name))) return false;
   setFilters(Object.fromEntries(values));
-  const wanted = PAGE.samples.findIndex((sample) => sample.id === values.get("sample"));
-  if (wanted >= 0) current = wanted;
+  const linked = PAGE.samples.findIndex((sample) => sample.id === values.get("sample"));
+  if (linked >= 0) current = linked;
   refresh();
-  if (wanted >= 0 && current !== wanted) {
-    // the filters leave it out: the link means the sample
+  if (linked >= 0 && current !== linked) {
+    // the filters exclude the linked sample: clear them
     setFilters({});
-    current = wanted;
+    current = linked;
     refresh();
   }
   return true;
 }
 
-let settled = false; // whether what is chosen was chosen by someone
+let settled = false; // whether the first sample is chosen, so that later choices are the user's
 
 drawHead();
 drawScores();

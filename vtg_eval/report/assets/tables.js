@@ -1,4 +1,4 @@
-// The tables above the plots: scores, protocols, failures, groups, facts.
+// The tables: scores, protocols, failures, groups, metadata.
 
 function drawHead() {
   const names = RUNS.map((run) => run.model).join(" and ");
@@ -6,7 +6,8 @@ function drawHead() {
   document.title = `${title} ${DASH} vtg-eval`;
   put("title", foreign(title));
   put("subtitle", foreign(PAGE.title));
-  put("legend", 
+  put(
+    "legend",
     ...RUNS.map((run, k) =>
       el(
         "li",
@@ -17,7 +18,8 @@ function drawHead() {
     ),
   );
   const subsets = RUNS.flatMap((run, k) => (run.subset ? [`${runName(k)}: ${run.subset}`] : []));
-  put("warnings", 
+  put(
+    "warnings",
     ...[...subsets, ...PAGE.warnings].map((text) => el("p", { class: "warning" }, text)),
   );
 }
@@ -40,10 +42,11 @@ function drawScores() {
     );
   }
   const scored = RUNS.map((run, k) => {
-    const own = RUNS.length > 1 ? `${runName(k)}: ` : "";
-    return `${own}${run.n_scored} of ${count(run.n_expected, "sample")} in the denominator`;
+    const prefix = RUNS.length > 1 ? `${runName(k)}: ` : "";
+    return `${prefix}${run.n_scored} of ${count(run.n_expected, "sample")} in the denominator`;
   });
-  put("scores-body", 
+  put(
+    "scores-body",
     el("p", { class: "muted" }, `Percent; in brackets 95 % intervals over videos. ${scored.join("; ")}.`),
     table("Scores with intervals, floors and ceiling", [el("span", { class: "hidden" }, "run, floor or ceiling"), ...PAGE.metrics], rows),
     strips(),
@@ -51,21 +54,21 @@ function drawScores() {
 }
 
 function scoreCell(value, interval) {
-  const known = interval && interval[0] !== null && interval[1] !== null;
-  const range = known ? `[${percent(interval[0])}, ${percent(interval[1])}]` : "";
+  const complete = interval && interval[0] !== null && interval[1] !== null;
+  const range = complete ? `[${percent(interval[0])}, ${percent(interval[1])}]` : "";
   return numberCell(el("b", {}, percent(value)), " ", el("span", { class: "interval" }, range));
 }
 
-// Floors, then ceilings. One that holds for both runs stands once, another says whose it is.
+// Floors, then ceilings. One that both runs share has one row, any other names its run.
 function references() {
   const floors = (run) => run.floors.map((line) => ({ ...line, kind: "floor", name: `floor: ${line.name}` }));
   const ceiling = (run) => (run.ceiling ? [{ ...run.ceiling, kind: "ceiling" }] : []);
   return [floors, ceiling].flatMap((lines) => {
-    const found = RUNS.map(lines);
+    const byRun = RUNS.map(lines);
     const same = (a, b) => a.name === b.name && String(a.values) === String(b.values);
-    const shared = (line) => found.every((each) => each.some((other) => same(line, other)));
-    return found.flatMap((each, k) =>
-      each.flatMap((line) => {
+    const shared = (line) => byRun.every((run) => run.some((other) => same(line, other)));
+    return byRun.flatMap((run, k) =>
+      run.flatMap((line) => {
         if (shared(line)) return k ? [] : [line];
         return [{ ...line, name: `${line.name} (${runName(k)})` }];
       }),
@@ -73,24 +76,24 @@ function references() {
   });
 }
 
-// Each metric from 0 to 100: the runs with their intervals among floors and ceiling.
+// Each metric from 0 to 100: the runs with intervals, the floors and the ceiling.
 function strips() {
   const lines = references();
-  const axis = el("div", { class: "strip-axis" }, ...[0, 25, 50, 75, 100].map((at) => place(el("span", {}, String(at)), at / 100, at / 100)));
+  const axis = el("div", { class: "strip-axis" }, ...[0, 25, 50, 75, 100].map((at) => position(el("span", {}, String(at)), at / 100, at / 100)));
   const rows = PAGE.metrics.map((name, m) => {
     const track = el("div", { class: "strip" });
     for (const line of lines) {
       const value = line.values[m];
       if (value === null || value === undefined) continue;
-      track.append(place(el("i", { class: `tick ${line.kind}`, title: `${line.name} ${percent(value)}` }), value / 100, value / 100));
+      track.append(position(el("i", { class: `tick ${line.kind}`, title: `${line.name} ${percent(value)}` }), value / 100, value / 100));
     }
     RUNS.forEach((run, k) => {
       const value = run.score.values[m];
       if (value === null || value === undefined) return;
       const [low, high] = run.score.intervals[m] || [value, value];
       track.append(
-        place(el("i", { class: `range ${LETTERS[k]}` }), (low ?? value) / 100, (high ?? value) / 100),
-        place(el("i", { class: `dot ${LETTERS[k]}`, title: `${runName(k)} ${percent(value)}` }), value / 100, value / 100),
+        position(el("i", { class: `range ${LETTERS[k]}` }), (low ?? value) / 100, (high ?? value) / 100),
+        position(el("i", { class: `dot ${LETTERS[k]}`, title: `${runName(k)} ${percent(value)}` }), value / 100, value / 100),
       );
     });
     return el("div", { class: "strip-row" }, el("span", { class: "strip-name" }, name), track);
@@ -105,40 +108,41 @@ function strips() {
 }
 
 function drawProtocols() {
-  put("protocols-body", 
+  put(
+    "protocols-body",
     ...RUNS.flatMap((run, k) => [
       RUNS.length > 1 ? el("h3", {}, runLabel(k)) : null,
-      run.spread.length ? spreadTable(run, k) : el("p", {}, "No other protocol is defined for this task."),
+      run.scores_across_protocols.length ? protocolTable(run, k) : el("p", {}, "No other protocol is defined for this task."),
     ]),
   );
 }
 
-function spreadTable(run, k) {
+function protocolTable(run, k) {
   const main = PAGE.metrics.indexOf(run.primary);
-  const rows = run.spread.map((line) => {
-    const own = line.protocol === run.protocol;
-    const moved = (line.values[main] ?? null) !== null && run.score.values[main] !== null;
-    const by = moved ? line.values[main] - run.score.values[main] : null;
-    const step = by === null || own ? "" : Math.abs(by) < 0.05 ? "0.0" : `${by < 0 ? "" : "+"}${fixed(by, 1)}`;
+  const rows = run.scores_across_protocols.map((line) => {
+    const isRuns = line.protocol === run.protocol;
+    const comparable = (line.values[main] ?? null) !== null && run.score.values[main] !== null;
+    const change = comparable ? line.values[main] - run.score.values[main] : null;
+    const changeText = change === null || isRuns ? "" : Math.abs(change) < 0.05 ? "0.0" : `${change < 0 ? "" : "+"}${fixed(change, 1)}`;
     return row(
-      el("span", {}, line.protocol, own ? el("span", { class: "chip" }, "this run's") : null),
+      el("span", {}, line.protocol, isRuns ? el("span", { class: "chip" }, "this run's") : null),
       [
         numberCell(String(line.n_scored)),
         ...line.values.map((value) => numberCell(percent(value))),
-        numberCell(el("span", { class: line.differs ? "differs" : "muted" }, step)),
+        numberCell(el("span", { class: line.differs ? "differs" : "muted" }, changeText)),
         el("td", { class: "why" }, line.why.join("; ")),
       ],
-      { class: own ? "own" : line.differs ? null : "reference" },
+      { class: isRuns ? "own" : line.differs ? null : "reference" },
     );
   });
-  const heads = ["protocol", "scored", ...PAGE.metrics, `${run.primary} moves by`, el("span", {}, "because")];
+  const heads = ["protocol", "scored", ...PAGE.metrics, `change of ${run.primary}`, el("span", {}, "because")];
   return table(`Protocols, ${runName(k)}`, heads, rows);
 }
 
 function drawFailures() {
   const kinds = [...new Set(RUNS.flatMap((run) => run.ledger.map((line) => line.failure)))].sort((a, b) => a - b);
   if (!kinds.length) {
-    put("failures-body", el("p", {}, "Nothing is wrong with any answer."));
+    put("failures-body", el("p", {}, "No answer has a failure."));
     return;
   }
   const rows = kinds.map((kind) =>
@@ -159,8 +163,9 @@ function drawFailures() {
       el("td", { class: "why" }, PAGE.failures[kind].value),
     ]),
   );
-  put("failures-body", 
-    el("p", { class: "muted" }, "Samples of each kind, and their share of all that were asked. A sample may be of several kinds."),
+  put(
+    "failures-body",
+    el("p", { class: "muted" }, "Samples with each kind of failure, and their share of all samples. A sample can have several."),
     table("Failures by kind", ["kind", ...RUNS.map((run, k) => runLabel(k)), el("span", {}, "meaning")], rows),
   );
 }
@@ -183,22 +188,23 @@ function groupTable(grouping, members) {
 }
 
 function groupRows(number, two) {
-  const lines = RUNS.map((run) => run.groups.find((each) => each.group === number));
-  const there = lines.filter((line) => line).length;
+  const lines = RUNS.map((run) => run.groups.find((line) => line.group === number));
+  const height = lines.filter((line) => line).length;
   const name = button(PAGE.groups[number].name, () => showOnly({ group: number }), { class: "plain", title: "show these samples" });
   const rows = [];
   lines.forEach((line, k) => {
     if (!line) return;
-    const head = rows.length ? [] : [el("th", { scope: "rowgroup", rowspan: there }, name)];
-    const whose = two ? [el("td", {}, mark(k), el("span", { class: "hidden" }, LETTERS[k].toUpperCase()))] : [];
+    const head = rows.length ? [] : [el("th", { scope: "rowgroup", rowspan: height }, name)];
+    const run = two ? [el("td", {}, mark(k), el("span", { class: "hidden" }, LETTERS[k].toUpperCase()))] : [];
     const figures = [String(line.n), ...line.values.map(percent)].map((text) => numberCell(text));
-    rows.push(el("tr", { class: rows.length ? "same" : null }, ...head, ...whose, ...figures));
+    rows.push(el("tr", { class: rows.length ? "same" : null }, ...head, ...run, ...figures));
   });
   return rows;
 }
 
 function drawFacts() {
-  put("facts", 
+  put(
+    "facts",
     ...RUNS.map((run, k) =>
       el(
         "details",

@@ -1,11 +1,11 @@
-// Timelines: truth, predictions and the frames' times along a video's length.
+// Timelines: truth, predictions and frame times along the video.
 
-// How many seconds a sample's timeline spans: the video, or all that is known to be in it.
+// The length of a sample's timeline in seconds: the video's, or up to the last time in it if unknown.
 function extent(index) {
   const sample = PAGE.samples[index];
   if (sample.duration > 0) return sample.duration;
   const ends = [...sample.truth, ...answersOf(index).flatMap((answer) => answer.spans)].flat();
-  const frames = answersOf(index).flatMap((answer) => gridTimes(answer.shown));
+  const frames = answersOf(index).flatMap((answer) => gridTimes(answer.frame_times));
   return Math.max(1, ...[...ends, ...frames].filter((time) => time !== null && time < 1e6));
 }
 
@@ -13,12 +13,12 @@ function answersOf(index) {
   return PAGE.answers.map((answers) => answers[index]).filter((answer) => answer);
 }
 
-// A span as a bar. Returns null for one that has no place: no number, reversed, beyond the video.
+// A span as a bar; null for one that cannot be drawn: not a number, reversed, outside the video.
 function spanBar([start, end], whole, kind) {
   if (start === null || end === null || end < start || end < 0 || start > whole) return null;
   const inside = (time) => Math.min(1, Math.max(0, time / whole));
   const leaves = start < 0 || end > whole ? " leaves" : "";
-  return place(el("i", { class: `span ${kind}${leaves}` }), inside(start), inside(end));
+  return position(el("i", { class: `span ${kind}${leaves}` }), inside(start), inside(end));
 }
 
 // The small timeline of a row in the list.
@@ -35,7 +35,7 @@ function miniature(index) {
   );
 }
 
-// The large timeline: a line each for truth, runs, frames, and an axis in seconds.
+// The large timeline: rows for truth, runs and frames, and an axis in seconds.
 function timeline(index) {
   const sample = PAGE.samples[index];
   const whole = extent(index);
@@ -44,7 +44,7 @@ function timeline(index) {
   rows.push(timelineRow("truth", el("span", { class: "run" }, sign("truth"), "truth"), spanTrack(sample.truth, whole, "truth"), truth));
   RUNS.forEach((run, k) => {
     const answer = PAGE.answers[k][index];
-    if (answer) rows.push(timelineRow(LETTERS[k], runLabel(k), spanTrack(answer.spans, whole, LETTERS[k]), readAs(answer)));
+    if (answer) rows.push(timelineRow(LETTERS[k], runLabel(k), spanTrack(answer.spans, whole, LETTERS[k]), parsedText(answer)));
   });
   for (const { label, kind, times } of frameRows(index)) {
     rows.push(timelineRow(`frames frames-${kind}`, label, tickTrack(times, whole, kind), `${times.length}`));
@@ -67,30 +67,30 @@ function tickTrack(times, whole, kind) {
   return el("div", { class: "track ticks", "aria-hidden": "true" }, svg("svg", { width: "100%", height: "100%" }, ...lines));
 }
 
-// Which frames each run saw, and the times it was told; rows that say the same stand once.
+// Rows of each run's input frames and model times; equal rows of two runs are merged.
 function frameRows(index) {
-  const found = [];
+  const rows = [];
   RUNS.forEach((run, k) => {
     const answer = PAGE.answers[k][index];
     if (!answer) return;
-    for (const [label, number] of [["frames shown", answer.shown], ["times told", answer.told]]) {
+    for (const [label, number] of [["input frames", answer.frame_times], ["model times", answer.model_times]]) {
       const times = gridTimes(number);
       if (!times.length) continue;
-      const same = found.find((each) => each.label === label && each.number === number);
+      const same = rows.find((row) => row.label === label && row.number === number);
       if (same) same.kind = "";
-      else found.push({ label, number, times, kind: LETTERS[k], k });
+      else rows.push({ label, number, times, kind: LETTERS[k], k });
     }
   });
-  const several = (label) => found.filter((each) => each.label === label).length > 1;
-  return found.map((each) => (several(each.label) ? { ...each, label: `${each.label}, ${LETTERS[each.k].toUpperCase()}` } : each));
+  const several = (label) => rows.filter((row) => row.label === label).length > 1;
+  return rows.map((row) => (several(row.label) ? { ...row, label: `${row.label}, ${LETTERS[row.k].toUpperCase()}` } : row));
 }
 
 function axisRow(whole) {
-  const step = [0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200].find((each) => whole / each <= 8) ?? whole / 8;
+  const step = [0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200].find((width) => whole / width <= 8) ?? whole / 8;
   const marks = [];
   for (let time = 0; time <= whole * 1.0001; time += step) {
     const text = whole >= 180 ? clock(time) : `${Number(time.toFixed(1))}${time ? "" : " s"}`;
-    marks.push(place(el("span", {}, text), time / whole, time / whole));
+    marks.push(position(el("span", {}, text), time / whole, time / whole));
   }
   return el("div", { class: "timeline-row axis-row", "aria-hidden": "true" }, el("span", { class: "who" }), el("div", { class: "axis-track" }, ...marks), el("span", { class: "times" }));
 }

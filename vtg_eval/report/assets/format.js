@@ -1,4 +1,4 @@
-// Numbers and names as the page writes them.
+// Formats numbers and names.
 
 const PAGE = JSON.parse(byId("data").textContent);
 const RUNS = PAGE.runs;
@@ -21,10 +21,10 @@ function seconds(value) {
   return value === null ? "no number" : `${fixed(value, Math.abs(value) < 1000 ? 1 : 0)} s`;
 }
 
-// A span with both times, "7.7 – 13.1 s"; a time that is no number says so.
+// A span with both times, "7.7 – 13.1 s", or "no number" for a time that is none.
 function spanText([start, end]) {
-  const says = (time) => (time === null ? "no number" : fixed(time, Math.abs(time) < 1000 ? 1 : 0));
-  return `${says(start)} ${DASH} ${says(end)} s`;
+  const text = (time) => (time === null ? "no number" : fixed(time, Math.abs(time) < 1000 ? 1 : 0));
+  return `${text(start)} ${DASH} ${text(end)} s`;
 }
 
 function clock(time) {
@@ -48,7 +48,7 @@ function failureName(number) {
   return PAGE.failures[number].name.replaceAll("_", " ");
 }
 
-// A coloured sign. A run's has its letter, which says the same without colour.
+// A coloured mark. A run's also has its letter, so it can be read without colour.
 function sign(kind, letter = "") {
   return el("span", { class: `mark ${kind}`, "aria-hidden": "true" }, letter || "\u00a0");
 }
@@ -57,7 +57,7 @@ function mark(k) {
   return sign(LETTERS[k], RUNS.length > 1 ? LETTERS[k].toUpperCase() : "");
 }
 
-// A run's mark and name; the letter is for the eye in the mark, for a screen reader in words.
+// A run's mark and name; the letter is visible in the mark, and hidden text for screen readers.
 function runLabel(k) {
   const letter = RUNS.length > 1 ? el("span", { class: "hidden" }, `${LETTERS[k].toUpperCase()}: `) : null;
   return el("span", { class: "run" }, mark(k), letter, foreign(RUNS[k].model));

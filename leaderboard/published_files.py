@@ -1,4 +1,4 @@
-"""Reading the published results: every row is checked, and what is wrong names file and row."""
+"""Reads the files of published results. Every row is checked; errors name file and row."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def load_published(
 ) -> Published:
     """Read and check all files of `folder`; raises UserError that names file and row.
 
-    tasks, protocols: the names that rows may use. signed: also check digits and digests.
+    tasks, protocols: the names that rows may use. signed: also verify check digits and digests.
     """
     benchmarks = _benchmarks(folder / "benchmarks.toml", tasks)
     models = {m.name: m for m in map(_model, read_rows(folder / "models.csv", MODEL_COLUMNS))}
@@ -62,36 +62,36 @@ def load_published(
             )
         for row in read_rows(path, NUMBER_COLUMNS):
             number = _number(row, benchmarks[path.stem], protocols)
-            _known(row, "model", models, "models.csv")
-            _known(row, "source", sources, "sources.csv")
+            _require_listed(row, "model", models, "models.csv")
+            _require_listed(row, "source", sources, "sources.csv")
             if signed:
                 verify_row(row, f"{number.model}, {number.metric} {number.text}")
             numbers.append(number)
-    _refuse_repeats(numbers)
+    _refuse_duplicates(numbers)
     rows = read_rows(folder / "pages.csv", PAGE_COLUMNS)
     pages = tuple(_page_row(row, benchmarks, models, sources) for row in rows)
-    found = Published(benchmarks, models, sources, tuple(numbers), pages)
-    for line in pages:
-        page_number(found, line)
+    published = Published(benchmarks, models, sources, tuple(numbers), pages)
+    for page_row in pages:
+        page_number(published, page_row)
     if signed:
         verify_files(folder)
-    return found
+    return published
 
 
 def _benchmarks(path: Path, tasks: Collection[str]) -> dict[str, Benchmark]:
-    listed = load_toml(path, "a list of benchmarks", lambda table: converted(table, BenchmarksFile))
-    for each in listed.benchmark:
-        where = f"{path}, {each.slug}"
-        if each.task and each.task not in tasks:
+    file = load_toml(path, "a list of benchmarks", lambda table: converted(table, BenchmarksFile))
+    for benchmark in file.benchmark:
+        where = f"{path}, {benchmark.slug}"
+        if benchmark.task and benchmark.task not in tasks:
             raise DataError(
-                f'{where}: there is no task "{each.task}". {suggestion(each.task, tasks)}'
+                f'{where}: there is no task "{benchmark.task}". {suggestion(benchmark.task, tasks)}'
             )
-        if each.primary not in each.metrics or each.main not in each.splits:
+        if benchmark.primary not in benchmark.metrics or benchmark.main not in benchmark.splits:
             raise DataError(f"{where}: `primary` must be a metric and `main` a split.")
-        for size in each.sizes:
-            if size.split not in each.splits or size.metric not in ("", *each.metrics):
-                raise DataError(f"{where}: a size of {size.split} {size.metric} fits no number.")
-    return {each.slug: each for each in listed.benchmark}
+        for size in benchmark.sizes:
+            if size.split not in benchmark.splits or size.metric not in ("", *benchmark.metrics):
+                raise DataError(f"{where}: a size of {size.split} {size.metric} matches no number.")
+    return {benchmark.slug: benchmark for benchmark in file.benchmark}
 
 
 def _model(row: AnnotationRecord) -> Model:
@@ -105,7 +105,7 @@ def _model(row: AnnotationRecord) -> Model:
 
 
 def _source(row: AnnotationRecord) -> Source:
-    _one_of(row, "kind", SOURCE_KINDS)
+    _require_one_of(row, "kind", SOURCE_KINDS)
     for key in ("id", "title"):
         if not row.text(key):
             raise DataError(f'{row.where}: "{key}" is empty.')
@@ -115,15 +115,15 @@ def _source(row: AnnotationRecord) -> Source:
 
 
 def _number(row: AnnotationRecord, benchmark: Benchmark, protocols: Collection[str]) -> Number:
-    _one_of(row, "split", benchmark.splits)
-    _one_of(row, "condition", benchmark.conditions)
-    _one_of(row, "metric", benchmark.metrics)
-    _one_of(row, "setting", SETTINGS)
-    _one_of(row, "read", get_args(Read))
+    _require_one_of(row, "split", benchmark.splits)
+    _require_one_of(row, "condition", benchmark.conditions)
+    _require_one_of(row, "metric", benchmark.metrics)
+    _require_one_of(row, "setting", SETTINGS)
+    _require_one_of(row, "read", get_args(Read))
     if row.text("protocol"):
-        _one_of(row, "protocol", protocols)
+        _require_one_of(row, "protocol", protocols)
     if not row.text("location"):
-        raise DataError(f'{row.where}: "location" is empty: say where in the source it stands.')
+        raise DataError(f'{row.where}: "location" is empty: name the table in the source.')
     texts = {key: row.text(key) for key in NUMBER_COLUMNS if key not in ("value", CHECK)}
     return Number(
         benchmark=benchmark.slug,
@@ -148,13 +148,13 @@ def _page_row(
     models: Mapping[str, Model],
     sources: Mapping[str, Source],
 ) -> PageRow:
-    _known(row, "source", sources, "sources.csv")
-    _known(row, "model", models, "models.csv")
-    _known(row, "benchmark", benchmarks, "benchmarks.toml")
+    _require_listed(row, "source", sources, "sources.csv")
+    _require_listed(row, "model", models, "models.csv")
+    _require_listed(row, "benchmark", benchmarks, "benchmarks.toml")
     benchmark = benchmarks[row.text("benchmark")]
-    _one_of(row, "split", benchmark.splits)
-    _one_of(row, "condition", benchmark.conditions)
-    _one_of(row, "metric", benchmark.metrics)
+    _require_one_of(row, "split", benchmark.splits)
+    _require_one_of(row, "condition", benchmark.conditions)
+    _require_one_of(row, "metric", benchmark.metrics)
     return PageRow(
         source=row.text("source"),
         model=row.text("model"),
@@ -168,25 +168,25 @@ def _page_row(
     )
 
 
-def _known(row: AnnotationRecord, key: str, known: Collection[str], file: str) -> None:
+def _require_listed(row: AnnotationRecord, key: str, names: Collection[str], file: str) -> None:
     name = row.text(key)
-    if name not in known:
+    if name not in names:
         raise DataError(
-            f'{row.where}: the {key} "{name}" is not in {file}. {suggestion(name, known)}'
+            f'{row.where}: the {key} "{name}" is not in {file}. {suggestion(name, names)}'
         )
 
 
-def _one_of(row: AnnotationRecord, key: str, known: Collection[str]) -> None:
-    if row.text(key) not in known:
-        shown = suggestion(row.text(key), known)
-        raise DataError(f'{row.where}: "{key}" cannot be {row.text(key)!r} here. {shown}')
+def _require_one_of(row: AnnotationRecord, key: str, allowed: Collection[str]) -> None:
+    if row.text(key) not in allowed:
+        hint = suggestion(row.text(key), allowed)
+        raise DataError(f'{row.where}: "{key}" cannot be {row.text(key)!r} here. {hint}')
 
 
-def _refuse_repeats(numbers: list[Number]) -> None:
+def _refuse_duplicates(numbers: list[Number]) -> None:
     seen: dict[tuple[str, ...], Number] = {}
     for n in numbers:
-        where = (n.benchmark, n.model, n.split, n.condition, n.metric, n.setting, n.note)
-        key = (*where, n.evaluator, n.source, n.location)
+        figure = (n.benchmark, n.model, n.split, n.condition, n.metric, n.setting, n.note)
+        key = (*figure, n.evaluator, n.source, n.location)
         if key in seen:
-            raise DataError(f"{n.where} says again what {seen[key].where} says.")
+            raise DataError(f"{n.where} repeats {seen[key].where}.")
         seen[key] = n
