@@ -202,7 +202,9 @@ def load_entry(path: Path) -> LeaderboardEntry:
                     "the run again with `vtg-eval leaderboard add`."
                 )
         entry = _entry(parts)
-        if table != entry.to_json() or entry.name != path.stem or not NAME.fullmatch(entry.name):
+        signed = table["signature"] == sha256(canonical(table["digests"]))
+        complete = table.keys() == entry.to_json().keys()
+        if not (signed and complete and entry.name == path.stem and NAME.fullmatch(entry.name)):
             raise ValueError("its signature or its name does not match its content")
         return entry
     except (OSError, KeyError, TypeError, ValueError) as exc:

@@ -17,6 +17,8 @@ from tests.folder_holder import held_elsewhere
 from tests.leaderboard_case import ENTRY, board_copy, tiny_run, with_spec
 from vtg_eval.cli import main
 from vtg_eval.errors import UserError
+from vtg_eval.failures import Failure
+from vtg_eval.files.digests import canonical, sha256
 from vtg_eval.registry import Registry
 
 Add = Callable[..., tuple[int, str]]
@@ -234,3 +236,14 @@ def test_a_signed_entry_with_figures_that_are_not_percentages_is_refused(
     path.write_text(json.dumps(entry.to_json()))
     with pytest.raises(UserError, match="is not an entry"):
         load_entry(path)
+
+
+def test_an_entry_that_was_signed_under_a_failure_s_former_name_is_read(tmp_path: Path) -> None:
+    figures = replace(ENTRY.figures, failures={Failure.FALSE_ABSENT: 2})
+    table = replace(ENTRY, figures=figures).to_json()
+    table["figures"]["failures"] = {"said_never": 2}
+    table["digests"]["figures"] = sha256(canonical(table["figures"]))
+    table["signature"] = sha256(canonical(table["digests"]))
+    path = tmp_path / f"{ENTRY.name}.json"
+    path.write_text(json.dumps(table))
+    assert load_entry(path).figures == figures

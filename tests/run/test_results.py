@@ -76,3 +76,11 @@ def test_a_span_that_is_no_number_is_still_valid_json(
 def test_something_else_is_refused(table: dict[str, object]) -> None:
     with pytest.raises(UserError, match="not a result"):
         load_results(table)
+
+
+def test_results_of_format_2_are_read(run: Run) -> None:
+    table = json.loads(json.dumps(run("one").results.to_json()))
+    former = {**table, "failures": {"said_never": 3}, "format": 2}
+    del former["scores_across_protocols"]
+    current = load_results({**table, "failures": {"false_absent": 3}})
+    assert load_results(former) == current
