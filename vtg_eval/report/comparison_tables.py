@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from vtg_eval.comparison.changed_samples import ChangedSample, Said
-from vtg_eval.comparison.compare import Comparison, MetricEstimate, MetricRow, RunFacts
+from vtg_eval.comparison.changed_samples import AnswerSummary, ChangedSample
+from vtg_eval.comparison.compare import Comparison, MetricEstimate, MetricRow, RunSummary
 from vtg_eval.comparison.sample_size import SampleSizePlan
 from vtg_eval.report.tables import NOTHING, SHOWN_GROUPS, cell, text_table
 
@@ -29,7 +29,7 @@ def comparison_report(comparison: Comparison) -> str:
 def difference_table(comparison: Comparison) -> str:
     """Return one row a metric: both figures, the difference, how sure it is, wins and losses."""
     title = f"{comparison.task} {comparison.split}"
-    headers = [title, "A", "B", "B - A", "p", "p (Holm)", "detectable", *WINS]
+    headers = [title, "A", "B", "B - A", "p", "p (Holm)", "MDE", *WINS]
     return text_table(headers, [_metric_cells(row) for row in comparison.metrics])
 
 
@@ -47,16 +47,16 @@ def group_difference_table(comparison: Comparison) -> str:
 
 
 def changed_table(comparison: Comparison) -> str:
-    """Return the samples that changed most, and what both runs said."""
+    """Return the samples that changed most, with both runs' answers."""
     annotated = any(row.truth for row in comparison.changed)
-    headers = [f"{comparison.metric} changed most", "A", "B", "A said", "B said"]
+    headers = [f"{comparison.metric} changed most", "A", "B", "A answered", "B answered"]
     headers += ["truth", "query"] if annotated else []
     rows = [_changed_cells(row) for row in comparison.changed]
     return text_table(headers, [row[: len(headers)] for row in rows])
 
 
 def plan_table(plan: SampleSizePlan) -> str:
-    """Return what this size detects, what other sizes detect, and what each lift needs."""
+    """Return the minimum detectable effect of this and other sizes, and what each effect needs."""
     rows = [
         [
             row.metric,
@@ -72,7 +72,7 @@ def plan_table(plan: SampleSizePlan) -> str:
         plan.title,
         "samples (videos)",
         "standard error",
-        "detectable",
+        "MDE",
         *(f"with {samples}" for samples in plan.samples),
         *(f"for {effect:g} points" for effect in plan.effects),
     ]
@@ -84,14 +84,14 @@ def _head(comparison: Comparison) -> Iterator[str]:
     yield f"B: {_run(comparison.second)}"
 
 
-def _run(run: RunFacts) -> str:
+def _run(run: RunSummary) -> str:
     return f"{run.model}, {run.protocol}, {run.samples} samples ({run.name})"
 
 
 def _legend(comparison: Comparison) -> str:
     return (
         f"{comparison.samples} samples on {comparison.videos} videos; percent, 95 % intervals over "
-        "videos; detectable: the smallest true difference found with a power of 80 %"
+        "videos; MDE: minimum detectable effect, the smallest true difference found with 80 % power"
     )
 
 
@@ -101,13 +101,13 @@ def _metric_cells(row: MetricRow) -> list[str]:
     return [row.metric, *figures[:3], *tested, *figures[3:]]
 
 
-def _estimate_cells(found: MetricEstimate) -> list[str]:
-    change = NOTHING if found.difference is None else f"{found.difference:+.1f}"
-    if found.low is not None and found.high is not None:
-        change += f" [{found.low:+.1f}, {found.high:+.1f}]"
-    wins = (found.better, found.worse, found.equal)
+def _estimate_cells(estimate: MetricEstimate) -> list[str]:
+    change = NOTHING if estimate.difference is None else f"{estimate.difference:+.1f}"
+    if estimate.low is not None and estimate.high is not None:
+        change += f" [{estimate.low:+.1f}, {estimate.high:+.1f}]"
+    wins = (estimate.better, estimate.worse, estimate.equal)
     numbers = (NOTHING if count is None else str(count) for count in wins)
-    return [cell(found.first), cell(found.second), change, *numbers]
+    return [cell(estimate.first), cell(estimate.second), change, *numbers]
 
 
 def _p(value: float | None) -> str:
@@ -118,16 +118,16 @@ def _p(value: float | None) -> str:
 
 def _changed_cells(row: ChangedSample) -> list[str]:
     figures = [cell(row.first), cell(row.second)]
-    said = [_said(row.first_said), _said(row.second_said), _said(row.truth)]
-    return [_short(row.id), *figures, *said, _short(row.query)]
+    answers = [_answer(row.first_said), _answer(row.second_said), _answer(row.truth)]
+    return [_short(row.id), *figures, *answers, _short(row.query)]
 
 
-def _said(said: Said | None) -> str:
-    if said is None:
+def _answer(answer: AnswerSummary | None) -> str:
+    if answer is None:
         return NOTHING
-    spans = [" to ".join(cell(time) for time in span) for span in said.spans]
-    words = ["never"] if said.never else [*filter(None, [said.choice]), *spans]
-    return _short("; ".join(words)) if words else NOTHING
+    spans = [" to ".join(cell(time) for time in span) for span in answer.spans]
+    parts = ["never"] if answer.never else [*filter(None, [answer.choice]), *spans]
+    return _short("; ".join(parts)) if parts else NOTHING
 
 
 def _short(text: str) -> str:
