@@ -93,7 +93,7 @@ def _needed(state: FileState, split: str | None) -> bool:
 
 def _file_line(state: FileState) -> str:
     if state.present:
-        return f"{state.path}: there" + (f", but {state.problem}" if state.problem else "")
+        return f"{state.path}: present" + (f", but {state.problem}" if state.problem else "")
     return f"{state.path}: missing. From {state.source.fetch or state.source.home}: {state.problem}"
 
 
@@ -135,7 +135,7 @@ def _report(result: Audit) -> str:
     lines = [
         f"{result.task}, {result.split}: {result.queries} queries on {result.videos} videos "
         f"(the card says {result.expected_queries} on {result.expected_videos})",
-        f"videos there: {result.videos_present}; samples they answer for: "
+        f"videos present: {result.videos_present}; their samples: "
         f"{result.samples_present}; digest of that subset: {result.subset[:16]}",
         *(_finding_line(finding) for finding in result.findings if finding.count),
         "nothing is missing" if result.complete else "not complete: see above",

@@ -90,11 +90,8 @@ def plan_from_runs(runs: Sequence[ScoredRun], request: PlanRequest) -> SampleSiz
     rows = []
     for row in comparison.metrics:
         estimate = row.estimate
-        if (
-            estimate.error
-            and estimate.degrees_of_freedom
-            and estimate.error * factor > NO_VARIATION
-        ):
+        error = (estimate.error or 0.0) * factor
+        if estimate.degrees_of_freedom and error > NO_VARIATION:
             size = SampleSize(estimate.samples, estimate.videos)
             precision = Precision(error, estimate.degrees_of_freedom, size)
             rows.append(_row(row.metric, precision, request))

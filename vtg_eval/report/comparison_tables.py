@@ -49,7 +49,7 @@ def group_difference_table(comparison: Comparison) -> str:
 def changed_table(comparison: Comparison) -> str:
     """Return the samples that changed most, with both runs' answers."""
     annotated = any(row.truth for row in comparison.changed)
-    headers = [f"{comparison.metric} changed most", "A", "B", "A answered", "B answered"]
+    headers = [f"{comparison.metric} changed most", "A", "B", "answer A", "answer B"]
     headers += ["truth", "query"] if annotated else []
     rows = [_changed_cells(row) for row in comparison.changed]
     return text_table(headers, [row[: len(headers)] for row in rows])

@@ -158,9 +158,9 @@ def interval(resampled: Resampled, clusters: int, level: float = LEVEL) -> Inter
 def percentiles(values: Floats, clusters: int, degrees: int, level: float = LEVEL) -> Interval:
     """Return the interval of one resampled figure, [R], over K clusters.
 
-    degrees: of freedom, of its standard error. The ends are percentiles of the resamples, beyond the
-    tails of the level (see `expanded_tail`). NaN where R resamples have no percentile so far out;
-    10,000 resamples of 4 or more clusters have one.
+    degrees: of freedom, of its standard error. The ends are percentiles of the resamples, beyond
+    the tails of the level (see `expanded_tail`). NaN where R resamples have no percentile so far
+    out; 10,000 resamples of 4 or more clusters have one.
     """
     count = len(values)
     rank = math.floor(expanded_tail(clusters, degrees, level) * (count + 1)) if clusters > 1 else 0

@@ -1,4 +1,4 @@
-"""Power: the minimum detectable effect of a number of samples, and the samples that an effect needs."""
+"""Power: the minimum detectable effect of so many samples, and the samples that an effect needs."""
 
 from __future__ import annotations
 
