@@ -29,7 +29,7 @@ def resolve(reference: str, registry: Registry) -> tuple[Checkpoint, AdapterEntr
     entry = registry.adapters.get(name)
     if entry is not None and entry.engine is not None:
         if not argument:
-            raise UserError(f'"{name}" needs an argument, as {name}:ARGUMENT: {entry.summary}.')
+            raise UserError(f'"{name}" needs an argument after a colon: {entry.summary}.')
         return Checkpoint(reference, None, argument=argument), entry
     if reference in registry.models:
         return _from_folder(reference, registry.models[reference].path, registry)

@@ -189,7 +189,7 @@ def _download(address: str, partial: Path, sha256: str, progress: Progress) -> N
             _write_tag(partial, response.headers.get("ETag", ""))
         elif not response.headers.get("Content-Range", "").startswith(f"bytes {done}-"):
             _discard(partial)
-            raise http.client.HTTPException("it sent another range than requested")
+            raise http.client.HTTPException("it sent another part than requested")
         _receive(response, partial, done, progress)
 
 
