@@ -9,9 +9,7 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
 
-from vtg_eval.cli.command import Command
-from vtg_eval.cli.output import write_lines
-from vtg_eval.cli.samples import ROOT_HELP
+from vtg_eval.cli.command import ROOT_HELP, Command, write_lines
 from vtg_eval.errors import UserError
 from vtg_eval.files.atomic import write_text
 from vtg_eval.files.owned_folder import lock_folder

@@ -24,7 +24,7 @@ from vtg_eval.files.digests import canonical, sha256
 from vtg_eval.files.owned_folder import check_owner, lock_folder
 from vtg_eval.protocol import FrameRule, GenerationRule
 from vtg_eval.registry import Registry
-from vtg_eval.run.inference import EngineCache, ask, terminable
+from vtg_eval.run.inference import EngineCache, run_inference, terminable
 from vtg_eval.run.journal import Journal, Record, read_journal
 from vtg_eval.run.plan import VideoJob
 from vtg_eval.run.prefetch import RequestStream
@@ -147,15 +147,15 @@ class _Probe:
         return read_journal(journal)
 
     def _ask(self, samples: Sequence[TrainingSample], jobs: Sequence[VideoJob], path: Path) -> None:
-        room = EngineCache(self.registry, self.model, self.options.engine_options)
+        engines = EngineCache(self.registry, self.model, self.options.engine_options)
         total = len(samples) * self.rule.rollouts
         left = sum(len(job.samples) for job in jobs)
 
         def start() -> Engine:
-            return room.engine(self.generation)
+            return engines.engine(self.generation)
 
         with (
-            closing(room),
+            closing(engines),
             Journal(path) as journal,
             Progress(
                 f"{self.recipe.name}: rollouts of {self.model.name}",
@@ -172,7 +172,7 @@ class _Probe:
                 journal.append(replace(record, frame_times=(), model_times=()))
                 progress.advance()
 
-            ask(stream, start, keep, self.out)
+            run_inference(stream, start, keep, self.out)
 
     def _stream(self, samples: Sequence[TrainingSample], jobs: Sequence[VideoJob]) -> RequestStream:
         builder = RequestBuilder(self.model.adapter, self.registry.decoder(self.options.decoder)())

@@ -1,4 +1,4 @@
-"""Who provides what: plug-ins found by entry point, things loaded on first use by name."""
+"""Plug-ins, discovered by entry point, and what they provide, loaded by name on first use."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from vtg_eval.protocol import Protocol, ResolvedProtocol, load_protocol
 from vtg_eval.task import Card
 
 GROUP = "vtg_eval"
-NO_PLUGINS_VARIABLE = "VTG_EVAL_PLUGINS"
+PLUGINS_VARIABLE = "VTG_EVAL_PLUGINS"
 
 
 @dataclass(frozen=True, slots=True)
 class PluginRecord:
-    """One entry point of the group: where it comes from and what became of it."""
+    """One entry point of the group: its origin, its hooks, and the error if it failed to load."""
 
     name: str
     module: str
@@ -35,7 +35,7 @@ class PluginRecord:
 
 
 class Registry:
-    """All plug-ins of this installation. Make one with `Registry.discover()` and pass it on."""
+    """All plug-ins of this installation; made by `Registry.discover()` and passed on."""
 
     def __init__(self, manager: pluggy.PluginManager, records: tuple[PluginRecord, ...]) -> None:
         self._manager = manager
@@ -50,8 +50,8 @@ class Registry:
         """
         manager = pluggy.PluginManager(GROUP)
         manager.add_hookspecs(hookspecs)
-        wanted = os.environ.get(NO_PLUGINS_VARIABLE)
-        allowed = None if wanted is None else {name.strip() for name in wanted.split(",")}
+        names = os.environ.get(PLUGINS_VARIABLE)
+        allowed = None if names is None else {name.strip() for name in names.split(",")}
         records = []
         for point in sorted(entry_points(group=GROUP), key=lambda p: (p.name, p.value)):
             if allowed is not None and point.name not in allowed:
@@ -131,10 +131,10 @@ class Registry:
 
     def protocol(self, name: str) -> Protocol:
         """Return the protocol of that name. Raises UserError with the nearest name."""
-        found = self.protocols.get(name)
-        if found is None:
+        protocol = self.protocols.get(name)
+        if protocol is None:
             raise UserError(f'There is no protocol "{name}". {suggestion(name, self.protocols)}')
-        return found
+        return protocol
 
     def protocol_for(
         self, card: Card, name: str | None = None, split: str = ""
@@ -148,13 +148,13 @@ class Registry:
 
     def adapter_for(self, architectures: Iterable[str]) -> AdapterEntry:
         """Return the adapter that serves a checkpoint's `architectures`; raises UserError."""
-        wanted = tuple(architectures)
+        names = tuple(architectures)
         for entry in self.adapters.values():
-            if set(wanted) & set(entry.architectures):
+            if set(names) & set(entry.architectures):
                 return entry
         supported = sorted(a for entry in self.adapters.values() for a in entry.architectures)
         raise UserError(
-            f"No adapter serves the architecture {', '.join(wanted) or '(none named)'}. "
+            f"No adapter serves the architecture {', '.join(names) or '(none named)'}. "
             f"Supported: {', '.join(supported)}."
         )
 
@@ -165,20 +165,22 @@ class Registry:
 
     @staticmethod
     def _collect(kind: str, groups: Iterable[Iterable[Any]]) -> dict[str, Any]:
-        found: dict[str, Any] = {}
+        collected: dict[str, Any] = {}
         for entry in (entry for group in groups for entry in group):
-            if entry.name in found:
+            if entry.name in collected:
                 raise UserError(f'Two plug-ins provide the {kind} "{entry.name}"; uninstall one.')
-            found[entry.name] = entry
-        return dict(sorted(found.items()))
+            collected[entry.name] = entry
+        return dict(sorted(collected.items()))
 
 
 def load_target(kind: str, entry: Entry) -> Any:
-    """Import what an entry points to. Raises UserError that names the entry when it cannot."""
+    """Import the target of an entry. Raises UserError that names the entry where that fails."""
     module, _, attribute = entry.target.partition(":")
     try:
         return getattr(import_module(module), attribute)
     except ImportError as exc:
         raise UserError(f'The {kind} "{entry.name}" cannot be used here: {exc}') from exc
     except AttributeError as exc:
-        raise UserError(f'The {kind} "{entry.name}" names a missing object: {exc}') from exc
+        raise UserError(
+            f'The {kind} "{entry.name}" names a missing object: {exc}. Update its plug-in.'
+        ) from exc

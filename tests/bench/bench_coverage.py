@@ -95,7 +95,7 @@ def batch(case: Case, videos: int, generator: np.random.Generator) -> Counts:
     truth = mean(case.kind, 0.0)
     effect = mean(case.kind, LIFT) - truth
     single = resampled(first)
-    plain = map(Interval, *np.quantile(single.drawn, [0.025, 0.975], axis=0))
+    plain = map(Interval, *np.quantile(single.values, [0.025, 0.975], axis=0))
     shown = (interval(column, videos) for column in single.columns())
     paired, null = (
         [

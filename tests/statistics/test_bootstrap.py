@@ -111,8 +111,8 @@ def test_a_metric_without_a_number_is_none_and_leaves_the_others_alone():
     kept = resampled_means(values, np.arange(50), resamples=40)
     values[7, 1] = np.nan
     found = resampled_means(values, np.arange(50), resamples=40)
-    assert np.isnan(found.drawn[:, 1]).all() and np.isnan(found.without[:, 1]).all()
-    np.testing.assert_array_equal(found.drawn[:, [0, 2]], kept.drawn[:, [0, 2]])
+    assert np.isnan(found.values[:, 1]).all() and np.isnan(found.without[:, 1]).all()
+    np.testing.assert_array_equal(found.values[:, [0, 2]], kept.values[:, [0, 2]])
 
 
 @given(columns())
@@ -122,7 +122,7 @@ def test_resampled_sums_are_true_to_what_rounding_in_a_sum_does(case):
     present, cluster = np.unique(clusters, return_inverse=True)
     count = len(present)
     draws = Draws(count, 0).take(40 * count).reshape(40, count).tolist()
-    for column, mask, means in zip(values.T, counted.T, found.drawn.T, strict=True):
+    for column, mask, means in zip(values.T, counted.T, found.values.T, strict=True):
         parts = [column[mask & (cluster == k)] for k in range(count)]
         totals = [math.fsum(part) for part in parts]
         largest = max(np.abs(part).sum() for part in parts)
@@ -139,7 +139,7 @@ def test_resampled_means_of_everyday_values_are_true_to_twelve_digits(videos):
     values = np.random.default_rng(6).random(3 * videos)
     (found,) = resampled_means(values[:, None], clusters, resamples=20).columns()
     for drawn, mean in zip(
-        Draws(videos, 0).take(20 * videos).reshape(20, videos), found.drawn.tolist(), strict=True
+        Draws(videos, 0).take(20 * videos).reshape(20, videos), found.values.tolist(), strict=True
     ):
         true = math.fsum(values.reshape(3, videos)[:, drawn].ravel().tolist()) / len(values)
         assert mean == pytest.approx(true, rel=1e-12)
@@ -196,7 +196,7 @@ def test_hits_on_a_few_of_many_videos_reach_further_up():
     (few,) = resampled_means(rare, hits).columns()
     assert degrees_of_freedom(few.without, 40) < 15
     tail = expanded_tail(40, 39)
-    plain = np.sort(few.drawn)[-int(tail * 10_001)]
+    plain = np.sort(few.values)[-int(tail * 10_001)]
     assert interval(few, 40).high > plain
     (even,) = resampled_means(values[:, None], hits).columns()
     assert degrees_of_freedom(even.without, 40) == 39

@@ -1,1 +1,1 @@
-"""A checkpoint's folder: which adapter serves it, what it sets, its digest."""
+"""A checkpoint's folder: its adapter, its profile, its digest."""

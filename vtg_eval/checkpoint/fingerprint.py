@@ -7,15 +7,15 @@ from pathlib import Path
 
 WHOLE = 64 << 20  # files up to this size (bytes) are read in full
 KINDS = frozenset({".json", ".txt", ".jinja", ".model", ".safetensors", ".bin", ".pt", ".py"})
-PROBES, PROBE = 16, 64 << 10  # of larger ones: so many blocks of so many bytes, evenly spread
+PROBES, PROBE = 16, 64 << 10  # of larger files: number and bytes of evenly spaced blocks
 
 
 def checkpoint_digest(folder: Path) -> str:
     """sha256 over the names, sizes and contents of the folder's files, hexadecimal.
 
-    Of files above 64 MiB the first block (a safetensors header is there) and 15 more, up to the
-    last, stand for the content: steps of one training have the same header and size, but not one
-    block in common. Only files of the KINDS a model is loaded from count, and no sub-folder.
+    Of files above 64 MiB only the first block (which has a safetensors header) and 15 more, up to
+    the last, are read: checkpoints of one training have the same header and size, but no block in
+    common. Only files of KINDS count, which models are loaded from, and no sub-folder.
     """
     digest = hashlib.sha256()
     for path in sorted(p for p in folder.iterdir() if p.is_file() and p.suffix in KINDS):

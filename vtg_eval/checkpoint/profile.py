@@ -1,8 +1,8 @@
-"""Profiles: what a fine-tune needs said differently from its family, read from its own folder.
+"""Profiles: what a fine-tune sets differently from its family, read from its folder.
 
-A checkpoint's `vtg_eval_profile.toml` may bound the size of frames, set their rate and put words
-before the prompt. `Profile.applied` turns a protocol into the one that holds for that checkpoint,
-so nothing downstream knows of profiles.
+A checkpoint's `vtg_eval_profile.toml` may bound the size of frames, set their rate and put a
+prefix before the prompt. `Profile.applied` turns a protocol into the one that holds for that
+checkpoint, so no other module depends on profiles.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Profile:
 
 
 def load_profile(folder: Path | None) -> Profile:
-    """Read a checkpoint's profile; an empty one where there is none.
+    """Read a checkpoint's profile; an empty one where it has none.
 
     Raises UserError that names the file and the key.
     """

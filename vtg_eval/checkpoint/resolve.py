@@ -20,16 +20,16 @@ HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
 
 
 def resolve(reference: str, registry: Registry) -> tuple[Checkpoint, AdapterEntry]:
-    """Return what `reference` means: a shipped model, "ADAPTER:ARGUMENT" or a folder.
+    """Return the checkpoint of a shipped model, an "ADAPTER:ARGUMENT" or a folder, and its adapter.
 
-    The middle one is for adapters that bring their answers along (baseline, replay). Raises
-    UserError with the nearest name, or with what is wrong in the folder.
+    "ADAPTER:ARGUMENT" is for adapters that need no model (baseline, replay). Raises UserError
+    with the nearest name, or with what is wrong in the folder.
     """
-    word, _, argument = reference.partition(":")
-    entry = registry.adapters.get(word)
+    name, _, argument = reference.partition(":")
+    entry = registry.adapters.get(name)
     if entry is not None and entry.engine is not None:
         if not argument:
-            raise UserError(f'"{word}" needs a word after a colon: {entry.summary}.')
+            raise UserError(f'"{name}" needs an argument after a colon: {entry.summary}.')
         return Checkpoint(reference, None, argument=argument), entry
     if reference in registry.models:
         return _from_folder(reference, registry.models[reference].path, registry)
@@ -42,7 +42,7 @@ def resolve(reference: str, registry: Registry) -> tuple[Checkpoint, AdapterEntr
 def default_engine(registry: Registry) -> str:
     """Return vllm where it is installed, else transformers; imports neither.
 
-    Raises UserError that names the extras where neither is there.
+    Raises UserError that names the extras where neither is installed.
     """
     for name, module in PREFERRED_ENGINES:
         if name in registry.engines and find_spec(module) is not None:
@@ -55,9 +55,9 @@ def default_engine(registry: Registry) -> str:
 
 def _from_folder(reference: str, path: Path, registry: Registry) -> tuple[Checkpoint, AdapterEntry]:
     config = _read_config(path)
-    named = config.get("architectures")
-    names = tuple(str(name) for name in named) if isinstance(named, list) else ()
-    return Checkpoint(reference, path, names, config), registry.adapter_for(names)
+    names = config.get("architectures")
+    architectures = tuple(map(str, names)) if isinstance(names, list) else ()
+    return Checkpoint(reference, path, architectures, config), registry.adapter_for(architectures)
 
 
 def _read_config(path: Path) -> dict[str, Any]:
@@ -65,17 +65,21 @@ def _read_config(path: Path) -> dict[str, Any]:
         raise UserError(f"{path} is a file; give the checkpoint's folder.")
     config = path / CONFIG_FILE
     if not config.is_file():
-        raise UserError(f"{path} has no {CONFIG_FILE}, so it is not a checkpoint's folder.")
+        raise UserError(
+            f"{path} has no {CONFIG_FILE}, so it is no checkpoint's folder. Name another."
+        )
     table = checkpoint_table(config)
     if not table:
-        raise UserError(f"{config} does not hold a model's configuration.")
+        raise UserError(
+            f"{config} does not hold a model's configuration. Fetch the checkpoint again."
+        )
     return table
 
 
 def _unknown(reference: str, registry: Registry) -> str:
     adapters = registry.adapters.values()
-    known = [*registry.models, *(f"{e.name}:…" for e in adapters if e.engine is not None)]
-    message = f'There is no model "{reference}": no such folder. {suggestion(reference, known)}'
+    names = [*registry.models, *(f"{e.name}:…" for e in adapters if e.engine is not None)]
+    message = f'There is no model "{reference}": no such folder. {suggestion(reference, names)}'
     if HUB_NAME.fullmatch(reference):
         folder = reference.rpartition("/")[2]
         message += (

@@ -1,6 +1,6 @@
 """The command line: `vtg-eval COMMAND …`; without a command, `vtg-eval run …`.
 
-Sub-commands are plug-ins themselves and are imported only when they are called.
+Sub-commands are plug-ins and are imported only when they are called.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ COMMANDS = (
     Entry("samples", "vtg_eval.cli.samples:SamplesCommand", "write a task's samples as JSON lines"),
     Entry("tasks", "vtg_eval.cli.tasks:TasksCommand", "list tasks, or show one task's card"),
     Entry("protocols", "vtg_eval.cli.protocols:ProtocolsCommand", "list or show protocols"),
-    Entry("plugins", "vtg_eval.cli.plugins:PluginsCommand", "list who provides what"),
+    Entry("plugins", "vtg_eval.cli.plugins:PluginsCommand", "list plug-ins and what they provide"),
     Entry("data", "vtg_eval.cli.data:DataCommand", "prepare or check a task's files"),
     Entry("doctor", "vtg_eval.cli.doctor:DoctorCommand", "prove that the model is told true times"),
 )
@@ -39,7 +39,7 @@ def vtg_commands() -> Sequence[Entry]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status."""
-    words = list(sys.argv[1:] if argv is None else argv)
+    arguments = list(sys.argv[1:] if argv is None else argv)
     registry = Registry.discover()
     for record in registry.records:
         if record.error:
@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 file=sys.stderr,
             )
     try:
-        return _dispatch(words, registry)
+        return _dispatch(arguments, registry)
     except UserError as error:
         print(f"vtg-eval: {error}", file=sys.stderr)
         return 2
@@ -61,19 +61,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
 
 
-def _dispatch(words: list[str], registry: Registry) -> int:
-    if not words or words[0] in ("-h", "--help"):
+def _dispatch(arguments: list[str], registry: Registry) -> int:
+    first = arguments[0] if arguments else "--help"
+    if first in ("-h", "--help"):
         print(overview(registry))
         return 0
-    if words[0] == "--version":
+    if first == "--version":
         print(f"vtg-eval {__version__}")
         return 0
-    name, rest = (DEFAULT_COMMAND, words) if words[0].startswith("-") else (words[0], words[1:])
+    if first.startswith("-"):
+        name = DEFAULT_COMMAND
+    else:
+        name, *arguments = arguments
     entry = registry.commands.get(name)
     if entry is None:
         raise UserError(f'There is no command "{name}". {suggestion(name, registry.commands)}')
     command = load_target("command", entry)()
-    return int(command.run(parser_for(entry, command).parse_args(rest), registry))
+    return int(command.run(parser_for(entry, command).parse_args(arguments), registry))
 
 
 def parser_for(entry: Entry, command: Command) -> argparse.ArgumentParser:

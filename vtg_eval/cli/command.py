@@ -1,18 +1,29 @@
-"""A sub-command: its arguments and what it does."""
+"""What all sub-commands share: the base class, where results go, paused garbage collection."""
 
 from __future__ import annotations
 
+import gc
+import sys
 from abc import ABC, abstractmethod
 from argparse import ArgumentParser, Namespace
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
 
+from vtg_eval.errors import UserError
+from vtg_eval.files.atomic import atomic_path
 from vtg_eval.registry import Registry
+
+STANDARD_OUTPUT = "-"
+ROOT_HELP = "default: $VTG_EVAL_DATA, else ./data"
 
 
 class Command(ABC):
     """One sub-command of `vtg-eval`, found through the hook `vtg_commands`.
 
-    `run` returns the exit status: 0 done, 1 done but something was found wrong (a check that
-    failed, a run with errors), 2 a mistake of the user's (raised as UserError), 130 interrupted.
+    `run` returns the exit status: 0 done, 1 done with problems (a check that failed, a run with
+    errors), 2 a mistake in the arguments or files (raised as UserError), 130 interrupted.
     Results go to standard output, everything else to standard error.
     """
 
@@ -24,4 +35,45 @@ class Command(ABC):
 
     @abstractmethod
     def run(self, args: Namespace, registry: Registry) -> int:
-        """Do it."""
+        """Do the work and return the exit status."""
+
+
+@contextmanager
+def opened(target: str) -> Iterator[TextIO]:
+    """Open the file, or standard output for "-", for writing; a file is replaced only at the end.
+
+    Raises UserError where the file cannot be written.
+    """
+    if target == STANDARD_OUTPUT:
+        yield sys.stdout
+        return
+    try:
+        with atomic_path(Path(target)) as part, part.open("w", encoding="utf-8") as file:
+            yield file
+    except BrokenPipeError:
+        raise
+    except OSError as exc:
+        raise UserError(
+            f"{target} cannot be written: {exc.strerror}. Name another output file."
+        ) from exc
+
+
+def write_lines(target: str, lines: Iterable[str]) -> None:
+    """Write lines of text to the file, or to standard output for "-"."""
+    with opened(target) as file:
+        file.writelines(f"{line}\n" for line in lines)
+
+
+@contextmanager
+def gc_paused() -> Iterator[None]:
+    """Disable the cyclic garbage collector, which would scan all live records many times.
+
+    Records have no reference cycles, so reference counts still free them.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

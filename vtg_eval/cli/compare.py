@@ -7,10 +7,7 @@ from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
 from typing import Any
 
-from vtg_eval.cli.command import Command
-from vtg_eval.cli.gc_paused import gc_paused
-from vtg_eval.cli.output import write_lines
-from vtg_eval.cli.samples import ROOT_HELP
+from vtg_eval.cli.command import ROOT_HELP, Command, gc_paused, write_lines
 from vtg_eval.comparison.compare import FORMAT, compare
 from vtg_eval.comparison.sample_size import (
     CORRELATION,
@@ -32,15 +29,15 @@ class CompareCommand(Command):
     """Compare runs sample by sample, without videos, models or torch."""
 
     epilog = (
-        "A RUN is a run's folder; or a file of predictions, with --task; or what\n"
-        "`vtg-eval score --json` wrote, of which only the primary metric can be compared.\n"
-        "Each run is compared with the first, on the samples that both were asked.\n"
+        "A RUN is a run's folder; or a file of predictions, with --task; or the output of\n"
+        "`vtg-eval score --json`, of which only the primary metric can be compared.\n"
+        "Each run is compared with the first, on the samples that both have in common.\n"
         "Intervals and p-values come from resamples of whole videos, the same for both runs;\n"
         "p (Holm) is adjusted for all metrics and runs of the command. Groups are not adjusted.\n"
         "\n"
         "--plan: the minimum detectable effect is (t(97.5 %) + t(80 %)) standard errors of the\n"
-        "difference, about 2.8: a test at 5 % then finds it four times out of five. The standard\n"
-        "error is measured on two runs; or it is one run's own, times sqrt(2 (1 - correlation));\n"
+        "difference, about 2.8: a test at 5 % then has a power of 80 %. The standard error is\n"
+        "measured on two runs; or it is that of one run, times sqrt(2 (1 - correlation));\n"
         "or without runs, with --task and --figure, that of hits:\n"
         "100 sqrt(2 p (1 - p) (1 - correlation) (1 + (m - 1) within) / samples), p the figure,\n"
         "m the samples on an average sample's video."
@@ -53,13 +50,15 @@ class CompareCommand(Command):
         parser.add_argument(
             "--metric", metavar="NAME", help="for groups and samples; default: the primary metric"
         )
-        parser.add_argument("--task", metavar="TASK", help="runs that are files are predictions")
+        parser.add_argument("--task", metavar="TASK", help="the task of files of predictions")
         parser.add_argument("--split", help="with --task; default: the task's test split")
         parser.add_argument("--data-root", type=Path, metavar="DIR", help=ROOT_HELP)
         parser.add_argument("--json", metavar="OUT", help="write JSON there (-: standard output)")
         plan = parser.add_argument_group("how many samples an effect size needs")
         plan.add_argument(
-            "--plan", action="store_true", help="plan from two runs, one, or --task and --figure"
+            "--plan",
+            action="store_true",
+            help="plan from two runs, one, or --task and --figure",
         )
         plan.add_argument(
             "--effect",
@@ -68,10 +67,13 @@ class CompareCommand(Command):
             help=f"effects to detect, default: {','.join(f'{e:g}' for e in EFFECTS)}",
         )
         plan.add_argument(
-            "--samples", type=_sizes, metavar="N,…", help="sizes of which to say what they detect"
+            "--samples",
+            type=_sizes,
+            metavar="N,…",
+            help="numbers of samples to plan for",
         )
         plan.add_argument(
-            "--figure", type=_percent, metavar="PERCENT", help="the share of hits to assume"
+            "--figure", type=_percent, metavar="PERCENT", help="the assumed share of hits"
         )
         plan.add_argument(
             "--correlation",
@@ -96,9 +98,10 @@ class CompareCommand(Command):
         if len(args.runs) < 2:
             raise UserError("Name two runs or more: RUN_A RUN_B.")
         with gc_paused():
-            found = compare(scored_runs(args.runs, registry, _where(args)), args.metric)
-        table = {"format": FORMAT, "comparisons": [each.to_json() for each in found]}
-        _write(args.json, table, "\n\n\n".join(map(comparison_report, found)))
+            runs = scored_runs(args.runs, registry, _scoring_options(args))
+            comparisons = compare(runs, args.metric)
+        table = {"format": FORMAT, "comparisons": [c.to_json() for c in comparisons]}
+        _write(args.json, table, "\n\n\n".join(map(comparison_report, comparisons)))
         return 0
 
 
@@ -113,10 +116,10 @@ def _plan(args: Namespace, registry: Registry) -> SampleSizePlan:
         unused = {"--figure": args.figure, "--within": args.within, "--metric": args.metric}
         if len(args.runs) == 2:
             unused["--correlation"] = args.correlation
-        _refuse(unused, "is for plans from fewer runs")
+        _refuse(unused, "is for plans from fewer runs: leave it out")
         if len(args.runs) > 2:
-            raise UserError("A plan is made from one run or from two.")
-        return plan_from_runs(scored_runs(args.runs, registry, _where(args)), request)
+            raise UserError("A plan is made from one run or from two: name fewer runs.")
+        return plan_from_runs(scored_runs(args.runs, registry, _scoring_options(args)), request)
     if args.task is None or args.figure is None:
         raise UserError("Name one or two runs to plan from, or else --task and --figure.")
     task = registry.task(args.task)
@@ -127,16 +130,19 @@ def _plan(args: Namespace, registry: Registry) -> SampleSizePlan:
 
 def _refuse_plan_arguments(args: Namespace) -> None:
     names = ("effect", "samples", "figure", "correlation", "within")
-    _refuse({f"--{name}": getattr(args, name) for name in names}, "goes with --plan")
+    _refuse(
+        {f"--{name}": getattr(args, name) for name in names},
+        "goes with --plan: leave it out",
+    )
 
 
-def _refuse(values: dict[str, Any], why: str) -> None:
+def _refuse(values: dict[str, Any], reason: str) -> None:
     for name, value in values.items():
         if value is not None:
-            raise UserError(f"{name} {why}.")
+            raise UserError(f"{name} {reason}.")
 
 
-def _where(args: Namespace) -> ScoringOptions:
+def _scoring_options(args: Namespace) -> ScoringOptions:
     return ScoringOptions(args.data_root, args.protocol, args.task, args.split)
 
 

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vtg_eval.cli.command import Command
-from vtg_eval.cli.output import opened
+from vtg_eval.cli.command import Command, opened
 from vtg_eval.data.audit import Audit, Finding, Probe, audit
 from vtg_eval.data.prepare import FileState, prepare_files
 from vtg_eval.errors import UserError
@@ -37,9 +36,9 @@ class DataCommand(Command):
         """Add the arguments."""
         actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
         prepare = actions.add_parser(
-            "prepare", help="fetch or make what can be, and say what belongs where"
+            "prepare", help="fetch or generate files, and show where the others belong"
         )
-        check = actions.add_parser("check", help="look for what is missing, damaged or odd")
+        check = actions.add_parser("check", help="find missing, damaged and inconsistent files")
         for action in (prepare, check):
             action.add_argument("task", metavar="TASK")
             action.add_argument(
@@ -60,7 +59,7 @@ class DataCommand(Command):
         check.add_argument("--decode", action="store_true", help="decode every video to its end")
 
     def run(self, args: Namespace, registry: Registry) -> int:
-        """Do the action."""
+        """Prepare or check."""
         task = registry.task(args.task)
         if args.action == "prepare":
             root = args.data_root or data_root(task, None)
@@ -82,8 +81,8 @@ def _prepare(task: Task, root: Path, split: str | None, videos: bool) -> int:
     missing = [name for name in names if not task.video_path(root, name).is_file()]
     print(f"videos: {len(names) - len(missing)} of {len(names)} are there")
     if missing:
-        print(f"  they belong in {task.video_path(root, missing[0]).parent}, {task.card.videos}")
-        print(f"  they come from {task.card.home}; missing: {_listed(missing)}")
+        print(f"  folder: {task.video_path(root, missing[0]).parent}, {task.card.videos}")
+        print(f"  source: {task.card.home}; missing: {_listed(missing)}")
     needed = [s for s in states if not s.present and not s.source.unpack and _needed(s, split)]
     return 1 if missing or needed else 0
 
@@ -94,7 +93,7 @@ def _needed(state: FileState, split: str | None) -> bool:
 
 def _file_line(state: FileState) -> str:
     if state.present:
-        return f"{state.path}: there" + (f", but {state.problem}" if state.problem else "")
+        return f"{state.path}: present" + (f", but {state.problem}" if state.problem else "")
     return f"{state.path}: missing. From {state.source.fetch or state.source.home}: {state.problem}"
 
 
@@ -136,7 +135,7 @@ def _report(result: Audit) -> str:
     lines = [
         f"{result.task}, {result.split}: {result.queries} queries on {result.videos} videos "
         f"(the card says {result.expected_queries} on {result.expected_videos})",
-        f"videos there: {result.videos_present}; samples they answer for: "
+        f"videos present: {result.videos_present}; their samples: "
         f"{result.samples_present}; digest of that subset: {result.subset[:16]}",
         *(_finding_line(finding) for finding in result.findings if finding.count),
         "nothing is missing" if result.complete else "not complete: see above",

@@ -19,34 +19,34 @@ HEADERS = ("clock video", "frames", "decoded", "told", "recorded", "may differ b
 
 
 class DoctorCommand(Command):
-    """Sends clock videos through decoder, adapter and processor; needs no weights."""
+    """Send clock videos through decoder, adapter and processor; needs no weights."""
 
     epilog = (
-        "Errors are in seconds: of the decoded pictures' times, of what the model is told, of\n"
-        "what the journal would record. Exit status 1 where one exceeds what it may be."
+        "Errors are in seconds: of the decoded frames' times, of the times that the model is\n"
+        "told, and of those that the journal would record. Exit status 1 where one is too large."
     )
 
     def configure(self, parser: ArgumentParser) -> None:
         """Add the arguments."""
-        parser.add_argument("what", choices=["time"], help="what to examine")
+        parser.add_argument("check", choices=["time"], help="the check to make")
         parser.add_argument("model", help="a checkpoint folder or a shipped model")
         parser.add_argument("--protocol", default=DEFAULT_PROTOCOL, help="default: %(default)s")
         parser.add_argument("--decoder", default="pyav", help="default: %(default)s")
         parser.add_argument("--json", action="store_true", help="print JSON")
 
     def run(self, args: Namespace, registry: Registry) -> int:
-        """Examine and print; 1 where a time is not true."""
+        """Make the check and print its findings; return 1 where a time is not true."""
         checkpoint, entry = resolve(args.model, registry)
         protocol = registry.protocol(args.protocol).without_task
         protocol = load_profile(checkpoint.path).applied(protocol)
         adapter = registry.adapter(entry.name)(checkpoint)
-        found = examine(checkpoint, adapter, registry.decoder(args.decoder)(), protocol)
+        findings = examine(checkpoint, adapter, registry.decoder(args.decoder)(), protocol)
         if args.json:
-            rows = [{**asdict(finding), "true": finding.true} for finding in found]
+            rows = [{**asdict(finding), "true": finding.true} for finding in findings]
             print(json.dumps(rows, indent=2))
         else:
-            print(tabulate([_row(f) for f in found], headers=HEADERS, disable_numparse=True))
-        return 0 if all(finding.true for finding in found) else 1
+            print(tabulate([_row(f) for f in findings], headers=HEADERS, disable_numparse=True))
+        return 0 if all(finding.true for finding in findings) else 1
 
 
 def _row(finding: Finding) -> list[str]:

@@ -1,4 +1,4 @@
-"""`vtg-eval plugins`: who provides what."""
+"""`vtg-eval plugins`: the installed plug-ins and what they provide."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from vtg_eval.cli.command import Command
 from vtg_eval.protocol import load_protocol
 from vtg_eval.registry import PluginRecord, Registry
 
-# the hooks that provide named things; the others are events
+# The hooks that provide named entries; the others are events.
 PROVIDERS: Mapping[str, str] = {
     "vtg_tasks": "tasks",
     "vtg_adapters": "adapters",
@@ -44,12 +44,12 @@ class PluginRow:
         parts = [f"{kind}: {', '.join(names)}" for kind, names in self.provides.items()]
         if self.listens:
             parts.append(f"listens to: {', '.join(self.listens)}")
-        said = f"BROKEN: {record.error}" if record.error else "; ".join(parts)
-        return [record.name, f"{record.package} {record.version}", record.module, said]
+        status = f"BROKEN: {record.error}" if record.error else "; ".join(parts)
+        return [record.name, f"{record.package} {record.version}", record.module, status]
 
 
 class PluginsCommand(Command):
-    """Lists the entry points of the group `vtg_eval`, broken ones with their error."""
+    """List the entry points of the group `vtg_eval`, broken ones with their error."""
 
     def configure(self, parser: ArgumentParser) -> None:
         """Add the arguments."""
@@ -68,7 +68,7 @@ class PluginsCommand(Command):
 
 
 def plugin_row(record: PluginRecord, registry: Registry) -> PluginRow:
-    """Ask one plug-in what it provides."""
+    """Return what one plug-in provides."""
     plugin = registry.plugin(record)
     provides = {
         PROVIDERS[hook]: _names(hook, getattr(plugin, hook)())
@@ -78,7 +78,7 @@ def plugin_row(record: PluginRecord, registry: Registry) -> PluginRow:
     return PluginRow(record, provides, tuple(h for h in record.hooks if h not in PROVIDERS))
 
 
-def _names(hook: str, things: Any) -> tuple[str, ...]:
+def _names(hook: str, entries: Any) -> tuple[str, ...]:
     if hook == "vtg_protocols":
-        return tuple(load_protocol(path).name for path in things)
-    return tuple(thing.name for thing in things)
+        return tuple(load_protocol(path).name for path in entries)
+    return tuple(entry.name for entry in entries)

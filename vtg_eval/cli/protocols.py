@@ -1,4 +1,4 @@
-"""`vtg-eval protocols`: list them, show one to the letter, or score answers under all of them."""
+"""`vtg-eval protocols`: list them, show one in full, or score answers under all of them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from typing import Any
 
 from tabulate import tabulate
 
-from vtg_eval.cli.command import Command
-from vtg_eval.cli.output import write_lines
+from vtg_eval.cli.command import Command, write_lines
 from vtg_eval.cli.score import add_predictions_arguments
 from vtg_eval.parsing.predictions_file import read_predictions
 from vtg_eval.protocol import SPLITS, ResolvedProtocol, Rules
@@ -24,7 +23,7 @@ from vtg_eval.scoring.score import score_answers
 
 
 class ProtocolsCommand(Command):
-    """What stands between a sample and a score, as data."""
+    """List protocols, show one, or score predictions under all of them."""
 
     epilog = "Without a verb it lists the protocols."
 
@@ -33,16 +32,16 @@ class ProtocolsCommand(Command):
         parser.add_argument("--json", action="store_true", help="print JSON")
         verbs = parser.add_subparsers(dest="verb", metavar="VERB")
         listed = verbs.add_parser("list", help="list the protocols")
-        show = verbs.add_parser("show", help="show one protocol, its prompt to the letter")
+        show = verbs.add_parser("show", help="show one protocol and its verbatim prompt")
         show.add_argument("name", metavar="NAME")
-        show.add_argument("--task", metavar="TASK", help="with this task's own values")
-        each = verbs.add_parser("score", help="score one predictions file under all protocols")
-        add_predictions_arguments(each)
-        for verb in (listed, show, each):  # SUPPRESS: a --json before the verb stays
+        show.add_argument("--task", metavar="TASK", help="with the values for this task")
+        score = verbs.add_parser("score", help="score one predictions file under all protocols")
+        add_predictions_arguments(score)
+        for verb in (listed, show, score):  # SUPPRESS keeps a --json before the verb
             verb.add_argument("--json", action="store_true", default=SUPPRESS, help="print JSON")
 
     def run(self, args: Namespace, registry: Registry) -> int:
-        """Print what was asked for."""
+        """Print the list, the protocol or the scores."""
         verb = {"show": self._show, "score": self._score}.get(args.verb or "", self._list)
         write_lines("-", [verb(args, registry)])
         return 0
@@ -55,8 +54,8 @@ class ProtocolsCommand(Command):
         return table
 
     def _show(self, args: Namespace, registry: Registry) -> str:
-        whole = registry.protocol(args.name)
-        rules, overrides = whole.without_task, whole.overrides
+        protocol = registry.protocol(args.name)
+        rules, overrides = protocol.without_task, protocol.overrides
         if args.task:
             rules, overrides = registry.protocol_for(registry.task(args.task).card, args.name), {}
         if args.json:
@@ -69,8 +68,8 @@ class ProtocolsCommand(Command):
         samples = task.samples(data_root(task, args.data_root), split)
         answers = AnswerSet(samples, read_predictions(args.predictions))
         scores = scores_across_protocols(task.card, answers, registry.protocols.values(), split)
-        own = registry.protocol_for(task.card, split=split)
-        rows = protocol_scores(score_answers(task.card, answers, own, split), scores)
+        default = registry.protocol_for(task.card, split=split)
+        rows = protocol_scores(score_answers(task.card, answers, default, split), scores)
         if args.json:
             return json.dumps([asdict(row) for row in rows], indent=2, allow_nan=False)
         return protocol_table(rows)
@@ -95,18 +94,18 @@ def _lines(protocol: ResolvedProtocol, overrides: Mapping[str, Any]) -> Iterator
         yield from (f"- {note}" for note in protocol.notes)
 
 
-def _overrides(where: str, tables: Mapping[str, Any]) -> Iterator[str]:
+def _overrides(prefix: str, tables: Mapping[str, Any]) -> Iterator[str]:
     for part, table in tables.items():
         if part == SPLITS:
             for split, parts in table.items():
-                yield from _overrides(f"{where}.{SPLITS}.{split}", parts)
+                yield from _overrides(f"{prefix}.{SPLITS}.{split}", parts)
             continue
-        yield f"\n[{where}.{part}]"
+        yield f"\n[{prefix}.{part}]"
         yield from (f"{key} = {_value(value)}" for key, value in table.items())
 
 
 def _value(value: object) -> str:
-    """Return a value on one line, or a text of several lines below its key, to the letter."""
+    """Return a value on one line, or a text of several lines verbatim below its key."""
     if isinstance(value, str) and "\n" in value:
         return f'"""\n{value}"""'
     return json.dumps(value, ensure_ascii=False)

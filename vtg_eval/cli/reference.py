@@ -1,4 +1,4 @@
-"""The help texts as one page: `python -m vtg_eval.cli.reference docs/cli.md` writes it again."""
+"""The help texts as one page; `python -m vtg_eval.cli.reference docs/cli.md` rewrites it."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ BUILT_IN = "vtg_eval.cli"
 
 def reference(registry: Registry) -> str:
     """Return the help of the built-in sub-commands as Markdown, at a fixed width."""
-    os.environ["COLUMNS"] = "96"  # argparse asks for it at every line
+    os.environ["COLUMNS"] = "96"  # argparse reads it for every line
     parts = [
         "# The command line",
         f"Written by `python -m {BUILT_IN}.reference docs/cli.md`; a test keeps it current.",
         _block(overview(registry)),
     ]
     for entry in registry.commands.values():
-        if entry.target.startswith("vtg_eval."):  # the built-in folders' own, too
+        if entry.target.startswith("vtg_eval."):  # also those of the shipped plug-in folders
             parser = parser_for(entry, load_target("command", entry)())
             parts += [f"## vtg-eval {entry.name}", _block(parser.format_help())]
     return "\n\n".join(parts) + "\n"

@@ -1,4 +1,4 @@
-"""`vtg-eval report`: one or two runs as a page to look at."""
+"""`vtg-eval report`: one or two runs as an HTML page."""
 
 from __future__ import annotations
 
@@ -9,10 +9,7 @@ from argparse import ArgumentParser, Namespace
 from dataclasses import asdict
 from pathlib import Path
 
-from vtg_eval.cli.command import Command
-from vtg_eval.cli.gc_paused import gc_paused
-from vtg_eval.cli.output import write_lines
-from vtg_eval.cli.samples import ROOT_HELP
+from vtg_eval.cli.command import ROOT_HELP, Command, gc_paused, write_lines
 from vtg_eval.errors import UserError
 from vtg_eval.files.atomic import write_bytes
 from vtg_eval.registry import Registry
@@ -28,9 +25,9 @@ class ReportCommand(Command):
     """Write a page: tables, plots, and every sample with its answer."""
 
     epilog = (
-        "The page is one file: it opens offline, fetches nothing and can be mailed. A link to a\n"
-        'sample is the file\'s address with "#sample=ID". Pictures come from the videos, or from\n'
-        "the frames that a run has kept; without either the page does without them."
+        "The page is one file that opens offline and fetches nothing. A link to a sample is the\n"
+        'file\'s address with "#sample=ID". Pictures come from the videos, or from the frames\n'
+        "that a run has kept; without either the page has no pictures."
     )
 
     def configure(self, parser: ArgumentParser) -> None:
@@ -41,7 +38,7 @@ class ReportCommand(Command):
             nargs="?",
             type=Path,
             metavar="RUN_B",
-            help="another run on the same task and split, to stand beside it",
+            help="another run on the same task and split, to show beside it",
         )
         parser.add_argument("--out", type=Path, metavar="FILE", help=f"default: RUN/{FILE}")
         parser.add_argument("--data-root", type=Path, metavar="DIR", help=ROOT_HELP)
@@ -50,15 +47,15 @@ class ReportCommand(Command):
             type=_megabytes,
             default=MEGABYTES,
             metavar="MB",
-            help="the most that pictures may take, 0 for none; default: %(default)g",
+            help="the maximum size of all pictures, 0 for none; default: %(default)g",
         )
         parser.add_argument(
-            "--json", metavar="OUT", help="write what the page shows as JSON instead (-: to stdout)"
+            "--json", metavar="OUT", help="write the page's content as JSON instead (-: to stdout)"
         )
 
     def run(self, args: Namespace, registry: Registry) -> int:
-        """Write the page, print where it is."""
-        # what draws pictures loads the decoder; `--help` need not
+        """Write the page and print its path."""
+        # imported here: these load the decoder, which `--help` does not need
         from vtg_eval.report.html_file import html_file
         from vtg_eval.report.page import make_page
         from vtg_eval.video.frame_store import FrameStore

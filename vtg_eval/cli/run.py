@@ -18,6 +18,7 @@ from vtg_eval.files.json_files import write_json
 from vtg_eval.registry import Registry
 from vtg_eval.report.tables import report, subset_line
 from vtg_eval.run.estimate import estimate
+from vtg_eval.run.inference import warn
 from vtg_eval.run.paths import RUNS_FOLDER
 from vtg_eval.run.results import TaskResults
 from vtg_eval.run.runner import Runner
@@ -26,14 +27,14 @@ from vtg_eval.run.setup import RunOptions, RunSetup
 INTERRUPTED = 130
 
 EPILOG = """\
-The same command again finishes what is missing: answers are kept as they come. Exit status:
+Each answer is kept at once; the same command again finishes what is missing. Exit status:
 0 all answered, 1 some samples failed (they are counted, and tried again next time), 2 a mistake
 in the arguments or files, 130 interrupted.
 """
 
 
 class RunCommand(Command):
-    """Runs a model on tasks and scores it."""
+    """Run a model on tasks and score it."""
 
     epilog = EPILOG
 
@@ -42,13 +43,13 @@ class RunCommand(Command):
         add = parser.add_argument
         add("--model", required=True, help="a checkpoint folder, a shipped model, baseline:NAME")
         add("--tasks", required=True, help="tasks, separated by commas")
-        add("--split", help="default: the task's own")
+        add("--split", help="default: the task's default split")
         add("--data-root", type=Path, help="default: $VTG_EVAL_DATA, else ./data")
-        add("--protocol", help="default: the task's own, strict@1 for the built-in ones")
+        add("--protocol", help="default: the task's default, strict@1 for built-in tasks")
         add("--engine", help="default: vllm where it is installed, else transformers")
         add("--out", type=Path, help="the run's folder (several tasks: a sub-folder each)")
-        add("--limit", type=_positive, metavar="N", help="the first N samples only")
-        add("--allow-subset", action="store_true", help="go on where videos are missing")
+        add("--limit", type=_positive, metavar="N", help="use the first N samples only")
+        add("--allow-subset", action="store_true", help="skip samples whose videos are missing")
         add("--batch-size", type=_positive, default=EngineOptions().batch_size, metavar="N")
         add("--dtype", default=EngineOptions().dtype, help="default: %(default)s")
         add("--seed", type=int, default=EngineOptions().seed, help="default: %(default)s")
@@ -60,10 +61,10 @@ class RunCommand(Command):
             default=[],
             type=_assignment,
             metavar="KEY=VALUE",
-            help="for the engine itself, VALUE as JSON or text; may be repeated",
+            help="passed to the engine, VALUE as JSON or text; may be repeated",
         )
         add("--json", metavar="OUT", help="write the results as JSON (- is standard output)")
-        add("--plan", action="store_true", help="say what would be done, start nothing")
+        add("--plan", action="store_true", help="show what would be done, start nothing")
         add("--quiet", action="store_true", help="no progress, no table")
 
     def run(self, args: Namespace, registry: Registry) -> int:
@@ -75,23 +76,23 @@ class RunCommand(Command):
             setups = [runner.setup(name) for name in names]
             folders = [_folder(args.out, setup, len(setups)) for setup in setups]
             if args.plan:
-                plans = [_plan_facts(runner, c, f) for c, f in zip(setups, folders, strict=True)]
+                plans = [_plan_summary(runner, s, f) for s, f in zip(setups, folders, strict=True)]
                 _print_plans(plans, args.json)
                 return 0
-            found: list[TaskResults] = []
+            finished: list[TaskResults] = []
             for setup, folder in zip(setups, folders, strict=True):
                 outcome = runner.run(setup, folder)
                 if outcome.results is None:
-                    _say(
+                    warn(
                         f"{outcome.answered} of {outcome.asked} answered; "
                         "run the same command again to finish."
                     )
                     return INTERRUPTED
-                found.append(outcome.results)
+                finished.append(outcome.results)
                 _show(outcome.results, folder, args)
         if args.json:
-            _write([results.to_json() for results in found], args.json)
-        return 1 if any(results.lost for results in found) else 0
+            _write([results.to_json() for results in finished], args.json)
+        return 1 if any(results.lost for results in finished) else 0
 
 
 def _options(args: Namespace) -> RunOptions:
@@ -125,7 +126,7 @@ def _folder(out: Path | None, setup: RunSetup, setups: int) -> Path:
 def _show(results: TaskResults, folder: Path, args: Namespace) -> None:
     """Print the tables, to standard error where standard output carries JSON."""
     if results.lost:
-        _say(
+        warn(
             f"{results.lost} of {results.n_expected} samples failed and count as the protocol "
             f"says; {folder / 'journal.jsonl'} has the reasons. The same command tries them again."
         )
@@ -134,14 +135,14 @@ def _show(results: TaskResults, folder: Path, args: Namespace) -> None:
         print(f"\n{report(results)}\n\nrun folder: {folder}", file=stream)
 
 
-def _plan_facts(runner: Runner, setup: RunSetup, folder: Path) -> dict[str, Any]:
+def _plan_summary(runner: Runner, setup: RunSetup, folder: Path) -> dict[str, Any]:
     plan = runner.plan(setup, folder)
-    guess = estimate(plan, runner.model.adapter, setup.spec.protocol.frames)
+    remaining = estimate(plan, runner.model.adapter, setup.spec.protocol.frames)
     return {
         "task": setup.spec.task,
         "folder": str(folder),
         "asked": len(plan.samples),
-        "left": asdict(guess),
+        "left": asdict(remaining),
         "subset": asdict(plan.subset),
         "note": "" if plan.subset.whole else subset_line(plan.subset),
     }
@@ -152,11 +153,12 @@ def _print_plans(plans: list[dict[str, Any]], out: str | None) -> None:
         _write(plans, out)
         return
     for plan in plans:
-        left = plan["left"]
+        remaining = plan["left"]
         print(
-            f"{plan['task']}: {plan['asked']} samples, {left['samples']} left to ask on "
-            f"{left['videos']} videos: {left['frames']:,} frames, at most {left['tokens']:,} "
-            f"visual tokens and about {left['disk'] / 1e9:.2f} GB in the frame store\n"
+            f"{plan['task']}: {plan['asked']} samples, {remaining['samples']} left to ask on "
+            f"{remaining['videos']} videos: {remaining['frames']:,} frames, "
+            f"at most {remaining['tokens']:,} visual tokens and "
+            f"about {remaining['disk'] / 1e9:.2f} GB in the frame store\n"
             f"run folder: {plan['folder']}"
         )
         if plan["note"]:
@@ -172,10 +174,6 @@ def _write(tables: list[dict[str, Any]], out: str) -> None:
         write_json(Path(out), value)
 
 
-def _say(line: str) -> None:
-    print(f"vtg-eval: {line}", file=sys.stderr)
-
-
 def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a positive number")
@@ -183,8 +181,8 @@ def _positive(text: str) -> int:
 
 
 def _assignment(text: str) -> tuple[str, Any]:
-    key, found, value = text.partition("=")
-    if not key or not found:
+    key, equals, value = text.partition("=")
+    if not key or not equals:
         raise argparse.ArgumentTypeError(f"{text!r} is not KEY=VALUE")
     try:
         return key, json.loads(value)

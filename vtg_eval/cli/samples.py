@@ -7,17 +7,14 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
 
-from vtg_eval.cli.command import Command
-from vtg_eval.cli.output import write_lines
+from vtg_eval.cli.command import ROOT_HELP, Command, write_lines
 from vtg_eval.registry import Registry
 from vtg_eval.run.paths import data_root
 from vtg_eval.types import Sample
 
-ROOT_HELP = "default: $VTG_EVAL_DATA, else ./data"
-
 
 class SamplesCommand(Command):
-    """Write one line a sample, in the order of the annotation file; needs no video."""
+    """Write one line per sample, in the order of the annotation file; needs no video."""
 
     def configure(self, parser: ArgumentParser) -> None:
         """Add the arguments."""
@@ -36,7 +33,7 @@ class SamplesCommand(Command):
 
 
 def record(sample: Sample) -> dict[str, Any]:
-    """Return a sample as the command writes it; its keys are a stable interface."""
+    """Return a sample as plain JSON values; the keys are a stable interface."""
     return {
         "id": sample.id,
         "video": sample.video,

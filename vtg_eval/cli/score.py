@@ -1,4 +1,4 @@
-"""`vtg-eval score`: score a predictions file, or a run's answers again."""
+"""`vtg-eval score`: score a predictions file, or rescore a run."""
 
 from __future__ import annotations
 
@@ -6,10 +6,7 @@ import json
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from vtg_eval.cli.command import Command
-from vtg_eval.cli.gc_paused import gc_paused
-from vtg_eval.cli.output import write_lines
-from vtg_eval.cli.samples import ROOT_HELP
+from vtg_eval.cli.command import ROOT_HELP, Command, gc_paused, write_lines
 from vtg_eval.errors import UserError
 from vtg_eval.parsing.predictions_file import read_predictions
 from vtg_eval.registry import Registry
@@ -25,7 +22,7 @@ class ScoreCommand(Command):
     epilog = (
         'Predictions are JSON lines: {"id", "text"} or {"id", "spans": [[start, end], …]}, with\n'
         'times in seconds; further keys are "choice" and "saliency". `vtg-eval samples TASK`\n'
-        "lists the ids. An empty list of spans says that the event never happens."
+        "lists the ids. An empty list of spans means that the event never happens."
     )
 
     def configure(self, parser: ArgumentParser) -> None:
@@ -39,7 +36,7 @@ class ScoreCommand(Command):
         )
         add_predictions_arguments(parser, required=False)
         parser.add_argument(
-            "--protocol", metavar="NAME", help="default: the task's default, or the run's own"
+            "--protocol", metavar="NAME", help="default: the task's default, or that of the run"
         )
         parser.add_argument("--json", metavar="OUT", help="write JSON there (-: standard output)")
 
@@ -61,7 +58,7 @@ class ScoreCommand(Command):
 
 def _score_file(args: Namespace, registry: Registry) -> TaskResults:
     if args.task is None or args.predictions is None:
-        raise UserError("A predictions file is scored with both --task and --predictions.")
+        raise UserError("Give both --task and --predictions to score a file.")
     task = registry.task(args.task)
     split = task.card.split(args.split)
     root = data_root(task, args.data_root)

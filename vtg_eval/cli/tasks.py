@@ -9,8 +9,7 @@ from dataclasses import asdict
 
 from tabulate import tabulate
 
-from vtg_eval.cli.command import Command
-from vtg_eval.cli.output import write_lines
+from vtg_eval.cli.command import Command, write_lines
 from vtg_eval.registry import Registry
 from vtg_eval.task import Card
 
@@ -37,7 +36,7 @@ class TasksCommand(Command):
 
 
 def _lines(card: Card) -> Iterator[str]:
-    facts = [
+    metadata = [
         ("name", f"{card.name}, version {card.version}"),
         ("paper", card.paper),
         ("home", card.home),
@@ -49,7 +48,7 @@ def _lines(card: Card) -> Iterator[str]:
     ]
     yield card.title
     yield ""
-    yield tabulate(facts, tablefmt="plain")
+    yield tabulate(metadata, tablefmt="plain")
     yield ""
     rows = [
         (s.name + " *" * (s.name == card.default_split), s.queries, s.videos) for s in card.splits

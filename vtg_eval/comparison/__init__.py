@@ -1,1 +1,1 @@
-"""Runs against each other: pairs of values, differences, how many samples an effect needs."""
+"""Comparison of runs: pairs of values, differences, how many samples an effect needs."""

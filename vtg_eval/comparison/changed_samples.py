@@ -1,4 +1,4 @@
-"""The samples that changed most between two runs, and what both said."""
+"""The samples whose values changed most between two runs, with both answers."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from vtg_eval.parsing.answers import ParsedAnswer
 from vtg_eval.types import OutputType, Sample, Span
 
 SHOWN_SPANS = 3
-CHANGED = 5  # samples that gained most, and as many that lost most
+CHANGED = 5  # samples with the largest gain, and as many with the largest loss
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """An answer as it was read, or the truth: the first spans, in seconds (or what the protocol
-    counts in), the option, and whether it says that the event never happens."""
+class AnswerSummary:
+    """A parsed answer or the ground truth: its first spans in seconds (or the protocol's unit),
+    the option, and whether it states that the event never happens."""
 
     spans: tuple[tuple[float | None, float | None], ...]
     choice: str | None
@@ -28,9 +28,9 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class ChangedSample:
-    """A sample, its part of the chosen metric in both runs in percent, and their answers.
+    """A sample: both runs' values of the chosen metric in percent, and their answers.
 
-    `truth` is None, and the query empty, where the runs were read from scores as JSON.
+    `truth` is None and the query empty for runs read from scores as JSON.
     """
 
     id: str
@@ -38,13 +38,13 @@ class ChangedSample:
     query: str
     first: float
     second: float
-    truth: Said | None
-    first_said: Said
-    second_said: Said
+    truth: AnswerSummary | None
+    first_said: AnswerSummary
+    second_said: AnswerSummary
 
 
 def changed_samples(pairing: Pairing) -> tuple[ChangedSample, ...]:
-    """Return the samples that gained and that lost most, the largest changes first."""
+    """Return the samples with the largest gains and losses, the largest change first."""
     samples, pair = pairing.samples, pairing.pairs[pairing.metric]
     change = np.where(pair.counted & np.isfinite(pair.change), pair.change, 0.0)
     gained = [row for row in np.argsort(-change, kind="stable")[:CHANGED] if change[row] > 0]
@@ -66,19 +66,19 @@ def _change(pairing: Pairing, sample: Sample, row: int) -> ChangedSample:
         first=100 * float(pair.first.values[row]),
         second=100 * float(pair.second.values[row]),
         truth=_truth(sample) if sample.query else None,
-        first_said=_said(first),
-        second_said=_said(second),
+        first_said=_summary(first),
+        second_said=_summary(second),
     )
 
 
-def _truth(sample: Sample) -> Said:
+def _truth(sample: Sample) -> AnswerSummary:
     spans, choice = sample.target.spans, sample.target.choice
-    return Said(_plain(spans), choice, sample.asks is OutputType.SPANS and not spans)
+    return AnswerSummary(_plain(spans), choice, sample.asks is OutputType.SPANS and not spans)
 
 
-def _said(reading: ParsedAnswer) -> Said:
-    choice = reading.letters[0] if reading.letters else None
-    return Said(_plain(reading.spans), choice, reading.absent)
+def _summary(parsed: ParsedAnswer) -> AnswerSummary:
+    choice = parsed.letters[0] if parsed.letters else None
+    return AnswerSummary(_plain(parsed.spans), choice, parsed.absent)
 
 
 def _plain(spans: Sequence[Span]) -> tuple[tuple[float | None, float | None], ...]:

@@ -23,8 +23,8 @@ FORMAT = 1
 
 
 @dataclass(frozen=True, slots=True)
-class RunFacts:
-    """Which run it is, and how many samples it was asked."""
+class RunSummary:
+    """A run's name, model and protocol, and its number of samples."""
 
     name: str
     model: str
@@ -36,9 +36,8 @@ class RunFacts:
 class MetricEstimate:
     """One metric of both runs, in percent, on the samples that count for both.
 
-    `difference` is second minus first, `error` its standard error, with `freedom` degrees of
-    freedom, `low` and `high` its 95 % interval. None: no such number, as wins and losses of a
-    metric that follows from others.
+    `difference` is second minus first, `error` its standard error, `low` and `high` the ends of its
+    95 % interval. None: not defined, for example wins and losses of a derived metric.
     """
 
     samples: int
@@ -58,11 +57,11 @@ class MetricEstimate:
 
 @dataclass(frozen=True, slots=True)
 class MetricRow:
-    """One metric. `p_holm` is adjusted for all metrics and runs that were compared at once.
+    """One metric. `p_holm` is adjusted for all metrics and runs of one call of `compare`.
 
-    `detectable`: the smallest true difference that is found with a power of 80 %. `correlation`
-    is that of the two runs' values, `design_effect` how many times the variance is what
-    independent samples would have; both None for a metric that follows from others.
+    `minimum_detectable_effect`: the smallest true difference found with a power of 80 %.
+    `correlation`: of the two runs' values. `design_effect`: the variance over that of independent
+    samples. The last two are None for a derived metric.
     """
 
     metric: str
@@ -75,7 +74,7 @@ class MetricRow:
 
 @dataclass(frozen=True, slots=True)
 class GroupComparison:
-    """The chosen metric on one group's samples. Its p-value is not adjusted for anything."""
+    """The chosen metric on one group's samples. Its p-value is not adjusted."""
 
     grouping: str
     group: str
@@ -84,14 +83,14 @@ class GroupComparison:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The second run against the first. `metric` is the one of `groups` and `changed`.
+    """The second run against the first. `metric` is that of `groups` and `changed`.
 
-    `samples` were asked of both, on `videos` videos; `digest` is over their ids. `remarks` say
-    what limits the comparison.
+    `samples` and `videos` count what both runs have in common; `digest` is over the sample ids.
+    `remarks` state the limits of the comparison.
     """
 
-    first: RunFacts
-    second: RunFacts
+    first: RunSummary
+    second: RunSummary
     task: str
     task_version: str
     split: str
@@ -117,12 +116,12 @@ def compare(
 
     metric: for groups and changed samples (None: the primary one). Errors as for `paired`.
     """
-    found = [_compare(paired(runs[0], other, metric), resamples) for other in runs[1:]]
-    tested = [row.estimate.p for each in found for row in each.metrics]
-    adjusted = iter(holm([p for p in tested if p is not None]))
+    comparisons = [_compare(paired(runs[0], other, metric), resamples) for other in runs[1:]]
+    p_values = [row.estimate.p for comparison in comparisons for row in comparison.metrics]
+    adjusted = iter(holm([p for p in p_values if p is not None]))
     return tuple(
-        replace(each, metrics=tuple(_with_holm(row, adjusted) for row in each.metrics))
-        for each in found
+        replace(c, metrics=tuple(_with_holm(row, adjusted) for row in c.metrics))
+        for c in comparisons
     )
 
 
@@ -137,8 +136,8 @@ def _compare(pairing: Pairing, resamples: int) -> Comparison:
     figures, by_group = pairing.resampled(list(masks.values()), resamples)
     groups = zip(masks.items(), by_group, strict=True)
     return Comparison(
-        first=_facts(first),
-        second=_facts(second),
+        first=_run_summary(first),
+        second=_run_summary(second),
         task=first.task,
         task_version=first.task_version,
         split=first.split,
@@ -146,10 +145,10 @@ def _compare(pairing: Pairing, resamples: int) -> Comparison:
         videos=len({sample.video for sample in samples}),
         digest=subset_digest(sample.id for sample in samples),
         metric=pairing.metric,
-        metrics=tuple(_metric_row(pairing, name, found) for name, found in figures.items()),
+        metrics=tuple(_metric_row(pairing, name, figure) for name, figure in figures.items()),
         groups=tuple(
-            _group_row(pairing, group, mask, drawn)
-            for (group, mask), drawn in groups
+            _group_row(pairing, group, mask, figure)
+            for (group, mask), figure in groups
             if (mask & pairing.counted(pairing.metric)).any()
         ),
         changed=changed_samples(pairing),
@@ -157,8 +156,8 @@ def _compare(pairing: Pairing, resamples: int) -> Comparison:
     )
 
 
-def _facts(run: ScoredRun) -> RunFacts:
-    return RunFacts(run.name, run.model, run.protocol, len(run.samples))
+def _run_summary(run: ScoredRun) -> RunSummary:
+    return RunSummary(run.name, run.model, run.protocol, len(run.samples))
 
 
 def _groups(samples: Sequence[Sample]) -> dict[Group, Mask]:
@@ -173,11 +172,11 @@ def _groups(samples: Sequence[Sample]) -> dict[Group, Mask]:
 
 def _metric_row(pairing: Pairing, name: str, resampled: Resampled) -> MetricRow:
     pair = pairing.pairs.get(name)
-    found = _estimate(pairing, pairing.figures(name), pairing.counted(name), resampled, pair)
-    error, degrees_of_freedom = found.error, found.degrees_of_freedom
+    estimate = _estimate(pairing, pairing.figures(name), pairing.counted(name), resampled, pair)
+    error, degrees_of_freedom = estimate.error, estimate.degrees_of_freedom
     return MetricRow(
         metric=name,
-        estimate=found,
+        estimate=estimate,
         minimum_detectable_effect=(
             None
             if error is None or degrees_of_freedom is None
@@ -203,20 +202,20 @@ def _estimate(
 ) -> MetricEstimate:
     first, second = figures
     videos = pairing.videos(counted)
-    found = difference(second - first, resampled, videos)
-    low, high = found.interval or (None, None)
+    change = difference(second - first, resampled, videos)
+    low, high = change.interval or (None, None)
     better, worse, equal = (None, None, None) if pair is None else _wins(pair)
     return MetricEstimate(
         samples=int(counted.sum()),
         videos=videos,
         first=finite(first),
         second=finite(second),
-        difference=finite(found.value),
-        error=found.error,
-        degrees_of_freedom=found.degrees_of_freedom,
+        difference=finite(change.value),
+        error=change.error,
+        degrees_of_freedom=change.degrees_of_freedom,
         low=low,
         high=high,
-        p=found.p,
+        p=change.p,
         better=better,
         worse=worse,
         equal=equal,
@@ -233,7 +232,7 @@ def _correlation(pair: Pair) -> float | None:
 
 
 def _design_effect(pair: Pair, error: float) -> float | None:
-    """Return how many times the variance is what independent samples would have."""
+    """Return the variance of the difference over that of independent samples."""
     change = pair.change[pair.counted]
     if len(change) < 2 or not change.std() > 0:
         return None

@@ -1,4 +1,4 @@
-"""Two runs side by side: the samples that both were asked, and each metric's pairs of values."""
+"""Two runs side by side: their common samples, and each metric's pairs of values."""
 
 from __future__ import annotations
 
@@ -36,18 +36,18 @@ class Pair:
         return self.second.values - self.first.values
 
     def of(self, mask: Mask) -> Pair:
-        """Return the pair with no others in its denominator than those of the mask."""
+        """Return the pair with only the samples of the mask in its denominator."""
         counted = self.counted & mask
         return Pair(replace(self.first, counted=counted), replace(self.second, counted=counted))
 
 
 @dataclass(frozen=True, slots=True)
 class Pairing:
-    """The common samples, sorted by id; `rows` are theirs in the first and in the second run.
+    """The common samples, sorted by id; `rows` are their rows in the first and in the second run.
 
-    cluster: the number of each one's video, [N]. pairs: the metrics that are means over samples,
-    derived: those that follow from them, names: those to report, metric: the one to look at
-    closely.
+    cluster: the index of each sample's video, [N]. pairs: the metrics that are means over samples.
+    derived: metrics computed from those. names: the metrics to report. metric: the one for groups
+    and changed samples.
     """
 
     first: ScoredRun
@@ -61,7 +61,7 @@ class Pairing:
 
     @property
     def samples(self) -> tuple[Sample, ...]:
-        """The common samples as the first run was asked them."""
+        """The common samples, as the first run has them."""
         return tuple(self.first.samples[row] for row in self.rows[0])
 
     def videos(self, counted: Mask) -> int:
@@ -69,8 +69,8 @@ class Pairing:
         return len(np.unique(self.cluster[counted]))
 
     def counted(self, name: str) -> Mask:
-        """Return which samples have a part in a metric, be it one that follows from others."""
-        columns = {each: pair.counted for each, pair in self.pairs.items()}
+        """Return which samples count for a metric, derived or not, bool [N]."""
+        columns = {column: pair.counted for column, pair in self.pairs.items()}
         return counted_in(name, columns, self.derived)
 
     def figures(self, name: str) -> tuple[float, float]:
@@ -85,25 +85,25 @@ class Pairing:
     def resampled(
         self, masks: list[Mask], resamples: int, seed: int = 0
     ) -> tuple[Mapping[str, Resampled], tuple[Resampled, ...]]:
-        """Return resampled differences in percentage points, all of the same resamples.
+        """Return resampled differences in percentage points, all from the same resamples.
 
-        One for each name to report, and the chosen metric's for each of the masks.
+        One for each name to report, and that of the chosen metric for each mask.
         """
         pairs, groups = list(self.pairs.values()), [self.pairs[self.metric].of(m) for m in masks]
-        bases = pairs if self.derived else []  # what follows from others needs their figures
+        bases = pairs if self.derived else []  # derived metrics need the first run's figures
         changes = [pair.change for pair in (*groups, *pairs)]
-        found = resampled_means(
+        resampled = resampled_means(
             np.stack([*changes, *(pair.first.values for pair in bases)], axis=1),
             self.cluster,
             np.stack([pair.counted for pair in (*groups, *pairs, *bases)], axis=1),
             resamples,
             seed,
         ).each(lambda means: self._changes(100 * means, len(groups)))
-        columns = tuple(found.columns())
+        columns = tuple(resampled.columns())
         return dict(zip(self.names, columns[len(groups) :], strict=True)), columns[: len(groups)]
 
     def _changes(self, means: Floats, groups: int) -> Floats:
-        """Return the groups' differences and those of all names, from what is resampled."""
+        """Return the differences of the groups and of all names, from resampled means."""
         changes = dict(zip(self.pairs, means.T[groups:], strict=False))
         firsts = dict(zip(self.pairs, means.T[groups + len(self.pairs) :], strict=False))
         for name, rule in self.derived.items():
@@ -115,15 +115,17 @@ class Pairing:
 def paired(first: ScoredRun, second: ScoredRun, metric: str | None = None) -> Pairing:
     """Pair two runs on their common samples.
 
-    Raises UserError where they are of different tasks, versions or splits, share no sample or no
-    metric, or `metric` (None: the primary one) is not a mean over samples in both.
+    Raises UserError where tasks, versions or splits differ, where no sample or no metric is in
+    common, or `metric` (None: the primary one) is not a mean over samples in both.
     """
-    _refuse(first, second)
-    places = [{sample.id: row for row, sample in enumerate(run.samples)} for run in (first, second)]
-    common = sorted(places[0].keys() & places[1].keys())
+    _require_comparable(first, second)
+    row_of = [{sample.id: row for row, sample in enumerate(run.samples)} for run in (first, second)]
+    common = sorted(row_of[0].keys() & row_of[1].keys())
     if not common:
-        raise UserError(f"{first.name} and {second.name} have no sample in common.")
-    rows = [np.array([place[name] for name in common], dtype=np.intp) for place in places]
+        raise UserError(
+            f"{first.name} and {second.name} have no sample in common: name other runs."
+        )
+    rows = [np.array([index[name] for name in common], dtype=np.intp) for index in row_of]
     _, cluster = np.unique([first.samples[row].video for row in rows[0]], return_inverse=True)
     pairs = {
         name: _pair(column, second.table.columns[name], rows)
@@ -135,7 +137,7 @@ def paired(first: ScoredRun, second: ScoredRun, metric: str | None = None) -> Pa
         for name, rule in first.table.derived.items()
         if name in second.table.derived and pairs.keys() >= {*rule.of}
     }
-    chosen = _chosen(first, pairs, metric)
+    chosen = _chosen_metric(first, pairs, metric)
     shared = [name for name in first.table.narrow if name in pairs or name in derived]
     names = tuple(dict.fromkeys((*shared, chosen)))
     derived = {name: rule for name, rule in derived.items() if name in names}
@@ -155,21 +157,21 @@ def paired(first: ScoredRun, second: ScoredRun, metric: str | None = None) -> Pa
 def remarks(pairing: Pairing) -> Iterator[str]:
     """Say what limits the comparison."""
     first, second = pairing.first, pairing.second
-    common, asked = len(pairing.rows[0]), (len(first.samples), len(second.samples))
-    if common < max(asked):
+    common, sizes = len(pairing.rows[0]), (len(first.samples), len(second.samples))
+    if common < max(sizes):
         yield (
-            f"Compared on the {common} samples only that both runs were asked (A {asked[0]}, "
-            f"B {asked[1]}): these figures are not the runs' own."
+            f"Compared on the {common} samples only that both runs were asked (A {sizes[0]}, "
+            f"B {sizes[1]}): the figures differ from those of the whole runs."
         )
     if first.protocol != second.protocol:
         yield (
-            f"The protocols differ (A {first.protocol}, B {second.protocol}): a difference may be "
-            "theirs. --protocol NAME scores both runs under one."
+            f"The protocols differ (A {first.protocol}, B {second.protocol}): the difference "
+            "may come from them. --protocol NAME scores both runs under one."
         )
     for name in pairing.names:
-        apart = _apart(pairing, name) if name in pairing.pairs else 0
-        if apart:
-            yield f"{name}: {apart} samples that count for one run only are left out."
+        count = _counted_once(pairing, name) if name in pairing.pairs else 0
+        if count:
+            yield f"{name}: {count} samples that count for one run only are left out."
     videos = {name: pairing.videos(pairing.counted(name)) for name in pairing.names}
     least = min(videos, key=videos.__getitem__)
     if videos[least] < FEW_VIDEOS:
@@ -179,28 +181,29 @@ def remarks(pairing: Pairing) -> Iterator[str]:
         )
 
 
-def _apart(pairing: Pairing, name: str) -> int:
+def _counted_once(pairing: Pairing, name: str) -> int:
+    """Return the number of common samples that count for a metric in one run only."""
     runs = zip((pairing.first, pairing.second), pairing.rows, strict=True)
     first, second = (run.table.columns[name].counted[rows] for run, rows in runs)
     return int(np.count_nonzero(first != second))
 
 
-def _refuse(first: ScoredRun, second: ScoredRun) -> None:
-    """Raise UserError where two runs were not asked the same."""
-    for what, one, other in (
+def _require_comparable(first: ScoredRun, second: ScoredRun) -> None:
+    """Raise UserError where task, split or version differ."""
+    for kind, one, other in (
         ("tasks", first.task, second.task),
         ("splits", first.split, second.split),
         ("versions of the task", _number(first.task_version), _number(second.task_version)),
     ):
         if one != other:
             raise UserError(
-                f"{first.name} and {second.name} are of different {what} ({one} and {other}): "
-                "their scores cannot be compared."
+                f"{first.name} and {second.name} are of different {kind} ({one} and {other}): "
+                "their scores cannot be compared. Name runs of the same."
             )
 
 
 def _number(version: str) -> str:
-    """Return the part of a card's version that changes when scores stop being comparable."""
+    """Return the part of a card's version that changes when scores are no longer comparable."""
     return version.split("-")[0]
 
 
@@ -210,7 +213,7 @@ def _pair(first: Column, second: Column, rows: list[Rows]) -> Pair:
     return Pair(replace(first, counted=counted), replace(second, counted=counted))
 
 
-def _chosen(first: ScoredRun, pairs: Mapping[str, Pair], metric: str | None) -> str:
+def _chosen_metric(first: ScoredRun, pairs: Mapping[str, Pair], metric: str | None) -> str:
     if not pairs:
         raise UserError("The two runs have no metric in common: score both under one --protocol.")
     if metric is not None and metric not in pairs:

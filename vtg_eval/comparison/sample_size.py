@@ -1,4 +1,4 @@
-"""Plans: how many samples a lift needs, from runs that are there or by assumption."""
+"""Plans: how many samples an effect needs, from finished runs or by assumption."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ FORMAT = 1
 EFFECTS = (1.0, 2.0, 5.0)
 CORRELATION = 0.5
 WITHIN = 0.1
-NO_SPREAD = 1e-9  # percentage points: what rounding leaves of a difference that never varies
+NO_VARIATION = 1e-9  # percentage points: rounding error of a difference that never varies
+_R = "correlation of two runs' values for a sample"
 
 
 @dataclass(frozen=True, slots=True)
 class PlanRow:
-    """One metric. `error`: the standard error of a difference at `size`, in percentage points, with
-    `freedom` degrees of freedom.
+    """One metric. `error`: the standard error of a difference at `size`, in percentage points.
 
-    `detectable` there; `lifts` what the plan's numbers of samples detect, `needed` what its lifts
-    need (None: more than can be had).
+    `minimum_detectable_effect` is that at `size`, `effects` those at the plan's numbers of samples;
+    `needed`: the size that each effect of the plan needs (None: more than 10^9 videos).
     """
 
     metric: str
@@ -51,7 +51,7 @@ class PlanRow:
 
 @dataclass(frozen=True, slots=True)
 class SampleSizePlan:
-    """`samples` and `lifts` are what was asked; `assumptions` what the figures stand on."""
+    """`samples` and `effects` as in the request; `assumptions` of the figures, one a line."""
 
     title: str
     samples: tuple[int, ...]
@@ -67,9 +67,9 @@ class SampleSizePlan:
 
 @dataclass(frozen=True, slots=True)
 class PlanRequest:
-    """What a plan is to answer, and what it is to assume where no run says it.
+    """Numbers of samples and effects to plan for, and assumptions where no run gives values.
 
-    correlation: of two runs' values for one sample; within: of the differences of two samples of
+    correlation: of two runs' values for one sample; within: of the differences of two samples on
     one video.
     """
 
@@ -80,30 +80,34 @@ class PlanRequest:
 
 
 def plan_from_runs(runs: Sequence[ScoredRun], request: PlanRequest) -> SampleSizePlan:
-    """Plan from the differences of two runs, or from the spread of one run's values.
+    """Plan from the differences of two runs, or from the values of one run.
 
-    Raises UserError where they say nothing: too few videos, or no spread at all.
+    Raises UserError where there are too few videos or the values never vary.
     """
-    alone = len(runs) == 1
-    (compared,) = compare([_zeros(runs[0]), runs[0]] if alone else runs)
-    factor = math.sqrt(2 * (1 - request.correlation)) if alone else 1.0
+    single = len(runs) == 1
+    (comparison,) = compare([_zeros(runs[0]), runs[0]] if single else runs)
+    factor = math.sqrt(2 * (1 - request.correlation)) if single else 1.0
     rows = []
-    for row in compared.metrics:
-        found = row.estimate
-        if found.error and found.degrees_of_freedom and found.error * factor > NO_SPREAD:
-            size = SampleSize(found.samples, found.videos)
-            precision = Precision(found.error * factor, found.degrees_of_freedom, size)
+    for row in comparison.metrics:
+        estimate = row.estimate
+        error = (estimate.error or 0.0) * factor
+        if estimate.degrees_of_freedom and error > NO_VARIATION:
+            size = SampleSize(estimate.samples, estimate.videos)
+            precision = Precision(error, estimate.degrees_of_freedom, size)
             rows.append(_row(row.metric, precision, request))
     if not rows:
-        raise UserError("Nothing can be planned from this: there are too few videos, or no spread.")
-    if alone:
+        raise UserError(
+            "Nothing can be planned from this: there are too few videos, or no variation. Name "
+            "other runs, or --task and --figure."
+        )
+    if single:
         source = (
-            f"standard error: that of the run's own figure, times sqrt(2 (1 - {_R})), with "
+            f"standard error: that of the run's figure, times sqrt(2 (1 - {_R})), with "
             f"{request.correlation:g} assumed for the {_R}"
         )
     else:
         source = "standard error: that of B - A, measured on these two runs"
-    return _plan(f"{compared.task} {compared.split}", rows, request, source)
+    return _plan(f"{comparison.task} {comparison.split}", rows, request, source)
 
 
 def plan_from_figure(
@@ -123,15 +127,12 @@ def plan_from_figure(
     return _plan(name, [row], request, source)
 
 
-_R = "correlation of two runs' values for a sample"
-
-
 def _plan(title: str, rows: Sequence[PlanRow], request: PlanRequest, source: str) -> SampleSizePlan:
     fixed = (
-        "detectable: (t(97.5 %) + t(80 %)) standard errors, a test at 5 % with a power of 80 %, "
-        "not corrected for several metrics",
-        "other sizes: as many samples a video and as much spread, so that the standard error goes "
-        "with 1 / sqrt(videos)",
+        "MDE, minimum detectable effect: (t(97.5 %) + t(80 %)) standard errors, a test at 5 % "
+        "with a power of 80 %, not corrected for several metrics",
+        "other sizes: as many samples a video and the same variance, so that the standard error "
+        "goes with 1 / sqrt(videos)",
     )
     return SampleSizePlan(title, request.samples, request.effects, tuple(rows), (source, *fixed))
 
@@ -144,7 +145,7 @@ def _row(metric: str, precision: Precision, request: PlanRequest) -> PlanRow:
         degrees_of_freedom=precision.degrees_of_freedom,
         minimum_detectable_effect=finite(precision.minimum_detectable_effect),
         effects=tuple(
-            finite(minimum_detectable_effect_at(precision, each)) for each in request.samples
+            finite(minimum_detectable_effect_at(precision, count)) for count in request.samples
         ),
         needed=tuple(needed(precision, effect) for effect in request.effects),
     )

@@ -1,4 +1,4 @@
-"""A run as comparisons see it: every sample's part of every metric."""
+"""A run as comparisons read it: each sample's value of each metric."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ SAME_FIGURE = 0.01  # percentage points, for protocols that round
 
 @dataclass(frozen=True, slots=True)
 class ScoredRun:
-    """What was asked, how it was read, and the table of metrics; all in the samples' order.
+    """Samples, parsed answers and the table of metrics, all in the samples' order.
 
-    `name` is what the user calls it. Runs read from scores as JSON have one metric, the primary
-    one, and samples without query, truth and groups.
+    `name` is the path as the user gave it. Runs read from scores as JSON have the primary metric
+    only, and samples without query, truth and groups.
     """
 
     name: str
@@ -45,8 +45,8 @@ class ScoredRun:
 
 @dataclass(frozen=True, slots=True)
 class ScoringOptions:
-    """How answers are scored: the data root and the protocol (None: the usual ones), and the task
-    and split of files of predictions (no task: files are scores as JSON)."""
+    """How answers are scored: the data root and the protocol (None: the defaults), and the task and
+    split of files of predictions (no task: files are scores as JSON)."""
 
     root: Path | None = None
     protocol: str | None = None
@@ -55,52 +55,54 @@ class ScoringOptions:
 
 
 def scored_runs(
-    paths: Sequence[Path], registry: Registry, where: ScoringOptions
+    paths: Sequence[Path], registry: Registry, options: ScoringOptions
 ) -> list[ScoredRun]:
     """Read runs: folders, files of predictions where a task is named, else scores as JSON.
 
-    Raises UserError where one is none of them, or its annotations are not there.
+    Raises UserError where one is none of them, or its annotations are missing.
     """
     splits = SplitCache()
-    return [_scored(path, registry, where, splits) for path in paths]
+    return [_scored(path, registry, options, splits) for path in paths]
 
 
-def _scored(path: Path, registry: Registry, where: ScoringOptions, splits: SplitCache) -> ScoredRun:
+def _scored(
+    path: Path, registry: Registry, options: ScoringOptions, splits: SplitCache
+) -> ScoredRun:
     if path.is_dir():
-        run = finished_run(path, registry, splits, where.root, where.protocol, times=False)
+        run = finished_run(path, registry, splits, options.root, options.protocol, times=False)
         spec, card = run.spec, run.task.card
         samples = with_query_overlap(
             run.samples, card, spec.split, lambda name: splits.samples(run.task, run.root, name)
         )
-        found = score(card, samples, run.answers, spec.protocol, spec.split)
-        return _from_score(str(path), spec.model, spec.task_version, found)
-    if where.task is None:
-        return _from_results(path, where.protocol)
-    task = registry.task(where.task)
-    split = task.card.split(where.split)
-    root = data_root(task, where.root)
+        result = score(card, samples, run.answers, spec.protocol, spec.split)
+        return _from_score(str(path), spec.model, spec.task_version, result)
+    if options.task is None:
+        return _from_results(path, options.protocol)
+    task = registry.task(options.task)
+    split = task.card.split(options.split)
+    root = data_root(task, options.root)
     samples = with_query_overlap(
         splits.samples(task, root, split),
         task.card,
         split,
         lambda name: splits.samples(task, root, name),
     )
-    protocol = registry.protocol_for(task.card, where.protocol, split)
-    found = score(task.card, samples, read_predictions(path), protocol, split)
-    return _from_score(str(path), path.name, task.card.version, found)
+    protocol = registry.protocol_for(task.card, options.protocol, split)
+    result = score(task.card, samples, read_predictions(path), protocol, split)
+    return _from_score(str(path), path.name, task.card.version, result)
 
 
-def _from_score(name: str, model: str, version: str, found: Score) -> ScoredRun:
+def _from_score(name: str, model: str, version: str, result: Score) -> ScoredRun:
     return ScoredRun(
         name=name,
         model=model,
-        task=found.task,
+        task=result.task,
         task_version=version,
-        split=found.split,
-        protocol=found.protocol,
-        samples=found.samples,
-        parsed_answers=found.parsed_answers,
-        table=found.table,
+        split=result.split,
+        protocol=result.protocol,
+        samples=result.samples,
+        parsed_answers=result.parsed_answers,
+        table=result.table,
     )
 
 
@@ -112,7 +114,6 @@ def _from_results(path: Path, protocol: str | None) -> ScoredRun:
             "or predictions with --task."
         )
     rows = results.samples
-    nothing = Target()
     return ScoredRun(
         name=str(path),
         model=results.model,
@@ -120,8 +121,8 @@ def _from_results(path: Path, protocol: str | None) -> ScoredRun:
         task_version=results.task_version,
         split=results.split,
         protocol=results.protocol,
-        samples=tuple(Sample(row.id, row.video, query="", target=nothing) for row in rows),
-        parsed_answers=tuple(_reading(row.span, row.choice) for row in rows),
+        samples=tuple(Sample(row.id, row.video, query="", target=Target()) for row in rows),
+        parsed_answers=tuple(_parsed(row.span, row.choice) for row in rows),
         table=Table({results.primary: _primary(path, results)}, results.primary),
     )
 
@@ -130,36 +131,36 @@ def _results(path: Path) -> TaskResults:
     try:
         table = json.loads(path.read_text(encoding="utf-8"))
     except OSError as exc:
-        raise UserError(f"The run {path} cannot be read: {exc.strerror}.") from exc
+        raise UserError(f"The run {path} cannot be read: {exc.strerror}. Name a run.") from exc
     except (ValueError, RecursionError) as exc:
         raise UserError(
             f"{path} is neither a run folder nor scores as JSON. If it holds predictions, name "
             "their task by --task."
         ) from exc
     if not isinstance(table, dict):
-        raise UserError(f"{path} does not hold the JSON that `vtg-eval score --json` writes.")
+        raise UserError(f"{path} is not from `vtg-eval score --json`: name its run's folder.")
     return load_results(table)
 
 
 def _primary(path: Path, results: TaskResults) -> Column:
-    """Return the primary metric's column; raises UserError where the JSON does not have it all.
+    """Return the primary metric's column.
 
-    The JSON does not say which samples are in the denominator: all of them, or its figure is not
-    the mean of its values.
+    The JSON does not list the samples in the denominator. Raises UserError where the metric is not
+    the mean over all samples, so that some do not count.
     """
     parts = [np.nan if row.value is None else row.value for row in results.samples]
     column = Column(np.array(parts, dtype=np.float64), np.ones(len(parts), dtype=np.bool_))
     stated = results.metrics.get(results.primary)
     if stated is None or not abs(column.percent() - stated) <= SAME_FIGURE:
         raise UserError(
-            f"Not all samples of {path} count for {results.primary}, and the file does not say "
-            "which do. Name the run's folder, or the predictions with --task."
+            f"Not all samples of {path} count for {results.primary}, and the file does not list "
+            "those that do. Name the run's folder, or the predictions with --task."
         )
     return column
 
 
-def _reading(span: Sequence[float | None] | None, choice: str | None) -> ParsedAnswer:
-    """Return what counted of an answer."""
+def _parsed(span: Sequence[float | None] | None, choice: str | None) -> ParsedAnswer:
+    """Return the part of an answer that counted."""
     times = [np.nan if time is None else time for time in span or ()]
     spans = (Span(*times),) if times else ()
     return ParsedAnswer(listed=spans, letters=() if choice is None else (choice,))

@@ -1,1 +1,1 @@
-"""A task's files: getting them, and checking them before a run is believed."""
+"""A task's files: download, unpacking and checks."""

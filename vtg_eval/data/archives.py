@@ -1,4 +1,4 @@
-"""Unpacking archives from the network: nothing lands outside the folder, nothing fills the disk."""
+"""Safe unpacking of archives: no path leaves the folder, and no archive fills the disk."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from vtg_eval.errors import UserError
 from vtg_eval.files.atomic import atomic_path
 
 CHUNK = 1 << 20
-# Text shrinks by 10 to 50, video not at all; a bomb by 1000 and more.
+# Text compresses 10 to 50 times, video not at all; an archive bomb 1000 times and more.
 MOST_RATIO = 200
-# Below this many bytes a high ratio does no harm.
+# Up to this many bytes any ratio is allowed.
 MODEST = 256 << 20
 MOST_FILES = 500_000
-# Long names have a header of their own; longer than this (bytes) is an attack on memory.
+# Long names have a header of their own; one above this many bytes is an attack on memory.
 LONGEST_HEADER = 1 << 16
 HEADER_TYPES = frozenset(
     (
@@ -47,7 +47,7 @@ OPENERS: Mapping[bytes, Callable[[Path], Any]] = {
     b"\xfd7zXZ": lzma.open,
 }
 
-# What the standard library raises on damaged archives, besides OSError without a number.
+# Raised by the standard library for damaged archives, besides OSError without a number.
 DAMAGED = (
     zipfile.BadZipFile,
     tarfile.TarError,
@@ -63,7 +63,7 @@ DAMAGED = (
 
 
 class Member(NamedTuple):
-    """A file in an archive: its name, its size in bytes, and what forbids it ("" if nothing)."""
+    """A file in an archive: its name, its size in bytes, and why it is refused ("": it is not)."""
 
     name: str
     size: int
@@ -74,44 +74,44 @@ class Member(NamedTuple):
 def unpack(archive: Path, folder: Path) -> list[Path]:
     """Unpack a zip or tar (also gzip, bzip2, xz) below `folder`; return the files it holds.
 
-    Files that are there with the right size are left alone, so an interrupted call goes on; each
-    file is in place only once it is whole. The whole list is checked before anything is written.
-    Raises UserError that names the member: a path out of the folder, a link, a device, an
-    encrypted or damaged file, more than fits on the disk or than an honest archive holds.
+    Files that exist with the right size are kept, so an interrupted call goes on; each file is in
+    place only once it is whole. The whole list is checked before anything is written. Raises
+    UserError that names the member: a path out of the folder, a link, a device, an encrypted or
+    damaged file, more data than fits on the disk or than the archive's size allows.
     """
     with _explained(archive):
-        wanted = _wanted(archive, folder)
-        missing = {path: size for path, size in wanted.items() if not _is_there(path, size)}
-        _require_room(archive, missing)
+        sizes = _unpacked_sizes(archive, folder)
+        missing = {path: size for path, size in sizes.items() if not _is_complete(path, size)}
+        _require_space(archive, missing)
         if missing:
             with _opened(archive) as entries:
                 for entry in entries:
                     target = _target(archive, folder, entry)
-                    if not _is_there(target, entry.size):
+                    if not _is_complete(target, entry.size):
                         _write(archive, entry, target)
-    return list(wanted)
+    return list(sizes)
 
 
-def _wanted(archive: Path, folder: Path) -> dict[Path, int]:
-    """Return where each file belongs and its size, in the archive's order."""
+def _unpacked_sizes(archive: Path, folder: Path) -> dict[Path, int]:
+    """Return the target path and size of each file, in the archive's order."""
     limit = max(MOST_RATIO * archive.stat().st_size, MODEST)
-    wanted: dict[Path, int] = {}
+    sizes: dict[Path, int] = {}
     total = 0
     with _opened(archive) as entries:
         for number, entry in enumerate(entries, 1):
-            wanted[_target(archive, folder, entry)] = entry.size
+            sizes[_target(archive, folder, entry)] = entry.size
             total += entry.size
             if total > limit or number > MOST_FILES:
                 raise _refusal(
                     archive, entry.name, "makes it hold far more than its size allows (a bomb)"
                 )
-    if not wanted:
+    if not sizes:
         raise UserError(f"{archive.name} holds no files; fetch it again")
-    return wanted
+    return sizes
 
 
 def _target(archive: Path, folder: Path, entry: Member) -> Path:
-    """Return where a file belongs; raises UserError where it may not be written."""
+    """Return a file's target path; raises UserError where it is refused."""
     plain = entry.name.replace("\\", "/")
     parts = [part for part in plain.split("/") if part not in ("", ".")]
     fault = entry.fault
@@ -136,42 +136,42 @@ def _refusal(archive: Path, name: str, fault: str) -> UserError:
     )
 
 
-def _is_there(path: Path, size: int) -> bool:
+def _is_complete(path: Path, size: int) -> bool:
     return path.is_file() and path.stat().st_size == size
 
 
-def _require_room(archive: Path, missing: Mapping[Path, int]) -> None:
-    """Raise UserError where a disk has less room than the missing files take."""
+def _require_space(archive: Path, missing: Mapping[Path, int]) -> None:
+    """Raise UserError where a disk has too little space for the missing files."""
     needed: Counter[int] = Counter()
     disks: dict[int, Path] = {}
     for path, size in missing.items():
-        place = next(folder for folder in path.absolute().parents if folder.is_dir())
-        device = place.stat().st_dev
-        disks[device] = place
+        parent = next(folder for folder in path.absolute().parents if folder.is_dir())
+        device = parent.stat().st_dev
+        disks[device] = parent
         needed[device] += size
-    for device, place in disks.items():
-        free = shutil.disk_usage(place).free
+    for device, folder in disks.items():
+        free = shutil.disk_usage(folder).free
         if needed[device] > free:
             raise UserError(
-                f"{archive.name} unpacks to {needed[device] / 1e9:.1f} GB more, but {place} has "
-                f"{free / 1e9:.1f} GB left. Make room and run this again."
+                f"{archive.name} unpacks to {needed[device] / 1e9:.1f} GB more, but {folder} has "
+                f"{free / 1e9:.1f} GB free. Make room and run this again."
             )
 
 
 def _write(archive: Path, entry: Member, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        # not synced: an archive has up to 500,000 files, and those of another size come again
+        # not synced: an archive has up to 500,000 files, and a wrong size is unpacked again
         with (
             atomic_path(target, sync=False) as part,
             entry.open() as source,
             part.open("wb") as file,
         ):
-            left = entry.size
-            while left > 0 and (chunk := source.read(min(CHUNK, left))):
+            remaining = entry.size
+            while remaining > 0 and (chunk := source.read(min(CHUNK, remaining))):
                 file.write(chunk)
-                left -= len(chunk)
-            if left or source.read(1):  # the last read also checks a zip member's sum
+                remaining -= len(chunk)
+            if remaining or source.read(1):  # the last read also checks a zip member's checksum
                 raise ValueError("other size than listed")
     except DAMAGED as exc:
         raise UserError(
@@ -181,7 +181,7 @@ def _write(archive: Path, entry: Member, target: Path) -> None:
 
 @contextmanager
 def _explained(archive: Path) -> Iterator[None]:
-    """Turn what goes wrong into UserError."""
+    """Turn errors of damaged archives and of the disk into UserError."""
     try:
         yield
     except DAMAGED as exc:
@@ -189,15 +189,18 @@ def _explained(archive: Path) -> Iterator[None]:
             f"{archive.name} is damaged or not a zip or tar archive ({exc}); fetch it again"
         ) from exc
     except OSError as exc:
-        if exc.errno is None:  # gzip and bzip2 say so of damaged data
+        if exc.errno is None:  # gzip and bzip2 raise this for damaged data
             raise UserError(f"{archive.name} is damaged ({exc}); fetch it again") from exc
-        where = exc.filename2 or exc.filename or archive
-        raise UserError(f"{archive.name} cannot be unpacked: {where}: {exc.strerror}") from exc
+        path = exc.filename2 or exc.filename or archive
+        raise UserError(
+            f"{archive.name} cannot be unpacked: {path}: {exc.strerror}. Correct "
+            "that and run this again."
+        ) from exc
 
 
 @contextmanager
 def _opened(archive: Path) -> Iterator[Iterator[Member]]:
-    """Give the archive's files one after the other; what it is shows in its first bytes."""
+    """Yield the archive's files in order; the first bytes tell its format."""
     with archive.open("rb") as file:
         start = file.read(6)
     if start.startswith(ZIP_STARTS):
@@ -230,7 +233,7 @@ def _zip_entries(members: zipfile.ZipFile) -> Iterator[Member]:
 
 def _tar_entries(members: tarfile.TarFile) -> Iterator[Member]:
     while (info := members.next()) is not None:
-        members.members.clear()  # type: ignore[attr-defined] # it would keep them all
+        members.members.clear()  # type: ignore[attr-defined] # the list would keep them all
         if not info.isdir():
             fault = "" if info.isreg() else "is a link or a device"
             yield Member(info.name, info.size, fault, partial(_tar_file, members, info))
@@ -244,7 +247,7 @@ def _tar_file(members: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
 
 
 class _Whole:
-    """A file that must not end before the archive's own end mark: tarfile takes that as an end."""
+    """A file that raises where it ends before the archive's end mark; tarfile would accept that."""
 
     def __init__(self, file: Any) -> None:
         self._file = file
@@ -253,14 +256,14 @@ class _Whole:
 
     def read(self, size: int) -> bytes:
         """Read up to `size` bytes; raises EOFError where there are none."""
-        found: bytes = self._file.read(size)
-        if size and not found:
+        data: bytes = self._file.read(size)
+        if size and not data:
             raise EOFError("it ends too early")
-        return found
+        return data
 
 
 class _Header(tarfile.TarInfo):
-    """A tar header; tarfile takes a damaged one for the end of the archive, this does not."""
+    """A tar header that raises where it is damaged; tarfile would take it as the end."""
 
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:

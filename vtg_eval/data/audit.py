@@ -1,4 +1,4 @@
-"""Checking a split: its annotations against themselves, against the card, against the videos."""
+"""Check of a split: its annotations, also against the card and the videos."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from vtg_eval.video.frames import VideoInfo
 
 Key = TypeVar("Key", bound=Hashable)
 
-# Seconds by which times may differ before it is called a fault of the data.
+# Seconds by which times may differ before it counts as a fault of the data.
 SLACK = 1.0
 # A product of rounded fractions and durations is off by less than this (seconds).
 NOISE = 1e-3
 
-# What is known of one video file; raises VideoError where it cannot be read.
+# Returns the metadata of one video file; raises VideoError where it cannot be read.
 Probe = Callable[[Path], VideoInfo]
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A kind of fault: how often it occurs, and where (sample or video ids, in file order).
+    """A kind of fault and where it occurs (sample or video ids, in file order).
 
     `serious`: a run on these files would be wrong or incomplete.
     """
@@ -47,7 +47,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """The result of a check. `subset`: sha256 over the ids of samples whose video is there."""
+    """The result of a check. `subset`: sha256 over the ids of samples whose video exists."""
 
     task: str
     split: str
@@ -62,15 +62,15 @@ class Audit:
 
     @property
     def complete(self) -> bool:
-        """True when nothing serious was found."""
-        counted = (self.queries, self.videos) == (self.expected_queries, self.expected_videos)
-        return counted and not any(f.serious and f.count for f in self.findings)
+        """Whether the counts match the card and no finding is serious."""
+        counts_match = (self.queries, self.videos) == (self.expected_queries, self.expected_videos)
+        return counts_match and not any(f.serious and f.count for f in self.findings)
 
 
 def audit(task: Task, root: Path, split: str, probe: Probe) -> Audit:
     """Check one split. Raises UserError where the annotations are missing or malformed."""
     samples = task.samples(root, split)
-    facts = next(facts for facts in task.card.splits if facts.name == split)
+    metadata = next(metadata for metadata in task.card.splits if metadata.name == split)
     paths = {sample.video: task.video_path(root, sample.video) for sample in samples}
     present = {video: path for video, path in paths.items() if path.is_file()}
     infos, unreadable = _probe_all(present, probe)
@@ -81,23 +81,23 @@ def audit(task: Task, root: Path, split: str, probe: Probe) -> Audit:
         Finding("videos unreadable", unreadable, serious=True),
         *_duration_findings(samples, {video: info.duration for video, info in infos.items()}),
     )
-    return _summary(task, facts, samples, present, findings)
+    return _summary(task, metadata, samples, present, findings)
 
 
 def _summary(
     task: Task,
-    facts: SplitMetadata,
+    metadata: SplitMetadata,
     samples: Sequence[Sample],
     present: Mapping[str, Path],
     findings: tuple[Finding, ...],
 ) -> Audit:
     return Audit(
         task=task.card.name,
-        split=facts.name,
+        split=metadata.name,
         queries=len(samples),
         videos=len({sample.video for sample in samples}),
-        expected_queries=facts.queries,
-        expected_videos=facts.videos,
+        expected_queries=metadata.queries,
+        expected_videos=metadata.videos,
         videos_present=len(present),
         samples_present=sum(sample.video in present for sample in samples),
         subset=subset_digest(sample.id for sample in samples if sample.video in present),
@@ -121,8 +121,8 @@ def _probe_all(
 def _annotation_findings(samples: Sequence[Sample]) -> Iterator[Finding]:
     spans = [(sample, span) for sample in samples for span in sample.target.spans]
     yield Finding("duplicate sample ids", _repeated(s.id for s in samples), serious=True)
-    asked = _repeated((s.video, s.query, s.asks, s.clips) for s in samples)
-    pairs = tuple(f"{video}: {query}" for video, query, *_ in asked)
+    questions = _repeated((s.video, s.query, s.asks, s.clips) for s in samples)
+    pairs = tuple(f"{video}: {query}" for video, query, *_ in questions)
     yield Finding("duplicate (video, query)", pairs, serious=False)
     empty = tuple(s.id for s, span in spans if not span.start < span.end)
     yield Finding("truth empty or reversed", empty, serious=False)
@@ -130,7 +130,7 @@ def _annotation_findings(samples: Sequence[Sample]) -> Iterator[Finding]:
         s.id for s, span in spans if min(span) < 0 or not all(map(math.isfinite, span))
     )
     yield Finding("truth before the start or not finite", negative, serious=False)
-    joined = tuple(s.id for s in samples if _meet(s.target.spans))
+    joined = tuple(s.id for s in samples if _overlap_or_touch(s.target.spans))
     yield Finding("truth spans that overlap or touch", joined, serious=False)
     lengths = {s.id: s.duration for s in samples if s.duration is not None}
     yield from _beyond("annotated", spans, lengths)
@@ -139,16 +139,16 @@ def _annotation_findings(samples: Sequence[Sample]) -> Iterator[Finding]:
     )
 
 
-def _meet(spans: Sequence[Span]) -> bool:
+def _overlap_or_touch(spans: Sequence[Span]) -> bool:
     ordered = sorted(spans)
     return any(before.end >= after.start for before, after in pairwise(ordered))
 
 
 def _option_findings(samples: Sequence[Sample]) -> Iterator[Finding]:
-    """Look for questions that cannot be answered as they are meant."""
+    """Find questions whose options do not have exactly one right answer."""
     hopeless = tuple(s.id for s in samples if s.target.choice not in s.letters)
     yield Finding("no right option", hopeless, serious=False)
-    twice = tuple(s.id for s in samples if _given_twice(s))
+    twice = tuple(s.id for s in samples if _right_option_twice(s))
     yield Finding("the right option stands there twice", twice, serious=False)
     empty = tuple(s.id for s in samples if not all(option.strip() for option in s.options))
     yield Finding("empty options", empty, serious=False)
@@ -156,7 +156,7 @@ def _option_findings(samples: Sequence[Sample]) -> Iterator[Finding]:
     yield Finding("one option only", alone, serious=False)
 
 
-def _given_twice(sample: Sample) -> bool:
+def _right_option_twice(sample: Sample) -> bool:
     if sample.target.choice is None or sample.target.choice not in sample.letters:
         return False
     right = sample.options[sample.letters.index(sample.target.choice)]
@@ -168,10 +168,10 @@ def _duration_findings(
 ) -> Iterator[Finding]:
     """Compare the files' lengths (seconds, by video) with the annotations."""
     annotated = {s.video: s.duration for s in samples if s.duration is not None}
-    apart = {v: lengths[v] - annotated[v] for v in lengths if v in annotated}
-    short = tuple(f"{v}: {gap:+.2f} s" for v, gap in apart.items() if gap < -SLACK)
+    gaps = {v: lengths[v] - annotated[v] for v in lengths if v in annotated}
+    short = tuple(f"{v}: {gap:+.2f} s" for v, gap in gaps.items() if gap < -SLACK)
     yield Finding("videos shorter than annotated by over 1 s", short, serious=True)
-    long = tuple(f"{v}: {gap:+.2f} s" for v, gap in apart.items() if gap > SLACK)
+    long = tuple(f"{v}: {gap:+.2f} s" for v, gap in gaps.items() if gap > SLACK)
     yield Finding("videos longer than annotated by over 1 s", long, serious=False)
     spans = [(sample, span) for sample in samples for span in sample.target.spans]
     by_sample = {s.id: lengths[s.video] for s in samples if s.video in lengths}
@@ -179,21 +179,21 @@ def _duration_findings(
 
 
 def _beyond(
-    whose: str, spans: Sequence[tuple[Sample, Span]], lengths: Mapping[str, float]
+    source: str, spans: Sequence[tuple[Sample, Span]], lengths: Mapping[str, float]
 ) -> Iterator[Finding]:
     over = [(s.id, span.end - lengths[s.id]) for s, span in spans if s.id in lengths]
     beyond = tuple(name for name, seconds in over if seconds > NOISE)
     far = tuple(name for name, seconds in over if seconds > SLACK)
-    yield Finding(f"truth beyond the {whose} end", beyond, serious=False)
-    yield Finding(f"truth beyond the {whose} end by over 1 s", far, serious=False)
+    yield Finding(f"truth beyond the {source} end", beyond, serious=False)
+    yield Finding(f"truth beyond the {source} end by over 1 s", far, serious=False)
 
 
 def _repeated(keys: Iterable[Key]) -> tuple[Key, ...]:
-    """Return each key that occurs before, once for every further time."""
+    """Return each repeated key, once for every occurrence after the first."""
     seen: set[Key] = set()
-    again = []
+    repeated = []
     for key in keys:
         if key in seen:
-            again.append(key)
+            repeated.append(key)
         seen.add(key)
-    return tuple(again)
+    return tuple(repeated)

@@ -1,4 +1,4 @@
-"""Getting a task's files: fetch what may be fetched, unpack it, say what to do for the rest."""
+"""A task's files: download and unpack where allowed, instructions for the others."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from vtg_eval.task import SourceFile, Task
 CHUNK = 1 << 20
 TIMEOUT = 30.0
 SCHEMES = ("https",)
-PARTIAL = ".part"  # its name stays the same, for another process goes on with it
-# Beside a partial file: the server's tag of the version that it is a part of.
+PARTIAL = ".part"  # a fixed name, so that another process can go on with the file
+# Suffix of a partial file's version: the ETag that the server sent with it.
 TAG = ".tag"
 RANGE_NOT_SATISFIABLE = 416
 PARTIAL_CONTENT = 206
 
-# Called with the file's name, the bytes so far and the bytes expected (None: not known).
+# Called with the file's name, the bytes so far and the bytes expected (None: unknown).
 Progress = Callable[[str, int, int | None], None]
 
 
 @dataclass(frozen=True, slots=True)
 class FileState:
-    """One of a task's files: where it belongs, whether it is there, and what is to be known of it.
+    """One of a task's files: its path and whether it is present.
 
-    `problem` says why it is not there and what to do, or what is odd about the file that is.
+    `problem`: for a missing file the reason and remedy, for a present one what is wrong with it.
     """
 
     source: SourceFile
@@ -50,10 +50,10 @@ def prepare_files(
 ) -> list[FileState]:
     """Fetch what is missing and may be fetched, unpack archives; return every file's state.
 
-    Archives, which hold videos, are fetched only where `videos` asks for them. A file that is
-    there is left alone, also when its digest differs from the card's: the state says so. Archives
-    are unpacked beside themselves, once their digest is right or where the card does not know it.
-    Raises UserError for a card that names files outside the task's folder.
+    Archives, which hold videos, are fetched only where `videos` is set. An existing file is kept,
+    also where its digest differs from the card's: the state says so. Archives are unpacked into
+    their own folder where the digest is right or the card has none. Raises UserError for a card
+    that names files outside the task's folder.
     """
     folder = task.folder(root)
     return [
@@ -69,7 +69,7 @@ def _file_state(source: SourceFile, path: Path, progress: Progress, videos: bool
         problem = f"videos; --videos fetches and unpacks them, or {_by_hand(source, path)}"
         return FileState(source, path, present=False, problem=problem)
     try:
-        found = (
+        digest = (
             fetch(source.fetch, path, source.sha256, progress)
             if source.fetch is not None and not path.is_file()
             else _sha256(path)
@@ -78,12 +78,12 @@ def _file_state(source: SourceFile, path: Path, progress: Progress, videos: bool
         return FileState(source, path, present=False, problem=str(exc))
     except OSError as exc:
         return FileState(source, path, present=True, problem=f"cannot be read: {exc.strerror}")
-    return FileState(source, path, present=True, problem=_unpacked(source, path, found))
+    return FileState(source, path, present=True, problem=_unpacked(source, path, digest))
 
 
-def _unpacked(source: SourceFile, path: Path, found: str) -> str:
-    """Unpack a file that is there where the card says so; return what is odd, "" for nothing."""
-    if source.sha256 and found != source.sha256:
+def _unpacked(source: SourceFile, path: Path, digest: str) -> str:
+    """Unpack a present file where the card says so; return what is wrong, "" for nothing."""
+    if source.sha256 and digest != source.sha256:
         kept = " and is not unpacked" if source.unpack else ""
         return f"differs from the version on the card{kept}"
     if source.unpack:
@@ -91,21 +91,21 @@ def _unpacked(source: SourceFile, path: Path, found: str) -> str:
             unpack(path, path.parent)
         except UserError as exc:
             return str(exc)
-    return "" if source.sha256 else f"its digest is not on the card: sha256 {found}"
+    return "" if source.sha256 else f"its digest is not on the card: sha256 {digest}"
 
 
 def _by_hand(source: SourceFile, path: Path) -> str:
     digest = f" (sha256 {source.sha256})" if source.sha256 else ""
-    again = " and run this again to unpack it" if source.unpack else ""
-    return f"must be fetched by hand from {source.home}: save it as {path}{digest}{again}"
+    unpacking = " and run this again to unpack it" if source.unpack else ""
+    return f"must be fetched by hand from {source.home}: save it as {path}{digest}{unpacking}"
 
 
 def fetch(address: str, path: Path, sha256: str, progress: Progress) -> str:
-    """Fetch a file, going on where an earlier attempt stopped; in place only once it is whole.
+    """Download a file, resuming an earlier attempt; it is in place only once it is whole.
 
     Returns its sha256, hexadecimal; with an empty `sha256` any content is kept. Raises UserError:
-    no network, refused, no room, an address (or one it leads to) that is not https, or other
-    content than `sha256` says.
+    no network, refused, disk full, an address or redirect that is not https, or content with
+    another digest than `sha256`.
     """
     _require_secure(address)
     partial = path.with_name(path.name + PARTIAL)
@@ -113,12 +113,12 @@ def fetch(address: str, path: Path, sha256: str, progress: Progress) -> str:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _download(address, partial, sha256, progress)
-        found = _sha256(partial)
-        if sha256 and found != sha256:
+        digest = _sha256(partial)
+        if sha256 and digest != sha256:
             _discard(partial)
             raise UserError(
-                f"{address} gave other content than expected (sha256 {found[:12]}…, "
-                f"not {sha256[:12]}…); the file was not kept"
+                f"{address} gave other content than expected (sha256 {digest[:12]}…, "
+                f"not {sha256[:12]}…); the file was not kept; {by_hand}"
             )
         sync_to_disk(partial)
         partial.replace(path)
@@ -134,12 +134,14 @@ def fetch(address: str, path: Path, sha256: str, progress: Progress) -> str:
     ) as exc:
         reason = getattr(exc, "reason", None) or exc
         raise UserError(
-            f"no network, or the server is out of reach or broke off ({reason}); "
+            f"no network, or the server cannot be reached or broke off ({reason}); "
             f"run this again to go on, or {by_hand}"
         ) from exc
     except OSError as exc:
-        raise UserError(f"{path} cannot be written: {exc.strerror}") from exc
-    return found
+        raise UserError(
+            f"{path} cannot be written: {exc.strerror}; correct that and run this again"
+        ) from exc
+    return digest
 
 
 class _SecureRedirects(urllib.request.HTTPRedirectHandler):
@@ -159,14 +161,14 @@ def _require_secure(address: str) -> None:
     except ValueError:
         secure = False
     if not secure:
-        raise UserError(f"{address} is not an https address and is not fetched; do it by hand")
+        raise UserError(f"{address} is not an https address and is not fetched; fetch it by hand")
 
 
 def _download(address: str, partial: Path, sha256: str, progress: Progress) -> None:
     tag = _read_tag(partial)
     done = partial.stat().st_size if partial.is_file() else 0
     if not (sha256 or tag):
-        done = 0  # nothing could tell a file made of two versions
+        done = 0  # a mix of two versions could not be detected
     request = urllib.request.Request(address)  # noqa: S310 - https only, checked by `fetch`
     if done:
         request.add_header("Range", f"bytes={done}-")
@@ -177,9 +179,9 @@ def _download(address: str, partial: Path, sha256: str, progress: Progress) -> N
     except urllib.error.HTTPError as exc:
         whole = exc.headers.get("Content-Range", "").strip() == f"bytes */{done}"
         if exc.code == RANGE_NOT_SATISFIABLE and done and (sha256 or whole):
-            return  # all of it is there already; the digest will tell
+            return  # the partial file is whole; its digest is checked next
         if exc.code == RANGE_NOT_SATISFIABLE:
-            _discard(partial)  # so that the next attempt starts anew
+            _discard(partial)  # the next attempt starts from the beginning
         raise
     with response:
         if response.status != PARTIAL_CONTENT:
@@ -187,7 +189,7 @@ def _download(address: str, partial: Path, sha256: str, progress: Progress) -> N
             _write_tag(partial, response.headers.get("ETag", ""))
         elif not response.headers.get("Content-Range", "").startswith(f"bytes {done}-"):
             _discard(partial)
-            raise http.client.HTTPException("it sent another part than it was asked for")
+            raise http.client.HTTPException("it sent another part than requested")
         _receive(response, partial, done, progress)
 
 
@@ -201,7 +203,7 @@ def _receive(
     if total is not None and total - done > free:
         raise UserError(
             f"{partial.name.removesuffix(PARTIAL)} takes {(total - done) / 1e9:.2f} GB more, but "
-            f"{partial.parent} has {free / 1e9:.2f} GB left. Make room and run this again."
+            f"{partial.parent} has {free / 1e9:.2f} GB free. Make room and run this again."
         )
     with partial.open("ab" if done else "wb") as file:
         while chunk := response.read(CHUNK):
@@ -218,7 +220,7 @@ def _read_tag(partial: Path) -> str:
 
 
 def _write_tag(partial: Path, tag: str) -> None:
-    """Keep a strong tag; another could not go into a request."""
+    """Keep a strong ETag; a weak one cannot be sent with a range request."""
     path = partial.with_name(partial.name + TAG)
     if tag.startswith('"') and tag.isascii() and tag.isprintable():
         path.write_text(tag, encoding="ascii")
@@ -235,7 +237,9 @@ def _inside(path: str) -> PurePosixPath:
     """Return a card's relative path; raises UserError where it leaves the task's folder."""
     relative = PurePosixPath(path)
     if relative.is_absolute() or ".." in relative.parts:
-        raise UserError(f"The card names a file outside the task's folder: {path}")
+        raise UserError(
+            f"The card names a file outside the task's folder: {path}. Correct the card."
+        )
     return relative
 
 

@@ -1,1 +1,1 @@
-"""Proof that a model is told true times."""
+"""Check that a model is given true times."""

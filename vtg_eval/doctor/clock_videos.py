@@ -1,4 +1,4 @@
-"""Clock videos: every frame shows its own number, so that what was decoded can be proven."""
+"""Clock videos: every frame shows its number, which identifies it after decoding."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import av
 import numpy as np
 import numpy.typing as npt
 
-BLOCKS = 4  # a side; their 16 bits are the frame's number
+BLOCKS = 4  # per side; the 16 blocks are the bits of the frame's number
 SIDE = 128  # px
 
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """A clock video to be: frame i has the presentation time `stamps[i] * unit` seconds."""
+    """A clock video's definition: frame i has the presentation time `stamps[i] * unit` seconds."""
 
     name: str
     stamps: tuple[int, ...]
@@ -26,12 +26,12 @@ class Clock:
 
     @property
     def times(self) -> npt.NDArray[np.float64]:
-        """When the frames are shown, seconds from the start of playing, float64 [N]."""
+        """Presentation times in seconds from the first frame, float64 [N]."""
         return np.array([float((stamp - self.stamps[0]) * self.unit) for stamp in self.stamps])
 
 
 def clocks() -> tuple[Clock, ...]:
-    """Return the kinds of files whose times get lost on the way in practice."""
+    """Return kinds of files whose times are often read wrongly."""
     gaps = (33, 33, 50, 17, 120, 40, 290, 33)  # ms
     return (
         Clock("24 fps", tuple(range(240)), Fraction(1, 24)),

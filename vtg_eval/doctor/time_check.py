@@ -1,7 +1,7 @@
-"""Proof that a model is told true times: clock videos through decoder, adapter and processor.
+"""Check that a model is given true times: clock videos through decoder, adapter and processor.
 
-No weights are read. The model's own processor is called as the engines call it, and what it says
-about time is read back from its output: the stamps in the prompt, or the seconds per grid step.
+No weights are read. The model's processor is called as the engines call it, and the times are read
+from its output: the time stamps in the prompt, or the seconds per grid step.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ from vtg_eval.video.frames import Frames
 PAIR = 2
 STAMP = re.compile(r"<(\d+(?:\.\d+)?) seconds>")
 STAMP_RESOLUTION = 0.05  # half of the last decimal
-# rounding of the comparison itself, far below any resolution
+# rounding error of the comparison, far below any resolution
 SLACK = 1e-4
 
 Times = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """What a processor's output says: seconds, one for each pair of frames.
+class EncodedTimes:
+    """The times in a processor's output: seconds, one for each pair of frames.
 
-    resolution: by how much the encoding itself may be off. pair_start: whether a time stands
-    for a pair's first frame (a grid) and not for its middle (a stamp).
+    resolution: the rounding error of the encoding. pair_start: whether a time is that of a pair's
+    first frame (a grid) and not of its middle (a stamp).
     """
 
     times: Times
@@ -52,8 +52,8 @@ class Told:
 class Finding:
     """One clock video's result. Errors are the largest ones, in seconds.
 
-    decoded: pictures against the times that came with them. told: what the model is told
-    against the pictures' true times. recorded: the adapter's `model_times` against it.
+    decoded: the decoder's times against the true times of the pictures. told: the times in the
+    processor's output against the true times. recorded: those against the adapter's `model_times`.
     """
 
     clock: str
@@ -65,7 +65,7 @@ class Finding:
 
     @property
     def true(self) -> bool:
-        """Whether all three are within what they may be."""
+        """Whether all three errors are within their limits."""
         within = self.told <= self.resolution + SLACK
         return within and self.decoded <= SLACK * 10 and self.recorded <= SLACK
 
@@ -78,51 +78,58 @@ def examine(
     Raises UserError where the checkpoint has no processor or encodes time in an unknown way.
     """
     if checkpoint.path is None or not adapter.needs_frames:
-        raise UserError(f"{checkpoint.reference} is told no times, so there is nothing to prove.")
+        raise UserError(
+            f"{checkpoint.reference} is given no times, so there is nothing to check. Name a "
+            "checkpoint that reads frames."
+        )
     build = _builder(checkpoint.path)
     config = checkpoint.config or {}
     with tempfile.TemporaryDirectory(prefix="vtg-eval-doctor-") as name:
         folder = Path(name)
         requests = RequestBuilder(adapter, decoder, folder / "frames")
         context = SampleContext(protocol, no_subtitles)
-        found = []
+        findings = []
         for clock in clocks():
             frames = requests.frames(write(clock, folder), (), protocol.frames)
             request = requests.request(_sample(clock), frames, context)
             text, tensors = build(request)
-            found.append(_compare(clock, frames, request, _read(text, tensors, config)))
-    return tuple(found)
+            findings.append(_compare(clock, frames, request, _read(text, tensors, config)))
+    return tuple(findings)
 
 
-def _compare(clock: Clock, frames: Frames, request: Request, told: Told) -> Finding:
+def _compare(clock: Clock, frames: Frames, request: Request, encoded: EncodedTimes) -> Finding:
     true = np.array([clock.times[number_in(picture)] for picture in frames.array])
     paired = true.reshape(-1, PAIR)
-    wanted = paired[:, 0] if told.pair_start else paired.mean(axis=1)
-    if len(told.times) != len(wanted):
+    expected = paired[:, 0] if encoded.pair_start else paired.mean(axis=1)
+    if len(encoded.times) != len(expected):
         raise UserError(
-            f"The processor tells {len(told.times)} times for {len(wanted)} pairs of frames."
+            f"The processor gives {len(encoded.times)} times for {len(expected)} pairs of frames: "
+            "its way of encoding time is not supported."
         )
     return Finding(
         clock=clock.name,
         frames=len(true),
         decoded=_largest(frames.times - true),
-        told=_largest(told.times - wanted),
-        recorded=_largest(told.times - np.array(request.model_times)),
-        resolution=told.resolution,
+        told=_largest(encoded.times - expected),
+        recorded=_largest(encoded.times - np.array(request.model_times)),
+        resolution=encoded.resolution,
     )
 
 
-def _read(text: str, tensors: Mapping[str, Any], config: Mapping[str, Any]) -> Told:
+def _read(text: str, tensors: Mapping[str, Any], config: Mapping[str, Any]) -> EncodedTimes:
     """Read the times out of a processor's output."""
     grid, step = tensors.get("video_grid_thw"), tensors.get("second_per_grid_ts")
     if grid is not None and step is not None:
         unit = 1 / float((config.get("vision_config") or {}).get("tokens_per_second", 2))
-        places = np.floor(np.arange(int(grid[0, 0])) * float(step[0]) / unit)
-        return Told(places * unit, unit, pair_start=True)
+        steps = np.floor(np.arange(int(grid[0, 0])) * float(step[0]) / unit)
+        return EncodedTimes(steps * unit, unit, pair_start=True)
     stamps = np.array([float(stamp) for stamp in STAMP.findall(text)])
     if len(stamps):
-        return Told(stamps, STAMP_RESOLUTION, pair_start=False)
-    raise UserError("The checkpoint's processor says nothing about time that could be read back.")
+        return EncodedTimes(stamps, STAMP_RESOLUTION, pair_start=False)
+    raise UserError(
+        "No times can be read from the output of the checkpoint's processor: its way of encoding "
+        "time is not supported."
+    )
 
 
 def _builder(path: Path) -> Any:
@@ -136,13 +143,15 @@ def _builder(path: Path) -> Any:
     logging.set_verbosity_error()
     try:
         processor = AutoProcessor.from_pretrained(path)
-    except Exception as exc:  # whatever broken files make the loaders raise
-        raise UserError(f"{path}: its processor cannot be loaded: {exc}") from exc
+    except Exception as exc:  # broken files may make the loaders raise anything
+        raise UserError(
+            f"{path}: its processor cannot be loaded: {exc}. Fetch the checkpoint again."
+        ) from exc
     builder = InputBuilder(processor)
 
     def build(request: Request) -> tuple[str, Mapping[str, Any]]:
-        made = builder.build(request)
-        return processor.tokenizer.decode(made.ids), made.tensors
+        inputs = builder.build(request)
+        return processor.tokenizer.decode(inputs.ids), inputs.tensors
 
     return build
 

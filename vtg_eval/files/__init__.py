@@ -1,1 +1,1 @@
-"""Files and folders: JSON, TOML, digests, files written whole, one folder for one piece of work."""
+"""Files and folders: JSON, TOML, digests, atomic writes, folders with an owner."""

@@ -13,17 +13,17 @@ from secrets import token_hex
 from vtg_eval.errors import UserError
 
 SUFFIX = ".part"
-STALE = 3600.0  # age in seconds from which a partial file was left by a process that died
+STALE = 3600.0  # seconds after which a partial file counts as left by a dead process
 
 
 @contextmanager
 def atomic_path(path: Path, sync: bool = True) -> Iterator[Path]:
-    """Yield a temporary path for a file or folder that takes the place of `path` at the end.
+    """Yield a temporary path for a file or folder that replaces `path` at the end.
 
     Its name is unique in the same folder, so several threads and processes may write one path: the
     last one wins. A pipe or device is yielded as it is. sync: bring all to the disk (fsync) first;
-    not needed where whoever reads checks the content. Raises OSError; then, as after any exception
-    in the block, `path` is what it was.
+    not needed where readers check the content. Raises OSError; then, as after any exception in the
+    block, `path` is unchanged.
     """
     if path.exists() and not (path.is_file() or path.is_dir()):
         yield path
@@ -52,20 +52,20 @@ def write_text(path: Path, text: str) -> None:
 
 @contextmanager
 def explained(path: Path) -> Iterator[None]:
-    """Turn an OSError from writing `path` into UserError that says what to do."""
+    """Turn an OSError from writing `path` into a UserError with a remedy."""
     try:
         yield
     except OSError as exc:
         raise UserError(
-            f"{path} cannot be written: {exc.strerror or exc}. What is done so far is kept; mend "
+            f"{path} cannot be written: {exc.strerror or exc}. Finished work is kept; correct "
             "that, then run the same command again."
         ) from exc
 
 
 def sync_to_disk(path: Path) -> None:
-    """Wait until a file, or a folder with all that is in it, is on the disk; raises OSError."""
-    for each in (path, *path.rglob("*")):
-        descriptor = os.open(each, os.O_RDONLY)
+    """Wait until a file, or a folder with its content, is on the disk; raises OSError."""
+    for entry in (path, *path.rglob("*")):
+        descriptor = os.open(entry, os.O_RDONLY)
         try:
             os.fsync(descriptor)
         finally:
@@ -73,12 +73,12 @@ def sync_to_disk(path: Path) -> None:
 
 
 def is_partial(name: str) -> bool:
-    """Tell whether a name is that of something that was not written to its end."""
+    """Tell whether a name is that of a temporary path, not written to its end."""
     return name.endswith(SUFFIX)
 
 
 def remove_stale(folder: Path) -> None:
-    """Remove the temporary paths in a folder whose processes died."""
+    """Remove a folder's temporary paths whose processes are dead."""
     for path in folder.glob(f".*{SUFFIX}"):
         with suppress(OSError):  # another process was faster
             if time.time() - path.stat().st_mtime > STALE:

@@ -1,4 +1,4 @@
-"""Digests: sha256 of text, of data and of sets of samples, and what differs between two data."""
+"""Digests: sha256 of text, data and sets of samples; differences between two JSON objects."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def subset_digest(ids: Iterable[str]) -> str:
 
 
 def canonical(value: Any) -> str:
-    """JSON with sorted keys and no spare white space: equal values give equal text.
+    """JSON with sorted keys and no extra white space: equal values give equal text.
 
-    Dataclasses are written as `asdict` has them, but without its copies.
+    Dataclasses are written as by `asdict`, but without its copies.
     """
     return ENCODER.encode(value)
 
@@ -40,7 +40,7 @@ def _names(kind: type) -> tuple[str, ...]:
     return tuple(sorted(field.name for field in fields(kind)))
 
 
-ENCODER = json.JSONEncoder(  # the check for circles takes a third of the time: these are trees
+ENCODER = json.JSONEncoder(  # trees have no circles, and the check takes a third of the time
     sort_keys=True, separators=(",", ":"), default=_fields, check_circular=False
 )
 

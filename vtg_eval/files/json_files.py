@@ -1,4 +1,4 @@
-"""JSON files: read as an object, written whole or not at all, without NaN and infinity."""
+"""JSON files: read as an object, written atomically, without NaN and infinity."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def finite_metrics(metrics: Mapping[str, float]) -> Metrics:
 def read_object(path: Path, remedy: str) -> dict[str, Any]:
     """Return the JSON object in a file, empty where there is no such file.
 
-    remedy: what the user is told to do about a file that cannot be read. Raises UserError.
+    remedy: a sentence on what to do about a file that cannot be read. Raises UserError.
     """
     if not path.exists():
         return {}
@@ -47,7 +47,7 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
 
 
 def plain_json(value: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a JSON object as it is once it was written to a file and read back."""
+    """Return a JSON object as if written to a file and read back."""
     plain: dict[str, Any] = json.loads(json.dumps(value))
     return plain
 

@@ -1,6 +1,6 @@
 """A folder that belongs to one piece of work, and to one process at a time.
 
-Whose it is stands in its owner record: a file of its own, written before all others.
+Its owner record, a file that is written before all others, identifies the work.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ class FolderInUse(UserError):
 
 @contextmanager
 def lock_folder(record: Path, kind: str, others: Collection[str] = ()) -> Iterator[None]:
-    """Make the folder that `record` stands in and hold it for this process alone.
+    """Make the folder of `record` and lock it for this process alone.
 
-    kind, others: as `refuse_strangers` has them. The lock is the kernel's (flock), so a process
-    that is killed leaves none. Raises FolderInUse where another process holds the folder, and
-    UserError where it cannot be made or holds something else.
+    kind, others: as for `refuse_strangers`. The lock is the kernel's (flock), so a killed
+    process leaves none. Raises FolderInUse where another process has the lock, and UserError where
+    the folder cannot be made or contains other files.
     """
     folder = record.parent
     try:
@@ -59,31 +59,31 @@ def _lock(lock: int, folder: Path) -> None:
 
 
 def refuse_strangers(record: Path, kind: str, others: Collection[str] = ()) -> None:
-    """Raise UserError where a folder without its owner record holds something else.
+    """Raise UserError where a folder without an owner record contains other files.
 
-    kind: what the folder is, in words. others: names that may stand in it before its record does.
-    What a killed process leaves (lock, partial files) may, too.
+    kind: the folder's kind, for the message. others: names that may exist before the record. So may
+    the lock and partial files, which a killed process leaves.
     """
     names = {entry.name for entry in record.parent.iterdir() if not is_partial(entry.name)}
     strangers = names - {LOCK, *others}
-    # asked last: another process may have written the record, then other files, meanwhile
+    # checked last: meanwhile another process may have written the record and other files
     if strangers and not record.exists():
         raise UserError(f"{record.parent} is no {kind}, but holds {min(strangers)}. {REMEDY}")
 
 
 def check_owner(record: Path, metadata: Mapping[str, Any]) -> None:
-    """Write the owner record of a new folder; raise UserError where it is another work's."""
+    """Write the owner record of a new folder; raise UserError where the existing one differs."""
     if record.is_file():
         require_same(record.parent, read_object(record, REMEDY), metadata)
     else:
         write_json(record, metadata)
 
 
-def require_same(place: Path | str, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    """Raise UserError that names each difference between what `place` is of and what is asked."""
+def require_same(owner: Path | str, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Raise UserError that names each difference in the settings of a folder or stage."""
     changed = differences(before, plain_json(now))
     if changed:
         raise UserError(
-            f"{place} was begun with other settings: {', '.join(changed)}. {REMEDY[:-1]}, or go "
+            f"{owner} was begun with other settings: {', '.join(changed)}. {REMEDY[:-1]}, or go "
             "back to the settings and data that it was begun with."
         )

@@ -1,7 +1,7 @@
-"""TOML files read into dataclasses: the dataclass is the schema, and what does not fit is named.
+"""TOML files read into dataclasses: the dataclass is the schema, errors name the key.
 
-A field's annotation is what its value must be; a range stands there as
-`Annotated[int, msgspec.Meta(ge=1)]`. Unknown keys, NaN and infinity are refused.
+A field's annotation is its type; a range is written as `Annotated[int, msgspec.Meta(ge=1)]`.
+Unknown keys, NaN and infinity are refused.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from typing import (
 from vtg_eval.errors import UserError, suggestion
 
 T = TypeVar("T")
-WORDS = {int: "a whole number", float: "a finite number", str: "text", bool: "true or false"}
+KIND_NAMES = {int: "a whole number", float: "a finite number", str: "text", bool: "true or false"}
 LIMITS = {"ge": "of at least", "gt": "above", "le": "at most", "lt": "below"}
 LONGEST = 60  # characters of a value in a message
 
 
 class _Value(NamedTuple):
-    """A value, its key in full and the annotation of its field."""
+    """A value, its full key and the annotation of its field."""
 
     key: str
     value: Any
@@ -52,45 +52,45 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise UserError(f"{path}: its values are nested too deeply.") from exc
 
 
-def load_toml(path: Path, what: str, make: Callable[[dict[str, Any]], T]) -> T:
-    """Return what `make` makes of a file's tables.
+def load_toml(path: Path, kind: str, make: Callable[[dict[str, Any]], T]) -> T:
+    """Return the object that `make` builds from a file's tables.
 
-    what: as messages call it, "a recipe". Raises UserError that names the file, with what `make`
-    says of the key and its value.
+    kind: the object's name in messages, "a recipe". Raises UserError that names the file, the key
+    and its value.
     """
     table = read_toml(path)
     try:
         return make(table)
     except UserError as exc:
-        raise UserError(f"{path}: not {what}: {exc}") from exc
+        raise UserError(f"{path}: not {kind}: {exc}") from exc
 
 
 def converted(value: Any, kind: type[T], key: str = "") -> T:
     """Return a table of TOML or JSON as a dataclass, with the dataclasses that it holds.
 
-    kind: the dataclass, or a dict of such. key: where the table stands in its file. Raises
-    UserError that names the key in full, the value and what it must be.
+    kind: the dataclass, or a dict of such. key: of the table in its file. Raises UserError that
+    names the full key, the value and the type it must have.
     """
-    import msgspec  # here: commands that convert nothing start a tenth sooner without it
+    import msgspec  # imported here: commands that convert nothing start a tenth faster
 
     values = list(_values(value, kind, key))
-    for each in values:
-        _refuse_unknown_keys(each)
-        if isinstance(each.value, float) and not math.isfinite(each.value):
-            raise _mistake(each)
+    for item in values:
+        _refuse_unknown_keys(item)
+        if isinstance(item.value, float) and not math.isfinite(item.value):
+            raise _mistake(item)
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as exc:
-        for each in values:
+        for item in values:
             try:
-                msgspec.convert(each.value, each.hint)
+                msgspec.convert(item.value, item.hint)
             except msgspec.ValidationError:
-                raise _mistake(each) from exc
+                raise _mistake(item) from exc
         raise
 
 
 def _values(value: Any, hint: Any, key: str) -> Iterator[_Value]:
-    """Yield all that a value holds, as far as the annotations say, then the value itself."""
+    """Yield all annotated values within a value, then the value itself."""
     kind, prefix = _required(hint), f"{key}." if key else ""
     if _is_table(value, kind):
         for name in (name for name in value if name in _hints(kind)):
@@ -129,33 +129,33 @@ def _refuse_unknown_keys(table: _Value) -> None:
             raise UserError(f'there is no key "{key}". {suggestion(name, _hints(kind))}')
 
 
-def _mistake(wrong: _Value) -> UserError:
-    """Return what to tell of a value that does not fit, while all that it holds does."""
-    kind = _required(wrong.hint)
-    if _is_table(wrong.value, kind):
-        missing = next(f.name for f in fields(kind) if _needed(f) and f.name not in wrong.value)
-        key = f"{wrong.key}.{missing}" if wrong.key else missing
+def _mistake(item: _Value) -> UserError:
+    """Return the error of a value that does not fit its annotation, while its parts do."""
+    kind = _required(item.hint)
+    if _is_table(item.value, kind):
+        missing = next(f.name for f in fields(kind) if _needed(f) and f.name not in item.value)
+        key = f"{item.key}.{missing}" if item.key else missing
         return UserError(f'the key "{key}" is missing')
-    return UserError(f"{wrong.key} is {_shown(wrong.value)}; it must be {_wanted(kind)}")
+    return UserError(f"{item.key} is {_shown(item.value)}; it must be {_requirement(kind)}")
 
 
 def _needed(field: Field[Any]) -> bool:
     return field.default is MISSING and field.default_factory is MISSING
 
 
-def _wanted(hint: Any) -> str:
-    """Return in words what a value must be."""
+def _requirement(hint: Any) -> str:
+    """Return the text of what a value must be."""
     origin, args = get_origin(hint), get_args(hint)
     if origin is Annotated:
         kind, meta = args
-        limits = {words: getattr(meta, name) for name, words in LIMITS.items()}
-        shown = [f"{words} {limit:g}" for words, limit in limits.items() if limit is not None]
-        return f"{WORDS[kind]} {' and '.join(shown)}"
+        limits = {text: getattr(meta, name) for name, text in LIMITS.items()}
+        shown = [f"{text} {limit:g}" for text, limit in limits.items() if limit is not None]
+        return f"{KIND_NAMES[kind]} {' and '.join(shown)}"
     if origin is Literal:
         return f"one of {', '.join(args)}"
     if origin is tuple:
         return "a list" if Ellipsis in args else f"a list of {len(args)}"
-    return WORDS.get(hint, "a table")
+    return KIND_NAMES.get(hint, "a table")
 
 
 def _shown(value: Any) -> str:

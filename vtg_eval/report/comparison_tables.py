@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from vtg_eval.comparison.changed_samples import ChangedSample, Said
-from vtg_eval.comparison.compare import Comparison, MetricEstimate, MetricRow, RunFacts
+from vtg_eval.comparison.changed_samples import AnswerSummary, ChangedSample
+from vtg_eval.comparison.compare import Comparison, MetricEstimate, MetricRow, RunSummary
 from vtg_eval.comparison.sample_size import SampleSizePlan
 from vtg_eval.report.tables import NOTHING, SHOWN_GROUPS, cell, text_table
 
@@ -29,7 +29,7 @@ def comparison_report(comparison: Comparison) -> str:
 def difference_table(comparison: Comparison) -> str:
     """Return one row for each metric: both figures, difference, p-values, wins and losses."""
     title = f"{comparison.task} {comparison.split}"
-    headers = [title, "A", "B", "B - A", "p", "p (Holm)", "detectable", *WINS]
+    headers = [title, "A", "B", "B - A", "p", "p (Holm)", "MDE", *WINS]
     return text_table(headers, [_metric_cells(row) for row in comparison.metrics])
 
 
@@ -47,7 +47,7 @@ def group_difference_table(comparison: Comparison) -> str:
 
 
 def changed_table(comparison: Comparison) -> str:
-    """Return the samples that changed most, with the answers of both runs."""
+    """Return the samples that changed most, with both runs' answers."""
     annotated = any(row.truth for row in comparison.changed)
     headers = [f"{comparison.metric} changed most", "A", "B", "answer A", "answer B"]
     headers += ["truth", "query"] if annotated else []
@@ -56,7 +56,7 @@ def changed_table(comparison: Comparison) -> str:
 
 
 def plan_table(plan: SampleSizePlan) -> str:
-    """Return the detectable effect at this and other sizes, and the size that each effect needs."""
+    """Return the minimum detectable effect of this and other sizes, and what each effect needs."""
     rows = [
         [
             row.metric,
@@ -72,7 +72,7 @@ def plan_table(plan: SampleSizePlan) -> str:
         plan.title,
         "samples (videos)",
         "standard error",
-        "detectable",
+        "MDE",
         *(f"with {samples}" for samples in plan.samples),
         *(f"for {effect:g} points" for effect in plan.effects),
     ]
@@ -84,14 +84,14 @@ def _head(comparison: Comparison) -> Iterator[str]:
     yield f"B: {_run(comparison.second)}"
 
 
-def _run(run: RunFacts) -> str:
+def _run(run: RunSummary) -> str:
     return f"{run.model}, {run.protocol}, {run.samples} samples ({run.name})"
 
 
 def _legend(comparison: Comparison) -> str:
     return (
         f"{comparison.samples} samples on {comparison.videos} videos; percent, 95 % intervals over "
-        "videos; detectable: the smallest true difference detected with a power of 80 %"
+        "videos; MDE: minimum detectable effect, the smallest true difference found with 80 % power"
     )
 
 
@@ -122,7 +122,7 @@ def _changed_cells(row: ChangedSample) -> list[str]:
     return [_short(row.id), *figures, *answers, _short(row.query)]
 
 
-def _answer(answer: Said | None) -> str:
+def _answer(answer: AnswerSummary | None) -> str:
     if answer is None:
         return NOTHING
     spans = [" to ".join(cell(time) for time in span) for span in answer.spans]

@@ -1,1 +1,1 @@
-"""One run: plan, schedule, journal, manifest, score."""
+"""One run: setup, plan, requests, inference, journal, manifest, results."""

@@ -1,4 +1,4 @@
-"""What a run will take, from annotations alone: no video is opened, no engine started."""
+"""The cost of a run, from annotations alone: no video is opened, no engine started."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from vtg_eval.run.plan import Plan, VideoJob
 from vtg_eval.video.frames import VideoInfo
 from vtg_eval.video.sampling import PAIR, choose
 
-# the annotations do not say how large a video is: a usual one, which most frame budgets shrink
+# assumed size of all videos, which annotations do not have; most frame budgets reduce it
 HEIGHT, WIDTH, FPS = 720, 1280, 30.0
 UNKNOWN_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class RunEstimate:
-    """What is left of a run. Frames are exact where durations are annotated, the rest a bound.
+    """The remaining cost of a run. Frames are exact where durations are annotated, else for 60 s.
 
     `tokens` are the visual tokens of all prompts together, at most; `disk` bytes of decoded
     frames for videos of 1280 x 720 px.
@@ -33,7 +33,7 @@ class RunEstimate:
 
 
 def estimate(plan: Plan, adapter: Adapter, rule: FrameRule) -> RunEstimate:
-    """Estimate what the plan's jobs take."""
+    """Estimate the cost of the plan's jobs."""
     samples = sum(len(job.samples) for job in plan.jobs)
     if not adapter.needs_frames:
         return RunEstimate(samples, len(plan.jobs), 0, 0, 0)

@@ -1,4 +1,4 @@
-"""A run read back from its folder, and scored again: without model or videos."""
+"""A run read from its folder and rescored, without model or videos."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from vtg_eval.types import Prediction, Sample
 
 @dataclass(frozen=True, slots=True)
 class FinishedRun:
-    """A run as its folder has it: `samples` are those it asked, `root` is their data root."""
+    """A run read from its folder: `samples` are those of the run, `root` is their data root."""
 
     manifest: Manifest
     spec: RunSpec
@@ -35,18 +35,18 @@ class FinishedRun:
 
     @property
     def answers(self) -> list[Prediction]:
-        """What the run answered, in the order of the samples; those without a record lack."""
+        """The run's answers in the order of the samples, without those that have no record."""
         return [prediction(self.records[s.id]) for s in self.samples if s.id in self.records]
 
     def results(self, protocols: Iterable[Protocol]) -> TaskResults:
-        """Score it; `protocols` are those of `scores_across_protocols`."""
+        """Score the run; `protocols` are those of `scores_across_protocols`."""
         return make_results(
             self.spec, self.subset, self.task, self.root, self.samples, self.records, protocols
         )
 
 
 class SplitCache:
-    """The splits that several runs were asked, each read once."""
+    """The splits of several runs, each read once."""
 
     def __init__(self) -> None:
         self._samples: dict[tuple[str, Path, str], tuple[Sample, ...]] = {}
@@ -86,8 +86,7 @@ def finished_run(
     """Read the run in the folder at `path`, under its own protocol or another one.
 
     root: the data root, for the annotations; times: as for `read_journal`. Raises UserError
-    where the folder holds no run, and where the annotations are not those that the run was asked
-    about.
+    where the folder holds no run, and where the annotations are not those of the run.
     """
     folder = RunFolder(path)
     manifest = folder.manifest()
@@ -95,25 +94,27 @@ def finished_run(
     task = registry.task(spec.task)
     if protocol is not None:
         spec = replace(spec, protocol=registry.protocol_for(task.card, protocol, spec.split))
-    where = data_root(task, root)
-    samples = splits.samples(task, where, spec.split)
-    asked = without(samples[: subset.limit], subset.missing_videos)
-    same = splits.digest(task, where, spec.split) == spec.annotations
-    if not same or subset_digest(sample.id for sample in asked) != subset.digest:
+    root = data_root(task, root)
+    split = splits.samples(task, root, spec.split)
+    samples = without(split[: subset.limit], subset.missing_videos)
+    same = splits.digest(task, root, spec.split) == spec.annotations
+    if not same or subset_digest(sample.id for sample in samples) != subset.digest:
         raise UserError(
-            f"The annotations of {spec.task} in {where} are not those that {path} was asked about."
+            f"The annotations of {spec.task} in {root} are not those of the run {path}. "
+            "Name the right ones by --data-root."
         )
     records = read_journal(folder.journal_file, times)
-    return FinishedRun(manifest, spec, subset, task, where, asked, records)
+    return FinishedRun(manifest, spec, subset, task, root, samples, records)
 
 
 def _spec(path: Path, manifest: Manifest) -> tuple[RunSpec, Subset]:
     if manifest.subset is None:
-        raise UserError(f"{path} was never begun: run its command again.")
+        raise UserError(f"{path} has no plan yet: run its command again.")
     try:
         spec = RunSpec.from_json(manifest.spec)
     except UserError as exc:
         raise UserError(
-            f"{path} was made by another version of vtg-eval; this one cannot score it: {exc}"
+            f"{path} was made by another version of vtg-eval; this one cannot score it: {exc}. "
+            "Score it with that version, or run it again in a new folder."
         ) from exc
     return spec, manifest.subset

@@ -1,4 +1,4 @@
-"""A run's folder: its files, whose run it is, and who works in it."""
+"""A run's folder: its files, its manifest and its lock."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from vtg_eval.run.spec import RunSpec
 
 
 class RunFolder:
-    """The folder at `path`; it need not exist before `lock`."""
+    """The folder at `path`; `lock` makes it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -27,16 +27,20 @@ class RunFolder:
         try:
             return Manifest.from_json(json.loads(self.manifest_file.read_text(encoding="utf-8")))
         except FileNotFoundError as exc:
-            raise UserError(f"{self.path} is not a run folder: it has no manifest.json.") from exc
+            raise UserError(
+                f"{self.path} is not a run folder: it has no manifest.json. Name another."
+            ) from exc
         except (OSError, ValueError, KeyError, TypeError) as exc:
-            raise UserError(f"{self.manifest_file} cannot be read: {exc!r}.") from exc
+            raise UserError(
+                f"{self.manifest_file} cannot be read: {exc!r}. Start the run in another folder."
+            ) from exc
 
     @contextmanager
     def lock(self, spec: RunSpec) -> Iterator[Manifest]:
-        """Hold the folder for this process alone; yield its manifest, a new one in a new folder.
+        """Lock the folder for this process; yield its manifest, a new one in a new folder.
 
-        Raises UserError where another process is at work in it, and where it holds something
-        else or the run of another spec: then the message names what differs.
+        Raises UserError where another process has the lock, where the folder holds other files, and
+        where its run has another spec: then the message names the differences.
         """
         with lock_folder(self.manifest_file, "run folder"):
             if not self.manifest_file.exists():

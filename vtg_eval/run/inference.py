@@ -1,4 +1,4 @@
-"""The engine of a run, and asking it: until all is answered or someone stops it."""
+"""Inference: the engine of a run and its requests, until all are answered or it is stopped."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ERROR_FILE = "engine-error.txt"
 
 
 class EngineCache:
-    """Starts the engine for a rule of generation; another rule needs another engine."""
+    """Keeps the running engine; another generation rule starts another engine."""
 
     def __init__(self, registry: Registry, model: Model, options: EngineOptions) -> None:
         self._registry = registry
@@ -49,30 +49,29 @@ class EngineCache:
             engine.close()
 
 
-def ask(
+def run_inference(
     stream: RequestStream,
     start: Callable[[], Engine],
     keep: Callable[[Record], None],
     folder: Path,
 ) -> None:
-    """Ask all of the feed and `keep` each record as it comes.
+    """Send all requests of the stream to the engine and `keep` each record at once.
 
-    The engine is started with the first request, so it is not where there is none. Raises
-    UserError where the run cannot go on: then what is kept stays, and the engine's own words
-    are in `folder`.
+    The engine is started only where there is a request. Raises UserError where the run cannot go
+    on: the records so far stay, and the engine's traceback is in `folder`.
     """
     first = next(stream, None)
     for record in stream.take_failed():
         keep(record)
     if first is not None:
-        _converse(chain([first], stream), stream, start, keep, folder)
+        _generate(chain([first], stream), stream, start, keep, folder)
     if stream.fatal is not None:
         raise stream.fatal
     for record in chain(stream.take_failed(), stream.unanswered()):
         keep(record)
 
 
-def _converse(
+def _generate(
     requests: Iterator[Request],
     stream: RequestStream,
     start: Callable[[], Engine],
@@ -97,7 +96,7 @@ def _converse(
 
 @contextmanager
 def terminable() -> Iterator[None]:
-    """Let SIGTERM end a run as Ctrl-C does."""
+    """Let SIGTERM stop a run as Ctrl-C does."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -113,5 +112,5 @@ def terminable() -> Iterator[None]:
 
 
 def warn(line: str) -> None:
-    """Tell the user something that does not stop the run."""
+    """Print a line to standard error; the run goes on."""
     print(f"vtg-eval: {line}", file=sys.stderr)

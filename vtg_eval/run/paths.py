@@ -1,4 +1,4 @@
-"""Where things are: benchmarks, the cache, runs."""
+"""Default folders: benchmarks, the cache, runs."""
 
 from __future__ import annotations
 
@@ -16,24 +16,25 @@ RUNS_FOLDER = Path("runs")
 
 def cache_folder() -> Path:
     """Return $VTG_EVAL_CACHE, else vtg-eval in the user's cache folder."""
-    own = os.environ.get(CACHE_VARIABLE)
-    if own:
-        return Path(own)
+    folder = os.environ.get(CACHE_VARIABLE)
+    if folder:
+        return Path(folder)
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "vtg-eval"
 
 
-def data_root(task: Task, given: Path | None) -> Path:
-    """Return the data root for a task: `given`, else $VTG_EVAL_DATA, else ./data.
+def data_root(task: Task, root: Path | None) -> Path:
+    """Return the data root for a task: `root`, else $VTG_EVAL_DATA, else ./data.
 
-    A benchmark that is generated goes to the cache folder where neither is given. Raises
-    UserError for a root that is named and is not there.
+    A generated benchmark goes to the cache folder where neither is set. Raises UserError for a root
+    that is set and is not a folder.
     """
-    named = given or (Path(os.environ[DATA_VARIABLE]) if os.environ.get(DATA_VARIABLE) else None)
-    if named is not None:
-        if not named.is_dir():
-            raise UserError(f"The data root {named} is not a folder. Name another by --data-root.")
-        return named
+    if root is None and os.environ.get(DATA_VARIABLE):
+        root = Path(os.environ[DATA_VARIABLE])
+    if root is not None:
+        if not root.is_dir():
+            raise UserError(f"The data root {root} is not a folder. Name another by --data-root.")
+        return root
     if type(task).prepare is Task.prepare:
         return DATA_FOLDER
     root = cache_folder() / "data"

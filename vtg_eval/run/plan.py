@@ -1,4 +1,4 @@
-"""The plan: which samples are asked, video by video, heaviest first."""
+"""The plan: the samples to run, video by video, longest first."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from vtg_eval.types import Sample, Span
 
 @dataclass(frozen=True, slots=True)
 class VideoJob:
-    """One video and the samples that ask about it, to be asked one after the other.
+    """One video and its samples, which run one after the other.
 
     `clips` are the parts that all these samples show, as in `Sample`.
     """
@@ -27,7 +27,7 @@ class VideoJob:
 
     @property
     def duration(self) -> float:
-        """The annotated length in seconds; infinite where unknown, so that it comes early."""
+        """The annotated length in seconds; infinite where unknown: such videos come first."""
         return max(
             (s.duration for s in self.samples if s.duration is not None), default=float("inf")
         )
@@ -35,7 +35,7 @@ class VideoJob:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`samples` are all that the run asks, in the annotation's order; `jobs` what is left to do."""
+    """`samples` are all of the run, in annotation order; `jobs` those still without an answer."""
 
     samples: tuple[Sample, ...]
     subset: Subset
@@ -56,19 +56,22 @@ def make_plan(
 
     Raises UserError where videos are missing and `allow_subset` is not set.
     """
-    asked = tuple(samples[:limit])
-    missing = missing_videos(task, root, asked) if needs_videos else {}
+    selected = tuple(samples[:limit])
+    missing = missing_videos(task, root, selected) if needs_videos else {}
     if missing and not allow_subset:
         name = task.card.name
         raise UserError(
-            f"{name}: {len(missing)} of {len({s.video for s in asked})} videos are missing, "
+            f"{name}: {len(missing)} of {len({s.video for s in selected})} videos are missing, "
             f"the first at {next(iter(missing.values()))}.\n"
             f"`vtg-eval data check {name}` lists them; --allow-subset scores the samples of the "
             "others only."
         )
-    kept = without(asked, missing)
+    kept = without(selected, missing)
     if not kept:
-        raise UserError(f"{task.card.name}: there is nothing to ask: no video is there.")
+        raise UserError(
+            f"{task.card.name}: there is nothing to ask: all videos are missing. "
+            f"`vtg-eval data prepare {task.card.name}` shows where they belong."
+        )
     subset = Subset(
         digest=subset_digest(sample.id for sample in kept),
         size=len(kept),
@@ -80,13 +83,13 @@ def make_plan(
 
 
 def missing_videos(task: Task, root: Path, samples: Sequence[Sample]) -> dict[str, Path]:
-    """Return the videos that are not there, and where they belong."""
+    """Return the missing videos with their paths."""
     paths = {sample.video: task.video_path(root, sample.video) for sample in samples}
     return {video: path for video, path in paths.items() if not path.is_file()}
 
 
 def without(samples: Sequence[Sample], videos: Collection[str]) -> tuple[Sample, ...]:
-    """Return the samples of all but those videos."""
+    """Return the samples of all other videos."""
     return tuple(sample for sample in samples if sample.video not in videos)
 
 

@@ -1,7 +1,7 @@
-"""The feed: requests in plan order, their frames decoded ahead of the model, within bounds.
+"""Prefetch: a stream of requests in plan order, with frames decoded ahead of the model.
 
 At most `ahead` videos are decoded or waiting at any time, so memory does not grow with the
-benchmark. Nothing that goes wrong with one video or one sample ends the run.
+benchmark. A failure of one video or one sample does not end the run.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ Build = Callable[[Sample, Frames | None], Request]
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
-    """What the journal keeps of a request that is out, without its pixels.
+class _Pending:
+    """A request that was handed to the engine: its record, without pixels, and its start time.
 
-    The record stands as it is where the engine never answers.
+    The record is kept unchanged where the engine never answers.
     """
 
     record: Record
-    at: float
+    started: float
 
 
 class RequestStream:
-    """An iterator of requests over `jobs`. An engine may drain it from a thread of its own.
+    """An iterator of requests over `jobs`. An engine may read it from another thread.
 
-    `load` decodes a job's frames (None for adapters that look at none), `build` makes a sample's
-    request. What cannot be asked is collected as records: `take_failed` hands them over. An error
-    that concerns the whole run (UserError) ends the feed and stands in `fatal`.
+    `load` decodes a job's frames (None for adapters without frames), `build` makes a sample's
+    request. Samples whose request fails are collected as records for `take_failed`. An error of the
+    whole run (UserError) ends the stream and is in `fatal`.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class RequestStream:
         self._pool = ThreadPoolExecutor(count, thread_name_prefix="decode")
         self._waiting: deque[tuple[VideoJob, Future[Frames] | None]] = deque()
         self._failed: deque[Record] = deque()
-        self._asked: dict[str, _Asked] = {}
+        self._pending: dict[str, _Pending] = {}
         self._stopped = False
         self.fatal: UserError | None = None
         self._requests = self._walk()
@@ -73,18 +73,18 @@ class RequestStream:
         return next(self._requests)
 
     def close(self) -> None:
-        """Hand out no more requests and drop what was decoded ahead."""
+        """End the stream and drop frames that were decoded ahead."""
         self._stopped = True
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def answer(self, completion: Completion) -> Record:
         """Turn an engine's completion into the sample's record.
 
-        Raises UserError for a sample that is not out and for a finish that is none of an
-        engine's: the engine's fault.
+        Raises UserError for a sample without a pending request and for a finish that is not one of
+        ENGINE_FINISHES: bugs of the engine.
         """
-        asked = self._asked.pop(completion.sample_id, None)
-        if asked is None:
+        pending = self._pending.pop(completion.sample_id, None)
+        if pending is None:
             raise UserError(
                 f'The engine answered the sample "{completion.sample_id}", which it was not '
                 "asked or had answered before: a bug of the engine."
@@ -96,23 +96,23 @@ class RequestStream:
                 "the engine."
             )
         return replace(
-            asked.record,
+            pending.record,
             finish=Finish(completion.finish),
             text=completion.text,
             error=completion.error,
             prompt_tokens=completion.prompt_tokens,
             completion_tokens=completion.completion_tokens,
-            seconds=round(time.perf_counter() - asked.at, 3),
+            seconds=round(time.perf_counter() - pending.started, 3),
         )
 
     def take_failed(self) -> Iterator[Record]:
-        """Yield the records of samples that could not be asked since the last call."""
+        """Yield the records of samples whose request failed since the last call."""
         while self._failed:
             yield self._failed.popleft()
 
     def unanswered(self) -> list[Record]:
-        """Return the records of requests that the engine took and never answered."""
-        return [asked.record for asked in self._asked.values()]
+        """Return the records of requests without an answer."""
+        return [pending.record for pending in self._pending.values()]
 
     def _fill(self) -> None:
         while self._jobs and len(self._waiting) < self._ahead and not self._stopped:
@@ -130,7 +130,7 @@ class RequestStream:
                 return
             except CancelledError:  # stopped while decoding
                 return
-            except Exception as exc:  # any file may break any decoder; the run goes on
+            except Exception as exc:  # broken files may make decoders raise anything
                 finish = Finish.UNDECODABLE if isinstance(exc, VideoError) else Finish.ERROR
                 self._failed.extend(
                     Record(sample.id, job.video, finish, error=_line(exc)) for sample in job.samples
@@ -149,17 +149,16 @@ class RequestStream:
                 self.fatal = exc
                 self._stopped = True
                 return
-            except Exception as exc:  # an adapter's slip on one sample is that sample's failure
+            except Exception as exc:  # an adapter's error on one sample fails that sample only
                 self._failed.append(Record(sample.id, job.video, Finish.ERROR, error=_line(exc)))
                 continue
-            self._asked[sample.id] = _Asked(_shown(sample, request), time.perf_counter())
+            self._pending[sample.id] = _Pending(_unanswered(sample, request), time.perf_counter())
             yield request
 
 
-def _shown(sample: Sample, request: Request) -> Record:
-    """Return the record of a sample that was asked and has no answer yet."""
+def _unanswered(sample: Sample, request: Request) -> Record:
+    """Return the record of a sample whose request has no answer yet."""
     prompt = sha256(request.prompt.encode("utf-8", "surrogatepass")).hexdigest()
-    told = tuple(float(t) for t in request.model_times)
     frames = request.frames
     record = Record(
         sample.id,
@@ -167,7 +166,7 @@ def _shown(sample: Sample, request: Request) -> Record:
         Finish.ERROR,
         error="the engine gave no answer",
         prompt=prompt,
-        model_times=told,
+        model_times=tuple(float(t) for t in request.model_times),
     )
     if frames is None:
         return record

@@ -1,4 +1,4 @@
-"""Progress on standard error: a bar on a terminal, one line at each end elsewhere."""
+"""Progress on standard error: a bar on a terminal, else a line at the start and at the end."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ class Progress:
 
     def __enter__(self) -> Progress:
         if self._lines:
-            rest = f", {self._done} answered before" if self._done else ""
-            print(f"{self._label}: {self._total} samples{rest}", file=sys.stderr)
+            before = f", {self._done} answered before" if self._done else ""
+            print(f"{self._label}: {self._total} samples{before}", file=sys.stderr)
         return self
 
     def advance(self) -> None:

@@ -1,4 +1,4 @@
-"""From a sample to the request that an engine gets: the one way of evaluation and of training."""
+"""From a sample to the engine's request, the same for evaluation and training."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Subtitles = Callable[[Sample], Sequence[Cue]]
 
 @dataclass(frozen=True, slots=True)
 class SampleContext:
-    """What a sample is asked under and does not say itself.
+    """The protocol and subtitles that a sample's request needs besides the sample.
 
     subtitles: returns a sample's cues, as `Task.subtitles` does; called only where the protocol
     shows them.
@@ -49,7 +49,7 @@ class RequestBuilder:
     def frames(self, video: Path, clips: Sequence[Span], rule: FrameRule) -> Frames:
         """Return the frames that the rule chooses, at the adapter's size.
 
-        clips: the parts that are shown, as in `Sample`. Raises VideoError.
+        clips: the parts of the video to show, as in `Sample`. Raises VideoError.
         """
 
         def size(height: int, width: int, count: int) -> tuple[int, int]:
@@ -58,7 +58,7 @@ class RequestBuilder:
         return self._store.frames(video, rule, size, clips)
 
     def request(self, sample: Sample, frames: Frames | None, context: SampleContext) -> Request:
-        """Return the adapter's request, the sample's subtitles filled in as the protocol says.
+        """Return the adapter's request, with subtitles where the protocol shows them.
 
         Raises DataError for a file of subtitles that cannot be read.
         """
@@ -71,9 +71,9 @@ class RequestBuilder:
     def stream(
         self, jobs: Sequence[VideoJob], context: Callable[[Sample], SampleContext]
     ) -> RequestStream:
-        """Return the requests for all jobs, their frames decoded ahead.
+        """Return the requests for all jobs, with frames decoded ahead.
 
-        context: returns a sample's; all samples of a job have the same rule for frames.
+        context: returns the context of a sample; all samples of a job have the same frame rule.
         """
 
         def load(job: VideoJob) -> Frames:

@@ -1,7 +1,7 @@
-"""results.json: the schema, and how a journal becomes it.
+"""results.json: its schema, and how it is made from a journal.
 
-It is a function of the answers alone: no time of day, no path, no duration is in it, so runs
-with the same answers have the same file, byte for byte, however they came by them.
+It depends on the answers alone and has no dates, paths or run times, so runs with the same
+answers have the same file, byte for byte.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ FORMAT = 3
 
 @dataclass(frozen=True, slots=True)
 class SampleResult:
-    """One sample: what counts of the answer (span in seconds, option; None: none), its worth.
+    """One sample: the span in seconds and the option that count (None: none), and its value.
 
-    value: its part of the primary metric, 0 to 1; None where it is no number.
+    value: of the primary metric, 0 to 1; None where it is not finite.
     """
 
     id: str
@@ -55,7 +55,7 @@ class SampleResult:
 
 @dataclass(frozen=True, slots=True)
 class GroupResult:
-    """The samples of one group of one grouping. `n` are those in some metric's denominator."""
+    """The samples of one group of one grouping. `n` counts those in any metric's denominator."""
 
     grouping: str
     group: str
@@ -69,9 +69,9 @@ class TaskResults:
 
     `n_expected` samples were asked, `n_scored` are in the metrics' denominator. `intervals` are
     95 %, bootstrapped over whole videos. `headline` names the metrics of the narrow table,
-    `primary` the one that stands for the whole. `floors` are blind predictors on the same samples.
-    `ceiling` is the best that the frames' times allow, None where no frame was shown.
-    `scores_across_protocols` has the same answers' metrics under every protocol of the task.
+    `primary` the main one. `floors` are blind predictors on the same samples.
+    `ceiling` is the best that the frames' times allow, None without frames.
+    `scores_across_protocols` has the metrics of these answers under every protocol of the task.
     `samples` are in the order of the annotation. `checkpoint` is empty for answers from a file.
     """
 
@@ -97,13 +97,13 @@ class TaskResults:
     format: int = FORMAT
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain JSON values. `spread` is what format 2 called `scores_across_protocols`."""
+        """Return plain JSON values; `spread` is format 2's name of `scores_across_protocols`."""
         table = asdict(self)
         return {**table, "spread": table["scores_across_protocols"]}
 
     @property
     def lost(self) -> int:
-        """Number of samples that the next run tries again."""
+        """Number of samples without an answer, which the next run tries again."""
         kinds = (Failure.UNDECODABLE, Failure.ERROR, Failure.MISSING)
         return sum(self.failures.get(kind, 0) for kind in kinds)
 
@@ -117,13 +117,13 @@ def make_results(
     records: Mapping[str, Record],
     protocols: Iterable[Protocol],
 ) -> TaskResults:
-    """Score the `samples` a run asked; a sample without a record counts as missing.
+    """Score the `samples` of a run; a sample without a record counts as missing.
 
     `protocols` are those of `scores_across_protocols`. The blind constant may need annotations
     under `root`.
     """
     answers = [prediction(records[s.id]) for s in samples if s.id in records]
-    found = answers_results(
+    results = answers_results(
         task, root, spec.split, samples, answers, spec.protocol, protocols, spec.model
     )
     quantum = spec.protocol.answer.quantum
@@ -131,7 +131,7 @@ def make_results(
     best = None
     if any(len(grid) for grid in grids.values()):
         best = finite_metrics(ceiling(task.card, spec.split, samples, grids, spec.protocol))
-    return replace(found, checkpoint=spec.checkpoint, subset=subset, ceiling=best)
+    return replace(results, checkpoint=spec.checkpoint, subset=subset, ceiling=best)
 
 
 def answers_results(
@@ -144,11 +144,11 @@ def answers_results(
     protocols: Iterable[Protocol],
     model: str,
 ) -> TaskResults:
-    """Score answers to the whole of `samples`, wherever they come from; `model` is their name."""
+    """Score answers to all of `samples`; `model` is the name of their source."""
     card = task.card
-    known = AnswerSet(samples, answers)
-    result = score_answers(card, known, protocol, split)
-    others = scores_across_protocols(card, known, protocols, split)
+    answer_set = AnswerSet(samples, answers)
+    result = score_answers(card, answer_set, protocol, split)
+    others = scores_across_protocols(card, answer_set, protocols, split)
     floors = task_floors(task, root, split, samples, protocol)
     return TaskResults(
         task=card.name,
@@ -174,7 +174,7 @@ def answers_results(
 
 
 def prediction(record: Record) -> Prediction:
-    """Return what a record means to the score. A truncated answer is read all the same."""
+    """Return a record as a prediction to score. A truncated answer keeps its text."""
     match record.finish:
         case Finish.STOP:
             return Prediction(record.id, text=record.text)
@@ -187,10 +187,10 @@ def prediction(record: Record) -> Prediction:
 
 
 def frame_grid(record: Record | None, quantum: float = 0.0) -> Floats:
-    """Return the times that an answer can be built of, float64 [T], seconds, ascending.
+    """Return the times that an answer can have, float64 [T], seconds, ascending.
 
-    They are the times of the frames shown and one step after the last (the end of what it
-    shows), each rounded to a multiple of `quantum` seconds where that is not 0.
+    They are the times of the shown frames and one step after the last (the end of that frame),
+    each rounded to a multiple of `quantum` seconds where that is not 0.
     """
     times = np.unique(record.frame_times if record else ()).astype(np.float64)
     if len(times) > 1:
@@ -200,20 +200,20 @@ def frame_grid(record: Record | None, quantum: float = 0.0) -> Floats:
 
 def by_group(result: Score) -> tuple[GroupResult, ...]:
     """Return the metrics of each group of each grouping, in alphabetical order."""
-    found: dict[Group, list[int]] = {}
+    members: dict[Group, list[int]] = {}
     counts = np.any([column.counted for column in result.table.columns.values()], axis=0)
     for row, sample in enumerate(result.samples):
         if counts[row]:
             for group in sample.groups:
-                found.setdefault(group, []).append(row)
+                members.setdefault(group, []).append(row)
     return tuple(
         GroupResult(group.grouping, group.name, len(rows), _group_metrics(result.table, rows))
-        for group, rows in sorted(found.items())
+        for group, rows in sorted(members.items())
     )
 
 
 def _group_metrics(table: Table, rows: list[int]) -> Metrics:
-    """Return each metric over those of the rows that count for it, where any does."""
+    """Return each metric that counts for any of the rows, over those rows."""
     parts = {name: column.of(rows) for name, column in table.columns.items()}
     return {name: finite(part.percent()) for name, part in parts.items() if part.counted.any()}
 
@@ -224,12 +224,12 @@ def _sample_results(result: Score) -> tuple[SampleResult, ...]:
         SampleResult(
             id=sample.id,
             video=sample.video,
-            span=None if reading.span is None else _pair(reading.span),
-            choice=reading.letters[0] if reading.letters else None,
+            span=None if parsed.span is None else _pair(parsed.span),
+            choice=parsed.letters[0] if parsed.letters else None,
             value=finite(float(value)),
-            failures=reading.kinds,
+            failures=parsed.kinds,
         )
-        for sample, reading, value in rows
+        for sample, parsed, value in rows
     )
 
 
@@ -238,7 +238,7 @@ def _pair(span: Span) -> tuple[float | None, float | None]:
 
 
 def load_results(table: Mapping[str, Any]) -> TaskResults:
-    """Read what `to_json` gave, also in the format before; raises UserError for anything else."""
+    """Read the output of `to_json`, also in format 2; raises UserError for anything else."""
     try:
         results = msgspec.convert(_upgraded(table), TaskResults)
         if results.format != FORMAT:
@@ -249,7 +249,7 @@ def load_results(table: Mapping[str, Any]) -> TaskResults:
 
 
 def _upgraded(table: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return results of format 2 as format 3 has them: a key had another name."""
+    """Return results of format 2 in format 3: a key was renamed."""
     if table.get("format") != 2:
         return table
     return {**table, "scores_across_protocols": table["spread"], "format": FORMAT}

@@ -11,7 +11,7 @@ from vtg_eval.engines.base import Engine
 from vtg_eval.files.json_files import write_json
 from vtg_eval.registry import Registry
 from vtg_eval.run.folder import RunFolder
-from vtg_eval.run.inference import EngineCache, ask, terminable, warn
+from vtg_eval.run.inference import EngineCache, run_inference, terminable, warn
 from vtg_eval.run.journal import Journal, Record, read_journal
 from vtg_eval.run.manifest import Manifest
 from vtg_eval.run.plan import Plan, make_plan
@@ -24,7 +24,7 @@ from vtg_eval.run.setup import RunOptions, RunSetup, find_model, make_setup
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a run. `results` is None where it was interrupted."""
+    """The state of a run at its end. `results` is None where it was interrupted."""
 
     folder: Path
     answered: int
@@ -33,7 +33,7 @@ class Outcome:
 
 
 class Runner:
-    """One checkpoint on any number of tasks; to be closed. The engine is started once."""
+    """Runs one checkpoint on any number of tasks, with one engine; must be closed."""
 
     def __init__(self, options: RunOptions, registry: Registry) -> None:
         self.options = options
@@ -46,7 +46,7 @@ class Runner:
         self._engines.close()
 
     def setup(self, task: str, split: str | None = None) -> RunSetup:
-        """Return the run on that task (and split, else the options') before its plan.
+        """Return the setup for a task, and split (None: that of the options).
 
         Raises UserError.
         """
@@ -54,7 +54,7 @@ class Runner:
         return make_setup(options, self.model, task, self._registry)
 
     def plan(self, setup: RunSetup, folder: Path) -> Plan:
-        """Return what is to be asked and what of it is left, given the answers in `folder`."""
+        """Return the samples of the run and those without an answer in `folder`."""
         records = read_journal(RunFolder(folder).journal_file)
         return make_plan(
             setup.task,
@@ -67,7 +67,7 @@ class Runner:
         )
 
     def run(self, setup: RunSetup, path: Path) -> Outcome:
-        """Finish the run in the folder at `path`: ask what is missing, then score.
+        """Finish the run in the folder at `path`: get missing answers, then score.
 
         Ctrl-C and SIGTERM give an outcome without results. Raises UserError where the folder
         belongs to another run or process and where the run cannot go on.
@@ -91,7 +91,7 @@ class Runner:
 
     def _answer(self, setup: RunSetup, plan: Plan, folder: RunFolder, manifest: Manifest) -> None:
         spec = setup.spec
-        left = sum(len(job.samples) for job in plan.jobs)
+        remaining = sum(len(job.samples) for job in plan.jobs)
 
         def start() -> Engine:
             engine = self._engines.engine(spec.protocol.generation)
@@ -107,7 +107,7 @@ class Runner:
             Progress(
                 f"{spec.model} on {spec.task}",
                 total=len(plan.samples),
-                done=len(plan.samples) - left,
+                done=len(plan.samples) - remaining,
                 quiet=self.options.quiet,
             ) as progress,
             closing(self._stream(setup, plan)) as stream,
@@ -118,7 +118,7 @@ class Runner:
                 self._notify("vtg_sample_answered", folder=folder.path, record=record.to_json())
                 progress.advance()
 
-            ask(stream, start, keep, folder.path)
+            run_inference(stream, start, keep, folder.path)
 
     def _stream(self, setup: RunSetup, plan: Plan) -> RequestStream:
         self.model.adapter.begin(plan.samples)
@@ -145,9 +145,9 @@ class Runner:
         answered = sum(s.id in records and records[s.id].answered for s in plan.samples)
         return Outcome(folder.path, answered, len(plan.samples))
 
-    def _notify(self, event: str, **facts: object) -> None:
-        """Call an event hook; a listener's mistake is told and does not cost the run."""
+    def _notify(self, event: str, **arguments: object) -> None:
+        """Call an event hook; an error in a plug-in is printed and does not stop the run."""
         try:
-            getattr(self._registry.hook, event)(**facts)
-        except Exception as exc:  # a third party's listener may raise anything
+            getattr(self._registry.hook, event)(**arguments)
+        except Exception as exc:  # a third-party plug-in may raise anything
             warn(f"a plug-in failed at {event}: {type(exc).__name__}: {exc}")

@@ -1,8 +1,7 @@
-"""A case: one checkpoint on one task, every name looked up and every default filled in."""
+"""A run's setup: one checkpoint on one task, with all names resolved and defaults filled in."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,7 +22,7 @@ from vtg_eval.types import OutputType, Sample
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """What the user asked for, as typed; None where the default is looked up."""
+    """The user's options as typed; None where a default applies."""
 
     model: str
     protocol: str | None = None
@@ -50,7 +49,7 @@ class Model:
 
     @property
     def name(self) -> str:
-        """The checkpoint folder's name, or the adapter's own word; no path is in it."""
+        """The checkpoint folder's name, or the adapter's name and argument; never a path."""
         path = self.checkpoint.path
         if path is not None:
             return path.resolve().name
@@ -71,7 +70,7 @@ def find_model(options: RunOptions, registry: Registry) -> Model:
     """Look up the checkpoint, its adapter and its engine; raises UserError."""
     checkpoint, entry = resolve(options.model, registry)
     if entry.engine and options.engine not in (None, entry.engine):
-        raise UserError(f"{entry.name} brings its answers along; leave out --engine.")
+        raise UserError(f"{entry.name} needs no engine: leave out --engine.")
     engine = entry.engine or options.engine or default_engine(registry)
     if engine not in registry.engines:
         raise UserError(f'There is no engine "{engine}". {suggestion(engine, registry.engines)}')
@@ -86,7 +85,7 @@ def find_model(options: RunOptions, registry: Registry) -> Model:
 
 
 def make_setup(options: RunOptions, model: Model, name: str, registry: Registry) -> RunSetup:
-    """Look up a task, read its annotations and spell the run out; raises UserError.
+    """Return the run of a model on a task; reads the annotations. Raises UserError.
 
     A generated benchmark is made here, on first use.
     """
@@ -97,13 +96,17 @@ def make_setup(options: RunOptions, model: Model, name: str, registry: Registry)
     root = data_root(task, options.data_root)
     task.prepare(root, split)
     samples = tuple(task.samples(root, split))
-    if model.adapter.needs_frames and not all(wording(a, protocol.prompt) for a in _asked(samples)):
-        raise UserError(f"{protocol.name} scores answers but says no prompt; ask under another.")
+    if model.adapter.needs_frames and not all(
+        wording(output, protocol.prompt) for output in {sample.asks for sample in samples}
+    ):
+        raise UserError(
+            f"{protocol.name} has no prompt and only scores answers: name another --protocol."
+        )
     optionless = any(s.asks is not OutputType.SPANS and not s.options for s in samples)
     if model.adapter.needs_frames and optionless:
         raise UserError(
             f"The annotations of {name} have no options to show to a model; they can score "
-            f"answers only. `vtg-eval tasks {name}` says which file has them."
+            f"answers only. `vtg-eval tasks {name}` names the file that has them."
         )
     engine = options.engine_options
     spec = RunSpec(
@@ -124,7 +127,3 @@ def make_setup(options: RunOptions, model: Model, name: str, registry: Registry)
         trust_remote_code=engine.trust_remote_code,
     )
     return RunSetup(task, root, samples, spec)
-
-
-def _asked(samples: Sequence[Sample]) -> set[OutputType]:
-    return {sample.asks for sample in samples}

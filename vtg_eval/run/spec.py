@@ -1,4 +1,4 @@
-"""What a run is: everything that can move an answer, and the name of the folder it leads to."""
+"""A run's spec: everything that can change an answer, and the folder name made from it."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class RunSpec:
 
     `model` is the checkpoint's name and `checkpoint` the digest of its files, `annotations` the
     digest of all samples of the split, `protocol` the protocol in full as it holds for this
-    task and checkpoint. How a run is carried out (batch size, data root, cache) is not part of
-    it. `decoder` is None for adapters that look at no frames.
+    task and checkpoint. Execution settings (batch size, data root, cache) are not part of
+    it. `decoder` is None for adapters without frames.
     """
 
     model: str
@@ -41,14 +41,14 @@ class RunSpec:
     trust_remote_code: bool = False
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain JSON values, the same whether fresh or read back from a file."""
+        """Return plain JSON values, the same as when read from a file."""
         table = {**asdict(self), "protocol": self.protocol.to_json()}
         plain: dict[str, Any] = json.loads(canonical(table))
         return plain
 
     @classmethod
     def from_json(cls, table: Mapping[str, Any]) -> RunSpec:
-        """Read what `to_json` gave; raises UserError that names the key where it is not."""
+        """Read the output of `to_json`; raises UserError that names a wrong key."""
         protocol = table.get("protocol")
         if isinstance(protocol, dict):  # "overrides", a key of protocol files, is always empty here
             protocol = {key: value for key, value in protocol.items() if key != "overrides"}
@@ -62,10 +62,10 @@ class RunSpec:
     @property
     def folder_name(self) -> str:
         """<model>-<task>-<protocol>-<8 digits>, safe as a file name."""
-        words = f"{self.model}-{self.task}-{self.protocol.name}"
-        return f"{re.sub(r'[^A-Za-z0-9._@-]+', '_', words).strip('.')}-{self.digest[:8]}"
+        name = f"{self.model}-{self.task}-{self.protocol.name}"
+        return f"{re.sub(r'[^A-Za-z0-9._@-]+', '_', name).strip('.')}-{self.digest[:8]}"
 
 
 def annotation_digest(samples: Sequence[Sample]) -> str:
-    """sha256 over everything the samples say, in their order."""
+    """sha256 over all fields of the samples, in their order."""
     return sha256(canonical(samples))

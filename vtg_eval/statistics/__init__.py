@@ -1,1 +1,1 @@
-"""Pure numbers: intervals, p-values, power."""
+"""Statistics on arrays: intervals, p-values, power."""

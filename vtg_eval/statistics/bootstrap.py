@@ -1,4 +1,4 @@
-"""Uncertainty: samples on the same video are not independent, so whole videos are resampled."""
+"""Cluster bootstrap: samples on one video are not independent, so whole videos are resampled."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from vtg_eval.statistics.student_t import t_ppf
 
 LEVEL = 0.95
 RESAMPLES = 10_000
-CHUNK = 1 << 17  # draws at a time: they stay in the cache
-FEW_VIDEOS = 30  # docs/statistics.md: from here on intervals hold what they promise
+CHUNK = 1 << 17  # draws at a time, so that they fit in the processor's cache
+FEW_VIDEOS = 30  # from here on intervals have their nominal coverage (docs/statistics.md)
 MANTISSA, LEAST_EXPONENT = 53, -1074  # of float64
-LEAST_DEGREES_OF_FREEDOM = 3  # of four clusters or more: kurtosis of a few values says no more
+LEAST_DEGREES_OF_FREEDOM = 3  # of four or more clusters: the kurtosis of few values is no better
 
 Floats = npt.NDArray[np.float64]
 
@@ -32,22 +32,22 @@ class Interval(NamedTuple):
 
 
 class Resampled(NamedTuple):
-    """Figures of R resamples of K clusters, and what they are without each cluster.
+    """Figures of R resamples of K clusters, and the figures with each cluster left out.
 
-    drawn: [R] or, for M figures, [R, M]. without: [K + 1] or [K + 1, M], the last with them all.
+    values: [R] or, for M figures, [R, M]. without: [K + 1] or [K + 1, M], the last of all clusters.
     """
 
-    drawn: Floats
+    values: Floats
     without: Floats
 
     def each(self, change: Callable[[Floats], Floats]) -> Resampled:
-        """Return other figures that follow from these, row by row."""
-        return Resampled(change(self.drawn), change(self.without))
+        """Return figures derived from these, row by row."""
+        return Resampled(change(self.values), change(self.without))
 
     def columns(self) -> Iterator[Resampled]:
         """Yield each of M figures."""
-        for drawn, without in zip(self.drawn.T, self.without.T, strict=True):
-            yield Resampled(drawn, without)
+        for values, without in zip(self.values.T, self.without.T, strict=True):
+            yield Resampled(values, without)
 
 
 def cluster_bootstrap(
@@ -65,8 +65,8 @@ def cluster_bootstrap(
     means = resampled_means(values, clusters, counted, resamples, seed)
     masks = np.ones(values.shape, dtype=np.bool_) if counted is None else counted
     return tuple(
-        interval(each, len(np.unique(clusters[mask])), level)
-        for each, mask in zip(means.columns(), masks.T, strict=True)
+        interval(mean, len(np.unique(clusters[mask])), level)
+        for mean, mask in zip(means.columns(), masks.T, strict=True)
     )
 
 
@@ -77,11 +77,11 @@ def resampled_means(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Resampled:
-    """Return M means over the rows: of each resample, and without each cluster.
+    """Return M means over the rows: of each resample, and with each cluster left out.
 
     values: [N, M], clusters: [N], the number of each row's cluster (video), counted: bool
-    [N, M], which rows are in each metric's denominator (None: all). Clusters are drawn with
-    replacement, as many as there are; a resample's mean is over its rows, so long videos weigh
+    [N, M], which rows are in each metric's denominator (None: all). K clusters are drawn
+    with replacement; a resample's mean is over its rows, so long videos weigh
     as much as their queries do (Field & Welsh 2007, cluster bootstrap of a ratio).
     Deterministic for a seed. A mean over no rows is 0.
     """
@@ -91,7 +91,7 @@ def resampled_means(
     present, cluster = np.unique(clusters, return_inverse=True)
     count = len(present)
     weights = np.ones((rows, 1)) if counted is None else counted.astype(np.float64)
-    weights, which = _distinct(weights)
+    weights, weight_column = _distinct(weights)
     if counted is not None:
         values = np.where(counted, values, 0.0)
     totals = _exactly_addable(
@@ -105,13 +105,14 @@ def resampled_means(
     )
 
     def means(sums: Floats) -> Floats:
-        found: Floats = sums[:, :metrics] / np.maximum(sums[:, metrics:][:, which], 1)
-        return found
+        counts = np.maximum(sums[:, metrics:][:, weight_column], 1)
+        quotients: Floats = sums[:, :metrics] / counts
+        return quotients
 
-    everything = totals.sum(axis=0)
+    overall = totals.sum(axis=0)
     return Resampled(
-        drawn=means(np.concatenate([*_resampled_sums(totals, resamples, seed)])),
-        without=means(everything - np.vstack([totals, np.zeros_like(everything)])),
+        values=means(np.concatenate([*_resampled_sums(totals, resamples, seed)])),
+        without=means(overall - np.vstack([totals, np.zeros_like(overall)])),
     )
 
 
@@ -137,45 +138,46 @@ def _resampled_sums(totals: Floats, resamples: int, seed: int) -> Iterator[Float
     count = len(totals)
     draws = Draws(count, seed)
     step = max(1, CHUNK // count)
-    # products as small as these take many times as long on several threads of a busy machine
+    # on a busy machine such small products take many times as long on several threads
     with threadpool_limits(1, "blas"):
         for first in range(0, resamples, step):
             size = min(step, resamples - first)
             # how often each cluster is in each resample, by counting into one long histogram
-            drawn = draws.take(size * count).reshape(size, count)
-            drawn += (np.arange(size) * count)[:, None]
-            times = np.bincount(drawn.ravel(), minlength=size * count).reshape(size, count)
-            yield times.astype(np.float64) @ totals
+            cells = draws.take(size * count).reshape(size, count)
+            cells += (np.arange(size) * count)[:, None]
+            repeats = np.bincount(cells.ravel(), minlength=size * count).reshape(size, count)
+            yield repeats.astype(np.float64) @ totals
 
 
-def interval(found: Resampled, clusters: int, level: float = LEVEL) -> Interval:
+def interval(resampled: Resampled, clusters: int, level: float = LEVEL) -> Interval:
     """Return the interval of one resampled figure over K clusters, as `percentiles` does."""
-    return percentiles(found.drawn, clusters, degrees_of_freedom(found.without, clusters), level)
+    degrees = degrees_of_freedom(resampled.without, clusters)
+    return percentiles(resampled.values, clusters, degrees, level)
 
 
-def percentiles(drawn: Floats, clusters: int, degrees: int, level: float = LEVEL) -> Interval:
+def percentiles(values: Floats, clusters: int, degrees: int, level: float = LEVEL) -> Interval:
     """Return the interval of one resampled figure, [R], over K clusters.
 
-    degrees: of freedom, of its standard error. The ends are percentiles of the resamples, further
-    out than at the level's own tails (see `expanded_tail`). NaN where R resamples have no
-    percentile so far out: with 4 clusters or more 10,000 have.
+    degrees: of freedom, of its standard error. The ends are percentiles of the resamples, beyond
+    the tails of the level (see `expanded_tail`). NaN where R resamples have no percentile so far
+    out; 10,000 resamples of 4 or more clusters have one.
     """
-    count = len(drawn)
-    place = math.floor(expanded_tail(clusters, degrees, level) * (count + 1)) if clusters > 1 else 0
-    if place < 1:
+    count = len(values)
+    rank = math.floor(expanded_tail(clusters, degrees, level) * (count + 1)) if clusters > 1 else 0
+    if rank < 1:
         return Interval(math.nan, math.nan)
-    ends = np.partition(drawn, (place - 1, count - place))
-    return Interval(float(ends[place - 1]), float(ends[count - place]))
+    ends = np.partition(values, (rank - 1, count - rank))
+    return Interval(float(ends[rank - 1]), float(ends[count - rank]))
 
 
 def degrees_of_freedom(without: Floats, clusters: int) -> int:
     """Return the degrees of freedom of a figure's standard error over K clusters, K - 1 at most.
 
-    without: the figure without each cluster, as in `Resampled`. As many as the chi-squared
-    distribution has whose relative variance is that of the clusters' variance, 2 / (K - 1) + g / K
-    (Satterthwaite 1946), rounded down; g is the excess kurtosis of the clusters' parts in the
-    figure, corrected for their number (Joanes & Gill 1998, G2). So a figure that rests on a few
-    of many videos has few.
+    without: the figure with each cluster left out, as in `Resampled`. They are those of the
+    chi-squared distribution whose relative variance equals that of the clusters' variance,
+    2 / (K - 1) + g / K (Satterthwaite 1946), rounded down; g is the excess kurtosis of the
+    clusters' parts in the figure, corrected for their number (Joanes & Gill 1998, G2). So a figure
+    that depends on a few of many videos has few.
     """
     squares = np.square(without[-1] - without[:-1])
     square = float(squares.sum())
@@ -192,8 +194,8 @@ def expanded_tail(clusters: int, degrees: int, level: float = LEVEL) -> float:
     """Return the share of resamples beyond each end of the interval; 0.025 for many clusters.
 
     degrees: of freedom, of the figure's standard error.
-    Few clusters spread less than what they are drawn from: the ends lie where a t distribution
-    and K / (K - 1) put them (Hesterberg 2015, What Teachers Should Know about the Bootstrap,
+    A resample of few clusters varies less than the population: the ends are set by a t
+    distribution and K / (K - 1) (Hesterberg 2015, What Teachers Should Know about the Bootstrap,
     expanded percentiles).
     """
     reach = t_ppf((1 + level) / 2, degrees) * math.sqrt(clusters / (clusters - 1))
@@ -203,6 +205,6 @@ def expanded_tail(clusters: int, degrees: int, level: float = LEVEL) -> float:
 def _distinct(weights: Floats) -> tuple[Floats, npt.NDArray[np.intp]]:
     """Return the distinct columns of [N, M] as rows [D, N], and which of them each column is."""
     kept: dict[bytes, int] = {}
-    which = [kept.setdefault(column.tobytes(), len(kept)) for column in weights.T]
-    first = [which.index(number) for number in range(len(kept))]
-    return weights.T[first], np.array(which, dtype=np.intp)
+    numbers = [kept.setdefault(column.tobytes(), len(kept)) for column in weights.T]
+    first = [numbers.index(number) for number in range(len(kept))]
+    return weights.T[first], np.array(numbers, dtype=np.intp)

@@ -18,5 +18,5 @@ def correlation(first: Floats, second: Floats) -> float | None:
     if len(first) < 2 or not (np.ptp(first) > 0 and np.ptp(second) > 0):
         return None
     x, y = first - first.mean(), second - second.mean()
-    spread = math.sqrt(np.square(x).sum() * np.square(y).sum())
-    return float(np.clip((x * y).sum() / spread, -1.0, 1.0)) if spread else None
+    scale = math.sqrt(np.square(x).sum() * np.square(y).sum())
+    return float(np.clip((x * y).sum() / scale, -1.0, 1.0)) if scale else None

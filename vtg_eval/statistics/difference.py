@@ -27,10 +27,9 @@ NORMAL = NormalDist()
 class Difference:
     """The second run's figure minus the first's, in their unit.
 
-    error: its standard error, freedom: that error's degrees of freedom. p: two-sided, for "there is
-    no difference"; at most 0.05 exactly where 0 is not inside the 95 % interval. All are None
-    where the difference is no number, interval and p also where there are too few videos to say
-    anything.
+    error: its standard error, with `degrees_of_freedom`. p: two-sided, for the hypothesis of no
+    difference; at most 0.05 exactly where 0 is not inside the 95 % interval. All are None where the
+    difference is not finite, interval and p also where there are too few videos.
     """
 
     value: float
@@ -41,7 +40,7 @@ class Difference:
 
 
 class Wins(NamedTuple):
-    """Numbers of samples for which the second run is better, worse, and neither."""
+    """Numbers of samples for which the second run is better, worse and equal."""
 
     better: int
     worse: int
@@ -51,43 +50,42 @@ class Wins(NamedTuple):
 def difference(
     value: float, resampled: Resampled, clusters: int, level: float = LEVEL
 ) -> Difference:
-    """Return what resampled differences say of the difference `value`, over K clusters.
+    """Return the difference `value` over K clusters with its error, interval and p-value.
 
     The interval is that of `vtg_eval.statistics.bootstrap.interval`. The p-value is 1 minus the
-    level of the interval that just reaches 0. The smallest that R resamples can show is about
-    2 / R.
+    level of the interval that just reaches 0; its minimum with R resamples is about 2 / R.
     """
-    drawn, without = resampled
-    if not math.isfinite(value) or not np.isfinite(drawn).all():
+    values, without = resampled
+    if not math.isfinite(value) or not np.isfinite(values).all():
         return Difference(value)
     if clusters < 2:
         return Difference(value)
     inflation = math.sqrt(clusters / (clusters - 1))
-    error = float(drawn.std(ddof=1)) * inflation
+    error = float(values.std(ddof=1)) * inflation
     degrees = degrees_of_freedom(without, clusters)
-    found = percentiles(drawn, clusters, degrees, level)
-    if math.isnan(found.low):
+    ends = percentiles(values, clusters, degrees, level)
+    if math.isnan(ends.low):
         return Difference(value, error, degrees)
-    count = len(drawn) + 1
-    beyond = min(np.count_nonzero(drawn <= 0), np.count_nonzero(drawn >= 0)) + 1
+    count = len(values) + 1
+    beyond = min(np.count_nonzero(values <= 0), np.count_nonzero(values >= 0)) + 1
     if 2 * beyond >= count:
-        return Difference(value, error, degrees, found, 1.0)
+        return Difference(value, error, degrees, ends, 1.0)
     reach = NORMAL.inv_cdf(beyond / count) / inflation
-    return Difference(value, error, degrees, found, 2 * t_cdf(reach, degrees))
+    return Difference(value, error, degrees, ends, 2 * t_cdf(reach, degrees))
 
 
 def holm(values: Sequence[float]) -> tuple[float, ...]:
     """Return p-values adjusted for their number, in their order (Holm 1979).
 
-    Rejecting what is at most 0.05 keeps the chance of any false rejection at 5 %, however the
-    tests depend on one another.
+    Rejecting at 0.05 keeps the probability of any false rejection at 5 % or less, whatever the
+    dependence between the tests.
     """
-    order = sorted(range(len(values)), key=lambda place: values[place])
+    order = sorted(range(len(values)), key=lambda index: values[index])
     adjusted = [0.0] * len(values)
     largest = 0.0
-    for rank, place in enumerate(order):
-        largest = max(largest, min(1.0, (len(values) - rank) * values[place]))
-        adjusted[place] = largest
+    for rank, index in enumerate(order):
+        largest = max(largest, min(1.0, (len(values) - rank) * values[index]))
+        adjusted[index] = largest
     return tuple(adjusted)
 
 

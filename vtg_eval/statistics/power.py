@@ -1,4 +1,4 @@
-"""Power: the smallest difference that so many samples can show, and how many a lift needs."""
+"""Power: the minimum detectable effect of so many samples, and the samples that an effect needs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MOST_VIDEOS = 10**9
 
 @dataclass(frozen=True, slots=True)
 class SampleSize:
-    """So many samples on so many videos."""
+    """A number of samples and of their videos."""
 
     samples: int
     videos: int
@@ -32,9 +32,9 @@ class Precision:
     size: SampleSize
 
     def on(self, videos: int) -> Precision:
-        """Return what it is on other videos, with as many samples each and as much spread.
+        """Return the precision on another number of videos, with as many samples each.
 
-        The error goes with one over the root of the videos, the degrees of freedom with them.
+        The error goes with 1 / sqrt(videos), the degrees of freedom with the videos.
         """
         size = SampleSize(math.ceil(videos * self.size.samples / self.size.videos - 1e-9), videos)
         error = self.error * math.sqrt(self.size.videos / videos)
@@ -49,8 +49,8 @@ class Precision:
 def minimum_detectable_effect(error: float, degrees_of_freedom: int) -> float:
     """Return the smallest true difference that a test at 5 % finds with a power of 80 %.
 
-    (t(97.5 %) + t(80 %)) * `error`, the standard error of the difference; freedom: its degrees of
-    freedom. Infinite where it has none.
+    (t(97.5 %) + t(80 %)) * `error`, the standard error of the difference. Infinite where that has
+    no degrees of freedom.
     """
     if degrees_of_freedom < 1:
         return math.inf
@@ -58,17 +58,16 @@ def minimum_detectable_effect(error: float, degrees_of_freedom: int) -> float:
 
 
 def minimum_detectable_effect_at(precision: Precision, samples: int) -> float:
-    """Return what `samples` samples can detect, on videos with as many each."""
+    """Return the minimum detectable effect of `samples` samples, with as many a video."""
     size = precision.size
-    return precision.on(
-        max(1, round(samples * size.videos / size.samples))
-    ).minimum_detectable_effect
+    videos = max(1, round(samples * size.videos / size.samples))
+    return precision.on(videos).minimum_detectable_effect
 
 
 def needed(precision: Precision, effect: float) -> SampleSize | None:
-    """Return the fewest videos, and their samples, that can detect `lift`.
+    """Return the fewest videos, and their samples, that can detect `effect`.
 
-    None where more than 10^9 videos are needed, or the lift is not above 0.
+    None where more than 10^9 videos are needed, or the effect is not above 0.
     """
     if effect <= 0:
         return None
@@ -94,13 +93,13 @@ def error_without_runs(
     100 * sqrt(2 p (1 - p) (1 - correlation) * (1 + (m - 1) within) / N), with p = figure / 100,
     N the sum of the videos' `sizes` (samples each) and m = sum of squared sizes / N. correlation:
     of the two runs' values for one sample; within: of the differences of two samples of one
-    video. For values between 0 and 1 that are no hits, as IoU, it is an upper bound.
+    video. For other values between 0 and 1, such as IoU, it is an upper bound.
     """
     counts = np.asarray(sizes, dtype=np.float64)
     p = figure / 100
     variance = 2 * p * (1 - p) * (1 - correlation)
-    effect = 1 + (cluster_size(sizes) - 1) * within
-    return 100 * math.sqrt(variance * effect / counts.sum())
+    design_effect = 1 + (cluster_size(sizes) - 1) * within
+    return 100 * math.sqrt(variance * design_effect / counts.sum())
 
 
 def cluster_size(sizes: Sequence[int]) -> float:

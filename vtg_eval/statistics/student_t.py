@@ -8,8 +8,8 @@ from statistics import NormalDist
 
 import numpy as np
 
-LONG = 2000
-REACH = 1e8  # beyond every quantile that is asked for
+LONG = 2000  # degrees of freedom above which the series is not used
+LARGEST = 1e8  # above every quantile in use
 NORMAL = NormalDist()
 
 
@@ -35,14 +35,14 @@ def t_cdf(t: float, degrees_of_freedom: int) -> float:
         )
     else:
         share = 0.5 + sine * series / 2
-    return min(max(share, 0.0), 1.0)  # far out rounding leads beyond
+    return min(max(share, 0.0), 1.0)  # rounding may leave the range in the tails
 
 
 @lru_cache(maxsize=1024)
 def t_ppf(share: float, degrees_of_freedom: int) -> float:
     """Return t with P(T <= t) = `share`, for a share between 0.5 and 1."""
     low, high = 0.0, 1.0
-    while t_cdf(high, degrees_of_freedom) < share and high < REACH:
+    while t_cdf(high, degrees_of_freedom) < share and high < LARGEST:
         low, high = high, 2 * high
     for _ in range(60):
         middle = (low + high) / 2
