@@ -128,12 +128,12 @@ def runs(case: Case, cluster: np.ndarray, generator: np.random.Generator) -> Ite
     common = generator.standard_normal((videos, BATCH))[cluster] * np.sqrt(case.within / 2)
     common += generator.standard_normal(shape) * np.sqrt((1 - case.within) / 2)
     for effect in (0.0, 0.0, EFFECT):
-        single = generator.standard_normal((videos, BATCH))[cluster] * np.sqrt(case.within / 2)
-        single += generator.standard_normal(shape) * np.sqrt((1 - case.within) / 2)
+        separate = generator.standard_normal((videos, BATCH))[cluster] * np.sqrt(case.within / 2)
+        separate += generator.standard_normal(shape) * np.sqrt((1 - case.within) / 2)
         if case.kind == "IoU":
-            yield np.clip(0.3 + 0.4 * (common + single + effect), 0, 1)
+            yield np.clip(0.3 + 0.4 * (common + separate + effect), 0, 1)
         else:
-            yield (common + single < threshold(case.kind) + effect).astype(float)
+            yield (common + separate < threshold(case.kind) + effect).astype(float)
 
 
 def threshold(kind: str) -> float:

@@ -18,12 +18,12 @@ from vtg_eval.report.html_file import html_file
 from vtg_eval.run.finished import FinishedRun
 
 SAMPLES, DISTINCT, RUNS = 20_000, 1_000, 7
-ROW, WHEEL = 62, 200  # px: a row's height, and a quick turn of the wheel, for each frame
+ROW, WHEEL = 62, 200  # px: height of a row, and distance scrolled in a frame by a fast wheel
 THOUGHTS = (
     "The clip shows a kitchen; someone opens the fridge and then sits down at the table. " * 6
 )
 DRAWN = "document.querySelector('#detail h3') && document.querySelectorAll('.plot').length >= 6"
-# Scroll the list by so many px in each of 120 frames and note the time from frame to frame.
+# Scroll the list by `by` px in each of 120 frames; return the times between frames.
 SCROLL = """(by) => new Promise((done) => {
   const list = document.getElementById("list");
   const gaps = [];

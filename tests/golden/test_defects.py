@@ -1,4 +1,4 @@
-"""The defects of the real annotation files, as surveys of them count them."""
+"""The defects of the real annotation files, against counts by an independent survey."""
 
 import json
 from functools import partial

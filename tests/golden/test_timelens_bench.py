@@ -1,4 +1,4 @@
-"""Every number of TimeLens' compute_metrics.py, to the last digit, and its odd cases."""
+"""Every number of TimeLens' compute_metrics.py, to the last digit, and on edge cases."""
 
 import json
 import shutil

@@ -233,8 +233,8 @@ def test_length_ranges_exclude_the_low_end_and_include_the_high_end():
 
 
 def test_full_keeps_targets_of_any_length():
-    odd = [np.array([[0.0, 151.0], [5.0, 5.0], [9.0, 2.0]])]
-    assert length_range(odd, *LENGTH_RANGES["full"])[0].shape == (3, 2)
+    unusual = [np.array([[0.0, 151.0], [5.0, 5.0], [9.0, 2.0]])]
+    assert length_range(unusual, *LENGTH_RANGES["full"])[0].shape == (3, 2)
 
 
 @given(st.integers(0, 2**32 - 1))

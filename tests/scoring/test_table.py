@@ -19,7 +19,7 @@ def test_a_derived_metric_counts_the_samples_of_any_of_its_parts():
 def test_an_interval_needs_four_videos_with_counted_samples():
     answers = [spans(s.id, (0, 2 + 3 * (row % 3))) for row, s in enumerate(SAMPLES)]
     rules = protocol(missing="drop", thresholds=(0.3, 0.5), average=True)
-    for videos, has_interval in (("abcd", True), ("abc", False)):  # below four there is no interval
+    for videos, has_interval in (("abcd", True), ("abc", False)):
         counted = [answer for answer in answers if answer.id[0] in videos]
         intervals = score(CARD, SAMPLES, counted, rules, "test").intervals
         for name in ("mIoU", "avg"):

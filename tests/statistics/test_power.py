@@ -54,7 +54,7 @@ def test_the_minimum_detectable_effect_of_a_size_needs_that_size(precision):
 
 
 @settings(max_examples=20)
-@given(precisions(), st.floats(0.5, 30))  # none needs more than 10**9 videos
+@given(precisions(), st.floats(0.5, 30))  # all of these need less than 10**9 videos
 def test_the_needed_size_is_the_smallest_that_suffices(precision, effect):
     size = needed(precision, effect)
     assert precision.on(size.videos).minimum_detectable_effect <= effect
