@@ -26,8 +26,8 @@ def sample(name: str, *spans: tuple[float, float], duration: float | None = 20.0
     return Sample(id=name, video=name[0], query="q", target=target, duration=duration)
 
 
-def spans(name: str, *given: tuple[float, float]) -> Prediction:
-    return Prediction(name, spans=tuple(Span(*span) for span in given))
+def spans(name: str, *pairs: tuple[float, float]) -> Prediction:
+    return Prediction(name, spans=tuple(Span(*pair) for pair in pairs))
 
 
 def protocol(answer: AnswerRule | None = None, **score: Any) -> ResolvedProtocol:

@@ -1,4 +1,4 @@
-"""The annotations of the benchmarks and other evaluators' results, for the tests that need them."""
+"""Where tests find the benchmarks' annotations and the results of other evaluators."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A plug-in for tests of requests: an engine whose answers depend on the request's id alone."""
+"""A plug-in for tests of requests: an engine whose answers depend only on the request's id."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from vtg_eval.protocol import GenerationRule
 
 
 class RolloutEngine(Engine):
-    """To be set by a test: `stop_after` (answers, then it breaks), `refuse` (ids that fail)."""
+    """A test sets `stop_after` (number of answers before an error) and `refuse` (ids that fail)."""
 
     asked: list[str]
     requests: dict[str, Request]
@@ -46,7 +46,7 @@ class RolloutEngine(Engine):
 
 
 def answer(name: str) -> str:
-    """Return a span in the first seconds, and now and then no answer at all."""
+    """Return a span in the first seconds; for a quarter of the ids, a text without a span."""
     digest = hashlib.sha256(name.encode()).digest()
     start = digest[0] / 256
     return "no idea" if digest[2] < 64 else f"{start:.2f} - {start + digest[1] / 128:.2f}"

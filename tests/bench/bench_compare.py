@@ -1,6 +1,6 @@
 """How long `vtg-eval compare` takes: two runs on ActivityNet Captions val_2, from start to exit.
 
-The answers are made up; the journals have as many frame times as a run with FRAMES frames has.
+The answers are made up; each has the frame times of 0 or of 128 frames.
 By hand, on one core:
 
 VTG_EVAL_BENCHMARKS=DIR OMP_NUM_THREADS=1 taskset -c 0 python tests/bench/bench_compare.py
@@ -35,17 +35,17 @@ def main() -> None:
         walls, cpus = zip(*times, strict=True)
         print(
             f"17031 samples, 10,000 resamples, {frames} frame times an answer: "
-            f"{statistics.median(walls):.2f} s, of the processor {statistics.median(cpus):.2f} s "
+            f"{statistics.median(walls):.2f} s, processor time {statistics.median(cpus):.2f} s "
             f"(medians of {RUNS}; slowest {max(walls):.2f} s)",
             flush=True,
         )
 
 
 def make_run(folder: Path, root: str, seed: int, frames: int) -> str:
-    """Make a run by a blind baseline, then give it a model's answers and frame times."""
+    """Make a run of a blind baseline; replace its answers by a model's, with frame times."""
     path = folder / f"run{seed}"
-    words = ["run", "--model", "baseline:random", "--tasks", "activitynet_captions"]
-    vtg_eval([*words, "--data-root", root, "--out", str(path), "--quiet"])
+    arguments = ["run", "--model", "baseline:random", "--tasks", "activitynet_captions"]
+    vtg_eval([*arguments, "--data-root", root, "--out", str(path), "--quiet"])
     draw = random.Random(seed)
     records = read_journal(path / "journal.jsonl").values()
     with (path / "journal.jsonl").open("wb") as file:
@@ -55,13 +55,13 @@ def make_run(folder: Path, root: str, seed: int, frames: int) -> str:
                 f"The event happens from {start:.1f} to {start + draw.uniform(1, 90):.1f} seconds."
             )
             times = tuple(k * draw.uniform(0.4, 0.5) for k in range(frames))
-            shown = replace(record, text=text, frame_times=times, model_times=times[::2])
-            file.write(shown.to_line())
+            answered = replace(record, text=text, frame_times=times, model_times=times[::2])
+            file.write(answered.to_line())
     return str(path)
 
 
 def measure(command: list[str]) -> tuple[float, float]:
-    """Return seconds by the clock and seconds of the processor."""
+    """Return wall-clock seconds and processor seconds."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     start = time.perf_counter()
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)

@@ -1,11 +1,11 @@
-"""Whether 95 % intervals hold the truth 95 times in 100, on made-up clustered data. By hand:
+"""How often 95 % intervals contain the true value, on made-up clustered data. By hand:
 
 OMP_NUM_THREADS=1 python tests/bench/bench_coverage.py
 
-Each value comes of a normal number with parts of its own and parts that all samples of a video
-share (their share of the variance is `within`): a hit where it is low enough, or an IoU-like
-value, cut off at 0 and 1. Of the shared and of the own part, half are common to both runs. So
-the truth is known exactly. Every set of data is new; the resamples are the harness's own.
+Each value comes from a normal variable with a part of the sample and a part shared by all samples
+of a video (`within` is the share of variance of the latter): a hit where the variable is below a
+threshold, or an IoU-like value clipped to 0 and 1. Half the variance of each part is common to
+both runs. So the true value is known exactly. Every data set is new; the harness resamples.
 """
 
 import sys
@@ -21,17 +21,17 @@ from vtg_eval.statistics.difference import difference
 
 SETS, BATCH = 4000, 250
 VIDEOS = (5, 10, 20, 30, 50, 100, 300)
-RESAMPLES, FEW, ENDS = 2000, 20, 10_000  # ENDS: for few videos, whose intervals end far out
+RESAMPLES, FEW, FEW_RESAMPLES = 2000, 20, 10_000  # more for FEW videos, with wide tails
 SIZES = ("4 each", "1 to 20, uneven", "20 each")
 WITHIN = (0.1, 0.5)
 KINDS = ("hits 40 %", "hits 10 %", "IoU")
-LIFT = 0.3  # of the second run, in standard deviations of the normal numbers
+EFFECT = 0.3  # of the second run, in standard deviations of the normal variable
 ROUNDING = 1e-12
 NORMAL = NormalDist()
 
 
 class Case(NamedTuple):
-    """What the data are like."""
+    """The distribution of the data."""
 
     kind: str
     sizes: str
@@ -48,10 +48,10 @@ HARDER = (
 
 
 class Counts(NamedTuple):
-    """Numbers of sets: whose intervals hold the truth, and whose p-value is at most 0.05."""
+    """Numbers of data sets: with the true value in the interval, and with p at most 0.05."""
 
     plain: int
-    shown: int
+    single: int
     paired: int
     null: int
     false: int
@@ -61,10 +61,10 @@ def main() -> None:
     sets = int(sys.argv[1]) if len(sys.argv) > 1 else SETS
     cases = [Case(kind, sizes, w) for kind in KINDS for sizes in SIZES for w in WITHIN]
     cases += HARDER
-    found = [[simulate(case, videos, sets) for videos in VIDEOS] for case in cases]
+    counts_of_cases = [[simulate(case, videos, sets) for videos in VIDEOS] for case in cases]
     print(f"{sets} sets of data for each number\n")
     for title, part in (
-        ("one run, as in every table", "shown"),
+        ("one run, as in every table", "single"),
         ("one run, plain percentiles instead", "plain"),
         ("difference of two runs, the second better", "paired"),
         ("difference of two runs, equally good", "null"),
@@ -72,7 +72,7 @@ def main() -> None:
     ):
         rows = [
             [*case, *(f"{100 * getattr(counts, part) / sets:.1f}" for counts in row)]
-            for case, row in zip(cases, found, strict=True)
+            for case, row in zip(cases, counts_of_cases, strict=True)
         ]
         headers = [title, "samples a video", "within", *(f"{videos} videos" for videos in VIDEOS)]
         print(tabulate(rows, headers, tablefmt="github", disable_numparse=True) + "\n", flush=True)
@@ -86,17 +86,17 @@ def simulate(case: Case, videos: int, sets: int) -> Counts:
 
 def batch(case: Case, videos: int, generator: np.random.Generator) -> Counts:
     cluster = np.repeat(np.arange(videos), draw_sizes(case.sizes, videos, generator))
-    resamples = ENDS if videos <= FEW else RESAMPLES
+    resamples = FEW_RESAMPLES if videos <= FEW else RESAMPLES
 
     def resampled(values: np.ndarray) -> Resampled:
         return resampled_means(values, cluster, resamples=resamples)
 
     first, equal, better = runs(case, cluster, generator)
     truth = mean(case.kind, 0.0)
-    effect = mean(case.kind, LIFT) - truth
-    single = resampled(first)
-    plain = map(Interval, *np.quantile(single.values, [0.025, 0.975], axis=0))
-    shown = (interval(column, videos) for column in single.columns())
+    effect = mean(case.kind, EFFECT) - truth
+    one_run = resampled(first)
+    plain = map(Interval, *np.quantile(one_run.values, [0.025, 0.975], axis=0))
+    single = (interval(column, videos) for column in one_run.columns())
     paired, null = (
         [
             difference(float(value), column, videos)
@@ -105,11 +105,11 @@ def batch(case: Case, videos: int, generator: np.random.Generator) -> Counts:
         for d in (better - first, equal - first)
     )
     return Counts(
-        plain=sum(map(holds(truth), plain)),
-        shown=sum(map(holds(truth), shown)),
-        paired=sum(map(holds(effect), (each.interval for each in paired))),
-        null=sum(map(holds(0.0), (each.interval for each in null))),
-        false=sum(each.p is not None and each.p <= 0.05 for each in null),
+        plain=sum(map(contains(truth), plain)),
+        single=sum(map(contains(truth), single)),
+        paired=sum(map(contains(effect), (estimate.interval for estimate in paired))),
+        null=sum(map(contains(0.0), (estimate.interval for estimate in null))),
+        false=sum(estimate.p is not None and estimate.p <= 0.05 for estimate in null),
     )
 
 
@@ -123,17 +123,17 @@ def draw_sizes(sizes: str, videos: int, generator: np.random.Generator) -> np.nd
 
 
 def runs(case: Case, cluster: np.ndarray, generator: np.random.Generator) -> Iterator[np.ndarray]:
-    """Yield values of a run, of one that is as good, and of a better one, each [N, BATCH]."""
+    """Yield values [N, BATCH] of a run, of an equally good one, and of a better one."""
     videos, shape = cluster.max() + 1, (len(cluster), BATCH)
     common = generator.standard_normal((videos, BATCH))[cluster] * np.sqrt(case.within / 2)
     common += generator.standard_normal(shape) * np.sqrt((1 - case.within) / 2)
-    for effect in (0.0, 0.0, LIFT):
-        own = generator.standard_normal((videos, BATCH))[cluster] * np.sqrt(case.within / 2)
-        own += generator.standard_normal(shape) * np.sqrt((1 - case.within) / 2)
+    for effect in (0.0, 0.0, EFFECT):
+        separate = generator.standard_normal((videos, BATCH))[cluster] * np.sqrt(case.within / 2)
+        separate += generator.standard_normal(shape) * np.sqrt((1 - case.within) / 2)
         if case.kind == "IoU":
-            yield np.clip(0.3 + 0.4 * (common + own + effect), 0, 1)
+            yield np.clip(0.3 + 0.4 * (common + separate + effect), 0, 1)
         else:
-            yield (common + own < threshold(case.kind) + effect).astype(float)
+            yield (common + separate < threshold(case.kind) + effect).astype(float)
 
 
 def threshold(kind: str) -> float:
@@ -141,19 +141,19 @@ def threshold(kind: str) -> float:
 
 
 def mean(kind: str, effect: float) -> float:
-    """Return the true mean: of hits, or of a normal number that is cut off at 0 and 1."""
+    """Return the true mean: of hits, or of a normal variable clipped to 0 and 1."""
     if kind != "IoU":
         return NORMAL.cdf(threshold(kind) + effect)
-    middle, spread = 0.3 + 0.4 * effect, 0.4
-    low, high = -middle / spread, (1 - middle) / spread
-    inside = middle * (NORMAL.cdf(high) - NORMAL.cdf(low))
-    return inside + spread * (NORMAL.pdf(low) - NORMAL.pdf(high)) + 1 - NORMAL.cdf(high)
+    middle, deviation = 0.3 + 0.4 * effect, 0.4
+    low, high = -middle / deviation, (1 - middle) / deviation
+    between = middle * (NORMAL.cdf(high) - NORMAL.cdf(low))
+    return between + deviation * (NORMAL.pdf(low) - NORMAL.pdf(high)) + 1 - NORMAL.cdf(high)
 
 
-def holds(truth: float) -> Callable[[Interval | None], bool]:
-    """Return whether an interval holds the truth, its ends included: hits often fall on them."""
-    return lambda found: (
-        found is not None and found.low - ROUNDING <= truth <= found.high + ROUNDING
+def contains(truth: float) -> Callable[[Interval | None], bool]:
+    """Return a test for `truth` in an interval, ends included: means of hits often equal them."""
+    return lambda interval: (
+        interval is not None and interval.low - ROUNDING <= truth <= interval.high + ROUNDING
     )
 
 

@@ -2,8 +2,8 @@
 
 python tests/bench/bench_decoders.py [--seconds 30] [--repeats 3]
 
-A frame is wrong when it is not the one on display at its target time, 2 a second. The truth is
-known from the writing: each frame carries its own index.
+A frame is wrong when it is not the one on display at its target time; there are 2 a second. Each
+frame shows its index, so the right one is known.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def variable(folder: Path, frames: int) -> Case:
 
 
 def edited(folder: Path, frames: int) -> Case:
-    first = 39  # between key frames; the copy's timeline starts with this frame
+    first = 39  # a frame between key frames, with which the copy's timeline starts
     whole = constant(folder, frames + 72, SHORT_GOP)
     path = cut(whole.path, folder / "cut.mp4", (first - 0.4) / 24)
     return Case(path, whole.shown - first / 24)
@@ -87,21 +87,21 @@ KINDS: Mapping[str, Callable[[Path, int], Case]] = {
 
 def measure(decoder: Decoder, case: Case, rule: FrameRule, repeats: int) -> tuple[str, str]:
     """Return (median milliseconds of probing and reading, "wrong/all")."""
-    spent = []
+    times = []
     try:
         for _ in range(repeats):
             start = time.perf_counter()
             info = decoder.probe(case.path)
             array, _ = decoder.read(case.path, choose(info, rule).tolist(), SIZE)
-            spent.append(time.perf_counter() - start)
+            times.append(time.perf_counter() - start)
     except VideoError as exc:
         return "fails", str(exc)[:40]
     targets = np.arange(len(array)) * 0.5
     if rule.policy == "uniform":
         targets = (np.arange(len(array)) + 0.5) * (case.shown[-1] + 1 / 24) / len(array)
     truth = np.searchsorted(case.shown, targets + 1e-4, side="right") - 1
-    seen = np.array([read_clock(picture) for picture in array])
-    return f"{1000 * median(spent):.0f}", f"{int((truth != seen).sum())}/{len(array)}"
+    indices = np.array([read_clock(picture) for picture in array])
+    return f"{1000 * median(times):.0f}", f"{int((truth != indices).sum())}/{len(array)}"
 
 
 def main() -> None:
@@ -122,9 +122,9 @@ def main() -> None:
             case = make(Path(folder), 24 * seconds)
             cells = [cell for d in decoders for cell in measure(d, case, rule, args.repeats)]
         rows.append([kind, *cells])
-    heads = [head for d in decoders for head in (f"{d.name} ms", f"{d.name} wrong")]
+    headers = [header for d in decoders for header in (f"{d.name} ms", f"{d.name} wrong")]
     print(*(f"{d.name}: {d.version}" for d in decoders), sep="\n")
-    print(tabulate(rows, ["file", *heads], tablefmt="github"))
+    print(tabulate(rows, ["file", *headers], tablefmt="github"))
 
 
 if __name__ == "__main__":

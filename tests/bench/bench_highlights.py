@@ -3,8 +3,8 @@
 taskset -c 0 python tests/bench/bench_highlights.py ROOT [--repeats 5]
 
 ROOT holds qvhighlights/, the annotation and the authors' sample answers to val
-(sample_val_preds.jsonl). Timed is the score of ready records, their reading by the protocol
-included; the time to read the file of answers stands beside it.
+(sample_val_preds.jsonl). The time of a score includes parsing by the protocol; reading the file
+of answers is timed separately.
 """
 
 from __future__ import annotations
@@ -55,14 +55,14 @@ def _convert(source: Path, target: Path) -> None:
             print(json.dumps(record), file=out)
 
 
-def _report(what: str, call: Callable[[], object], repeats: int) -> None:
+def _report(title: str, call: Callable[[], object], repeats: int) -> None:
     times = []
     for _ in range(repeats):
         start = time.perf_counter()
         call()
         times.append(time.perf_counter() - start)
     print(
-        f"{what}: median {median(times):.3f} s of {repeats} ({min(times):.3f} to {max(times):.3f})"
+        f"{title}: median {median(times):.3f} s of {repeats} ({min(times):.3f} to {max(times):.3f})"
     )
 
 

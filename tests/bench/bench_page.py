@@ -18,12 +18,12 @@ from vtg_eval.report.html_file import html_file
 from vtg_eval.run.finished import FinishedRun
 
 SAMPLES, DISTINCT, RUNS = 20_000, 1_000, 7
-ROW, WHEEL = 62, 200  # px: a row's height, and what a quick turn of the wheel moves in a frame
+ROW, WHEEL = 62, 200  # px: height of a row, and distance scrolled in a frame by a fast wheel
 THOUGHTS = (
     "The clip shows a kitchen; someone opens the fridge and then sits down at the table. " * 6
 )
 DRAWN = "document.querySelector('#detail h3') && document.querySelectorAll('.plot').length >= 6"
-# Scroll the list by so many px in each of 120 frames and note the time from frame to frame.
+# Scroll the list by `by` px in each of 120 frames; return the times between frames.
 SCROLL = """(by) => new Promise((done) => {
   const list = document.getElementById("list");
   const gaps = [];
@@ -57,11 +57,11 @@ def main() -> None:
         query = f"person number {k} opens the door and walks away"
         samples.append(moment(f"video{k}/{k}", span, duration=length, query=query))
 
-    def run(model: str, spread: float) -> FinishedRun:
+    def run(model: str, deviation: float) -> FinishedRun:
         records = []
         for sample in samples:
             (start, end), times = sample.target.spans[0], np.arange(0, sample.duration or 0, 0.5)
-            text = f"{max(0, draw.gauss(start, spread)):.1f} - {draw.gauss(end, spread):.1f}"
+            text = f"{max(0, draw.gauss(start, deviation)):.1f} - {draw.gauss(end, deviation):.1f}"
             records.append(answer(sample.id, THOUGHTS + text, times.tolist(), times[::2].tolist()))
         return run_of(samples, records, model=model)
 
@@ -80,26 +80,29 @@ def main() -> None:
 
 
 def measure(browser: Browser, address: str) -> None:
-    opened, wheel, flight, first, again = [], [], [], [], []
+    opening, by_wheel, end_to_end, first_search, next_search = [], [], [], [], []
     for _ in range(RUNS):
         tab = browser.new_page(viewport={"width": 1280, "height": 900})
         tab.set_default_timeout(600_000)
         start = time.perf_counter()
         tab.goto(address)
         tab.wait_for_function(DRAWN)
-        opened.append(time.perf_counter() - start)
-        wheel += tab.evaluate(SCROLL, WHEEL)
-        flight += tab.evaluate(SCROLL, SAMPLES * ROW / 120)
-        first.append(tab.evaluate(SEARCH, "number 1234"))
-        again.append(tab.evaluate(SEARCH, "walks far"))
+        opening.append(time.perf_counter() - start)
+        by_wheel += tab.evaluate(SCROLL, WHEEL)
+        end_to_end += tab.evaluate(SCROLL, SAMPLES * ROW / 120)
+        first_search.append(tab.evaluate(SEARCH, "number 1234"))
+        next_search.append(tab.evaluate(SEARCH, "walks far"))
         tab.close()
-    print(f"opens in {statistics.median(opened):.2f} s (slowest of {RUNS}: {max(opened):.2f} s)")
-    for how, gaps in (("by the wheel", wheel), ("from end to end", flight)):
+    print(f"opens in {statistics.median(opening):.2f} s (slowest of {RUNS}: {max(opening):.2f} s)")
+    for scroll, gaps in (("by the wheel", by_wheel), ("from end to end", end_to_end)):
         rate = 1000 / statistics.median(gaps)
         slow = sorted(gaps)[int(0.99 * len(gaps))]
-        print(f"scrolls {how} at {rate:.0f} frames a second (99 % of frames within {slow:.0f} ms)")
+        print(
+            f"scrolls {scroll} at {rate:.0f} frames a second (99 % of frames within {slow:.0f} ms)"
+        )
     print(
-        f"searches in {statistics.median(first):.0f} ms, again in {statistics.median(again):.0f} ms"
+        f"searches in {statistics.median(first_search):.0f} ms, "
+        f"again in {statistics.median(next_search):.0f} ms"
     )
 
 

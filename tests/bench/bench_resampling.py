@@ -1,4 +1,4 @@
-"""What it costs that resampled sums are exact: against the same sums of totals as they are.
+"""The cost of exact resampled sums, against sums of totals that are not made exact.
 
 Both are measured in turn in one process. By hand, on one core, in under a minute:
 
@@ -33,7 +33,7 @@ def main() -> None:
         ratio = statistics.median(a / b for a, b in zip(exact, plain, strict=True))
         print(
             f"{samples} samples on {videos} videos, {metrics} metrics, 10,000 resamples: "
-            f"{statistics.median(exact):.4f} s, totals as they are {statistics.median(plain):.4f} "
+            f"{statistics.median(exact):.4f} s, inexact {statistics.median(plain):.4f} "
             f"s, ratio {ratio:.3f} (medians of {RUNS})",
             flush=True,
         )

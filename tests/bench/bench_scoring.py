@@ -31,9 +31,9 @@ def main() -> None:
         times = []
         for _ in range(RUNS):
             start = time.perf_counter()
-            found = score(task.card, samples, answers, protocol, "val_2")
+            result = score(task.card, samples, answers, protocol, "val_2")
             scored = time.perf_counter()
-            assert found.intervals
+            assert result.intervals
             times.append((scored - start, time.perf_counter() - scored))
         scoring, intervals = (statistics.median(part) for part in zip(*times, strict=True))
         print(f"{name:12} score {scoring:.2f} s, intervals {intervals:.2f} s")

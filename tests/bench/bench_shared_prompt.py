@@ -1,4 +1,4 @@
-"""How long a step of RL takes with and without one prompt for a group. By hand, on one core:
+"""How long a step of RL takes with and without one shared prompt a group. By hand, on one core:
 
 OMP_NUM_THREADS=1 python tests/bench/bench_shared_prompt.py
 """
@@ -37,7 +37,7 @@ def main() -> None:
     folder = Path(smoke.data.videos)
     examples = [Example(s.to_sample(), folder / s.video, contexts.of(s)) for s in samples]
     seconds: dict[bool, list[float]] = {False: [], True: []}
-    for run in range(-1, RUNS):  # the first decodes the videos, and does not count
+    for run in range(-1, RUNS):  # the first decodes the videos and is not measured
         for shared in seconds:
             recipe = replace(smoke, model=model, rl=replace(rule, share_prompt=shared))
             with tempfile.TemporaryDirectory() as out:
@@ -45,9 +45,9 @@ def main() -> None:
                 run_rl(recipe, examples, Path(out) / "rl")
                 if run >= 0:
                     seconds[shared].append(time.perf_counter() - start)
-    apart, together = (statistics.median(seconds[shared]) for shared in (False, True))
+    separate, together = (statistics.median(seconds[shared]) for shared in (False, True))
     print(f"{STEPS} steps of 4 prompts and 8 answers each, nano, medians of {RUNS}, one thread")
-    print(f"apart {apart:.1f} s, behind one prompt {together:.1f} s, {apart / together:.1f} times")
+    print(f"separate {separate:.1f} s, shared {together:.1f} s, {separate / together:.1f} times")
 
 
 if __name__ == "__main__":

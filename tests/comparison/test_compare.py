@@ -27,21 +27,21 @@ SAMPLES = tuple(
 def run(name, ends, samples=SAMPLES, rules=None):
     """Answer 0 to `ends(row)` seconds; the truth is 0 to 10."""
     answers = [spans(s.id, (0, ends(row))) for row, s in enumerate(samples)]
-    found = score(CARD, samples, answers, rules or protocol(thresholds=(0.3, 0.5)), "test")
-    return scored(name, found)
+    result = score(CARD, samples, answers, rules or protocol(thresholds=(0.3, 0.5)), "test")
+    return scored(name, result)
 
 
-def scored(name, found, **changed):
+def scored(name, result, **changed):
     run = ScoredRun(
         name=name,
         model=name,
-        task=found.task,
+        task=result.task,
         task_version="1-A",
-        split=found.split,
-        protocol=found.protocol,
-        samples=found.samples,
-        parsed_answers=found.parsed_answers,
-        table=found.table,
+        split=result.split,
+        protocol=result.protocol,
+        samples=result.samples,
+        parsed_answers=result.parsed_answers,
+        table=result.table,
     )
     return replace(run, **changed)
 
@@ -55,35 +55,36 @@ BETTER = run("better", lambda row: 6 + row % 5)
 SHORT = 2000  # resamples
 
 
-def test_figures_differences_and_wins_by_hand():
+def test_values_differences_and_wins_by_hand():
     few = SAMPLES[:12]
     first = run("first", lambda row: 5, few)
     second = run("second", lambda row: 8 if row < 6 else 5 if row < 9 else 2, few)
-    (found,) = compare([first, second], resamples=SHORT)
-    row = rows(found)["mIoU"].estimate
+    (comparison,) = compare([first, second], resamples=SHORT)
+    row = rows(comparison)["mIoU"].estimate
     assert (row.samples, row.videos) == (12, 4)
     assert row.first == pytest.approx(50)
     assert row.second == pytest.approx((6 * 80 + 3 * 50 + 3 * 20) / 12)
     assert row.difference == pytest.approx(row.second - row.first)
     assert (row.better, row.worse, row.equal) == (6, 3, 3)
-    hit = rows(found)["R1@0.3"].estimate
+    hit = rows(comparison)["R1@0.3"].estimate
     assert (hit.first, hit.second, hit.better, hit.worse) == (100, 75, 0, 3)
 
 
-def estimates(found):
-    return [row.estimate for row in found.metrics] + [row.estimate for row in found.groups]
+def estimates(comparison):
+    return [row.estimate for row in (*comparison.metrics, *comparison.groups)]
 
 
 def test_a_run_against_itself_is_zero_everywhere():
-    (found,) = compare([BETTER, BETTER], resamples=SHORT)
-    for one in estimates(found):
-        assert (one.difference, one.error, one.low, one.high, one.p) == (0, 0, 0, 0, 1)
-        assert (one.better, one.worse, one.equal) == (0, 0, one.samples)
-    assert {row.p_holm for row in found.metrics} == {1.0}
-    assert found.changed == ()
+    (comparison,) = compare([BETTER, BETTER], resamples=SHORT)
+    for estimate in estimates(comparison):
+        assert (estimate.difference, estimate.error, estimate.p) == (0, 0, 1)
+        assert (estimate.low, estimate.high) == (0, 0)
+        assert (estimate.better, estimate.worse, estimate.equal) == (0, 0, estimate.samples)
+    assert {row.p_holm for row in comparison.metrics} == {1.0}
+    assert comparison.changed == ()
 
 
-def test_swapping_the_runs_flips_every_sign():
+def test_swapping_the_runs_changes_every_sign():
     (one,) = compare([WORSE, BETTER], resamples=SHORT)
     (other,) = compare([BETTER, WORSE], resamples=SHORT)
     for a, b in zip(estimates(one), estimates(other), strict=True):
@@ -106,15 +107,15 @@ def test_the_order_of_the_samples_does_not_matter():
     assert one.to_json() == other.to_json()
 
 
-def test_groups_are_parts_of_the_whole():
-    (found,) = compare([WORSE, BETTER], resamples=SHORT)
-    assert [(row.grouping, row.group) for row in found.groups] == [
+def test_groups_add_up_to_the_whole():
+    (comparison,) = compare([WORSE, BETTER], resamples=SHORT)
+    assert [(row.grouping, row.group) for row in comparison.groups] == [
         *(("half", "first"), ("half", "second")),
         *(("kind", "k0"), ("kind", "k1"), ("kind", "k2")),
     ]
-    whole = rows(found)["mIoU"].estimate
+    whole = rows(comparison)["mIoU"].estimate
     for grouping in ("half", "kind"):
-        parts = [row.estimate for row in found.groups if row.grouping == grouping]
+        parts = [row.estimate for row in comparison.groups if row.grouping == grouping]
         assert sum(part.samples for part in parts) == whole.samples
         assert sum(part.better for part in parts) == whole.better
         total = sum(part.samples * part.difference for part in parts)
@@ -124,33 +125,34 @@ def test_groups_are_parts_of_the_whole():
 def test_the_samples_that_changed_most_come_first():
     second = run("second", lambda row: {7: 10, 9: 1, 11: 6}.get(row, 5))
     first = run("first", lambda row: 5)
-    (found,) = compare([first, second], resamples=SHORT)
-    assert [(row.id, row.first, row.second) for row in found.changed] == [
+    (comparison,) = compare([first, second], resamples=SHORT)
+    assert [(row.id, row.first, row.second) for row in comparison.changed] == [
         (SAMPLES[7].id, 50, 100),
         (SAMPLES[9].id, 50, 10),
         (SAMPLES[11].id, 50, 60),
     ]
-    said = found.changed[0]
-    assert said.truth.spans == ((0, 10),)
-    assert (said.first_said.spans, said.second_said.spans) == (((0, 5),), ((0, 10),))
+    changed = comparison.changed[0]
+    assert changed.truth.spans == ((0, 10),)
+    assert (changed.first_said.spans, changed.second_said.spans) == (((0, 5),), ((0, 10),))
 
 
-def test_another_metric_for_groups_and_samples():
-    (found,) = compare([WORSE, BETTER], metric="R1@0.5", resamples=SHORT)
-    assert found.metric == "R1@0.5"
-    assert {row.first for row in found.changed} == {0.0}
+def test_groups_and_samples_are_of_the_chosen_metric():
+    (comparison,) = compare([WORSE, BETTER], metric="R1@0.5", resamples=SHORT)
+    assert comparison.metric == "R1@0.5"
+    assert {row.first for row in comparison.changed} == {0.0}
     with pytest.raises(UserError, match=r'"R1@0.4".*Did you mean "R1@0\.'):
         compare([WORSE, BETTER], metric="R1@0.4")
 
 
-def test_only_common_samples_are_compared_and_it_says_so():
+def test_only_common_samples_are_compared_with_a_remark():
     part = run("part", lambda row: 5, SAMPLES[30:])
-    (found,) = compare([BETTER, part], resamples=SHORT)
-    assert (found.samples, found.first.samples, found.second.samples) == (78, 108, 78)
-    assert any("78 samples only" in remark for remark in found.remarks)
+    (comparison,) = compare([BETTER, part], resamples=SHORT)
+    assert (comparison.first.samples, comparison.second.samples) == (108, 78)
+    assert comparison.samples == 78
+    assert any("78 samples only" in remark for remark in comparison.remarks)
     alone = run("alone", lambda row: 6 + row % 5, SAMPLES)
     expected = np.mean([min(6 + row % 5, 10) / 10 for row in range(30, 108)]) * 100
-    assert rows(found)["mIoU"].estimate.first == pytest.approx(expected)
+    assert rows(comparison)["mIoU"].estimate.first == pytest.approx(expected)
     assert not any("only" in remark for remark in compare([BETTER, alone])[0].remarks)
 
 
@@ -158,14 +160,14 @@ def test_samples_that_one_protocol_drops_are_left_out():
     dropping = protocol(missing="drop", thresholds=(0.3, 0.5))
     answers = [spans(s.id, (0, 5)) for s in SAMPLES[:-8]]
     first = scored("first", score(CARD, SAMPLES, answers, dropping, "test"), protocol="drops@1")
-    (found,) = compare([first, BETTER], resamples=SHORT)
-    assert rows(found)["mIoU"].estimate.samples == len(SAMPLES) - 8
-    assert any("mIoU: 8 samples that count for one run only" in line for line in found.remarks)
-    assert any("protocols differ (A drops@1, B test@1)" in line for line in found.remarks)
+    (comparison,) = compare([first, BETTER], resamples=SHORT)
+    assert rows(comparison)["mIoU"].estimate.samples == len(SAMPLES) - 8
+    assert any("mIoU: 8 samples that count for one run only" in line for line in comparison.remarks)
+    assert any("protocols differ (A drops@1, B test@1)" in line for line in comparison.remarks)
 
 
 @pytest.mark.parametrize(
-    ("changed", "named"),
+    ("changed", "message"),
     [
         ({"task": "other"}, "different tasks"),
         ({"split": "val"}, "different splits"),
@@ -174,19 +176,19 @@ def test_samples_that_one_protocol_drops_are_left_out():
         ({"table": Table({"x": BETTER.table.columns["mIoU"]}, "x")}, "no metric in common"),
     ],
 )
-def test_what_cannot_be_compared_is_refused(changed, named):
-    with pytest.raises(UserError, match=named):
+def test_runs_that_cannot_be_compared_are_an_error(changed, message):
+    with pytest.raises(UserError, match=message):
         compare([WORSE, replace(BETTER, **changed)])
 
 
-def test_a_version_of_the_interface_only_does_not_matter():
+def test_task_versions_may_differ_in_the_interface():
     assert compare([WORSE, replace(BETTER, task_version="1-C")], resamples=SHORT)
 
 
 def test_few_videos_get_a_remark():
     few = [run(name, lambda row, end=end: end, SAMPLES[:30]) for name, end in (("a", 5), ("b", 6))]
-    (found,) = compare(few, resamples=SHORT)
-    assert any("on 10 videos only" in remark for remark in found.remarks)
+    (comparison,) = compare(few, resamples=SHORT)
+    assert any("on 10 videos only" in remark for remark in comparison.remarks)
     assert not any("videos only" in r for r in compare([WORSE, BETTER], resamples=SHORT)[0].remarks)
 
 
@@ -194,57 +196,57 @@ def test_holm_is_over_all_metrics_and_runs():
     third = run("third", lambda row: 3 + row % 7)
     both = compare([WORSE, BETTER, third], resamples=SHORT)
     (alone,) = compare([WORSE, BETTER], resamples=SHORT)
-    tested = sorted(row.estimate.p for each in both for row in each.metrics)
-    smallest = min(row.p_holm for each in both for row in each.metrics)
+    tested = sorted(row.estimate.p for comparison in both for row in comparison.metrics)
+    smallest = min(row.p_holm for comparison in both for row in comparison.metrics)
     assert smallest == pytest.approx(len(tested) * tested[0])
     for one, among in zip(alone.metrics, both[0].metrics, strict=True):
         assert among.estimate == one.estimate
         assert among.p_holm >= one.p_holm
 
 
-def test_metrics_that_follow_from_others_have_intervals_but_no_wins():
+def test_derived_metrics_have_intervals_and_no_wins():
     def derived(run):
         table = replace(run.table, derived={"mean": Derived(("R1@0.3", "mIoU"))}, headline=())
         return replace(run, table=table)
 
-    (found,) = compare([derived(WORSE), derived(BETTER)], resamples=SHORT)
-    parts = [rows(found)[name].estimate for name in ("R1@0.3", "mIoU")]
-    mean = rows(found)["mean"].estimate
+    (comparison,) = compare([derived(WORSE), derived(BETTER)], resamples=SHORT)
+    parts = [rows(comparison)[name].estimate for name in ("R1@0.3", "mIoU")]
+    mean = rows(comparison)["mean"].estimate
     assert mean.difference == pytest.approx(sum(part.difference for part in parts) / 2)
     assert mean.low < mean.difference < mean.high
     assert 3 <= mean.degrees_of_freedom <= len(VIDEOS) - 1
     assert mean.better is None
 
 
-def test_a_figure_that_is_no_number_is_left_empty():
+def test_a_nan_metric_is_null():
     column = BETTER.table.columns["mIoU"]
     broken = Column(np.where(np.arange(len(SAMPLES)) == 5, np.nan, column.values), column.counted)
     table = replace(BETTER.table, columns={**BETTER.table.columns, "mIoU": broken})
-    (found,) = compare([WORSE, replace(BETTER, table=table)], resamples=SHORT)
-    one = rows(found)["mIoU"]
-    assert (one.estimate.second, one.estimate.difference, one.p_holm) == (None, None, None)
-    assert rows(found)["R1@0.5"].p_holm is not None
-    json.dumps(found.to_json(), allow_nan=False)
+    (comparison,) = compare([WORSE, replace(BETTER, table=table)], resamples=SHORT)
+    row = rows(comparison)["mIoU"]
+    assert (row.estimate.second, row.estimate.difference, row.p_holm) == (None, None, None)
+    assert rows(comparison)["R1@0.5"].p_holm is not None
+    json.dumps(comparison.to_json(), allow_nan=False)
 
 
-def test_never_is_an_answer():
+def test_an_answer_of_never_is_compared():
     samples = (sample("0/0"), *SAMPLES[3:])
     rules = protocol(thresholds=(0.5,))
     runs = [
         scored(text, score(CARD, samples, [Prediction("0/0", text=text)], rules, "test"))
         for text in ("never", "0 - 5")
     ]
-    (found,) = compare(runs, resamples=SHORT)
-    (changed,) = found.changed
-    assert (changed.truth.never, changed.first_said.never, changed.second_said.never) == (
+    (comparison,) = compare(runs, resamples=SHORT)
+    (change,) = comparison.changed
+    assert (change.truth.never, change.first_said.never, change.second_said.never) == (
         *(True, True),
         False,
     )
 
 
-def test_a_plan_from_two_runs_needs_what_they_have_for_what_they_detect():
-    (found,) = compare([WORSE, BETTER])
-    effect = rows(found)["mIoU"].minimum_detectable_effect
+def test_a_plan_needs_the_runs_size_for_their_minimum_detectable_effect():
+    (comparison,) = compare([WORSE, BETTER])
+    effect = rows(comparison)["mIoU"].minimum_detectable_effect
     request = PlanRequest(samples=(len(SAMPLES), 10 * len(SAMPLES)), effects=(effect * 1.0001,))
     row = {row.metric: row for row in plan_from_runs([WORSE, BETTER], request).rows}["mIoU"]
     assert (row.needed[0].samples, row.needed[0].videos) == (len(SAMPLES), len(VIDEOS))
@@ -252,22 +254,22 @@ def test_a_plan_from_two_runs_needs_what_they_have_for_what_they_detect():
     assert row.effects[1] < effect / 3
 
 
-def test_a_plan_from_one_run_takes_its_own_spread():
+def test_a_plan_from_one_run_uses_its_standard_error():
     half = plan_from_runs([BETTER], PlanRequest(correlation=0.5))
     most = plan_from_runs([BETTER], PlanRequest(correlation=0.875))
     values = 100 * BETTER.table.columns["mIoU"].values.reshape(-1, 3).mean(axis=1)
     errors = {row.metric: row.error for row in half.rows}
     assert errors["mIoU"] == pytest.approx(values.std(ddof=1) / len(VIDEOS) ** 0.5, rel=0.03)
     assert most.rows[0].error == pytest.approx(half.rows[0].error / 2)
-    assert "R1@0.3" not in errors  # every sample hits: no spread
+    assert "R1@0.3" not in errors  # every sample hits: no variance
 
 
-def test_a_plan_without_spread_is_refused():
+def test_a_plan_without_variance_is_an_error():
     with pytest.raises(UserError, match="Nothing can be planned"):
         plan_from_runs([BETTER, BETTER], PlanRequest())
 
 
-def test_a_plan_from_a_figure_alone_says_what_it_assumes():
+def test_a_plan_from_a_single_value_states_its_assumptions():
     plan = plan_from_figure("tiny test", SAMPLES, 50.0, PlanRequest(within=0.0))
     (row,) = plan.rows
     assert row.error == pytest.approx(100 * (2 * 0.25 * 0.5 / len(SAMPLES)) ** 0.5)

@@ -1,20 +1,17 @@
 """Every number of both official scripts on CG-Bench, as a user gets it by `vtg-eval score`."""
 
-import json
 import re
 
 import pytest
 from vtg_eval.tasks.cgbench import TASK
 
-from tests.reference_data import BENCHMARKS, GOLDEN, needs_both
-from vtg_eval.cli import main
+from tests.golden_case import golden, golden_names, score_predictions
+from tests.reference_data import needs_both
 from vtg_eval.registry import Registry
 from vtg_eval.scoring.score import score
 from vtg_eval.types import Group, Prediction, Sample, Span, Target
 
 pytestmark = needs_both
-FOLDER = GOLDEN / "cgbench"
-CASES = sorted(path.name.removesuffix(".preds.jsonl") for path in FOLDER.glob("*.preds.jsonl"))
 THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5)
 NAMES = {
     "long_acc": "long-acc",
@@ -26,40 +23,40 @@ NAMES = {
 }
 
 
-@pytest.fixture(scope="module", params=CASES)
+@pytest.fixture(scope="module", params=golden_names("cgbench", ".preds.jsonl"))
 def case(request, tmp_path_factory):
-    """The official results, and what `vtg-eval score` makes of the same answers."""
+    """The official results, and by protocol those of `vtg-eval score` on the same answers."""
+    predictions = [
+        {"id": f"{row['qid']}/{row['task_mode']}", "text": row["prediction"]}
+        for row in golden(f"cgbench/{request.param}.preds.jsonl")
+    ]
     folder = tmp_path_factory.mktemp("cgbench")
-    rows = map(json.loads, (FOLDER / f"{request.param}.preds.jsonl").read_text().splitlines())
-    answers = [{"id": f"{r['qid']}/{r['task_mode']}", "text": r["prediction"]} for r in rows]
-    (folder / "p.jsonl").write_text("".join(json.dumps(answer) + "\n" for answer in answers))
-    found = {}
-    for protocol in ("cg-bench@1", "vlmevalkit-cg-bench@1"):
-        out = folder / "out.json"
-        words = ["score", "--task", "cgbench", "--data-root", str(BENCHMARKS)]
-        words += ["--protocol", protocol]
-        assert main([*words, "--predictions", str(folder / "p.jsonl"), "--json", str(out)]) == 0
-        found[protocol] = json.loads(out.read_text())
-    return json.loads((FOLDER / f"{request.param}.official.json").read_text()), found
+    results = {
+        protocol: score_predictions(folder, "cgbench", protocol, predictions)
+        for protocol in ("cg-bench@1", "vlmevalkit-cg-bench@1")
+    }
+    return golden(f"cgbench/{request.param}.official.json"), results
 
 
 def test_vlmevalkit_overall(case):
-    official, found = case
-    wanted = {NAMES[key]: part["overall"] for key, part in official["vlmevalkit"]["rating"].items()}
-    metrics = found["vlmevalkit-cg-bench@1"]["metrics"]
-    assert {key: round(metrics[key] / 100, 4) for key in wanted} == wanted
-    assert all(metrics[key] == round(metrics[key], 2) for key in wanted)
-    left_out = official["vlmevalkit"]["n_minus1"]
-    assert found["vlmevalkit-cg-bench@1"]["n_scored"] == 9000 - left_out
+    official, results = case
+    expected = {
+        NAMES[key]: part["overall"] for key, part in official["vlmevalkit"]["rating"].items()
+    }
+    metrics = results["vlmevalkit-cg-bench@1"]["metrics"]
+    assert {key: round(metrics[key] / 100, 4) for key in expected} == expected
+    assert all(metrics[key] == round(metrics[key], 2) for key in expected)
+    excluded = official["vlmevalkit"]["n_minus1"]
+    assert results["vlmevalkit-cg-bench@1"]["n_scored"] == 9000 - excluded
 
 
 @pytest.mark.parametrize("grouping", ["duration", "domain", "sub_category"])
 def test_vlmevalkit_groups(case, grouping):
-    official, found = case
+    official, results = case
     rating = official["vlmevalkit"]["rating"]
     groups = {
         row["group"]: in_fractions(row["metrics"])
-        for row in found["vlmevalkit-cg-bench@1"]["groups"]
+        for row in results["vlmevalkit-cg-bench@1"]["groups"]
         if row["grouping"] == grouping
     }
     assert groups.keys() == rating["miou"][grouping].keys()
@@ -89,36 +86,35 @@ def printed(official, key):
     return {name: float(value) for name, value in re.findall(r"(\S+): ([\d.]+)", block)}
 
 
-def test_the_repository_s_means(case):
-    official, found = case
-    metrics = found["cg-bench@1"]["metrics"]
+def test_means_of_the_official_repository(case):
+    official, results = case
+    metrics = results["cg-bench@1"]["metrics"]
     for key in ("long_acc", "clue_acc", "miou", "rec@iou", "acc@iou"):
         assert metrics[NAMES[key]] == printed(official, key)["Accuracy"] * 100, key
 
 
-def test_the_repository_s_counts(case):
-    official, found = case
-    result = found["cg-bench@1"]
+def test_counts_of_the_official_repository(case):
+    official, results = case
+    repository = results["cg-bench@1"]
     totals = {key: printed(official, key)["Total"] for key in ("long_acc", "clue_acc", "miou")}
-    groups = {row["group"]: row["n"] for row in result["groups"] if row["grouping"] == "kind"}
+    groups = {row["group"]: row["n"] for row in repository["groups"] if row["grouping"] == "kind"}
     assert groups == totals
-    assert result["n_scored"] == sum(totals.values())
+    assert repository["n_scored"] == sum(totals.values())
     for kind in ("long_acc", "clue_acc"):
-        hits = result["metrics"][NAMES[kind]] * totals[kind] / 100
+        hits = repository["metrics"][NAMES[kind]] * totals[kind] / 100
         assert round(hits, 6) == printed(official, kind)["Result"]
     for key, part, prefix in (("rec@iou", "rec", "iou_th"), ("acc@iou", "acc", "th")):
         counts = printed(official, key)
         for t in THRESHOLDS:
             share = counts[f"{prefix}_{t}"] / counts["Total"] * 100
-            assert result["metrics"][f"{part}@{t}"] == share
+            assert repository["metrics"][f"{part}@{t}"] == share
 
 
-def test_micro_cases():
+def test_iou_of_single_sets_of_intervals():
     protocol = Registry.discover().protocol_for(TASK.card, "cg-bench@1")
-    cases = json.loads((FOLDER / "interval_iou_cases.official.json").read_text())
-    for case in cases:
+    for case in golden("cgbench/interval_iou_cases.official.json"):
         target = Target(tuple(Span(*pair) for pair in case["gt"]))
         sample = Sample("1/miou", "v", "q", target, 100.0, groups=(Group("kind", "miou"),))
-        answer = Prediction("1/miou", spans=tuple(Span(*pair) for pair in case["pred"]))
-        metrics = score(TASK.card, [sample], [answer], protocol, "mini").metrics
+        prediction = Prediction("1/miou", spans=tuple(Span(*pair) for pair in case["pred"]))
+        metrics = score(TASK.card, [sample], [prediction], protocol, "mini").metrics
         assert metrics["mIoU"] == case["iou"] * 100, case

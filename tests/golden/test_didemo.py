@@ -4,29 +4,26 @@ import json
 
 import pytest
 
-from tests.reference_data import BENCHMARKS, GOLDEN, needs_both
-from vtg_eval.cli import main
+from tests.golden_case import golden, score_predictions
+from tests.reference_data import BENCHMARKS, needs_both
 
 pytestmark = needs_both
 
 
 @pytest.mark.parametrize("protocol", ["didemo@1", "strict@1"])
 def test_rankings_of_val(tmp_path, protocol):
-    folder = GOLDEN / "didemo"
     records = json.loads((BENCHMARKS / "didemo/val_data.json").read_text())
-    rankings = json.loads((folder / "val_seed95.ranked.json").read_text())
-    answers, out = tmp_path / "p.jsonl", tmp_path / "out.json"
-    with answers.open("w") as file:
-        for record, ranking in zip(records, rankings, strict=True):
-            spans = [[5 * first, 5 * (last + 1)] for first, last in ranking]
-            print(json.dumps({"id": str(record["annotation_id"]), "spans": spans}), file=file)
-    words = ["score", "--task", "didemo", "--split", "val", "--data-root", str(BENCHMARKS)]
-    words += ["--predictions", str(answers), "--protocol", protocol, "--json", str(out)]
-    assert main(words) == 0
-    found = json.loads(out.read_text())["metrics"]
-    wanted = json.loads((folder / "val_seed95.official.json").read_text())
+    predictions = [
+        {
+            "id": str(record["annotation_id"]),
+            "spans": [[5 * first, 5 * (last + 1)] for first, last in ranking],
+        }
+        for record, ranking in zip(records, golden("didemo/val_seed95.ranked.json"), strict=True)
+    ]
+    metrics = score_predictions(tmp_path, "didemo", protocol, predictions, split="val")["metrics"]
+    official = golden("didemo/val_seed95.official.json")
     if protocol == "didemo@1":
         keys = {"rank@1": "rank1", "rank@5": "rank5", "mIoU": "miou"}
-        assert found == {name: wanted[key] * 100 for name, key in keys.items()}
-    printed = [line.rsplit(" ", 1)[1] for line in wanted["printed"].splitlines()]
-    assert [f"{value / 100:.6f}" for value in found.values()] == printed
+        assert metrics == {name: official[key] * 100 for name, key in keys.items()}
+    printed = [line.rsplit(" ", 1)[1] for line in official["printed"].splitlines()]
+    assert [f"{value / 100:.6f}" for value in metrics.values()] == printed

@@ -1,4 +1,4 @@
-"""The blind floors of Charades-STA and ActivityNet Captions, against an earlier survey's figures.
+"""The floors of Charades-STA and ActivityNet Captions, against figures of an earlier survey.
 
 The survey rounded twice (27.849 to 27.85 to 27.9), and so does this comparison.
 """
@@ -42,9 +42,9 @@ def test_floors_give_the_published_figures(name, published):
     task = registry.task(name)
     split = task.card.default_split
     samples = task.samples(BENCHMARKS, split)
-    found = floors(task.card, split, samples, registry.protocol_for(task.card, "strict@1"))
-    shown = {f.name: tuple(rounded(value) for value in f.metrics.values()) for f in found}
-    assert shown == published
+    rows = floors(task.card, split, samples, registry.protocol_for(task.card, "strict@1"))
+    figures = {row.name: tuple(map(rounded, row.metrics.values())) for row in rows}
+    assert figures == published
 
 
 def test_the_constant_with_the_best_recall_at_a_half():
@@ -52,9 +52,9 @@ def test_the_constant_with_the_best_recall_at_a_half():
     task = registry.task("charades_sta")
     samples = task.samples(BENCHMARKS, "test")
     card = replace(task.card, constant_span=None)
-    *_, found = floors(card, "test", samples, registry.protocol_for(card, "strict@1"), (0.0, 0.3))
-    assert found.name == "constant [0, 0.3]"
-    assert [rounded(value) for value in found.metrics.values()] == [40.3, 30.7, 15.2, 28.1]
+    *_, floor = floors(card, "test", samples, registry.protocol_for(card, "strict@1"), (0.0, 0.3))
+    assert floor.name == "constant [0, 0.3]"
+    assert [rounded(value) for value in floor.metrics.values()] == [40.3, 30.7, 15.2, 28.1]
 
 
 def test_the_page_of_floors_is_current():

@@ -1,4 +1,4 @@
-"""The leaderboard's floors are those of the annotation files."""
+"""The floors of the leaderboard, against those computed from the annotation files."""
 
 from vtg_eval.leaderboard.board import FLOORS, PUBLISHED, SHIPPED, load_board
 from vtg_eval.leaderboard.floor_rows import floors_text

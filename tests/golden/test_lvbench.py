@@ -1,66 +1,60 @@
 """Every number of the official script on LVBench's layout, to the last digit."""
 
-import json
+from collections import Counter
+from functools import partial
 
 import pytest
 
+from tests.golden_case import by_sample, golden, score_predictions
 from tests.reference_data import GOLDEN, needs_golden
-from vtg_eval.cli import main
 
 pytestmark = needs_golden
-
-
-@pytest.fixture(scope="module")
-def golden():
-    def load(name):
-        return json.loads((GOLDEN / f"lvbench/seed61.{name}.json").read_text())
-
-    return load
+METADATA = "lvbench/synthetic_layout_meta.jsonl"
 
 
 @pytest.fixture
 def score(tmp_path):
-    def run(protocol, answers):
-        meta = GOLDEN / "lvbench/synthetic_layout_meta.jsonl"
-        (tmp_path / "video_info.meta.jsonl").write_bytes(meta.read_bytes())
-        predictions, out = tmp_path / "p.jsonl", tmp_path / "out.json"
-        predictions.write_text("".join(json.dumps(answer) + "\n" for answer in answers))
-        words = ["score", "--task", "lvbench", "--data-root", str(tmp_path), "--json", str(out)]
-        assert main([*words, "--predictions", str(predictions), "--protocol", protocol]) == 0
-        return json.loads(out.read_text())
+    (tmp_path / "video_info.meta.jsonl").write_bytes((GOLDEN / METADATA).read_bytes())
+    return partial(score_predictions, tmp_path, "lvbench", "lvbench@1", root=tmp_path)
 
-    return run
+
+def predictions(values, key):
+    return [{"id": uid, key: value} for uid, value in values.items()]
 
 
 @pytest.mark.parametrize(("file", "key"), [("answers", "choice"), ("raw_text", "text")])
-def test_compute_accuracy(score, golden, file, key):
-    found = score("lvbench@1", [{"id": uid, key: said} for uid, said in golden(file).items()])
-    wanted = {name: value * 100 for name, value in golden("official").items()}
-    wanted["accuracy"] = wanted.pop("acc")
-    assert found["metrics"] == wanted
-    assert found["n_scored"] == 1519
+def test_compute_accuracy(score, file, key):
+    results = score(predictions(golden(f"lvbench/seed61.{file}.json"), key))
+    official = golden("lvbench/seed61.official.json")
+    expected = {name: value * 100 for name, value in official.items()}
+    expected["accuracy"] = expected.pop("acc")
+    assert results["metrics"] == expected
+    assert results["n_scored"] == 1519
 
 
-def test_each_text_is_read_as_the_script_reads_it(score, golden):
-    answers = [{"id": uid, "text": text} for uid, text in golden("raw_text").items()]
-    found = {row["id"]: row["choice"] or "" for row in score("lvbench@1", answers)["samples"]}
-    assert found == golden("answers")
+def test_each_text_is_parsed_as_by_the_script(score):
+    results = score(predictions(golden("lvbench/seed61.raw_text.json"), "text"))
+    letters = {uid: choice or "" for uid, choice in by_sample(results, "choice").items()}
+    assert letters == golden("lvbench/seed61.answers.json")
 
 
-def test_absent_uids_are_not_counted(score, golden):
-    """Worked out beside it as the script does: counts for each type, and once for all."""
-    letters = golden("answers")
-    kept = {uid: said for number, (uid, said) in enumerate(letters.items()) if number % 29}
-    right: dict[str, int] = {}
-    total: dict[str, int] = {}
-    for line in (GOLDEN / "lvbench/synthetic_layout_meta.jsonl").read_text().splitlines():
-        for row in json.loads(line)["qa"]:
+def test_absent_uids_are_not_counted(score):
+    """The expected figures are counted as the script does: for each type, and once for all."""
+    letters = golden("lvbench/seed61.answers.json")
+    kept = {uid: letter for k, (uid, letter) in enumerate(letters.items()) if k % 29}
+    right: Counter[str] = Counter()
+    total: Counter[str] = Counter()
+    for video in golden(METADATA):
+        for row in video["qa"]:
             if row["uid"] in kept:
                 for name in (*row["question_type"], "accuracy"):
-                    total[name] = total.get(name, 0) + 1
-                    right[name] = right.get(name, 0) + (kept[row["uid"]] == row["answer"])
-    found = score("lvbench@1", [{"id": uid, "choice": said} for uid, said in kept.items()])
-    assert found["metrics"] == {name: right[name] / total[name] * 100 for name in total}
-    assert found["n_scored"] == len(kept) < 1519
-    last = score("lvbench@1", [{"id": "0", "choice": "A"}, {"id": "0", "choice": "D"}])
-    assert last["metrics"]["accuracy"] == 100.0
+                    total[name] += 1
+                    right[name] += kept[row["uid"]] == row["answer"]
+    results = score(predictions(kept, "choice"))
+    assert results["metrics"] == {name: right[name] / total[name] * 100 for name in total}
+    assert results["n_scored"] == len(kept) < 1519
+
+
+def test_the_last_of_two_answers_counts(score):
+    results = score([{"id": "0", "choice": "A"}, {"id": "0", "choice": "D"}])
+    assert results["metrics"]["accuracy"] == 100.0

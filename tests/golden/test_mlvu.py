@@ -1,66 +1,58 @@
 """Every number of the official script and of lmms-eval on MLVU dev, to the last digit."""
 
-import json
-
 import pytest
 from vtg_eval.tasks.mlvu import TASK
 
-from tests.reference_data import BENCHMARKS, GOLDEN, needs_both
-from vtg_eval.cli import main
+from tests.golden_case import by_sample, golden, score_predictions
+from tests.reference_data import BENCHMARKS, needs_both
 
 pytestmark = needs_both
 
 
 @pytest.fixture(scope="module")
 def official():
-    return json.loads((GOLDEN / "mlvu/dev_seed41.official.json").read_text())
+    return golden("mlvu/dev_seed41.official.json")
 
 
 @pytest.fixture(scope="module")
 def records():
-    """The synthetic answers, with the task's own ids: both are in the official order."""
-    lines = (GOLDEN / "mlvu/dev_seed41.preds.jsonl").read_text().splitlines()
-    rows = [json.loads(line) for line in lines]
+    """The synthetic answers, with the task's ids: samples are in the official order."""
+    rows = golden("mlvu/dev_seed41.preds.jsonl")
     samples = TASK.samples(BENCHMARKS, "dev")
     for row, sample in zip(rows, samples, strict=True):
         assert (row["video"], row["question"]) == (sample.video, sample.query)
         assert row["gt_letter"] == (sample.target.choice or "@")
-    return [{**row, "id": s.id} for row, s in zip(rows, samples, strict=True)]
+    return [{**row, "id": sample.id} for row, sample in zip(rows, samples, strict=True)]
 
 
 @pytest.fixture
 def score(tmp_path, records):
-    def run(protocol):
-        predictions, out = tmp_path / "p.jsonl", tmp_path / "out.json"
-        lines = (json.dumps({"id": row["id"], "text": row["text"]}) for row in records)
-        predictions.write_text("\n".join(lines))
-        words = ["score", "--task", "mlvu", "--data-root", str(BENCHMARKS), "--json", str(out)]
-        assert main([*words, "--predictions", str(predictions), "--protocol", protocol]) == 0
-        return json.loads(out.read_text())
+    predictions = [{"id": row["id"], "text": row["text"]} for row in records]
+    return lambda protocol: score_predictions(tmp_path, "mlvu", protocol, predictions)
 
-    return run
+
+def correct(results):
+    return {name: bool(value) for name, value in by_sample(results, "value").items()}
 
 
 def test_choice_bench(score, records, official):
-    found = score("mlvu@1")
-    wanted = official["official_choice_bench"]["final_res"]
-    assert {k: found["metrics"]["M-Avg" if k == "Avg" else k] for k in wanted} == wanted
-    assert found["metrics"]["accuracy"] == official["micro_average_for_reference"]
-    values = {row["id"]: bool(row["value"]) for row in found["samples"]}
-    assert values == {row["id"]: row["official_check_ans"] for row in records}
-    assert found["n_scored"] == 2175
+    results = score("mlvu@1")
+    metrics, expected = results["metrics"], official["official_choice_bench"]["final_res"]
+    assert {key: metrics["M-Avg" if key == "Avg" else key] for key in expected} == expected
+    assert metrics["accuracy"] == official["micro_average_for_reference"]
+    assert correct(results) == {row["id"]: row["official_check_ans"] for row in records}
+    assert results["n_scored"] == 2175
 
 
 def test_lmms_eval(score, records, official):
-    found = score("lmms-eval@0.7")
+    results = score("lmms-eval@0.7")
     # the script adds the tasks up in the order of a set: its last digit may differ by process
-    assert found["metrics"]["M-Avg"] == official["lmms_eval_mlvu_dev_aggregate"]
-    values = {row["id"]: bool(row["value"]) for row in found["samples"]}
-    assert values == {row["id"]: row["lmms_correct"] for row in records}
-    letters = {row["id"]: row["choice"] or "" for row in found["samples"]}
+    assert results["metrics"]["M-Avg"] == official["lmms_eval_mlvu_dev_aggregate"]
+    assert correct(results) == {row["id"]: row["lmms_correct"] for row in records}
+    letters = {name: choice or "" for name, choice in by_sample(results, "choice").items()}
     assert letters == {row["id"]: row["lmms_extracted"] for row in records}
 
 
-def test_broken_items_count_and_are_wrong(score):
-    rows = {row["id"]: row for row in score("strict@1")["samples"]}
-    assert [rows[name]["value"] for name in ("needle/34", "needle/338")] == [0.0, 0.0]
+def test_samples_without_a_right_option_count_and_are_wrong(score):
+    values = by_sample(score("strict@1"), "value")
+    assert [values[name] for name in ("needle/34", "needle/338")] == [0.0, 0.0]

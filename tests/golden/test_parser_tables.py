@@ -1,12 +1,12 @@
-"""The official parsers' tables once more, as a user meets them: through `vtg-eval score`."""
+"""The tables of the official parsers, as a user gets them: through `vtg-eval score`."""
 
 import json
 import math
 
 import pytest
 
-from tests.grounding_golden import result
-from tests.reference_data import GOLDEN, needs_both
+from tests.golden_case import golden, score_predictions
+from tests.reference_data import needs_both
 
 pytestmark = needs_both
 
@@ -28,16 +28,15 @@ OPTIONS = ["a dog", "the red car.", "a cat", "a man"]
 
 
 def table(name):
-    path = GOLDEN / f"parsers/{name}_strings.official.json"
-    return json.loads(path.read_text())
+    return golden(f"parsers/{name}_strings.official.json")
 
 
-def answers(rows, name="{}"):
+def predictions(rows, name="{}"):
     return [{"id": name.format(k), "text": row["text"]} for k, row in enumerate(rows)]
 
 
-def read(found, key):
-    return [sample[key] for sample in found["samples"]]
+def values(results, key):
+    return [sample[key] for sample in results["samples"]]
 
 
 @pytest.mark.parametrize("column", [*FIRST_SPAN, *ONE_SPAN])
@@ -46,11 +45,13 @@ def test_times(column, tmp_path):
     lines = [f"V{k} 0.0 1.0##it happens." for k in range(len(rows))]
     (tmp_path / "charades_sta_test.txt").write_text("\n".join(lines))
     protocol = (FIRST_SPAN | ONE_SPAN)[column]
-    found = result(tmp_path, "charades_sta", protocol, answers(rows, "V{}/0"), tmp_path)
-    wanted = [row[column] for row in rows]
+    results = score_predictions(
+        tmp_path, "charades_sta", protocol, predictions(rows, "V{}/0"), tmp_path
+    )
+    spans = [row[column] for row in rows]
     if column in FIRST_SPAN:
-        wanted = [spans[0] if spans else None for spans in wanted]
-    assert read(found, "span") == [None if w in (None, [None, None]) else w for w in wanted]
+        spans = [row[0] if row else None for row in spans]
+    assert values(results, "span") == [span if span != [None, None] else None for span in spans]
 
 
 def test_intervals_of_cg_bench(tmp_path):
@@ -71,17 +72,18 @@ def test_intervals_of_cg_bench(tmp_path):
         for k in range(len(rows))
     ]
     (tmp_path / "cgbench_mini.json").write_text(json.dumps(records))
-    told = answers(rows, "{}/miou")
-    found = result(tmp_path, "cgbench", "vlmevalkit-cg-bench@1", told, tmp_path)
-    values = {sample["id"]: sample for sample in found["samples"]}
+    results = score_predictions(
+        tmp_path, "cgbench", "vlmevalkit-cg-bench@1", predictions(rows, "{}/miou"), tmp_path
+    )
+    samples = {sample["id"]: sample for sample in results["samples"]}
     for k, row in enumerate(rows):
-        sample = values[f"{k}/miou"]
+        sample = samples[f"{k}/miou"]
         if row[column] == -1:
             assert "unparsed" in sample["failures"], row["text"]
         else:
             assert sample["value"] == row[column], row["text"]
-    kept = [row[column] for row in rows if row[column] != -1]
-    assert found["metrics"]["mIoU"] == pytest.approx(100 * math.fsum(kept) / len(kept), abs=5e-3)
+    ious = [row[column] for row in rows if row[column] != -1]
+    assert results["metrics"]["mIoU"] == pytest.approx(100 * math.fsum(ious) / len(ious), abs=5e-3)
 
 
 @pytest.mark.parametrize("column", VIDEO_MME)
@@ -107,41 +109,42 @@ def test_letters_of_video_mme(column, tmp_path):
         for k in range(len(rows))
     ]
     (tmp_path / "output_test_template.json").write_text(json.dumps(videos))
-    found = result(tmp_path, "videomme", VIDEO_MME[column], answers(rows), tmp_path)
-    assert read(found, "choice") == [row[column] or None for row in rows]
+    results = score_predictions(
+        tmp_path, "videomme", VIDEO_MME[column], predictions(rows), tmp_path
+    )
+    assert values(results, "choice") == [row[column] or None for row in rows]
 
 
 def test_letters_of_lvbench(tmp_path):
     rows = table("mcq")
     question = "q?" + "".join(f"\n({c}) {o}" for c, o in zip("ABCD", OPTIONS, strict=True))
-    asked = [
+    questions = [
         {"uid": str(k), "question": question, "answer": "B", "question_type": ["reasoning"]}
         for k in range(len(rows))
     ]
-    (tmp_path / "video_info.meta.jsonl").write_text(json.dumps({"key": "v", "qa": asked}))
-    found = result(tmp_path, "lvbench", "lvbench@1", answers(rows), tmp_path)
-    assert read(found, "choice") == [row["lvbench.polish_answer"] or None for row in rows]
+    (tmp_path / "video_info.meta.jsonl").write_text(json.dumps({"key": "v", "qa": questions}))
+    results = score_predictions(tmp_path, "lvbench", "lvbench@1", predictions(rows), tmp_path)
+    assert values(results, "choice") == [row["lvbench.polish_answer"] or None for row in rows]
 
 
 def test_checks_of_mlvu(tmp_path):
     rows = table("mcq")
-    asked = [
+    questions = [
         {
             "video": "v.mp4",
             "duration": 9,
             "question": "q",
-            "candidates": ["a dog", "the red car", "a cat", "a man"],
+            "candidates": [option.rstrip(".") for option in OPTIONS],
             "answer": "the red car",
             "question_type": "count",
         }
         for _ in rows
     ]
-    for stem in (
-        *("1_plotQA", "2_needle", "3_ego", "5_order", "6_anomaly_reco", "7_topic_reasoning"),
-    ):
+    empty = ("1_plotQA", "2_needle", "3_ego", "5_order", "6_anomaly_reco", "7_topic_reasoning")
+    for stem in empty:
         (tmp_path / f"{stem}.json").write_text("[]")
-    (tmp_path / "4_count.json").write_text(json.dumps(asked))
-    found = result(tmp_path, "mlvu", "mlvu@1", answers(rows, "count/{}"), tmp_path)
+    (tmp_path / "4_count.json").write_text(json.dumps(questions))
+    results = score_predictions(tmp_path, "mlvu", "mlvu@1", predictions(rows, "count/{}"), tmp_path)
     column = "mlvu.check_ans(gt=(B) the red car)"
-    right = [value == 1 for value in read(found, "value")]
+    right = [value == 1 for value in values(results, "value")]
     assert right == [row[column] is True for row in rows]

@@ -1,4 +1,4 @@
-"""Every answer of the official tables, read as each official parser reads it."""
+"""Every answer of the official tables, parsed as by each official parser."""
 
 import json
 import re
@@ -6,6 +6,7 @@ from collections import Counter
 
 import pytest
 
+from tests.golden_case import golden
 from tests.reference_data import BENCHMARKS, GOLDEN, needs_benchmarks, needs_golden
 from vtg_eval.failures import Failure
 from vtg_eval.metrics.interval_sets import set_iou
@@ -43,34 +44,26 @@ LAST_SPAN = {
 SET_COLUMN = "vlmevalkit_cgbench.post_process(miou,gt=[[10,20]],duration=100)"
 
 
-def read(name, text, options=OPTIONS):
+def parsed(name, text, options=OPTIONS):
     return CHOICE_PARSERS[name](text, tuple(options))
 
 
 def letter(name, text):
-    return "".join(read(name, text).letters)
-
-
-def golden(path):
-    return (GOLDEN / path).read_text()
+    return "".join(parsed(name, text).letters)
 
 
 def files(pattern):
-    """All files of that kind, so that further golden results are checked as well."""
-    return sorted(GOLDEN.glob(pattern))
-
-
-def rows(path):
-    return [json.loads(line) for line in path.read_text().splitlines()]
+    """All golden files of that kind, as paths in the folder of golden files."""
+    return [str(path.relative_to(GOLDEN)) for path in sorted(GOLDEN.glob(pattern))]
 
 
 def official(path):
-    """What the scripts made of a file of predictions."""
-    return json.loads(path.with_name(f"{path.name.split('.')[0]}.official.json").read_text())
+    """The scripts' results on a file of predictions."""
+    return golden(f"{path.split('.')[0]}.official.json")
 
 
 def table(name):
-    return json.loads(golden(f"parsers/{name}_strings.official.json"))
+    return golden(f"parsers/{name}_strings.official.json")
 
 
 @pytest.mark.parametrize("column", LETTERS)
@@ -82,20 +75,20 @@ def test_letters_of_the_table(column):
 @pytest.mark.parametrize("column", IS_B)
 def test_right_and_wrong_of_the_table(column):
     for row in table("mcq"):
-        found = read(IS_B[column], row["text"])
-        # VLMEvalKit: -1 for what it could not read
-        given = -1 if found.failure and row[column] == -1 else "B" in found.letters
-        assert given == row[column], row["text"]
+        choice = parsed(IS_B[column], row["text"])
+        # VLMEvalKit: -1 for an answer that it cannot parse
+        right = -1 if choice.failure and row[column] == -1 else "B" in choice.letters
+        assert right == row[column], row["text"]
 
 
 def test_time_r1_indices_of_the_table():
     for row in table("mcq"):
         index = row["time_r1.extract_answer(mcq)"]
-        wanted = "" if index is None else chr(ord("A") + index)
-        assert letter("time-r1", row["text"]) == wanted, row["text"]
+        expected = "" if index is None else chr(ord("A") + index)
+        assert letter("time-r1", row["text"]) == expected, row["text"]
 
 
-def test_no_column_of_the_tables_is_left_out():
+def test_every_column_of_the_tables_is_tested():
     choices = {*LETTERS, *IS_B, "time_r1.extract_answer(mcq)", "text"}
     assert {key for row in table("mcq") for key in row} == choices
     spans = {*SPANS, *LAST_SPAN, SET_COLUMN, "text"}
@@ -113,45 +106,44 @@ def test_spans_of_the_table(column):
 
 def test_set_iou_of_the_table():
     for row in table("time"):
-        found = interval_iou("vlmevalkit-cg-bench", row["text"], [[10, 20]], 100)
-        assert (-1 if found is None else found) == row[SET_COLUMN], row["text"]
+        value = interval_iou("vlmevalkit-cg-bench", row["text"], [[10, 20]], 100)
+        assert (-1 if value is None else value) == row[SET_COLUMN], row["text"]
 
 
 def interval_iou(name, text, truth, duration):
     """IoU of the sets, None where the script leaves the answer out."""
-    parse = SPAN_PARSERS[name](text or "")
-    if parse.failure:
+    answer = SPAN_PARSERS[name](text or "")
+    if answer.failure:
         return None
-    spans = parse.spans
-    if parse.fractions:
-        spans = tuple(Span(each.start * duration, each.end * duration) for each in spans)
+    spans = answer.spans
+    if answer.fractions:
+        spans = tuple(Span(span.start * duration, span.end * duration) for span in spans)
     return float(set_iou([spans], [truth], strict=False)[0])
 
 
 def test_video_mme_answers():
     names = {"official": "video-mme", "vlmevalkit": "vlmevalkit-video-mme", "lmms_eval": "lmms-mcq"}
     for path in files("videomme/*.preds.json"):
-        for video in json.loads(path.read_text()):
+        for video in golden(path):
             for question in video["questions"]:
-                found = {key: letter(name, question["response"]) for key, name in names.items()}
-                assert found == question["_extracted"], question["response"]
+                letters = {key: letter(name, question["response"]) for key, name in names.items()}
+                assert letters == question["_extracted"], question["response"]
 
 
 def test_lvbench_answers():
     for path in files("lvbench/*.raw_text.json"):
-        answers = json.loads(path.with_name(path.name.replace("raw_text", "answers")).read_text())
-        texts = json.loads(path.read_text())
-        assert {uid: letter("lvbench", texts[uid]) for uid in answers} == answers
+        letters, texts = golden(path.replace("raw_text", "answers")), golden(path)
+        assert {uid: letter("lvbench", texts[uid]) for uid in letters} == letters
 
 
 def test_mlvu_answers():
     for path in files("mlvu/*.preds.jsonl"):
         right: Counter[str] = Counter()
-        for row in rows(path):
-            own = row["gt_letter"] in read("mlvu", row["text"]).letters
+        for row in golden(path):
+            is_right = row["gt_letter"] in parsed("mlvu", row["text"]).letters
             lmms = letter("lmms-mcq", row["text"])
-            right[row["task"]] += own
-            assert own == row["official_check_ans"], row["text"]
+            right[row["task"]] += is_right
+            assert is_right == row["official_check_ans"], row["text"]
             assert lmms == row["lmms_extracted"], row["text"]
             assert (lmms == row["gt_letter"]) == row["lmms_correct"]
         counts = official(path)["official_choice_bench"]["acc_dict"]
@@ -167,27 +159,27 @@ def test_tempcompass_ratings():
     }
     meta = json.loads((BENCHMARKS / "tempcompass/meta_info.json").read_text())
     for path in files("tempcompass/*.preds.json"):
-        parser = kinds[path.name.rsplit("_seed", 1)[0]]
+        parser = kinds[path.split("/")[1].rsplit("_seed", 1)[0]]
         right: Counter[str] = Counter()
         fine: Counter[str] = Counter()
         count: Counter[str] = Counter()
         matched = 0
-        for video, aspects in json.loads(path.read_text()).items():
+        for video, aspects in golden(path).items():
             for aspect, questions in aspects.items():
                 kind = "order" if aspect == "order" else meta[video]["eval_dim"][aspect]["type"]
                 for question in questions:
                     options, target = tempcompass_options(parser, question)
-                    found = read(parser, question["prediction"] or "", options)
-                    right[aspect] += target in found.letters
-                    fine[kind] += target in found.letters
+                    choice = parsed(parser, question["prediction"] or "", options)
+                    right[aspect] += target in choice.letters
+                    fine[kind] += target in choice.letters
                     count.update({aspect, kind})
                     count["all"] += 1
-                    matched += not found.failure
+                    matched += not choice.failure
         avg = {"avg": round(right.total() * 100 / count["all"], 1)}
-        wanted = official(path)["stdout"]
+        printed = official(path)["stdout"]
         for line in (percent(right, count) | avg, percent(fine, count)):
-            assert all(f"{key!r}: {value}" in wanted for key, value in line.items())
-        assert f"Match Success Rate={round(matched / count['all'] * 100, 1)}" in wanted
+            assert all(f"{key!r}: {value}" in printed for key, value in line.items())
+        assert f"Match Success Rate={round(matched / count['all'] * 100, 1)}" in printed
 
 
 def percent(right, count):
@@ -195,7 +187,7 @@ def percent(right, count):
 
 
 def tempcompass_options(parser, question):
-    """The options as the parser wants them, and the right one's letter."""
+    """The options as the parser takes them, and the letter of the right one."""
     lines, answer = question["question"].split("\n")[1:], question["answer"]
     if parser == "tempcompass-choice":
         return [re.sub(r"^\s*[A-D]\.\s*", "", line) for line in lines], answer[0]
@@ -209,29 +201,29 @@ def test_cg_bench_answers():
     by_id = {question["qid"]: question for question in questions}
     for path in files("cgbench/*.preds.jsonl"):
         scores: dict[str, dict[str, list[float]]] = {"cg-bench": {}, "vlmevalkit-cg-bench": {}}
-        for row in rows(path):
-            for name, found in scores.items():
-                score = cg_bench_score(name, by_id[row["qid"]], row)
-                if score is not None:
-                    found.setdefault(row["task_mode"], []).append(score)
+        for row in golden(path):
+            for name, values in scores.items():
+                value = cg_bench_value(name, by_id[row["qid"]], row)
+                if value is not None:
+                    values.setdefault(row["task_mode"], []).append(value)
         check_cg_bench(scores, official(path))
 
 
-def cg_bench_score(name, question, row):
+def cg_bench_value(name, question, row):
     if row["task_mode"] == "miou":
         truth, duration = question["clue_intervals"], question["duration"]
         return interval_iou(name, row["prediction"], truth, duration)
-    found = read(name, row["prediction"] or "", question["choices"])
-    if found.failure is Failure.UNPARSED:
+    choice = parsed(name, row["prediction"] or "", question["choices"])
+    if choice.failure is Failure.UNPARSED:
         return None
-    return float(question["right_answer"] in found.letters)
+    return float(question["right_answer"] in choice.letters)
 
 
-def check_cg_bench(scores, wanted):
-    kit = wanted["vlmevalkit"]["rating"]
+def check_cg_bench(scores, expected):
+    vlmevalkit = expected["vlmevalkit"]["rating"]
     for task, values in scores["vlmevalkit-cg-bench"].items():
-        assert round(sum(values) / len(values), 4) == kit[task]["overall"]
-    printed = wanted["official_repo"]["stat_with_key_stdout"]
+        assert round(sum(values) / len(values), 4) == vlmevalkit[task]["overall"]
+    printed = expected["official_repo"]["stat_with_key_stdout"]
     for task, values in scores["cg-bench"].items():
         total, result = re.search(
             rf"{task}_gpt\S*\nTotal: (\d+), Result: ([\d.]+)", printed

@@ -5,12 +5,12 @@ import json
 import pytest
 from vtg_eval.tasks.qvhighlights import TASK
 
-from tests.reference_data import BENCHMARKS, GOLDEN, needs_both
-from vtg_eval.cli import main
+from tests.golden_case import golden, score_predictions
+from tests.reference_data import BENCHMARKS, needs_both
 
 pytestmark = needs_both
-FIRST = 40  # queries of val to which the small cases belong
-# cases with figures of the official script; in the others it stops with an exception
+FIRST = 40  # number of val queries that the small cases use
+# cases with figures of the official script; on the others it stops with an exception
 SCORED = (
     "first40_clean",
     "one_query_missing_match_number_false",
@@ -27,18 +27,14 @@ SCORED = (
 
 @pytest.fixture(scope="module")
 def cases():
-    return json.loads((GOLDEN / "qvhighlights/edge_cases.official.json").read_text())
+    return golden("qvhighlights/edge_cases.official.json")
 
 
 @pytest.fixture
 def score(tmp_path):
-    def run(root, submission, split="val", protocol="moment-detr@1"):
-        answers, out = tmp_path / "p.jsonl", tmp_path / "out.json"
-        answers.write_text("".join(json.dumps(answer(line)) + "\n" for line in submission))
-        words = ["score", "--task", "qvhighlights", "--split", split, "--data-root", str(root)]
-        words += ["--predictions", str(answers), "--protocol", protocol, "--json", str(out)]
-        assert main(words) == 0
-        return json.loads(out.read_text())
+    def run(root, submission, protocol="moment-detr@1"):
+        predictions = map(prediction, submission)
+        return score_predictions(tmp_path, "qvhighlights", protocol, predictions, root, "val")
 
     return run
 
@@ -52,71 +48,67 @@ def few(tmp_path):
     return tmp_path
 
 
-def answer(line):
-    """One line of the official format in ours."""
+def prediction(line):
+    """One line of the official format as a line of predictions."""
     pairs = (("spans", "pred_relevant_windows"), ("saliency", "pred_saliency_scores"))
-    return {"id": str(line["qid"])} | {ours: line[key] for ours, key in pairs if key in line}
+    return {"id": str(line["qid"])} | {name: line[key] for name, key in pairs if key in line}
 
 
-def lines(path):
-    return [json.loads(line) for line in path.read_text().splitlines()]
-
-
-def in_our_names(official):
-    """The official table, every number of it, with our names."""
-    found = {}
+def renamed(official):
+    """Every number of the official table, under the harness's names."""
+    metrics = {}
     for name, table in official.items():
         for metric, value in table.items():
             if name == "brief":
-                found[metric] = value
+                metrics[metric] = value
             elif name.startswith("HL"):
-                found[f"{name}-{metric.removeprefix('HL-')}"] = value
+                metrics[f"{name}-{metric.removeprefix('HL-')}"] = value
             else:
                 for threshold, figure in value.items():
                     end = "" if threshold == "average" else f"@{threshold}"
-                    found[f"MR-{name}-{metric.removeprefix('MR-')}{end}"] = figure
-    return found
+                    metrics[f"MR-{name}-{metric.removeprefix('MR-')}{end}"] = figure
+    return metrics
 
 
 def test_all_predictions_of_val(score):
-    folder = GOLDEN / "qvhighlights"
-    found = score(BENCHMARKS, lines(folder / "val_seed101_sorted.preds.jsonl"))["metrics"]
-    wanted = in_our_names(json.loads((folder / "val_seed101_sorted.official.json").read_text()))
-    assert (found, len(found)) == (wanted, 90)
+    submission = golden("qvhighlights/val_seed101_sorted.preds.jsonl")
+    metrics = score(BENCHMARKS, submission)["metrics"]
+    assert metrics == renamed(golden("qvhighlights/val_seed101_sorted.official.json"))
+    assert len(metrics) == 90
 
 
 def test_the_authors_own_sample(score):
     folder = BENCHMARKS / "qvhighlights"
-    found = score(BENCHMARKS, lines(folder / "sample_val_preds.jsonl"))["metrics"]
-    wanted = json.loads((folder / "sample_val_preds_metrics_raw.json").read_text())
-    assert found == in_our_names(wanted)
+    lines = (folder / "sample_val_preds.jsonl").read_text().splitlines()
+    official = json.loads((folder / "sample_val_preds_metrics_raw.json").read_text())
+    assert score(BENCHMARKS, map(json.loads, lines))["metrics"] == renamed(official)
 
 
 @pytest.mark.parametrize("name", SCORED)
 def test_small_cases_with_figures(score, few, cases, name):
-    found = score(few, cases[name]["submission"])["metrics"]
-    wanted = in_our_names(cases[name]["official"]["result"])
-    if name == "saliency_only":  # moments that were not given are 0 here, left out there
-        assert {found.pop(metric) for metric in [*found] if metric.startswith("MR")} == {0.0}
-    assert found == wanted
+    metrics = score(few, cases[name]["submission"])["metrics"]
+    expected = renamed(cases[name]["official"]["result"])
+    if name == "saliency_only":  # missing moments: 0 in the harness, left out by the script
+        assert {metrics.pop(metric) for metric in [*metrics] if metric.startswith("MR")} == {0.0}
+    assert metrics == expected
 
 
-def test_the_small_cases_with_figures_are_all_there(cases):
+def test_every_small_case_with_figures_is_tested(cases):
     assert {name for name, case in cases.items() if "result" in case["official"]} == set(SCORED)
 
 
 def test_one_query_without_windows_scores_0_where_the_script_stops(score, few, cases):
     case = cases["one_query_with_empty_window_list"]
     assert case["official"]["raises"] == "IndexError"
-    found = score(few, case["submission"])
-    assert (found["n_scored"], found["failures"]["false_absent"]) == (FIRST, 1)
-    (lost,) = (line for line in case["submission"] if not line["pred_relevant_windows"])
-    (row,) = (row for row in found["samples"] if row["id"] == str(lost["qid"]))
+    results = score(few, case["submission"])
+    assert (results["n_scored"], results["failures"]["false_absent"]) == (FIRST, 1)
+    (empty,) = (line for line in case["submission"] if not line["pred_relevant_windows"])
+    (row,) = (row for row in results["samples"] if row["id"] == str(empty["qid"]))
     assert row["value"] == 0.0
     # as if the query had a window that hits nothing
-    nowhere = {**lost, "pred_relevant_windows": [[200, 201, 1]]}
-    instead = [nowhere if line is lost else line for line in case["submission"]]
-    assert score(few, instead)["metrics"] == found["metrics"]
+    miss = {**empty, "pred_relevant_windows": [[200, 201, 1]]}
+    submission = [miss if line is empty else line for line in case["submission"]]
+    assert score(few, submission)["metrics"] == results["metrics"]
 
 
 @pytest.mark.parametrize(
@@ -128,8 +120,8 @@ def test_one_query_without_windows_scores_0_where_the_script_stops(score, few, c
 )
 def test_other_queries_are_dropped_where_the_script_stops(score, few, cases, name, dropped):
     assert cases[name]["official"]["raises"] == "AssertionError"
-    found = score(few, cases[name]["submission"])["metrics"]
-    assert found == in_our_names(cases[dropped]["official"]["result"])
+    metrics = score(few, cases[name]["submission"])["metrics"]
+    assert metrics == renamed(cases[dropped]["official"]["result"])
 
 
 def test_windows_without_scores_are_ranked_as_listed(score, few, cases):
@@ -146,13 +138,13 @@ def test_windows_without_scores_are_ranked_as_listed(score, few, cases):
 @pytest.mark.parametrize("name", ["saliency_all_nan", "saliency_empty"])
 def test_saliency_at_which_the_script_stops_scores_0(score, few, cases, name):
     assert cases[name]["official"]["raises"] == "ValueError"
-    found = score(few, cases[name]["submission"])["metrics"]
-    assert {value for metric, value in found.items() if metric.startswith("HL")} == {0.0}
-    moments = in_our_names(cases["moments_only"]["official"]["result"])
-    assert {metric: found[metric] for metric in moments} == moments
+    metrics = score(few, cases[name]["submission"])["metrics"]
+    assert {value for metric, value in metrics.items() if metric.startswith("HL")} == {0.0}
+    moments = renamed(cases["moments_only"]["official"]["result"])
+    assert {name: metrics[name] for name in moments} == moments
 
 
-def test_the_nan_of_the_official_rule_wins_nothing_under_strict(score, few, cases):
+def test_windows_that_hit_by_nan_in_the_script_score_0_under_strict(score, few, cases):
     for name in ("all_windows_nan", "all_windows_exactly_reversed_first_gt"):
-        found = score(few, cases[name]["submission"], protocol="strict@1")["metrics"]
-        assert {value for metric, value in found.items() if metric.startswith("MR")} == {0.0}
+        metrics = score(few, cases[name]["submission"], protocol="strict@1")["metrics"]
+        assert {value for metric, value in metrics.items() if metric.startswith("MR")} == {0.0}

@@ -1,11 +1,11 @@
-"""Every number of TimeLens' compute_metrics.py, to the last digit, and its odd cases."""
+"""Every number of TimeLens' compute_metrics.py, to the last digit, and on edge cases."""
 
 import json
 import shutil
 
 import pytest
 
-from tests.grounding_golden import golden, result
+from tests.golden_case import golden, score_predictions
 from tests.reference_data import GOLDEN, needs_both
 
 pytestmark = needs_both
@@ -20,8 +20,8 @@ CASES = {
 }
 
 
-def answer(name, value):
-    """One line of TimeLens' result file as one of ours; its times go before its text."""
+def prediction(name, value):
+    """One line of TimeLens' result file as a line of predictions; times go before text."""
     if "timestamps" in value:
         return {"id": name, "spans": value["timestamps"]}
     return {"id": name, "text": value["answers"]}
@@ -44,16 +44,16 @@ def ids(root):
 @pytest.mark.parametrize("kind", ["answers", "timestamps"])
 def test_a_whole_file(kind, root, ids, tmp_path):
     lines = golden(f"timelens_bench/charades_seed700.{kind}.jsonl")
-    answers = [
-        answer(name, value)
+    predictions = [
+        prediction(name, value)
         for name, line in zip(ids, lines, strict=True)
         for value in line.values()
     ]
-    found = result(tmp_path, TASK, "timelens@1", answers, root)
-    wanted = golden("timelens_bench/charades_seed700.official.json")[kind]
-    assert found["metrics"] == {ours: wanted[name] for ours, name in NAMES.items()}
-    assert found["n_expected"] == wanted["annotations"] == 3722
-    assert found["n_scored"] == wanted["distinct_keys"] == 3720
+    results = score_predictions(tmp_path, TASK, "timelens@1", predictions, root)
+    expected = golden("timelens_bench/charades_seed700.official.json")[kind]
+    assert results["metrics"] == {name: expected[key] for name, key in NAMES.items()}
+    assert results["n_expected"] == expected["annotations"] == 3722
+    assert results["n_scored"] == expected["distinct_keys"] == 3720
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -63,5 +63,8 @@ def test_an_edge_case(name, tmp_path):
     video = video.removesuffix(".mp4")
     truth = {video: {"duration": 100, "spans": [json.loads(span)], "queries": [query]}}
     (tmp_path / "charades-timelens.json").write_text(json.dumps(truth))
-    found = result(tmp_path, TASK, "timelens@1", [answer(f"{video}/0", value)], tmp_path)
-    assert found["metrics"] == {ours: CASES[name]["official"][key] for ours, key in NAMES.items()}
+    predictions = [prediction(f"{video}/0", value)]
+    results = score_predictions(tmp_path, TASK, "timelens@1", predictions, tmp_path)
+    assert results["metrics"] == {
+        metric: CASES[name]["official"][key] for metric, key in NAMES.items()
+    }

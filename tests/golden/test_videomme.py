@@ -1,11 +1,9 @@
 """Every number of three scripts on synthetic answers in Video-MME's official layout."""
 
-import json
-
 import pytest
 
+from tests.golden_case import by_sample, golden, metrics_by_protocol, score_predictions
 from tests.reference_data import GOLDEN, needs_golden
-from vtg_eval.cli import main
 
 pytestmark = needs_golden
 PREDICTIONS = "videomme/synthetic_seed51.preds.json"
@@ -19,27 +17,19 @@ SECTIONS = {
 
 @pytest.fixture(scope="module")
 def official():
-    return json.loads((GOLDEN / "videomme/synthetic_seed51.official.json").read_text())
+    return golden("videomme/synthetic_seed51.official.json")
 
 
 @pytest.fixture(scope="module")
 def questions():
-    videos = json.loads((GOLDEN / PREDICTIONS).read_text())
-    return [question for video in videos for question in video["questions"]]
+    return [question for video in golden(PREDICTIONS) for question in video["questions"]]
 
 
 @pytest.fixture
 def score(tmp_path, questions):
-    def run(protocol):
-        (tmp_path / "output_test_template.json").symlink_to(GOLDEN / PREDICTIONS)
-        predictions, out = tmp_path / "p.jsonl", tmp_path / "out.json"
-        answers = ({"id": q["question_id"], "text": q["response"]} for q in questions)
-        predictions.write_text("\n".join(map(json.dumps, answers)))
-        words = ["score", "--task", "videomme", "--data-root", str(tmp_path), "--json", str(out)]
-        assert main([*words, "--predictions", str(predictions), "--protocol", protocol]) == 0
-        return json.loads(out.read_text())
-
-    return run
+    (tmp_path / "output_test_template.json").symlink_to(GOLDEN / PREDICTIONS)
+    predictions = [{"id": q["question_id"], "text": q["response"]} for q in questions]
+    return lambda protocol: score_predictions(tmp_path, "videomme", protocol, predictions, tmp_path)
 
 
 def printed(stdout):
@@ -57,42 +47,42 @@ def printed(stdout):
             yield duration, grouping, name, value.strip().rstrip("%")
 
 
-def groups(found):
-    return {(row["grouping"], row["group"]): row for row in found["groups"]}
+def groups(results):
+    return {(row["grouping"], row["group"]): row for row in results["groups"]}
 
 
 def test_eval_your_results(score, official):
-    found = score("video-mme@1")
-    rows = groups(found)
+    results = score("video-mme@1")
+    rows = groups(results)
     lines = [*printed(official["official_eval_your_results_stdout"])]
     assert len(lines) == 4 * (6 + 30 + 12 + 1)
-    for duration, grouping, name, wanted in lines:
+    for duration, grouping, name, expected in lines:
         if not grouping:
-            assert found["metrics"][duration or "accuracy"] == float(wanted)
+            assert results["metrics"][duration or "accuracy"] == float(expected)
         else:
             row = rows[f"{duration}: {grouping}" if duration else grouping, name]
-            assert f"{row['metrics']['accuracy']:.1f}" == wanted, (duration, grouping, name)
+            assert f"{row['metrics']['accuracy']:.1f}" == expected, (duration, grouping, name)
     for duration, dropped in official["unextracted_excluded_from_denominator"].items():
         assert rows["duration", duration]["n"] == 900 - dropped
-    assert found["n_scored"] == 2700 - 131 - 133 - 137
+    assert results["n_scored"] == 2700 - 131 - 133 - 137
 
 
 def test_vlmevalkit(score, official):
-    found = score("vlmevalkit-video-mme@1")
-    rows = groups(found)
-    for duration, wanted in official["vlmevalkit_get_dimension_rating"].items():
+    results = score("vlmevalkit-video-mme@1")
+    rows = groups(results)
+    for duration, expected in official["vlmevalkit_get_dimension_rating"].items():
         whole = duration == "overall"
-        figure = found["metrics"]["accuracy" if whole else duration]
-        assert figure == round(100 * float(wanted["overall"]), 1)
-        for name, rating in wanted["domain"].items():
+        figure = results["metrics"]["accuracy" if whole else duration]
+        assert figure == round(100 * float(expected["overall"]), 1)
+        for name, rating in expected["domain"].items():
             row = rows["domain" if whole else f"{duration}: domain", name]
             assert f"{row['metrics']['accuracy'] / 100:.3f}" == rating
-    assert found["n_scored"] == 2700
+    assert results["n_scored"] == 2700
 
 
 def test_lmms_eval(score, official):
-    found = score("lmms-eval@0.7")
-    assert found["metrics"]["accuracy"] == official["lmms_eval_aggregate"]
+    results = score("lmms-eval@0.7")
+    assert results["metrics"]["accuracy"] == official["lmms_eval_aggregate"]
 
 
 @pytest.mark.parametrize(
@@ -103,13 +93,13 @@ def test_lmms_eval(score, official):
         ("lmms-eval@0.7", "lmms_eval"),
     ],
 )
-def test_each_answer_is_read_as_the_script_reads_it(score, questions, protocol, script):
-    found = {row["id"]: row["choice"] or "" for row in score(protocol)["samples"]}
-    assert found == {q["question_id"]: q["_extracted"][script] for q in questions}
+def test_each_answer_is_parsed_as_by_the_script(score, questions, protocol, script):
+    choices = by_sample(score(protocol), "choice")
+    letters = {name: choice or "" for name, choice in choices.items()}
+    assert letters == {q["question_id"]: q["_extracted"][script] for q in questions}
 
 
 def test_subtitles_do_not_change_the_score(score):
-    without = score("video-mme@1")
-    spread = {row["protocol"]: row["metrics"] for row in without["scores_across_protocols"]}
-    assert spread["video-mme-subtitles@1"] == without["metrics"]
-    assert spread["strict-subtitles@1"] == spread["strict@1"]
+    metrics = metrics_by_protocol(score("video-mme@1"))
+    assert metrics["video-mme-subtitles@1"] == metrics["video-mme@1"]
+    assert metrics["strict-subtitles@1"] == metrics["strict@1"]

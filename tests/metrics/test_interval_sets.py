@@ -35,7 +35,7 @@ def test_strict_is_one_for_the_same_set_in_any_order(intervals):
 
 @given(sets, sets)
 def test_both_rules_agree_on_proper_intervals(first, second):
-    first, second = ([s for s in each if s[0] < s[1]] for each in (first, second))
+    first, second = ([s for s in spans if s[0] < s[1]] for spans in (first, second))
     assert value(first, second, True) == min(1.0, value(first, second, False))
 
 
@@ -53,7 +53,7 @@ def test_both_rules_agree_on_proper_intervals(first, second):
         ([(4, 4)], [(4, 4)], 0.0),
     ],
 )
-def test_intervals_are_joined_first(predicted, truth, expected, strict):
+def test_intervals_that_overlap_or_touch_are_merged_first(predicted, truth, expected, strict):
     assert value(predicted, truth, strict) == pytest.approx(expected)
 
 
@@ -69,12 +69,12 @@ def test_intervals_are_joined_first(predicted, truth, expected, strict):
         ([(0, 20), (NAN, 5)], 0.0, 1.0),
     ],
 )
-def test_the_official_rule_keeps_what_the_strict_one_leaves_out(predicted, official, strict):
+def test_reversed_and_non_finite_intervals_under_both_rules(predicted, official, strict):
     assert value(predicted, [(0, 20)], False) == official
     assert value(predicted, [(0, 20)], True) == strict
 
 
-def test_one_value_for_each_sample_and_inputs_stay_as_they_are():
+def test_there_is_one_value_a_sample_and_inputs_are_not_changed():
     table = np.array([[5.0, 15.0], [0.0, 10.0]])
     assert set_iou([table, []], [[(0, 15)], [(0, 1)]]).tolist() == [1.0, 0.0]
     assert table.tolist() == [[5.0, 15.0], [0.0, 10.0]]

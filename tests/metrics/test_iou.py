@@ -19,17 +19,17 @@ def value(first, second, rule=iou) -> float:
 
 
 @given(proper, proper)
-def test_symmetric(first, second):
+def test_iou_is_symmetric(first, second):
     assert value(first, second) == value(second, first)
 
 
 @given(proper, proper)
-def test_one_only_for_equal_spans(first, second):
+def test_iou_is_1_only_for_equal_spans(first, second):
     assert (value(first, second) == 1.0) == (first == second)
 
 
 @given(anything, anything)
-def test_bounded_for_any_floats(first, second):
+def test_iou_lies_within_0_and_1_for_any_floats(first, second):
     assert 0.0 <= value(first, second) <= 1.0
 
 
@@ -39,14 +39,14 @@ def test_only_finite_ordered_spans_overlap(prediction, target):
         assert value(prediction, target) == 0.0
 
 
-def test_values():
+def test_iou_of_single_pairs():
     assert value((0, 10), (0, 5)) == 0.5
     assert value((0, 10), (5, 15)) == 5 / 15
     assert value((0, 10), (10, 20)) == 0.0
     assert value((5, 5), (5, 5)) == 0.0
 
 
-def test_broadcasts():
+def test_iou_broadcasts():
     one, many = np.array([[0.0, 10.0]]), np.array([[0.0, 10.0], [0.0, 5.0], [20.0, 30.0]])
     assert iou(one[:, None], many[None]).tolist() == [[1.0, 0.5, 0.0]]
 
@@ -78,7 +78,7 @@ def test_a_finite_truth_keeps_the_truth_first_rule_finite_and_bounded(truth, spa
         ((-10, 10), 0.5),
     ],
 )
-def test_truth_first_takes_a_nan_time_as_the_truths(span, expected):
+def test_truth_first_replaces_a_nan_time_by_the_targets(span, expected):
     assert value((0, 10), span, truth_first_iou) == expected
 
 
@@ -86,7 +86,7 @@ def test_truth_first_does_not_divide_by_zero():
     assert value((5, 5), (5, 5), truth_first_iou) == 0.0
 
 
-def test_signed_goes_below_zero_and_matches_reversed_spans():
+def test_signed_iou_can_be_negative_and_matches_reversed_spans():
     assert value((0, 10), (20, 30), signed_iou) == pytest.approx(-1 / 3)
     assert value((0, 10), (10, 0), signed_iou) == -1.0
     assert value((8, 7), (8, 7), signed_iou) == 1.0
@@ -120,6 +120,6 @@ def test_every_rule_has_a_name():
     assert IOUS["zero"] is iou
 
 
-def test_rows_of_two_nan_do_not_exist():
+def test_rows_of_two_nan_are_padding():
     rows = np.array([[0.0, 1.0], [NAN, 1.0], [0.0, NAN], [NAN, NAN]])
     assert existing(rows).tolist() == [True, True, True, False]

@@ -11,8 +11,8 @@ from vtg_eval.parsing.choices import CHOICE_PARSERS, choice_parser
 OPTIONS = ("the blue car", "the red car", "a man", "a dog")
 CAPTIONS = ("Caption A: He runs.", "Caption B: He runs. Then: he stops", "Caption C: He sits")
 FENCE = "```json\n{}\n```"
-# parser, text, the letters it names ("" for none)
-READ = [
+# parser, text, the parsed letters ("" for none)
+PARSED = [
     ("video-mme", "Because of the red car", "B"),
     ("video-mme", "b", ""),
     ("video-mme", "Answer: C", "C"),
@@ -77,20 +77,18 @@ HOSTILE = [
 ]
 
 
-@pytest.mark.parametrize(("parser", "text", "letters"), READ)
-def test_as_the_scripts_read_it(parser, text, letters):
-    found = CHOICE_PARSERS[parser](text, OPTIONS)
-    assert ("".join(found.letters), found.failure) == (
-        letters,
-        None if letters else Failure.UNPARSED,
-    )
+@pytest.mark.parametrize(("parser", "text", "letters"), PARSED)
+def test_letters_are_those_of_the_scripts(parser, text, letters):
+    answer = CHOICE_PARSERS[parser](text, OPTIONS)
+    assert "".join(answer.letters) == letters
+    assert answer.failure is (None if letters else Failure.UNPARSED)
 
 
 @pytest.mark.parametrize(
     ("text", "letter"),
     [("Yes.", "A"), ("no", "B"), ("Nothing moves", "B"), (" yes", ""), ("It does", "")],
 )
-def test_yes_and_no_at_the_start(text, letter):
+def test_yes_or_no_at_the_start_of_a_text_is_the_choice(text, letter):
     assert CHOICE_PARSERS["tempcompass-yes-no"](text, ("yes", "no")).letters == tuple(letter)
 
 
@@ -107,7 +105,7 @@ def test_yes_and_no_at_the_start(text, letter):
         ("The answer is Caption A", ""),
     ],
 )
-def test_captions_by_line_label_or_sentence(text, letters):
+def test_a_caption_is_named_by_its_line_label_or_sentence(text, letters):
     assert CHOICE_PARSERS["tempcompass-caption"](text, CAPTIONS).letters == tuple(letters)
 
 
@@ -117,20 +115,20 @@ def test_captions_by_line_label_or_sentence(text, letters):
     | st.text(max_size=60),
     st.lists(st.text(alphabet="ab: .", max_size=6), max_size=6),
 )
-def test_no_parser_raises_and_each_says_what_it_found(parser, text, options):
-    found = parser(text, tuple(options))
-    assert bool(found.letters) != (found.failure is not None)
+def test_every_parser_returns_letters_or_a_failure_for_any_text(parser, text, options):
+    answer = parser(text, tuple(options))
+    assert bool(answer.letters) != (answer.failure is not None)
 
 
 @pytest.mark.parametrize("parser", CHOICE_PARSERS.values(), ids=CHOICE_PARSERS)
-def test_long_answers_take_a_second_at_most(parser):
+def test_long_texts_are_parsed_in_linear_time(parser):
     for text in HOSTILE:
-        began = time.process_time()
+        start = time.process_time()
         parser(text, OPTIONS)
-        assert time.process_time() - began < 5, text[:10]  # a quadratic rule takes far longer
+        assert time.process_time() - start < 5, text[:10]  # a quadratic rule takes far longer
 
 
-def test_unknown_parser_names_the_nearest():
+def test_an_unknown_parser_is_an_error_that_names_the_nearest():
     assert choice_parser("mlvu") is CHOICE_PARSERS["mlvu"]
     with pytest.raises(UserError, match="mvbench"):
         choice_parser("mv-bench")

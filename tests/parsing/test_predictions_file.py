@@ -16,8 +16,8 @@ def read(tmp_path: Path, *lines: str | bytes):
     return read_predictions(path)
 
 
-def test_text_spans_scores_choice_saliency(tmp_path):
-    found = read(
+def test_text_spans_scores_choice_and_saliency_are_read(tmp_path):
+    predictions = read(
         tmp_path,
         '{"id": "a", "text": "1 - 2"}',
         "",
@@ -25,7 +25,7 @@ def test_text_spans_scores_choice_saliency(tmp_path):
         '{"id": "c", "spans": null}',
         '{"id": "d", "spans": []}',
     )
-    assert found == (
+    assert predictions == (
         Prediction("a", text="1 - 2"),
         Prediction("b", None, (ScoredSpan(1, 2.5, 0.9), ScoredSpan(3, 4, 0.1)), "B", (1.0, 0.0)),
         Prediction("c"),
@@ -37,31 +37,31 @@ def test_text_spans_scores_choice_saliency(tmp_path):
     "spans",
     ['["1", "2"]', "[1, 2]", "[[1]]", "[[1, 2, 3, 4]]", '[["1", "2"]]', "[[true, 2]]", "{}", "3"],
 )
-def test_values_of_the_wrong_kind_are_counted_not_fatal(tmp_path, spans):
-    (found,) = read(tmp_path, f'{{"id": "a", "spans": {spans}}}')
-    assert found == Prediction("a", failure=Failure.MALFORMED)
+def test_spans_of_the_wrong_type_are_malformed_and_not_an_error(tmp_path, spans):
+    (prediction,) = read(tmp_path, f'{{"id": "a", "spans": {spans}}}')
+    assert prediction == Prediction("a", failure=Failure.MALFORMED)
 
 
-def test_wrong_kinds_elsewhere(tmp_path):
-    for rest in ('"text": 3', '"choice": 1', '"saliency": "x"', '"saliency": [null]'):
-        (found,) = read(tmp_path, f'{{"id": "a", {rest}}}')
-        assert found.failure == Failure.MALFORMED
+def test_other_fields_of_the_wrong_type_are_malformed(tmp_path):
+    for field in ('"text": 3', '"choice": 1', '"saliency": "x"', '"saliency": [null]'):
+        (prediction,) = read(tmp_path, f'{{"id": "a", {field}}}')
+        assert prediction.failure == Failure.MALFORMED
 
 
-def test_numbers_beyond_all_bounds_are_kept_for_scoring_to_judge(tmp_path):
-    (found,) = read(
+def test_non_finite_and_huge_numbers_are_kept_for_scoring(tmp_path):
+    (prediction,) = read(
         tmp_path, '{"id": "a", "spans": [[NaN, 1e400], [-Infinity, 1%s]]}' % ("0" * 400)
     )
-    (nan, inf), (low, high) = found.spans
+    (nan, inf), (low, high) = prediction.spans
     assert math.isnan(nan)
     assert (inf, low, high) == (math.inf, -math.inf, math.inf)
 
 
-def test_a_million_spans(tmp_path):
-    (found,) = read(tmp_path, json.dumps({"id": "a", "spans": [[0, 1]] * 10**6}))
-    assert found == Prediction("a", failure=Failure.TOO_MANY_SPANS)
-    (kept,) = read(tmp_path, json.dumps({"id": "a", "spans": [[0, 1]] * MAX_SPANS}))
-    assert len(kept.spans) == MAX_SPANS
+def test_more_spans_than_the_limit_are_a_failure(tmp_path):
+    (prediction,) = read(tmp_path, json.dumps({"id": "a", "spans": [[0, 1]] * 10**6}))
+    assert prediction == Prediction("a", failure=Failure.TOO_MANY_SPANS)
+    (prediction,) = read(tmp_path, json.dumps({"id": "a", "spans": [[0, 1]] * MAX_SPANS}))
+    assert len(prediction.spans) == MAX_SPANS
 
 
 @pytest.mark.parametrize(
@@ -77,16 +77,16 @@ def test_a_million_spans(tmp_path):
         '{"id": %s}' % ("9" * 5000),
     ],
 )
-def test_a_line_that_is_no_record_is_named(tmp_path, line):
+def test_a_line_that_is_not_a_record_is_an_error_with_its_number(tmp_path, line):
     with pytest.raises(DataError, match=r"p\.jsonl, line 2") as caught:
         read(tmp_path, '{"id": "a"}', line)
     assert "\n" not in str(caught.value)
 
 
-def test_a_byte_order_mark_is_no_obstacle(tmp_path):
+def test_a_byte_order_mark_is_ignored(tmp_path):
     assert read(tmp_path, b'\xef\xbb\xbf{"id": "a"}') == (Prediction("a"),)
 
 
-def test_missing_file(tmp_path):
+def test_a_missing_file_is_an_error(tmp_path):
     with pytest.raises(UserError, match="cannot be read"):
         read_predictions(tmp_path / "none.jsonl")

@@ -86,7 +86,7 @@ HOSTILE = [
     "\ufdfa" * 10**6,
 ]
 FENCE = "```json\n{}\n```"
-# text, what CG-Bench's script reads, what VLMEvalKit reads (None: nothing)
+# text, intervals that CG-Bench's script parses, those that VLMEvalKit parses (None: unparsed)
 INTERVALS = [
     (FENCE.format('{"result": [[1, 2.5], [4, 6]]}'), [(1, 2.5), (4, 6)], [(1, 2.5), (4, 6)]),
     (FENCE.format('{"result": [5, 9]}'), [(5, 9)], [(5, 9)]),
@@ -111,27 +111,27 @@ INTERVALS = [
 
 
 @pytest.mark.parametrize(("text", "span"), STRICT_SPANS)
-def test_strict_first_span(text, span):
+def test_strict_parses_the_first_span(text, span):
     assert strict(text).spans[0] == span
 
 
 @pytest.mark.parametrize(("text", "failure"), STRICT_FAILURES)
-def test_strict_failure(text, failure):
-    found = strict(text)
-    assert (found.failure, found.spans, found.absent) == (failure, (), False)
+def test_strict_names_the_failure(text, failure):
+    answer = strict(text)
+    assert (answer.failure, answer.spans, answer.absent) == (failure, (), False)
 
 
 @pytest.mark.parametrize("text", STRICT_ABSENT)
-def test_strict_explicit_absence(text):
-    found = strict(text)
-    assert (found.failure, found.spans, found.absent) == (None, (), True)
+def test_strict_accepts_an_explicit_absence(text):
+    answer = strict(text)
+    assert (answer.failure, answer.spans, answer.absent) == (None, (), True)
 
 
 @pytest.mark.parametrize("parser", SPAN_PARSERS.values(), ids=SPAN_PARSERS)
 @given(text=st.text(alphabet=st.sampled_from("0123456789.:,-– \n!atoends<>/%٣１"), max_size=40))
-def test_no_parser_raises_and_each_says_what_it_found(parser, text):
-    found = parser(text)
-    assert bool(found.spans) + found.absent + (found.failure is not None) == 1
+def test_every_parser_returns_spans_absence_or_a_failure_for_any_text(parser, text):
+    answer = parser(text)
+    assert bool(answer.spans) + answer.absent + (answer.failure is not None) == 1
 
 
 @given(st.text(max_size=200))
@@ -141,31 +141,31 @@ def test_strict_times_are_finite(text):
 
 
 @given(st.floats(0, 1e5), st.floats(0, 1e5))
-def test_strict_reads_what_was_written(start, end):
+def test_strict_parses_any_two_floats(start, end):
     assert strict(f"{start!r} - {end!r}").spans == ((start, end),)
 
 
 @pytest.mark.parametrize("parser", SPAN_PARSERS.values(), ids=SPAN_PARSERS)
-def test_a_million_characters_take_seconds_at_most(parser):
+def test_texts_of_a_million_characters_are_parsed_in_linear_time(parser):
     for text in HOSTILE:
-        began = time.process_time()
+        start = time.process_time()
         parser(text)
-        assert time.process_time() - began < 15, text[:10]  # a quadratic rule takes hours
+        assert time.process_time() - start < 15, text[:10]  # a quadratic rule takes hours
 
 
-def test_unknown_parser_names_the_nearest():
+def test_an_unknown_parser_is_an_error_that_names_the_nearest():
     with pytest.raises(UserError, match="timelens"):
         span_parser("timelen")
 
 
 @pytest.mark.parametrize(("text", "official", "vlmevalkit"), INTERVALS)
-def test_sets_of_intervals_as_the_two_scripts_read_them(text, official, vlmevalkit):
-    for name, wanted in (("cg-bench", official), ("vlmevalkit-cg-bench", vlmevalkit)):
-        found = SPAN_PARSERS[name](text)
-        if wanted is None:
-            assert found.failure is Failure.UNPARSED
+def test_sets_of_intervals_are_those_of_both_scripts(text, official, vlmevalkit):
+    for name, expected in (("cg-bench", official), ("vlmevalkit-cg-bench", vlmevalkit)):
+        answer = SPAN_PARSERS[name](text)
+        if expected is None:
+            assert answer.failure is Failure.UNPARSED
         else:
-            assert (list(found.spans), found.absent) == (wanted, not wanted)
+            assert (list(answer.spans), answer.absent) == (expected, not expected)
 
 
 @pytest.mark.parametrize(
@@ -178,6 +178,6 @@ def test_sets_of_intervals_as_the_two_scripts_read_them(text, official, vlmevalk
     ],
 )
 def test_only_a_fenced_result_of_times_up_to_1_is_in_fractions(text, fractions):
-    found = SPAN_PARSERS["vlmevalkit-cg-bench"](text)
-    assert (found.fractions, found.spans[0]) == (fractions, (0.1, 0.5))
+    answer = SPAN_PARSERS["vlmevalkit-cg-bench"](text)
+    assert (answer.fractions, answer.spans[0]) == (fractions, (0.1, 0.5))
     assert not SPAN_PARSERS["cg-bench"](text).fractions

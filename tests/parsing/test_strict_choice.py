@@ -103,21 +103,21 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("text", NAMES_B)
-def test_one_option_named(text):
-    found = strict(text, OPTIONS)
-    assert (found.letters, found.failure) == (("B",), None)
+def test_one_named_option_is_the_choice(text):
+    answer = strict(text, OPTIONS)
+    assert (answer.letters, answer.failure) == (("B",), None)
 
 
 @pytest.mark.parametrize("text", AMBIGUOUS)
-def test_two_options_named_are_no_choice(text):
-    found = strict(text, OPTIONS)
-    assert (found.letters, found.failure) == ((), Failure.AMBIGUOUS)
+def test_two_named_options_are_ambiguous(text):
+    answer = strict(text, OPTIONS)
+    assert (answer.letters, answer.failure) == ((), Failure.AMBIGUOUS)
 
 
 @pytest.mark.parametrize("text", UNPARSED)
-def test_nothing_is_guessed(text):
-    found = strict(text, OPTIONS)
-    assert (found.letters, found.failure) == ((), Failure.UNPARSED)
+def test_a_text_that_names_no_option_is_unparsed(text):
+    answer = strict(text, OPTIONS)
+    assert (answer.letters, answer.failure) == ((), Failure.UNPARSED)
 
 
 @pytest.mark.parametrize("text", ["A man runs", "The answer is A man runs", "C. A man runs."])
@@ -125,11 +125,11 @@ def test_an_option_that_begins_with_an_article_is_not_the_letter(text):
     assert strict(text, OPTIONS).letters == ("C",)
 
 
-def test_letter_and_its_text_without_a_mark_even_for_an_article():
+def test_a_letter_with_its_option_counts_also_where_the_letter_is_an_article():
     assert strict("A the blue car", OPTIONS).letters == ("A",)
 
 
-def test_refusal_and_broken_off_thoughts():
+def test_refusals_and_truncated_thoughts_are_failures():
     assert strict("I cannot tell.", OPTIONS).failure is Failure.REFUSED
     assert strict("<think>B", OPTIONS).failure is Failure.TRUNCATED
 
@@ -143,7 +143,7 @@ def test_text_that_two_options_share_is_ambiguous_and_empty_options_name_nothing
     assert strict("", ("", "", "")).failure is Failure.UNPARSED
 
 
-def test_letters_beyond_the_options_take_nothing_from_a_letter_among_them():
+def test_letters_beyond_the_options_are_ignored():
     assert strict("I, for one, say: the answer is B", OPTIONS).letters == ("B",)
     assert strict("E", (*OPTIONS, "a dog")).letters == ("E",)
 
@@ -155,21 +155,21 @@ def test_letters_beyond_the_options_take_nothing_from_a_letter_among_them():
     st.text(alphabet=" \n\t", max_size=3),
 )
 def test_any_text_gives_a_letter_of_the_options_or_a_failure(text, options, space):
-    found = strict(text, tuple(options))
-    assert bool(found.letters) != (found.failure is not None)
-    assert len(found.letters) <= 1
-    assert all(ord(letter) - ord("A") in range(len(options)) for letter in found.letters)
-    assert strict(space + text + space, tuple(options)) == found
+    answer = strict(text, tuple(options))
+    assert bool(answer.letters) != (answer.failure is not None)
+    assert len(answer.letters) <= 1
+    assert all(ord(letter) - ord("A") in range(len(options)) for letter in answer.letters)
+    assert strict(space + text + space, tuple(options)) == answer
 
 
 @given(st.integers(0, 3), st.sampled_from(["{}", "({})", "**{}**", "Answer: {}", "{}. {text}"]))
-def test_what_was_written_is_read(index, form):
+def test_a_choice_in_any_usual_form_is_parsed(index, form):
     letter = "ABCD"[index]
     assert strict(form.format(letter, text=OPTIONS[index]), OPTIONS).letters == (letter,)
 
 
-def test_long_answers_take_a_second_at_most():
+def test_long_texts_are_parsed_in_linear_time():
     for text in HOSTILE:
-        began = time.process_time()
+        start = time.process_time()
         strict(text, OPTIONS)
-        assert time.process_time() - began < 5, text[:10]  # a quadratic rule takes far longer
+        assert time.process_time() - start < 5, text[:10]  # a quadratic rule takes far longer

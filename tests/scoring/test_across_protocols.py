@@ -14,37 +14,39 @@ STRICT = protocol()
 
 
 def rows(answers, *rules, samples=SAMPLES):
-    own = score(CARD, samples, answers, STRICT, "test")
+    result = score(CARD, samples, answers, STRICT, "test")
     return protocol_scores(
-        own,
+        result,
         scores_across_protocols(CARD, AnswerSet(samples, answers), map(Protocol, rules), "test"),
     )
 
 
-def test_other_tasks_and_other_units_are_left_out():
+def test_protocols_with_another_unit_are_left_out():
     rules = map(
         Protocol, [protocol(), protocol(AnswerRule(unit="percent")), protocol(comparator=">")]
     )
-    found = scores_across_protocols(CARD, AnswerSet(SAMPLES, [spans("a/0", (0, 5))]), rules, "test")
-    assert [each.metrics["R1@0.5"] for each in found] == [100 / 3, 0.0]
+    results = scores_across_protocols(
+        CARD, AnswerSet(SAMPLES, [spans("a/0", (0, 5))]), rules, "test"
+    )
+    assert [result.metrics["R1@0.5"] for result in results] == [100 / 3, 0.0]
 
 
-def test_rules_that_need_a_duration_are_left_out_and_broken_ones_are_not():
+def test_protocols_that_need_missing_durations_are_left_out_and_wrong_ones_raise():
     samples = (sample("a/0", (0, 10), duration=None),)
     answers = AnswerSet(samples, [Prediction("a/0", text="0 to 5")])
     rules = [Protocol(protocol(truth="clamp")), Protocol(protocol())]
     assert len(scores_across_protocols(CARD, answers, rules, "test")) == 1
     with pytest.raises(UserError, match="no answer parser"):
-        wrong = Protocol(protocol(AnswerRule(parser="stict")))
-        scores_across_protocols(CARD, answers, [wrong], "test")
+        misspelt = Protocol(protocol(AnswerRule(parser="stict")))
+        scores_across_protocols(CARD, answers, [misspelt], "test")
 
 
-def test_the_same_figures_do_not_differ():
+def test_equal_metrics_do_not_differ():
     (row,) = rows([spans("a/0", (0, 5))], STRICT)
     assert (row.differs, row.why) == (False, ())
 
 
-def test_what_leaves_the_denominator_is_a_reason():
+def test_a_smaller_denominator_is_a_reason():
     (row,) = rows([spans("a/0", (0, 5))], protocol(missing="drop"))
     assert (row.differs, row.n_scored) == (True, 1)
     assert row.why == ("2 fewer in the denominator",)
@@ -68,17 +70,17 @@ def test_comparator_parser_and_nan_are_reasons():
     )
 
 
-def test_a_figure_that_is_no_number_differs():
+def test_a_metric_that_is_nan_differs():
     (row,) = rows([spans("a/0", (math.nan, 5))], protocol(non_finite="spread"))
     assert (row.differs, row.metrics["mIoU"]) == (True, None)
 
 
-def test_a_never_that_is_not_understood_is_read_otherwise():
+def test_a_never_that_a_parser_does_not_know_is_a_reason():
     (row,) = rows([Prediction("b/0", text="never")], protocol(AnswerRule(parser="timelens")))
     assert (row.differs, row.why) == (True, ("read otherwise: 1 answers",))
 
 
-def test_a_protocol_that_needs_durations_is_left_out_where_there_are_none():
-    without = (sample("a/0", (0, 10), duration=None),)
-    found = rows([spans("a/0", (0, 5))], STRICT, protocol(truth="clamp"), samples=without)
-    assert [row.n_scored for row in found] == [1]
+def test_a_protocol_that_needs_durations_is_left_out_of_the_rows_without_them():
+    no_durations = (sample("a/0", (0, 10), duration=None),)
+    scores = rows([spans("a/0", (0, 5))], STRICT, protocol(truth="clamp"), samples=no_durations)
+    assert [row.n_scored for row in scores] == [1]

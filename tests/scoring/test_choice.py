@@ -39,7 +39,7 @@ texts = st.sampled_from(["A", "B", "(C)", "The answer is D", "", "no idea", "A o
 answers = st.lists(st.builds(Prediction, names, text=texts), unique_by=lambda p: p.id)
 
 
-def figures(predictions, rule=None, card=CARD, samples=SAMPLES):
+def metrics_of(predictions, rule=None, card=CARD, samples=SAMPLES):
     protocol = STRICT if rule is None else ResolvedProtocol("x@1", "s", "t", score=rule)
     return score(card, samples, predictions, protocol, "test").metrics
 
@@ -48,84 +48,86 @@ def figures(predictions, rule=None, card=CARD, samples=SAMPLES):
 def test_the_order_of_answers_does_not_matter(predictions, draw):
     shuffled = list(predictions)
     draw.shuffle(shuffled)
-    assert figures(shuffled) == figures(predictions)
+    assert metrics_of(shuffled) == metrics_of(predictions)
 
 
 @given(answers, names, st.booleans())
-def test_a_wrong_answer_more_never_raises_a_figure(predictions, name, first):
+def test_a_further_wrong_answer_never_raises_a_metric(predictions, name, first):
     wrong = next(k for k in "ABCD" if k != LETTERS[int(name)])
-    more = [Prediction(name, choice=wrong)]
+    further = [Prediction(name, choice=wrong)]
     before, after = (
-        figures(predictions),
-        figures(more + predictions if first else predictions + more),
+        metrics_of(predictions),
+        metrics_of(further + predictions if first else predictions + further),
     )
     assert all(after[key] <= before[key] for key in before)
 
 
 @given(answers)
 def test_the_average_is_the_mean_of_the_groups(predictions):
-    found = figures(predictions)
-    assert found["mean"] == pytest.approx(np.mean([found[kind] for kind in "abc"]))
+    metrics = metrics_of(predictions)
+    assert metrics["mean"] == pytest.approx(np.mean([metrics[kind] for kind in "abc"]))
 
 
 @given(answers)
 def test_accuracy_is_the_share_of_right_answers(predictions):
     right = {"A": "A", "B": "B", "(C)": "C", "The answer is D": "D"}
     hits = sum(right.get(p.text) == LETTERS[int(p.id)] for p in predictions)
-    assert figures(predictions)["accuracy"] == pytest.approx(100 * hits / 6)
+    assert metrics_of(predictions)["accuracy"] == pytest.approx(100 * hits / 6)
 
 
-def test_groups_count_as_much_in_the_mean_whatever_their_size():
-    found = figures([Prediction("5", choice="B")])
-    assert list(found) == ["mean", "accuracy", "a", "b", "c"]
-    assert found == {"mean": 100 / 3, "accuracy": 100 / 6, "a": 0.0, "b": 0.0, "c": 100.0}
+def test_groups_of_any_size_have_equal_weight_in_the_mean():
+    metrics = metrics_of([Prediction("5", choice="B")])
+    assert list(metrics) == ["mean", "accuracy", "a", "b", "c"]
+    assert metrics == {"mean": 100 / 3, "accuracy": 100 / 6, "a": 0.0, "b": 0.0, "c": 100.0}
 
 
-def test_a_sample_counts_in_each_of_its_groups_and_once_in_all():
+def test_a_sample_counts_in_each_of_its_groups_and_once_in_the_accuracy():
     samples = [sample("0", "A", "a", "b"), sample("1", "A", "b")]
-    found = figures([Prediction("0", choice="A")], samples=samples)
-    assert (found["accuracy"], found["a"], found["b"]) == (50.0, 100.0, 50.0)
+    metrics = metrics_of([Prediction("0", choice="A")], samples=samples)
+    assert (metrics["accuracy"], metrics["a"], metrics["b"]) == (50.0, 100.0, 50.0)
 
 
-def test_a_truth_without_a_letter_counts_and_is_never_right():
+def test_a_sample_without_a_right_letter_counts_and_is_always_wrong():
     samples = [sample("0", None, "a"), sample("1", "A", "a")]
     for text in ("A", "none", ""):
-        found = figures([Prediction("0", text=text), Prediction("1", text="A")], samples=samples)
-        assert found["accuracy"] == 50.0
+        metrics = metrics_of(
+            [Prediction("0", text=text), Prediction("1", text="A")], samples=samples
+        )
+        assert metrics["accuracy"] == 50.0
 
 
-def test_unparsed_and_missing_answers_are_dropped_each_by_its_own_rule():
-    given_ = [
+def test_unparsed_and_missing_answers_have_separate_drop_rules():
+    predictions = [
         Prediction("0", choice="A"),
         Prediction("1", text="no idea"),
         Prediction("2", text="A"),
     ]
-    for rule, wanted in (
+    for rule, expected in (
         (ScoreRule(), 100 / 6),
         (ScoreRule(unparsed="drop"), 20.0),
         (ScoreRule(missing="drop"), 100 / 3),
         (ScoreRule(missing="drop", unparsed="drop"), 50.0),
     ):
-        assert figures(given_, rule)["accuracy"] == pytest.approx(wanted)
+        assert metrics_of(predictions, rule)["accuracy"] == pytest.approx(expected)
 
 
-def test_a_group_of_which_nothing_counts_is_zero():
-    found = figures([Prediction("0", choice="A")], ScoreRule(missing="drop"))
-    assert (found["a"], found["b"], found["c"]) == (100.0, 0.0, 0.0)
+def test_a_group_without_counted_samples_scores_0():
+    metrics = metrics_of([Prediction("0", choice="A")], ScoreRule(missing="drop"))
+    assert (metrics["a"], metrics["b"], metrics["c"]) == (100.0, 0.0, 0.0)
 
 
-def test_a_letter_beyond_the_options_is_wrong_and_counted():
+def test_a_letter_beyond_the_options_is_wrong_and_malformed():
     for choice in ("E", "a", "", "A."):
-        found = score(CARD, SAMPLES, [Prediction("0", choice=choice)], STRICT, "test")
-        assert found.metrics["accuracy"] == 0.0
-    assert found.failures[Failure.MALFORMED] == 1
+        result = score(CARD, SAMPLES, [Prediction("0", choice=choice)], STRICT, "test")
+        assert result.metrics["accuracy"] == 0.0
+    assert result.failures[Failure.MALFORMED] == 1
 
 
 def test_decimals_round_groups_and_their_mean():
-    found = figures([Prediction("0", choice="A")], ScoreRule(decimals=1))
-    assert (found["accuracy"], found["a"], found["mean"]) == (16.7, 33.3, 11.1)
+    metrics = metrics_of([Prediction("0", choice="A")], ScoreRule(decimals=1))
+    assert (metrics["accuracy"], metrics["a"], metrics["mean"]) == (16.7, 33.3, 11.1)
 
 
 def test_without_groups_there_is_only_accuracy():
     card = replace(CARD, report_by="", average="")
-    assert figures([Prediction("0", choice="A")], card=card) == {"accuracy": 100 / 6}
+    assert metrics_of([Prediction("0", choice="A")], card=card) == {"accuracy": 100 / 6}

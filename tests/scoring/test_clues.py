@@ -1,4 +1,4 @@
-"""CG-Bench's metrics by both scripts: what is read, what is left out, and how it is rounded."""
+"""CG-Bench's metrics by both scripts: parsing, denominators and rounding."""
 
 import json
 import math
@@ -16,7 +16,7 @@ from vtg_eval.types import Group, OutputType, Prediction, Sample, Span, Target
 CARD = replace(TINY, name="cgbench", metric_family="clues")
 REGISTRY = Registry.discover()
 STRICT = REGISTRY.protocol_for(CARD, "strict@1")
-REPO, KIT = (
+OFFICIAL, VLMEVALKIT = (
     REGISTRY.protocol_for(CARD, "cg-bench@1"),
     REGISTRY.protocol_for(CARD, "vlmevalkit-cg-bench@1"),
 )
@@ -45,22 +45,22 @@ def fenced(result):
     return f'```json\n{{"result": {json.dumps(result)}}}\n```'
 
 
-def told(answers):
+def predictions(answers):
     return [Prediction(name, text=text) for name, text in answers.items()]
 
 
 def run(answers, protocol, samples=SAMPLES):
-    return score(CARD, samples, told(answers), protocol, "mini")
+    return score(CARD, samples, predictions(answers), protocol, "mini")
 
 
 def miou(text, protocol, clues=((10, 20),)):
     """The mIoU of one answer, None where it is left out."""
-    found = run({"9/miou": text}, protocol, record("9", *clues))
-    return found.metrics["mIoU"] if found.n_scored else None
+    result = run({"9/miou": text}, protocol, record("9", *clues))
+    return result.metrics["mIoU"] if result.n_scored else None
 
 
 @pytest.mark.parametrize(
-    ("text", "repo", "kit"),
+    ("text", "official", "vlmevalkit"),
     [
         (fenced([[10, 20]]), 100, 100),
         (fenced([[10, 15], [15, 20]]), 100, 100),
@@ -81,15 +81,15 @@ def miou(text, protocol, clues=((10, 20),)):
         (None, None, None),
     ],
 )
-def test_what_each_script_makes_of_intervals(text, repo, kit):
-    assert (miou(text, REPO), miou(text, KIT)) == pytest.approx((repo, kit))
+def test_each_scripts_miou_of_one_answer(text, official, vlmevalkit):
+    assert (miou(text, OFFICIAL), miou(text, VLMEVALKIT)) == pytest.approx((official, vlmevalkit))
 
 
-def test_a_negative_length_counts_in_the_sources_only():
+def test_a_negative_length_counts_in_the_official_script_and_not_under_strict():
     text = fenced([[0, 10], [30, 20]])
-    assert miou(text, REPO, [(0, 20)]) == 100
-    strict = [Prediction("9/miou", spans=(Span(0, 10), Span(30, 20)))]
-    assert score(CARD, record("9", (0, 20)), strict, STRICT, "mini").metrics["mIoU"] == 50
+    assert miou(text, OFFICIAL, [(0, 20)]) == 100
+    predictions = [Prediction("9/miou", spans=(Span(0, 10), Span(30, 20)))]
+    assert score(CARD, record("9", (0, 20)), predictions, STRICT, "mini").metrics["mIoU"] == 50
 
 
 @pytest.mark.parametrize(
@@ -105,21 +105,22 @@ def test_a_negative_length_counts_in_the_sources_only():
         ("", None),
     ],
 )
-@pytest.mark.parametrize("protocol", [REPO, KIT], ids=lambda p: p.name)
-def test_what_both_scripts_make_of_letters(protocol, text, right):
-    found = run({"9/long_acc": text}, protocol, record("9", (1, 2)))
-    assert found.n_scored == (right is not None)
-    assert found.metrics["long-acc"] == (100 if right else 0)
+@pytest.mark.parametrize("protocol", [OFFICIAL, VLMEVALKIT], ids=lambda p: p.name)
+def test_letters_as_both_scripts_parse_them(protocol, text, right):
+    result = run({"9/long_acc": text}, protocol, record("9", (1, 2)))
+    assert result.n_scored == (right is not None)
+    assert result.metrics["long-acc"] == (100 if right else 0)
 
 
 def test_the_comparators_differ_where_iou_is_the_threshold():
     answers = {"1/miou": fenced([[0, 5]]), "1/long_acc": "B"}
-    assert run(answers, REPO).metrics["rec@0.5"] == run(answers, REPO).metrics["acc@0.5"] == 100
-    assert run(answers, KIT).metrics["rec@0.5"] == run(answers, KIT).metrics["acc@0.5"] == 0
-    assert run(answers, KIT).metrics["rec@IoU"] == 80
+    official, vlmevalkit = (run(answers, rules).metrics for rules in (OFFICIAL, VLMEVALKIT))
+    assert official["rec@0.5"] == official["acc@0.5"] == 100
+    assert vlmevalkit["rec@0.5"] == vlmevalkit["acc@0.5"] == 0
+    assert vlmevalkit["rec@IoU"] == 80
 
 
-def test_each_metric_has_its_own_denominator_in_the_sources():
+def test_each_metric_has_its_own_denominator_in_the_official_script():
     answers = {
         "1/miou": fenced([[0, 10]]),
         "2/miou": fenced([[0, 1]]),
@@ -127,64 +128,65 @@ def test_each_metric_has_its_own_denominator_in_the_sources():
         "2/long_acc": "?",
         "3/long_acc": "C",
     }
-    found = run(answers, REPO)
-    assert (found.metrics["mIoU"], found.metrics["long-acc"]) == (50, 50)
-    assert (found.metrics["rec@0.5"], found.metrics["acc@0.5"]) == (50, 100)
-    assert found.n_scored == 4
+    official = run(answers, OFFICIAL)
+    assert (official.metrics["mIoU"], official.metrics["long-acc"]) == (50, 50)
+    assert (official.metrics["rec@0.5"], official.metrics["acc@0.5"]) == (50, 100)
+    assert official.n_scored == 4
     strict = run(answers, STRICT)
     assert strict.n_scored == 9 and strict.metrics["long-acc"] == pytest.approx(100 / 3)
 
 
-def test_the_recovery_rate_is_taken_before_rounding():
+def test_the_recovery_rate_is_computed_before_rounding():
     # 5 of 7 over 6 of 7: 0.8333; of the rounded 0.7143 and 0.8571 it would be 0.8334
     samples = [s for k in range(7) for s in record(str(k), (0, 10))]
     answers = {f"{k}/long_acc": "B" if k < 5 else "C" for k in range(7)}
     answers |= {f"{k}/clue_acc": "B" if k < 6 else "C" for k in range(7)}
-    found = run(answers, KIT, samples).metrics
-    assert (found["long-acc"], found["clue-acc"], found["CRR"]) == (71.43, 85.71, 83.33)
+    metrics = run(answers, VLMEVALKIT, samples).metrics
+    assert (metrics["long-acc"], metrics["clue-acc"], metrics["CRR"]) == (71.43, 85.71, 83.33)
 
 
 def test_the_recovery_rate_is_at_most_100_and_0_without_clues():
-    assert run({"1/long_acc": "B", "1/clue_acc": "B", "2/clue_acc": "C"}, KIT).metrics["CRR"] == 100
-    assert run({"1/long_acc": "B", "1/clue_acc": "C"}, KIT).metrics["CRR"] == 0
+    answers = {"1/long_acc": "B", "1/clue_acc": "B", "2/clue_acc": "C"}
+    assert run(answers, VLMEVALKIT).metrics["CRR"] == 100
+    assert run(answers | {"1/clue_acc": "C"}, VLMEVALKIT).metrics["CRR"] == 0
 
 
-def test_the_mean_over_thresholds_is_of_rounded_parts_in_the_kit_only():
+def test_the_mean_over_thresholds_is_of_rounded_values_in_vlmevalkit_only():
     samples = [s for k in range(3) for s in record(str(k), (0, 10))]
     spans = [[[0, 10]], [[0, 10]], [[0, 1.5]]]
     answers = {f"{k}/miou": fenced(result) for k, result in enumerate(spans)}
-    assert run(answers, KIT, samples).metrics["rec@IoU"] == 73.34  # 100 and four times 66.67
-    assert run(answers, REPO, samples).metrics["rec@IoU"] == 11 / 15 * 100
+    assert run(answers, VLMEVALKIT, samples).metrics["rec@IoU"] == 73.34  # 100 and four times 66.67
+    assert run(answers, OFFICIAL, samples).metrics["rec@IoU"] == 11 / 15 * 100
 
 
-def test_the_figures_have_intervals():
-    found = run({"1/miou": fenced([[0, 10]]), "1/long_acc": "B", "1/clue_acc": "B"}, STRICT)
-    assert found.intervals.keys() == found.metrics.keys()
+def test_every_metric_has_an_interval():
+    result = run({"1/miou": fenced([[0, 10]]), "1/long_acc": "B", "1/clue_acc": "B"}, STRICT)
+    assert result.intervals.keys() == result.metrics.keys()
 
 
 names = st.sampled_from([s.id for s in SAMPLES])
 texts = st.sampled_from(["B", "C", "0 - 10", "20 - 30, 50 - 60", "5 - 7", "never", "?"])
-answers = st.dictionaries(names, texts)
+ANSWERS = st.dictionaries(names, texts)
 WRONG = {"long_acc": "C", "clue_acc": "C", "miou": "90 - 95"}
 
 
-@given(answers, names)
-def test_a_further_wrong_answer_never_raises_a_strict_score(given_, name):
+@given(ANSWERS, names)
+def test_a_further_wrong_answer_never_raises_a_strict_score(answers, name):
     wrong = Prediction(name, text=WRONG[name.split("/")[1]])
-    before = score(CARD, SAMPLES, told(given_), STRICT, "mini").metrics
-    after = score(CARD, SAMPLES, [*told(given_), wrong], STRICT, "mini").metrics
+    before = score(CARD, SAMPLES, predictions(answers), STRICT, "mini").metrics
+    after = score(CARD, SAMPLES, [*predictions(answers), wrong], STRICT, "mini").metrics
     assert all(after[key] <= before[key] for key in before)
 
 
-@given(answers, st.randoms(use_true_random=False))
-@pytest.mark.parametrize("protocol", [STRICT, REPO, KIT], ids=lambda p: p.name)
-def test_the_order_of_the_answers_does_not_matter(protocol, given_, random):
-    shuffled = dict(random.sample([*given_.items()], len(given_)))
-    assert run(given_, protocol).metrics == run(shuffled, protocol).metrics
+@given(ANSWERS, st.randoms(use_true_random=False))
+@pytest.mark.parametrize("protocol", [STRICT, OFFICIAL, VLMEVALKIT], ids=lambda p: p.name)
+def test_the_order_of_the_answers_does_not_matter(protocol, answers, random):
+    shuffled = dict(random.sample([*answers.items()], len(answers)))
+    assert run(answers, protocol).metrics == run(shuffled, protocol).metrics
 
 
-def test_no_figure_is_nan_whatever_is_answered():
+def test_no_metric_is_nan_for_non_finite_times():
     spans = tuple(Span(*pair) for pair in [(math.nan, 5), (0, math.inf), (-math.inf, math.nan)])
-    for protocol in (STRICT, REPO, KIT):
-        found = score(CARD, SAMPLES, [Prediction("1/miou", spans=spans)], protocol, "mini")
-        assert all(map(math.isfinite, found.metrics.values()))
+    for protocol in (STRICT, OFFICIAL, VLMEVALKIT):
+        result = score(CARD, SAMPLES, [Prediction("1/miou", spans=spans)], protocol, "mini")
+        assert all(map(math.isfinite, result.metrics.values()))

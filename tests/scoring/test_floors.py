@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -33,7 +35,7 @@ def test_fitted_constant_is_the_best_on_the_grid():
     assert fit_constant([sample("a/0", (5, 10), duration=None)]) is None
 
 
-def test_random_is_one_draw_that_repeats():
+def test_random_spans_are_the_same_on_every_call():
     samples = [sample(f"{k}/0", (0, 20)) for k in range(500)]
     spans = drawn(samples)
     assert spans == drawn(samples)
@@ -42,7 +44,7 @@ def test_random_is_one_draw_that_repeats():
     assert np.mean([span.end - span.start for span in spans]) == pytest.approx(20 / 3, rel=0.1)
 
 
-def test_floors_never_hit_an_event_that_never_happens():
+def test_floors_score_0_on_an_event_that_never_happens():
     for floor in floors(CARD, "test", (sample("b/0"),), STRICT, (0.0, 0.5)):
         assert set(floor.metrics.values()) == {0.0}
 
@@ -57,31 +59,34 @@ def test_floors_follow_the_protocol_and_need_every_duration():
     assert floors(CARD, "test", unknown, STRICT) == ()
 
 
-def test_questions_with_options_have_blind_answers_too():
-    def asked(name, choice, *options):
+def test_floors_of_questions_with_options():
+    def question(name, choice, *options):
         return Sample(
             name, "v", "q", Target(choice=choice), options=options, asks=OutputType.CHOICE
         )
 
-    samples = [asked("1", "B", "long", "b"), asked("2", "B", "a", "c"), asked("3", "A", "x", "yy")]
+    samples = [
+        question("1", "B", "long", "b"),
+        question("2", "B", "a", "c"),
+        question("3", "A", "x", "yy"),
+    ]
     assert (majority(samples)[0], longest(samples)[0]) == ("B", "A")
     assert majority([sample("a/0", (0, 1))]) == longest([sample("a/0", (0, 1))]) == [None]
-    card = CARD.__class__(
-        **{f: getattr(CARD, f) for f in CARD.__slots__ if f != "metric_family"},
-        metric_family="choice",
-    )
-    found = {f.name: f.metrics["accuracy"] for f in floors(card, "test", samples, STRICT)}
-    assert found == pytest.approx({"majority letter": 200 / 3, "longest option": 0.0})
+    card = replace(CARD, metric_family="choice")
+    accuracies = {
+        row.name: row.metrics["accuracy"] for row in floors(card, "test", samples, STRICT)
+    }
+    assert accuracies == pytest.approx({"majority letter": 200 / 3, "longest option": 0.0})
 
 
 def test_ceiling_of_the_frame_grid():
     times = {s.id: np.array([0.0, 4.0, 8.0, 12.0]) for s in SAMPLES}
-    found = ceiling(CARD, "test", SAMPLES, times, STRICT)
+    metrics = ceiling(CARD, "test", SAMPLES, times, STRICT)
     # [0, 10] is best met by [0, 8] or [0, 12], [5, 10] by [4, 8], [4, 12] or [8, 12]
-    assert found["mIoU"] == pytest.approx(100 * (10 / 12 + 5 / 8 + 1) / 3)
+    assert metrics["mIoU"] == pytest.approx(100 * (10 / 12 + 5 / 8 + 1) / 3)
 
 
-def test_ceiling_is_what_an_exhaustive_search_finds():
+def test_ceiling_is_the_best_of_an_exhaustive_search():
     generator = np.random.default_rng(3)
     times = np.sort(generator.random(7) * 20)
     samples = [sample(f"{k}/0", tuple(np.sort(generator.random(2) * 20))) for k in range(30)]
@@ -89,7 +94,7 @@ def test_ceiling_is_what_an_exhaustive_search_finds():
     best = np.mean(
         [max(constant_score([one], STRICT, pair)["mIoU"] for pair in grid) for one in samples]
     )
-    found = ceiling(CARD, "test", samples, {s.id: times for s in samples}, STRICT)
-    assert found["mIoU"] == pytest.approx(best)
-    none = ceiling(CARD, "test", samples[:1], {samples[0].id: times[:0]}, STRICT)
-    assert none["mIoU"] == 0.0
+    metrics = ceiling(CARD, "test", samples, {s.id: times for s in samples}, STRICT)
+    assert metrics["mIoU"] == pytest.approx(best)
+    no_frames = ceiling(CARD, "test", samples[:1], {samples[0].id: times[:0]}, STRICT)
+    assert no_frames["mIoU"] == 0.0

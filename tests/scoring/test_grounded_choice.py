@@ -1,4 +1,4 @@
-"""NExT-GQA's metrics: the worth of single answers, the denominators, and what never helps."""
+"""NExT-GQA's metrics: single answers, the denominators, and what never raises a metric."""
 
 import math
 from dataclasses import replace
@@ -71,71 +71,71 @@ def one(span, protocol=OFFICIAL, choice="B"):
         ((NAN, NAN), 1, 0),
     ],
 )
-def test_what_the_official_rule_gives_one_span(span, iou, iop):
-    found = one(span)
-    assert (found["mIoU"], found["mIoP"]) == pytest.approx((iou * 100, iop * 100))
-    assert found["Acc@GQA"] == (100 if iop >= 0.5 else 0)
+def test_overlaps_of_one_span_under_the_official_rule(span, iou, iop):
+    metrics = one(span)
+    assert (metrics["mIoU"], metrics["mIoP"]) == pytest.approx((iou * 100, iop * 100))
+    assert metrics["Acc@GQA"] == (100 if iop >= 0.5 else 0)
 
 
 @pytest.mark.parametrize("span", [(0, NAN), (NAN, NAN), (0, math.inf), (-math.inf, 10)])
 def test_under_strict_a_time_that_is_not_finite_never_hits(span):
-    found = one(span, STRICT)
-    assert (found["mIoU"], found["mIoP"], found["Acc@GQA"]) == (0, 0, 0)
-    assert found["Acc@QA"] == 100
+    metrics = one(span, STRICT)
+    assert (metrics["mIoU"], metrics["mIoP"], metrics["Acc@GQA"]) == (0, 0, 0)
+    assert metrics["Acc@QA"] == 100
 
 
 def test_a_grounded_answer_needs_the_right_option_as_well():
-    found = one((0, 10), choice="A")
-    assert (found["Acc@GQA"], found["Acc@QA"], found["IoP@0.5"]) == (0, 0, 100)
+    metrics = one((0, 10), choice="A")
+    assert (metrics["Acc@GQA"], metrics["Acc@QA"], metrics["IoP@0.5"]) == (0, 0, 100)
 
 
-def test_each_measure_takes_its_own_best_segment():
-    found = run([answer("a/1", (0, 12))], samples=SAMPLES[1:2]).metrics
-    assert (found["mIoU"], found["mIoP"]) == pytest.approx((100 / 3, 100 / 3))
+def test_iou_and_iop_take_separate_best_segments():
+    metrics = run([answer("a/1", (0, 12))], samples=SAMPLES[1:2]).metrics
+    assert (metrics["mIoU"], metrics["mIoP"]) == pytest.approx((100 / 3, 100 / 3))
 
 
-def test_a_missing_span_leaves_the_grounding_but_not_the_accuracy():
-    found = run([answer("a/0", (0, 10)), answer("a/1"), answer("b/0", (9, 10), "A")])
-    assert found.metrics["Acc@QA"] == 2 * 100 / 3
-    assert found.metrics["mIoU"] == found.metrics["Acc@GQA"] == 50
-    strict = run([answer("a/0", (0, 10)), answer("a/1"), answer("b/0", (9, 10), "A")], STRICT)
-    assert strict.metrics["mIoU"] == pytest.approx(100 / 3)
+def test_a_missing_span_leaves_the_denominator_of_grounding_and_not_of_accuracy():
+    answers = [answer("a/0", (0, 10)), answer("a/1"), answer("b/0", (9, 10), "A")]
+    result = run(answers)
+    assert result.metrics["Acc@QA"] == 2 * 100 / 3
+    assert result.metrics["mIoU"] == result.metrics["Acc@GQA"] == 50
+    assert run(answers, STRICT).metrics["mIoU"] == pytest.approx(100 / 3)
 
 
 def test_a_missing_question_is_wrong_where_the_official_script_stops():
-    found = run([answer("a/0", (0, 10))])
-    assert (found.metrics["Acc@QA"], found.metrics["Acc@GQA"]) == (100 / 3, 100)
-    assert found.n_scored == found.n_expected == 3
+    result = run([answer("a/0", (0, 10))])
+    assert (result.metrics["Acc@QA"], result.metrics["Acc@GQA"]) == (100 / 3, 100)
+    assert result.n_scored == result.n_expected == 3
 
 
-def test_the_card_s_groups_are_accuracies_of_their_own():
-    found = run([answer("a/0", (0, 1)), answer("a/1", (0, 1), "C"), answer("b/0", (0, 1), "A")])
-    assert (found.metrics["Why"], found.metrics["How"]) == (50, 0)
-    assert "Why" not in found.table.headline
+def test_each_group_of_the_card_has_its_accuracy():
+    result = run([answer("a/0", (0, 1)), answer("a/1", (0, 1), "C"), answer("b/0", (0, 1), "A")])
+    assert (result.metrics["Why"], result.metrics["How"]) == (50, 0)
+    assert "Why" not in result.table.headline
 
 
-def test_text_is_read_for_both():
-    found = run([Prediction("a/0", text="B, 0 - 10")], STRICT, SAMPLES[:1]).metrics
-    assert (found["Acc@GQA"], found["IoU@0.5"]) == (100, 100)
+def test_a_text_is_parsed_for_the_letter_and_the_span():
+    metrics = run([Prediction("a/0", text="B, 0 - 10")], STRICT, SAMPLES[:1]).metrics
+    assert (metrics["Acc@GQA"], metrics["IoU@0.5"]) == (100, 100)
 
 
 names = st.sampled_from([s.id for s in SAMPLES])
 spans = st.tuples(st.floats(-5, 25), st.floats(-5, 25))
-answers = st.lists(
+ANSWERS = st.lists(
     st.builds(answer, names, st.none() | spans, st.sampled_from("ABCD")),
     unique_by=lambda prediction: prediction.id,
 )
 
 
-@given(answers, names, st.sampled_from([(21.0, 25.0), (3.0, 1.0), (NAN, NAN), (30.0, 30.0)]))
-def test_a_further_wrong_answer_never_raises_a_strict_score(given_, name, span):
-    before = run(given_, STRICT).metrics
-    after = run([*given_, answer(name, span, "C")], STRICT).metrics
+@given(ANSWERS, names, st.sampled_from([(21.0, 25.0), (3.0, 1.0), (NAN, NAN), (30.0, 30.0)]))
+def test_a_further_wrong_answer_never_raises_a_strict_score(answers, name, span):
+    before = run(answers, STRICT).metrics
+    after = run([*answers, answer(name, span, "C")], STRICT).metrics
     assert all(after[key] <= before[key] for key in before)
 
 
-@given(answers, st.randoms(use_true_random=False))
+@given(ANSWERS, st.randoms(use_true_random=False))
 @pytest.mark.parametrize("protocol", [STRICT, OFFICIAL], ids=lambda p: p.name)
-def test_the_order_of_the_answers_does_not_matter(protocol, given_, random):
-    shuffled = random.sample(given_, len(given_))
-    assert run(given_, protocol).metrics == run(shuffled, protocol).metrics
+def test_the_order_of_the_answers_does_not_matter(protocol, answers, random):
+    shuffled = random.sample(answers, len(answers))
+    assert run(answers, protocol).metrics == run(shuffled, protocol).metrics

@@ -1,4 +1,4 @@
-"""ReXTime's metrics: single answers, what is rounded, and what never helps."""
+"""ReXTime's metrics: single answers, rounding, and what never raises a metric."""
 
 import math
 from dataclasses import replace
@@ -35,8 +35,7 @@ def run(answers, protocol=OFFICIAL, samples=SAMPLES):
 
 
 def one(span, protocol=OFFICIAL, choice="B", options=("w", "x", "y", "z")):
-    found = run([answer("a/0", span, choice=choice)], protocol, [sample("a/0", (0, 10), options)])
-    return found
+    return run([answer("a/0", span, choice=choice)], protocol, [sample("a/0", (0, 10), options)])
 
 
 @pytest.mark.parametrize(
@@ -52,37 +51,37 @@ def one(span, protocol=OFFICIAL, choice="B", options=("w", "x", "y", "z")):
         ((-math.inf, math.inf), 0),
     ],
 )
-def test_what_the_official_rule_gives_one_span(span, iou):
-    found = one(span).metrics
-    assert found["mIoU"] == iou
-    assert found["VQA,mIoU@0.5"] == (100 if iou >= 50 else 0)
+def test_iou_of_one_span_under_the_official_rule(span, iou):
+    metrics = one(span).metrics
+    assert metrics["mIoU"] == iou
+    assert metrics["VQA,mIoU@0.5"] == (100 if iou >= 50 else 0)
 
 
 @pytest.mark.parametrize("span", [(NAN, 10), (0, NAN), (NAN, NAN)])
-def test_nan_spreads_in_the_official_mean_but_hits_nothing(span):
-    found = one(span).metrics
-    assert math.isnan(found.pop("mIoU"))
-    assert {key for key, value in found.items() if value} == {"VQA"}
+def test_a_nan_time_makes_the_official_mean_nan_and_hits_nothing(span):
+    metrics = one(span).metrics
+    assert math.isnan(metrics.pop("mIoU"))
+    assert {key for key, value in metrics.items() if value} == {"VQA"}
     assert one(span, STRICT).metrics["mIoU"] == 0
 
 
 def test_only_the_first_span_counts_and_missing_ones_are_zero():
-    found = run([answer("a/0", (12, 13), (0, 10))]).metrics
-    assert (found["mIoU"], found["VQA"]) == (0, 1 / 3 * 100)
+    metrics = run([answer("a/0", (12, 13), (0, 10))]).metrics
+    assert (metrics["mIoU"], metrics["VQA"]) == (0, 1 / 3 * 100)
 
 
-def test_percentages_of_moments_are_rounded_and_those_with_options_are_not():
-    found = run([answer("a/0", (0, 10)), answer("a/1", (0, 1), choice="C")]).metrics
-    assert (found["R1@0.5"], found["mIoU"]) == (33.33, 33.33)
-    assert found["VQA"] == found["VQA,mIoU@0.3"] == 1 / 3 * 100
+def test_percentages_of_spans_are_rounded_and_those_of_letters_are_not():
+    metrics = run([answer("a/0", (0, 10)), answer("a/1", (0, 1), choice="C")]).metrics
+    assert (metrics["R1@0.5"], metrics["mIoU"]) == (33.33, 33.33)
+    assert metrics["VQA"] == metrics["VQA,mIoU@0.3"] == 1 / 3 * 100
 
 
-def test_an_empty_truth_fits_nothing():
+def test_an_empty_target_overlaps_nothing():
     assert run([answer("b/0", (1, 1))], samples=SAMPLES[2:]).metrics["mIoU"] == 0
 
 
 @pytest.mark.parametrize("choice", [None, "", "A", "a", "b", "AB"])
-def test_what_is_not_the_right_letter_is_wrong(choice):
+def test_any_answer_but_the_right_letter_is_wrong(choice):
     assert one((0, 10), choice=choice).metrics["VQA"] == 0
 
 
@@ -100,15 +99,15 @@ def test_what_is_not_the_right_letter_is_wrong(choice):
         (("w", "x"), "AB", {"malformed": 1}),
     ],
 )
-def test_a_ready_letter_counts_also_where_the_options_are_not_known(options, choice, failures):
-    found = one((0, 9), STRICT, choice, options)
-    assert found.failures == failures
-    assert found.metrics["VQA"] == (100 if choice == "B" else 0)
+def test_a_letter_counts_also_for_a_sample_without_options(options, choice, failures):
+    result = one((0, 9), STRICT, choice, options)
+    assert result.failures == failures
+    assert result.metrics["VQA"] == (100 if choice == "B" else 0)
 
 
 names = st.sampled_from([s.id for s in SAMPLES])
 times = st.floats(-5, 25)
-answers = st.lists(
+ANSWERS = st.lists(
     st.builds(
         lambda name, span, choice: answer(name, span, choice=choice),
         names,
@@ -119,15 +118,15 @@ answers = st.lists(
 )
 
 
-@given(answers, names, st.sampled_from([(21.0, 25.0), (3.0, 1.0), (NAN, NAN), (30.0, 30.0)]))
-def test_a_further_wrong_answer_never_raises_a_strict_score(given_, name, span):
-    before = run(given_, STRICT).metrics
-    after = run([*given_, answer(name, span, choice="C")], STRICT).metrics
+@given(ANSWERS, names, st.sampled_from([(21.0, 25.0), (3.0, 1.0), (NAN, NAN), (30.0, 30.0)]))
+def test_a_further_wrong_answer_never_raises_a_strict_score(answers, name, span):
+    before = run(answers, STRICT).metrics
+    after = run([*answers, answer(name, span, choice="C")], STRICT).metrics
     assert all(after[key] <= before[key] for key in before)
 
 
-@given(answers, st.randoms(use_true_random=False))
+@given(ANSWERS, st.randoms(use_true_random=False))
 @pytest.mark.parametrize("protocol", [STRICT, OFFICIAL], ids=lambda p: p.name)
-def test_the_order_of_the_answers_does_not_matter(protocol, given_, random):
-    shuffled = random.sample(given_, len(given_))
-    assert run(given_, protocol).metrics == run(shuffled, protocol).metrics
+def test_the_order_of_the_answers_does_not_matter(protocol, answers, random):
+    shuffled = random.sample(answers, len(answers))
+    assert run(answers, protocol).metrics == run(shuffled, protocol).metrics

@@ -22,12 +22,12 @@ def one(prediction, rules=STRICT, target=(0.0, 10.0)):
     return run([prediction], (sample("a/0", target),), rules)
 
 
-def test_all_samples_count_and_the_ledger_says_why():
-    found = run([spans("a/0", (0, 5)), spans("zzz", (0, 1)), spans("a/0", (0, 10))])
-    assert (found.n_expected, found.n_scored) == (3, 3)
-    assert found.values.tolist() == [0.5, 0.0, 0.0]
-    assert found.failures == {"missing": 2, "unknown_id": 1, "duplicate": 1}
-    assert found.metrics["mIoU"] == 50 / 3
+def test_all_samples_count_and_failures_are_counted_by_kind():
+    result = run([spans("a/0", (0, 5)), spans("zzz", (0, 1)), spans("a/0", (0, 10))])
+    assert (result.n_expected, result.n_scored) == (3, 3)
+    assert result.values.tolist() == [0.5, 0.0, 0.0]
+    assert result.failures == {"missing": 2, "unknown_id": 1, "duplicate": 1}
+    assert result.metrics["mIoU"] == 50 / 3
 
 
 def test_best_occurrence_counts_and_a_protocol_may_take_the_first():
@@ -36,7 +36,7 @@ def test_best_occurrence_counts_and_a_protocol_may_take_the_first():
     assert run(answers, rules=protocol(occurrences="first")).values[1] == 0.0
 
 
-def test_an_event_that_never_happens_wants_an_explicit_never():
+def test_an_event_that_never_happens_needs_an_explicit_never():
     assert run([Prediction("b/0", text="never")]).values[2] == 1.0
     assert run([spans("b/0")]).values[2] == 1.0
     silent = run([Prediction("b/0", text="hm")])
@@ -60,9 +60,9 @@ def test_an_event_that_never_happens_wants_an_explicit_never():
         (Prediction("a/0"), {"unparsed"}),
     ],
 )
-def test_failures_score_nothing(prediction, kinds):
-    found = one(prediction)
-    assert (found.metrics["mIoU"], set(found.failures)) == (0.0, kinds)
+def test_failures_score_0(prediction, kinds):
+    result = one(prediction)
+    assert (result.metrics["mIoU"], set(result.failures)) == (0.0, kinds)
 
 
 @pytest.mark.parametrize(
@@ -74,26 +74,28 @@ def test_failures_score_nothing(prediction, kinds):
         ((0, 10), set(), 1.0),
     ],
 )
-def test_doubtful_spans_are_counted_and_scored(span, kinds, iou):
-    found = one(spans("a/0", span))
-    assert (set(found.failures), found.values[0]) == (kinds, iou)
+def test_unusual_spans_are_counted_as_failures_and_scored(span, kinds, iou):
+    result = one(spans("a/0", span))
+    assert (set(result.failures), result.values[0]) == (kinds, iou)
 
 
 def test_a_truncated_answer_is_read_all_the_same():
-    found = one(Prediction("a/0", text="0 - 10 and", failure=Failure.TRUNCATED))
-    assert (found.values[0], found.failures) == (1.0, {"truncated": 1})
+    result = one(Prediction("a/0", text="0 - 10 and", failure=Failure.TRUNCATED))
+    assert (result.values[0], result.failures) == (1.0, {"truncated": 1})
 
 
-def test_dropping_protocols_leave_out_what_was_not_answered():
-    found = run([spans("a/0", (0, 10))], rules=protocol(missing="drop"))
-    assert (found.n_scored, found.metrics["mIoU"]) == (1, 100.0)
-    none = run([Prediction("a/0", failure=Failure.UNDECODABLE)], rules=protocol(missing="drop"))
-    assert (none.n_scored, none.metrics["mIoU"]) == (0, 0.0)
-    null = run([Prediction("a/0")], rules=protocol(missing="drop"))
-    assert null.n_scored == 1
+def test_protocols_that_drop_missing_answers_leave_unanswered_samples_out():
+    result = run([spans("a/0", (0, 10))], rules=protocol(missing="drop"))
+    assert (result.n_scored, result.metrics["mIoU"]) == (1, 100.0)
+    undecodable = run(
+        [Prediction("a/0", failure=Failure.UNDECODABLE)], rules=protocol(missing="drop")
+    )
+    assert (undecodable.n_scored, undecodable.metrics["mIoU"]) == (0, 0.0)
+    empty = run([Prediction("a/0")], rules=protocol(missing="drop"))
+    assert empty.n_scored == 1
 
 
-def test_answer_rules():
+def test_reversed_select_quantum_and_unit_rules():
     reversed_ = spans("a/0", (10, 0))
     assert one(reversed_, protocol(AnswerRule(reversed="swap"))).values[0] == 1.0
     several = spans("a/0", (10, 20), (0, 10))
@@ -107,31 +109,31 @@ def test_answer_rules():
     assert one(spans("a/0", (0, math.nan)), percent).failures == {"non_finite": 1}
 
 
-def test_later_duplicate_where_the_protocol_says_so():
+def test_a_protocol_may_take_the_last_duplicate():
     answers = [spans("a/0", (0, 5)), spans("a/0", (0, 10))]
     assert run(answers).values[0] == 0.5
     assert run(answers, rules=protocol(duplicates="last")).values[0] == 1.0
 
 
-def test_clamped_truth():
+def test_a_clamped_target_that_is_empty_leaves_the_denominator():
     beyond = (sample("a/0", (0, 40)), sample("b/0", (25, 40)))
-    found = run([spans("a/0", (0, 20))], beyond, protocol(truth="clamp"))
-    assert (found.n_scored, found.metrics["mIoU"]) == (1, 100.0)
+    result = run([spans("a/0", (0, 20))], beyond, protocol(truth="clamp"))
+    assert (result.n_scored, result.metrics["mIoU"]) == (1, 100.0)
     with pytest.raises(UserError, match="a/0"):
         run([], (sample("a/0", (0, 1), duration=None),), protocol(truth="clamp"))
 
 
 def test_ranked_recall_never_counts_a_nan():
     rules = protocol(ranks=(1, 5), nms=0.45)
-    found = one(spans("a/0", (math.nan, math.nan), (0, 10)), rules)
-    assert set(found.metrics.values()) == {0.0}
+    result = one(spans("a/0", (math.nan, math.nan), (0, 10)), rules)
+    assert set(result.metrics.values()) == {0.0}
     assert one(spans("a/0", (12, 20), (0, 10)), rules).metrics["R5@0.7"] == 100.0
 
 
 values = st.one_of(st.floats(), st.integers(-5, 40).map(float))
 answers = st.lists(
     st.builds(
-        lambda name, given: Prediction(name, spans=tuple(Span(*s) for s in given)),
+        lambda name, pairs: Prediction(name, spans=tuple(Span(*pair) for pair in pairs)),
         st.sampled_from(["a/0", "a/1", "b/0", "zzz"]),
         st.lists(st.tuples(values, values), max_size=3),
     ),
@@ -148,9 +150,9 @@ def test_order_does_not_matter(predictions, random):
 
 @given(answers)
 def test_only_valid_first_spans_score(predictions):
-    found = run(predictions)
-    for reading, iou in zip(found.parsed_answers, found.values, strict=True):
-        span, kinds = reading.span, reading.kinds
+    result = run(predictions)
+    for parsed, iou in zip(result.parsed_answers, result.values, strict=True):
+        span, kinds = parsed.span, parsed.kinds
         if iou > 0 and span is not None:
             assert math.isfinite(span.start) and span.start < span.end < math.inf
             assert not {"reversed", "zero_length", "non_finite"} & set(kinds)
@@ -158,7 +160,7 @@ def test_only_valid_first_spans_score(predictions):
 
 def test_intervals_hold_the_score():
     samples = tuple(sample(f"{video}/0", (0.0, 10.0)) for video in "abcdefgh")
-    found = run([spans(s.id, (0, 3 + n)) for n, s in enumerate(samples)], samples)
-    for name, interval in bootstrap(found, resamples=2000).items():
-        assert interval.low <= found.metrics[name] <= interval.high
+    result = run([spans(s.id, (0, 3 + n)) for n, s in enumerate(samples)], samples)
+    for name, interval in bootstrap(result, resamples=2000).items():
+        assert interval.low <= result.metrics[name] <= interval.high
         assert name != "mIoU" or interval.low < interval.high

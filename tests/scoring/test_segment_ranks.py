@@ -24,26 +24,26 @@ def score(samples, *spans, protocol="didemo@1"):
     )
 
 
-def figures(*arguments, **more):
-    return [*score(*arguments, **more).metrics.values()]
+def metrics_of(*arguments, **options):
+    return [*score(*arguments, **options).metrics.values()]
 
 
-def test_names():
-    found = score([sample((0, 5))], (0, 5))
-    assert ([*found.metrics], found.table.primary) == (["rank@1", "rank@5", "mIoU"], "mIoU")
+def test_names_and_primary_metric():
+    result = score([sample((0, 5))], (0, 5))
+    assert ([*result.metrics], result.table.primary) == (["rank@1", "rank@5", "mIoU"], "mIoU")
 
 
-def test_the_three_annotators_whom_the_ranking_fits_best_count():
+def test_the_three_annotators_that_the_ranking_fits_best_count():
     annotators = [(0, 5), (0, 5), (0, 5), (25, 30)]
     ranking = [(0, 5), *(span for span in EVERY if span != (0, 5))]
-    assert figures([sample(*annotators)], *ranking) == [100.0, 100.0, 100.0]
+    assert metrics_of([sample(*annotators)], *ranking) == [100.0, 100.0, 100.0]
     # ranks 1, 1 and 21: a mean of 7.67
     ranking = [*(span for span in ranking if span != (25, 30)), (25, 30)]
-    assert figures([sample(*annotators[1:])], *ranking) == [0.0, 0.0, pytest.approx(200 / 3)]
+    assert metrics_of([sample(*annotators[1:])], *ranking) == [0.0, 0.0, pytest.approx(200 / 3)]
 
 
 def test_ious_count_whole_chunks():
-    assert figures([sample((0, 10), (0, 10), (0, 10))], (5, 15))[2] == pytest.approx(100 / 3)
+    assert metrics_of([sample((0, 10), (0, 10), (0, 10))], (5, 15))[2] == pytest.approx(100 / 3)
 
 
 @pytest.mark.parametrize(
@@ -55,31 +55,31 @@ def test_ious_count_whole_chunks():
     ],
 )
 def test_a_span_is_taken_as_the_nearest_segment(span, segment):
-    assert figures([sample(segment, segment, segment)], span) == [100.0, 100.0, 100.0]
+    assert metrics_of([sample(segment, segment, segment)], span) == [100.0, 100.0, 100.0]
 
 
 @pytest.mark.parametrize("span", [(5, 0), (0, 0), (math.nan, 5), (0, math.inf)])
 @pytest.mark.parametrize("protocol", ["didemo@1", "strict@1"])
-def test_a_span_that_is_none_never_hits(span, protocol):
-    assert figures([sample((0, 5), (0, 5), (0, 5))], span, protocol=protocol) == [0.0, 0.0, 0.0]
+def test_an_invalid_span_never_hits(span, protocol):
+    assert metrics_of([sample((0, 5), (0, 5), (0, 5))], span, protocol=protocol) == [0.0, 0.0, 0.0]
 
 
-def test_one_span_gains_nothing_by_its_shortness():
+def test_a_list_of_one_span_has_no_advantage():
     # ranks 1, 1 and, as it is not in the list, 22
-    assert figures([sample((0, 5), (0, 5), (5, 10))], (0, 5))[:2] == [0.0, 0.0]
+    assert metrics_of([sample((0, 5), (0, 5), (5, 10))], (0, 5))[:2] == [0.0, 0.0]
 
 
 def test_a_sample_without_an_answer_scores_0():
     samples = [sample((0, 5)), sample((0, 5), name="2")]
     for protocol in ("didemo@1", "strict@1"):
-        found = score(samples, (0, 5), protocol=protocol)
-        assert ([*found.metrics.values()], found.n_scored) == ([50.0, 50.0, 50.0], 2)
+        result = score(samples, (0, 5), protocol=protocol)
+        assert ([*result.metrics.values()], result.n_scored) == ([50.0, 50.0, 50.0], 2)
 
 
-def test_floors():
+def test_floors_of_segments():
     samples = [sample((0, 5), (0, 5), (0, 5)), sample((0, 30), (0, 30), (0, 30), name="2")]
-    found = floors(
+    rows = floors(
         TASK.card, "val", samples, REGISTRY.protocol_for(TASK.card, "strict@1"), (0.0, 0.15)
     )
-    assert [*found[0].metrics.values()] == [50.0, 50.0, pytest.approx(100 * (1 + 1 / 6) / 2)]
-    assert [floor.name for floor in found] == ["whole video", "random", "constant [0, 0.15]"]
+    assert [*rows[0].metrics.values()] == [50.0, 50.0, pytest.approx(100 * (1 + 1 / 6) / 2)]
+    assert [row.name for row in rows] == ["whole video", "random", "constant [0, 0.15]"]

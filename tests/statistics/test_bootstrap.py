@@ -16,7 +16,7 @@ from vtg_eval.statistics.bootstrap import (
 from vtg_eval.statistics.draws import Draws
 
 
-def test_same_seed_same_interval():
+def test_the_same_seed_gives_the_same_interval():
     values = np.random.default_rng(1).random((300, 2))
     clusters = np.arange(300) // 3
     first = cluster_bootstrap(values, clusters, resamples=500, seed=7)
@@ -24,7 +24,7 @@ def test_same_seed_same_interval():
     assert first != cluster_bootstrap(values, clusters, resamples=500, seed=8)
 
 
-def test_order_of_rows_and_names_of_clusters_do_not_matter():
+def test_the_order_of_rows_and_the_names_of_clusters_do_not_matter():
     generator = np.random.default_rng(2)
     values = 100 * generator.integers(0, 2, (200, 1)).astype(np.float64)
     clusters = np.arange(200) // 4
@@ -33,7 +33,7 @@ def test_order_of_rows_and_names_of_clusters_do_not_matter():
     assert first == cluster_bootstrap(values[order], clusters[order] * 10, resamples=400)
 
 
-def test_width_is_that_of_the_normal_approximation_for_independent_rows():
+def test_the_width_for_independent_rows_is_that_of_the_normal_approximation():
     values = (np.arange(1000) % 2)[:, None].astype(np.float64)
     (interval,) = cluster_bootstrap(values, np.arange(1000))
     assert interval.high - interval.low == pytest.approx(2 * 1.96 * 0.5 / 1000**0.5, rel=0.05)
@@ -47,16 +47,16 @@ def test_equal_rows_in_a_cluster_widen_the_interval():
     assert widening == pytest.approx(3.0, rel=0.1)
 
 
-def test_too_few_videos_have_no_interval():
+def test_fewer_than_four_videos_have_no_interval():
     (single,) = cluster_bootstrap(np.array([[0.0], [1.0]]), np.array([5, 5]), resamples=50)
     assert np.isnan(single).all()
-    for none in cluster_bootstrap(np.empty((0, 2)), np.empty(0, dtype=int)):
-        assert np.isnan(none).all()
+    for empty in cluster_bootstrap(np.empty((0, 2)), np.empty(0, dtype=int)):
+        assert np.isnan(empty).all()
     (four,) = cluster_bootstrap(np.arange(4, dtype=np.float64)[:, None], np.arange(4))
     assert 0 <= four.low < 1.5 < four.high <= 3
 
 
-def test_tails_are_the_levels_own_for_many_videos_and_further_out_for_few():
+def test_tails_are_2_5_percent_for_many_videos_and_further_out_for_few():
     assert expanded_tail(100_000, 99_999) == pytest.approx(0.025, abs=1e-5)
     tails = [expanded_tail(videos, videos - 1) for videos in (3, 4, 6, 10, 30, 100, 1000)]
     assert tails == sorted(tails)
@@ -66,22 +66,22 @@ def test_tails_are_the_levels_own_for_many_videos_and_further_out_for_few():
 
 @given(st.integers(2, 9), st.lists(st.integers(0, 8), min_size=20, max_size=30), st.integers(0, 99))
 def test_the_mean_without_a_video_is_that_of_the_others(videos, clusters, seed):
-    clusters = np.array([*range(videos), *(each % videos for each in clusters)])
+    clusters = np.array([*range(videos), *(cluster % videos for cluster in clusters)])
     generator = np.random.default_rng(seed)
     values = generator.random((len(clusters), 2))
     counted = generator.random(values.shape) < 0.8
-    found = resampled_means(values, clusters, counted, resamples=1).without
-    assert found.shape == (videos + 1, 2)
-    for video in range(videos + 1):  # the last is no video
+    without = resampled_means(values, clusters, counted, resamples=1).without
+    assert without.shape == (videos + 1, 2)
+    for video in range(videos + 1):  # the last row is without no video
         for metric in range(2):
             rows = (clusters != video) & counted[:, metric]
-            rest = values[rows, metric].mean() if rows.any() else 0.0
-            assert found[video, metric] == pytest.approx(rest, abs=1e-12)
+            expected = values[rows, metric].mean() if rows.any() else 0.0
+            assert without[video, metric] == pytest.approx(expected, abs=1e-12)
 
 
 @st.composite
 def columns(draw):
-    """Return values [N, M] of many sizes, some of them hits, who counts, and clusters [N]."""
+    """Return values [N, M] of many sizes, some of them hits, what counts, and clusters [N]."""
     rows, metrics = draw(st.integers(2, 60)), draw(st.integers(2, 9))
     generator = np.random.default_rng(draw(st.integers(0, 99)))
     sizes = 10.0 ** np.array(draw(st.lists(st.integers(-320, 300), min_size=9, max_size=9)))
@@ -93,7 +93,7 @@ def columns(draw):
 
 
 @given(columns(), st.randoms())
-def test_a_metric_is_the_same_alone_and_among_any_others(case, random):
+def test_resamples_of_a_metric_do_not_depend_on_the_other_metrics(case, random):
     values, counted, clusters = case
     among = resampled_means(values, clusters, counted, resamples=40)
     order = random.sample(range(values.shape[1]), values.shape[1])
@@ -106,90 +106,91 @@ def test_a_metric_is_the_same_alone_and_among_any_others(case, random):
             np.testing.assert_array_equal(kept[:, metric], single[:, 0])
 
 
-def test_a_metric_without_a_number_is_none_and_leaves_the_others_alone():
+def test_nan_in_one_metric_does_not_change_the_others():
     values = np.random.default_rng(4).random((50, 3))
     kept = resampled_means(values, np.arange(50), resamples=40)
     values[7, 1] = np.nan
-    found = resampled_means(values, np.arange(50), resamples=40)
-    assert np.isnan(found.values[:, 1]).all() and np.isnan(found.without[:, 1]).all()
-    np.testing.assert_array_equal(found.values[:, [0, 2]], kept.values[:, [0, 2]])
+    with_nan = resampled_means(values, np.arange(50), resamples=40)
+    assert np.isnan(with_nan.values[:, 1]).all() and np.isnan(with_nan.without[:, 1]).all()
+    np.testing.assert_array_equal(with_nan.values[:, [0, 2]], kept.values[:, [0, 2]])
 
 
 @given(columns())
-def test_resampled_sums_are_true_to_what_rounding_in_a_sum_does(case):
+def test_resampled_means_are_exact_up_to_the_rounding_of_a_sum(case):
     values, counted, clusters = case
-    found = resampled_means(values, clusters, counted, resamples=40)
+    resampled = resampled_means(values, clusters, counted, resamples=40)
     present, cluster = np.unique(clusters, return_inverse=True)
     count = len(present)
     draws = Draws(count, 0).take(40 * count).reshape(40, count).tolist()
-    for column, mask, means in zip(values.T, counted.T, found.values.T, strict=True):
+    for column, mask, means in zip(values.T, counted.T, resampled.values.T, strict=True):
         parts = [column[mask & (cluster == k)] for k in range(count)]
         totals = [math.fsum(part) for part in parts]
         largest = max(np.abs(part).sum() for part in parts)
-        for drawn, mean in zip(draws, means.tolist(), strict=True):
-            number = max(sum(len(parts[k]) for k in drawn), 1)
-            true = math.fsum(totals[k] for k in drawn) / number
+        for resample, mean in zip(draws, means.tolist(), strict=True):
+            number = max(sum(len(parts[k]) for k in resample), 1)
+            true = math.fsum(totals[k] for k in resample) / number
             allowed = 2.0**-51 * count * (count + len(column)) * largest / number
             assert abs(mean - true) <= allowed + 5e-324
 
 
 @pytest.mark.parametrize("videos", [2, 100, 5000])
-def test_resampled_means_of_everyday_values_are_true_to_twelve_digits(videos):
+def test_resampled_means_of_usual_values_are_exact_to_twelve_digits(videos):
     clusters = np.arange(3 * videos) % videos
     values = np.random.default_rng(6).random(3 * videos)
-    (found,) = resampled_means(values[:, None], clusters, resamples=20).columns()
-    for drawn, mean in zip(
-        Draws(videos, 0).take(20 * videos).reshape(20, videos), found.values.tolist(), strict=True
+    (resampled,) = resampled_means(values[:, None], clusters, resamples=20).columns()
+    for resample, mean in zip(
+        Draws(videos, 0).take(20 * videos).reshape(20, videos),
+        resampled.values.tolist(),
+        strict=True,
     ):
-        true = math.fsum(values.reshape(3, videos)[:, drawn].ravel().tolist()) / len(values)
+        true = math.fsum(values.reshape(3, videos)[:, resample].ravel().tolist()) / len(values)
         assert mean == pytest.approx(true, rel=1e-12)
 
 
-def without(parts):
-    """Return a figure of 10 without each cluster, whose parts in it are given."""
+def without_each(parts):
+    """A metric of 10, computed without each cluster; `parts` are what clusters add to it."""
     return np.array([*(10 - np.array(parts, dtype=float)), 10.0])
 
 
 def test_degrees_of_freedom_by_hand():
-    # parts 1, -1, 1, -1 ...: no variance of the variance at all, so as many as there can be
-    assert degrees_of_freedom(without([1, -1] * 10), 20) == 19
+    # parts 1, -1, 1, -1 ...: the variance has no variance, so the most degrees of freedom
+    assert degrees_of_freedom(without_each([1, -1] * 10), 20) == 19
     # 18 parts of -1 and 1, and -4 and 4: kurtosis 20 (18 + 512) / 50^2 = 4.24, excess 1.24,
     # corrected 19 / (18 * 17) (21 * 1.24 + 6) = 1.9895; 2 / (2 / 19 + 1.9895 / 20) = 9.77
-    assert degrees_of_freedom(without([1, -1] * 9 + [4, -4]), 20) == 9
-    # one video has it all
-    assert degrees_of_freedom(without([19.0] + [-1.0] * 19), 20) == 3
+    assert degrees_of_freedom(without_each([1, -1] * 9 + [4, -4]), 20) == 9
+    # one video has all of the variance
+    assert degrees_of_freedom(without_each([19.0] + [-1.0] * 19), 20) == 3
 
 
-def test_videos_without_a_part_are_no_videos():
+def test_videos_that_add_nothing_do_not_count():
     parts = [3.0, -1.0, 2.0, -4.0, 0.5, -0.5]
-    assert degrees_of_freedom(without(parts), 6) == degrees_of_freedom(
-        without([*parts, *[0.0] * 30]), 6
+    assert degrees_of_freedom(without_each(parts), 6) == degrees_of_freedom(
+        without_each([*parts, *[0.0] * 30]), 6
     )
 
 
-def test_few_videos_and_figures_without_spread():
+def test_degrees_of_freedom_of_few_videos_and_of_constant_metrics():
     assert [
-        degrees_of_freedom(without([1.0, -1.0, 0.5][:videos]), videos) for videos in (1, 2, 3)
+        degrees_of_freedom(without_each([1.0, -1.0, 0.5][:videos]), videos) for videos in (1, 2, 3)
     ] == [
         1,
         1,
         2,
     ]
-    assert degrees_of_freedom(without([0.0] * 12), 12) == 11
+    assert degrees_of_freedom(without_each([0.0] * 12), 12) == 11
     assert degrees_of_freedom(np.full(13, np.nan), 12) == 11
 
 
 @given(st.lists(st.floats(-1, 1), min_size=4, max_size=40), st.floats(0.01, 100))
-def test_degrees_of_freedom_have_bounds_and_no_unit(parts, unit):
-    found = degrees_of_freedom(without(parts), len(parts))
-    assert 3 <= found <= len(parts) - 1
-    exact = Resampled(np.zeros(1), without(parts)).each(lambda figures: (figures - 10) * unit)
-    assert (
-        abs(degrees_of_freedom(exact.without, len(parts)) - found) <= 1
-    )  # one, where rounding tips it
+def test_degrees_of_freedom_have_bounds_and_do_not_depend_on_the_unit(parts, unit):
+    degrees = degrees_of_freedom(without_each(parts), len(parts))
+    assert 3 <= degrees <= len(parts) - 1
+    scaled = Resampled(np.zeros(1), without_each(parts)).each(lambda figures: (figures - 10) * unit)
+    # they differ by 1 where rounding decides
+    assert abs(degrees_of_freedom(scaled.without, len(parts)) - degrees) <= 1
 
 
-def test_hits_on_a_few_of_many_videos_reach_further_up():
+def test_intervals_of_rare_hits_reach_further_up():
     hits, values = np.arange(40), np.random.default_rng(5).random(40)
     values = values - values.mean() + 0.05
     rare = (hits < 2)[:, None].astype(np.float64)

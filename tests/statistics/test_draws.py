@@ -1,4 +1,4 @@
-"""Random whole numbers: numpy's of today, and what they were."""
+"""Random integers: against numpy's generator, and against fixed values."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from vtg_eval.statistics.draws import Draws
     seed=st.integers(0, 2**32),
     counts=st.lists(st.integers(1, 300), min_size=1, max_size=5),
 )
-def test_they_are_those_of_numpys_generator(faces: int, seed: int, counts: list[int]) -> None:
+def test_draws_equal_those_of_numpys_generator(faces: int, seed: int, counts: list[int]) -> None:
     draws = Draws(faces, seed)
-    found = np.concatenate([draws.take(count) for count in counts])
+    values = np.concatenate([draws.take(count) for count in counts])
     expected = np.random.default_rng(seed).integers(faces, size=sum(counts))
-    assert found.tolist() == expected.tolist()
-    assert found.dtype == np.int64
+    assert values.tolist() == expected.tolist()
+    assert values.dtype == np.int64
 
 
-def test_they_are_the_same_for_ever() -> None:
+def test_draws_have_fixed_values() -> None:
     assert Draws(4885, 0).take(8).tolist() == [4155, 3111, 2496, 1317, 1503, 200, 367, 80]
 
 
-def test_a_quarter_of_all_words_may_be_passed_over() -> None:
-    found = Draws(3 << 30, 1).take(4).tolist()
-    assert found == [1524247487, 1648692854, 2432564812, 3061657868]
+def test_draws_have_fixed_values_where_a_quarter_of_the_random_bits_are_rejected() -> None:
+    values = Draws(3 << 30, 1).take(4).tolist()
+    assert values == [1524247487, 1648692854, 2432564812, 3061657868]

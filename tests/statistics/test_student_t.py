@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from vtg_eval.statistics.student_t import t_cdf, t_ppf
 
 # from printed tables
-KNOWN = {
+TABLE = {
     (0.975, 1): 12.706205,
     (0.975, 2): 4.302653,
     (0.975, 3): 3.182446,
@@ -18,10 +18,10 @@ KNOWN = {
 }
 
 
-@pytest.mark.parametrize(("share", "degrees_of_freedom"), KNOWN)
+@pytest.mark.parametrize(("share", "degrees_of_freedom"), TABLE)
 def test_quantiles_are_those_of_printed_tables(share, degrees_of_freedom):
     assert t_ppf(share, degrees_of_freedom) == pytest.approx(
-        KNOWN[share, degrees_of_freedom], abs=1e-6
+        TABLE[share, degrees_of_freedom], abs=1e-6
     )
 
 
@@ -30,7 +30,7 @@ def test_many_degrees_of_freedom_are_the_normal_distribution():
 
 
 @given(st.floats(-50, 50), st.integers(1, 300))
-def test_the_distribution_is_symmetric_and_quantiles_turn_it_round(t, degrees_of_freedom):
+def test_the_distribution_is_symmetric_and_quantiles_invert_it(t, degrees_of_freedom):
     share = t_cdf(t, degrees_of_freedom)
     assert 0 <= share <= 1
     assert share + t_cdf(-t, degrees_of_freedom) == pytest.approx(1, abs=1e-12)
@@ -39,10 +39,10 @@ def test_the_distribution_is_symmetric_and_quantiles_turn_it_round(t, degrees_of
 
 
 @pytest.mark.parametrize("t", [-5.0, -2.0, -0.3, 0.0, 1.0, 1.96, 4.0])
-def test_the_short_way_for_many_degrees_of_freedom_joins_the_long_one(t, monkeypatch):
-    short = t_cdf(t, 3001)
+def test_the_approximation_for_many_degrees_of_freedom_agrees_with_the_exact_value(t, monkeypatch):
+    approximate = t_cdf(t, 3001)
     monkeypatch.setattr("vtg_eval.statistics.student_t.LONG", 4000)
-    assert short == pytest.approx(t_cdf(t, 3001), abs=1e-7)
+    assert approximate == pytest.approx(t_cdf(t, 3001), abs=1e-7)
 
 
 def test_one_degree_of_freedom_is_the_cauchy_distribution():
