@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from vtg_eval.task import Card, SourceFile, SplitMetadata, Task
+from tests.grounding_case import CARD
+from vtg_eval.task import SourceFile, SplitMetadata, Task
 from vtg_eval.types import Sample, Span, Target
 
 
@@ -16,20 +18,16 @@ class SmallTask(Task):
         self,
         samples: Sequence[Sample],
         files: tuple[SourceFile, ...] = (),
-        facts: SplitMetadata | None = None,
+        metadata: SplitMetadata | None = None,
     ) -> None:
         self._samples = samples
-        own = SplitMetadata("test", len({s.video for s in samples}), len(samples))
-        self.card = Card(
+        counted = SplitMetadata("test", len({s.video for s in samples}), len(samples))
+        self.card = replace(
+            CARD,
             name="small",
             title="small",
-            version="1-A",
-            paper="none",
             home="https://example.org/small",
-            licence="none",
-            metric_family="grounding",
-            default_split="test",
-            splits=(facts or own,),
+            splits=(metadata or counted,),
             sample_ids="<video>/<k>",
             videos="videos/<video>.mp4",
             files=files,

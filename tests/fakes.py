@@ -13,17 +13,20 @@ import random
 import signal
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pluggy
+import pytest
 import vtg_eval.model_adapters
 import vtg_eval.tasks
 
 import vtg_eval.cli
 import vtg_eval.engines
+from tests.grounding_case import CARD
 from vtg_eval import hookspecs
 from vtg_eval.adapter import Adapter, Checkpoint
 from vtg_eval.engines.base import Completion, Engine, EngineOptions, Request
@@ -32,7 +35,7 @@ from vtg_eval.failures import Finish
 from vtg_eval.hookspecs import AdapterEntry, Entry, hookimpl
 from vtg_eval.protocol import FrameRule, GenerationRule, ResolvedProtocol
 from vtg_eval.registry import Registry
-from vtg_eval.task import Card, SplitMetadata, Task
+from vtg_eval.task import SplitMetadata, Task
 from vtg_eval.types import Group, Sample, Span, Target
 from vtg_eval.video.decoder import Decoder
 from vtg_eval.video.frames import Frames, VideoInfo
@@ -43,15 +46,10 @@ FPS = 4.0
 
 
 class FakeTask(Task):
-    card = Card(
+    card = replace(
+        CARD,
         name="fake_vtg",
         title="fake",
-        version="1-A",
-        paper="none",
-        home="none",
-        licence="none",
-        metric_family="grounding",
-        default_split="test",
         splits=(SplitMetadata("test", VIDEOS, VIDEOS * QUERIES),),
         sample_ids="v<video>/<query>",
         videos="videos/v<video>.txt",
@@ -199,12 +197,20 @@ def write_checkpoint(folder: Path) -> Path:
     return folder
 
 
+def use_home(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Change to `folder`, with a cache of its own and no data root; return a checkpoint in it."""
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("VTG_EVAL_CACHE", str(folder / "cache"))
+    monkeypatch.delenv("VTG_EVAL_DATA", raising=False)
+    return write_checkpoint(folder / "model")
+
+
 def make_registry(*plugins: Any) -> Registry:
-    """Return a registry of the built-in plug-ins and the given ones."""
+    """Return a registry of the built-in plug-ins and `plugins`."""
     manager = pluggy.PluginManager("vtg_eval")
     manager.add_hookspecs(hookspecs)
-    own = (vtg_eval.cli, vtg_eval.engines, vtg_eval.tasks, vtg_eval.model_adapters)
-    for plugin in (*own, *plugins):
+    built_in = (vtg_eval.cli, vtg_eval.engines, vtg_eval.tasks, vtg_eval.model_adapters)
+    for plugin in (*built_in, *plugins):
         manager.register(plugin)
     return Registry(manager, ())
 

@@ -166,11 +166,11 @@ def test_mypy_looks_at_every_module() -> None:
     assert "exclude" not in settings
 
 
-@pytest.mark.parametrize("words", CORE_COMMANDS, ids=" ".join)
-def test_core_commands_import_nothing_heavy(words: list[str]) -> None:
+@pytest.mark.parametrize("args", CORE_COMMANDS, ids=" ".join)
+def test_core_commands_import_nothing_heavy(args: list[str]) -> None:
     code = (
         "import sys; from vtg_eval.cli import main\n"
-        f"try: main({words!r})\nexcept SystemExit: pass\n"
+        f"try: main({args!r})\nexcept SystemExit: pass\n"
         f"print('loaded', sorted(set({HEAVY!r}) & set(sys.modules)))"
     )
     done = subprocess.run(

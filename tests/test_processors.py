@@ -100,9 +100,9 @@ def _outputs(home: Path, threads: int, core: str, disabled: list[str]) -> dict[s
         [sys.executable, "-c", COMMANDS], cwd=folder, env=environment, check=True, timeout=120
     )
     files = [path for pattern in RESULTS for path in folder.glob(pattern) if path.is_file()]
-    found = {str(path.relative_to(folder)): path.read_bytes() for path in files}
+    outputs = {str(path.relative_to(folder)): path.read_bytes() for path in files}
     shutil.rmtree(folder)
-    return found
+    return outputs
 
 
 def _charades(folder: Path, draw: random.Random) -> None:
@@ -117,7 +117,7 @@ def _charades(folder: Path, draw: random.Random) -> None:
     (folder / "Charades_v1_test.csv").write_text("".join(["id,length\n", *rows]))
     ids = _ids("charades_sta", folder)
     for name in ("charades_sta", "charades_sta-other"):
-        answers = [{"id": each, "spans": [sorted(_times(draw, 2, 30))]} for each in ids]
+        answers = [{"id": sample_id, "spans": [sorted(_times(draw, 2, 30))]} for sample_id in ids]
         _write(folder / f"{name}.jsonl", answers)
 
 
@@ -134,7 +134,7 @@ def _qvhighlights(folder: Path, draw: random.Random) -> None:
                 "vid": f"v{number // 2}",
                 "duration": 2 * CLIPS,
                 "relevant_clip_ids": clips,
-                "relevant_windows": [list(each) for each in zip(starts, ends, strict=True)],
+                "relevant_windows": [list(window) for window in zip(starts, ends, strict=True)],
                 "saliency_scores": [[draw.randint(0, 4) for _ in range(3)] for _ in clips],
             }
         )

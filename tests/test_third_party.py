@@ -40,7 +40,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def vtg_eval(site: Path, tmp_path: Path) -> Command:
     """Call `vtg-eval` where the example is installed; `broken=True`: a broken one too."""
 
-    def call(*words: str, broken: bool = False) -> subprocess.CompletedProcess[str]:
+    def call(*args: str, broken: bool = False) -> subprocess.CompletedProcess[str]:
         paths = [str(site)]
         if broken:
             fakes.install("shaky", "shaky_plugin", tmp_path / "broken")
@@ -48,7 +48,7 @@ def vtg_eval(site: Path, tmp_path: Path) -> Command:
             paths.append(str(tmp_path / "broken"))
         kept = {k: v for k, v in os.environ.items() if not k.startswith("VTG_EVAL")}
         return subprocess.run(
-            [sys.executable, "-c", MAIN, *words],
+            [sys.executable, "-c", MAIN, *args],
             cwd=tmp_path,
             env={**kept, "PYTHONPATH": os.pathsep.join(paths)},
             capture_output=True,

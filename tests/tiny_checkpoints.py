@@ -82,7 +82,7 @@ def tiny_qwen2_5_vl(folder: Path) -> Path:
             "fullatt_block_indexes": [1],
             "tokens_per_second": 2,
         },
-        **_places(tokenizer),
+        **_special_token_ids(tokenizer),
     )
     grid: dict[str, Any] = {"patch_size": 14, "merge_size": 2, "temporal_patch_size": 2}
     processor = Qwen2_5_VLProcessor(
@@ -121,7 +121,7 @@ def tiny_qwen3_vl(folder: Path) -> Path:
             "num_position_embeddings": 16,
             "deepstack_visual_indexes": [0],
         },
-        **_places(tokenizer),
+        **_special_token_ids(tokenizer),
     )
     grid: dict[str, Any] = {"patch_size": 16, "merge_size": 2, "temporal_patch_size": 2}
     processor = Qwen3VLProcessor(
@@ -150,7 +150,7 @@ def _text(tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
     }
 
 
-def _places(tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
+def _special_token_ids(tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
     names = ("image_pad", "video_pad", "vision_start", "vision_end")
     keys = ("image_token_id", "video_token_id", "vision_start_token_id", "vision_end_token_id")
     ids = [tokenizer.convert_tokens_to_ids(f"<|{name}|>") for name in names]

@@ -30,15 +30,15 @@ class OneTask:
         return PyavDecoder
 
 
-def run(task: SmallTask, *words: str) -> int:
+def run(task: SmallTask, *args: str) -> int:
     command = DataCommand()
     parser = argparse.ArgumentParser()
     command.configure(parser)
-    return command.run(parser.parse_args(list(words)), cast(Registry, OneTask(task)))
+    return command.run(parser.parse_args(list(args)), cast(Registry, OneTask(task)))
 
 
 @pytest.fixture(autouse=True)
-def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VTG_EVAL_CACHE", str(tmp_path / "cache"))
 
 

@@ -15,9 +15,9 @@ def rows(capsys: pytest.CaptureFixture[str]) -> dict[str, dict[str, object]]:
 def test_the_built_in_folders_are_plug_ins_like_any_other(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    found = rows(capsys)
-    assert {"commands", "engines", "video", "tasks", "model_adapters"} <= found.keys()
-    tasks = found["tasks"]["provides"]
+    plugins = rows(capsys)
+    assert {"commands", "engines", "video", "tasks", "model_adapters"} <= plugins.keys()
+    tasks = plugins["tasks"]["provides"]
     assert isinstance(tasks, dict)
     assert {"charades_sta", "synth_vtg"} <= set(tasks["tasks"])
     assert "strict@1" in tasks["protocols"]
@@ -53,7 +53,7 @@ def test_the_variable_chooses_what_is_loaded(
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "error"),
     [
         ("raise RuntimeError('first line\\nsecond')", "RuntimeError: first line"),
         ("syntax error", "SyntaxError: invalid syntax"),
@@ -65,7 +65,7 @@ def test_one_that_does_not_load_is_one_line_and_stops_nothing(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     content: str,
-    said: str,
+    error: str,
 ) -> None:
     module = f"broken_{abs(hash(content))}"
     fakes.install("broken", module, tmp_path)
@@ -75,6 +75,6 @@ def test_one_that_does_not_load_is_one_line_and_stops_nothing(
     captured = capsys.readouterr()
     (line,) = captured.err.splitlines()
     assert line.startswith("vtg-eval: the plug-in broken of broken is left out: ")
-    assert said in line
-    assert f"BROKEN: {said}" in captured.out
+    assert error in line
+    assert f"BROKEN: {error}" in captured.out
     assert "| tasks " in captured.out

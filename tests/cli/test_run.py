@@ -29,25 +29,22 @@ class Shell:
         self.home = home
         self._capsys = capsys
         fakes.install("fakes", "tests.fakes", home / "site")
-        fakes.write_checkpoint(home / "model")
-        monkeypatch.chdir(home)
+        fakes.use_home(home, monkeypatch)
         monkeypatch.syspath_prepend(home / "site")
         monkeypatch.setenv("PYTHONPATH", f"{home / 'site'}{os.pathsep}{REPOSITORY}")
-        monkeypatch.setenv("VTG_EVAL_CACHE", str(home / "cache"))
-        monkeypatch.delenv("VTG_EVAL_DATA", raising=False)
 
-    def run(self, *words: str) -> tuple[int, str, str]:
+    def run(self, *args: str) -> tuple[int, str, str]:
         """Call `vtg-eval` in this process: exit status, standard output, standard error."""
         try:
-            code = main([*FIXED, *words])
+            code = main([*FIXED, *args])
         except SystemExit as exc:  # argparse refuses so
             code = int(exc.code or 0)
         return (code, *self._capsys.readouterr())
 
-    def start(self, *words: str) -> subprocess.Popen[str]:
+    def start(self, *args: str) -> subprocess.Popen[str]:
         """Start `vtg-eval` as a process of its own."""
         return subprocess.Popen(
-            [sys.executable, "-c", MAIN, *FIXED, *words],
+            [sys.executable, "-c", MAIN, *FIXED, *args],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -119,10 +116,10 @@ def test_an_interrupted_run_says_how_to_go_on(shell: Shell, number: int) -> None
 
 
 def test_two_processes_do_not_meet_in_one_folder(shell: Shell) -> None:
-    words = ("--out", "run", "--engine-arg", "delay=0.2")
-    with shell.start(*words) as first:
+    args = ("--out", "run", "--engine-arg", "delay=0.2")
+    with shell.start(*args) as first:
         wait_for(shell.home / "run", 1, first)
-        code, _, err = shell.run(*words)
+        code, _, err = shell.run(*args)
         first.kill()
     assert code == 2
     assert "Another vtg-eval process" in err
@@ -146,9 +143,9 @@ def test_a_plan_starts_nothing(shell: Shell) -> None:
     assert code == 0, err
     assert f"{TOTAL} samples, {TOTAL} left to ask on {VIDEOS} videos" in out
     assert not (shell.home / "runs").exists()
-    facts: Any = json.loads(shell.run("--plan", "--json", "-")[1])
-    assert facts["left"]["samples"] == TOTAL
-    assert facts["left"]["frames"] > VIDEOS
+    plan: Any = json.loads(shell.run("--plan", "--json", "-")[1])
+    assert plan["left"]["samples"] == TOTAL
+    assert plan["left"]["frames"] > VIDEOS
 
 
 def test_a_plan_of_a_finished_run_has_nothing_left(shell: Shell) -> None:
@@ -178,7 +175,7 @@ def test_missing_videos_are_refused_or_left_out(shell: Shell) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("args", "message"),
     [
         (["--tasks", "fake_vtx"], 'Did you mean "fake_vtg"?'),
         (["--model", "nowhere"], 'There is no model "nowhere"'),
@@ -194,10 +191,10 @@ def test_missing_videos_are_refused_or_left_out(shell: Shell) -> None:
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )
-def test_mistakes_get_a_line_and_no_traceback(shell: Shell, words: list[str], said: str) -> None:
-    code, out, err = shell.run(*words)
+def test_mistakes_get_a_line_and_no_traceback(shell: Shell, args: list[str], message: str) -> None:
+    code, out, err = shell.run(*args)
     assert code == 2
-    assert said in err
+    assert message in err
     assert "Traceback" not in err
     assert out == ""
 
@@ -213,7 +210,7 @@ def test_a_run_is_scored_again_from_its_folder(
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("args", "message"),
     [
         (["nowhere"], "nowhere is not a run folder"),
         ([], "Name a run's folder"),
@@ -223,7 +220,7 @@ def test_a_run_is_scored_again_from_its_folder(
     ids=str,
 )
 def test_what_cannot_be_scored_is_said(
-    shell: Shell, capsys: pytest.CaptureFixture[str], words: list[str], said: str
+    shell: Shell, capsys: pytest.CaptureFixture[str], args: list[str], message: str
 ) -> None:
-    assert main(["score", *words]) == 2
-    assert said in capsys.readouterr().err
+    assert main(["score", *args]) == 2
+    assert message in capsys.readouterr().err

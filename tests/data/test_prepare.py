@@ -133,7 +133,7 @@ def test_other_content_is_refused_and_not_kept(server: Server, tmp_path: Path) -
 def test_a_disk_that_is_too_small_is_told_before_the_first_byte(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shutil, "disk_usage", lambda place: SimpleNamespace(free=4500))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=4500))
     with pytest.raises(UserError, match="Make room"):
         fetch(server.address, tmp_path / "a.txt", SHA256, quiet)
     assert not (tmp_path / "a.txt.part").exists()
@@ -190,10 +190,10 @@ def test_a_redirect_is_followed_to_the_same_scheme_only(server: Server, tmp_path
 def test_https_does_not_lead_to_http() -> None:
     request = urllib.request.Request("https://example.org/a")
     follow = prepare._SecureRedirects().redirect_request
-    rest: tuple[Any, ...] = (io.BytesIO(), 302, "Found", Message())
-    assert follow(request, *rest, "https://example.com/a") is not None
+    response: tuple[Any, ...] = (io.BytesIO(), 302, "Found", Message())
+    assert follow(request, *response, "https://example.com/a") is not None
     with pytest.raises(UserError, match="is not an https address"):
-        follow(request, *rest, "http://example.com/a")
+        follow(request, *response, "http://example.com/a")
 
 
 def test_garbage_instead_of_an_answer_is_an_error_of_the_network(
@@ -212,8 +212,8 @@ def states(tmp_path: Path, *files: SourceFile) -> list[FileState]:
 
 
 def source(server: Server, **changes: Any) -> SourceFile:
-    facts = {"path": "a.txt", "home": "https://example.org", "sha256": SHA256}
-    return SourceFile(**facts | {"fetch": server.address} | changes)
+    fields = {"path": "a.txt", "home": "https://example.org", "sha256": SHA256}
+    return SourceFile(**fields | {"fetch": server.address} | changes)
 
 
 def test_what_is_there_is_left_alone(server: Server, tmp_path: Path) -> None:

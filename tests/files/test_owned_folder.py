@@ -136,9 +136,9 @@ def test_of_processes_that_start_at_once_one_gets_the_folder(record: Path) -> No
         assert process.stdin is not None
         process.stdin.write("\n")
         process.stdin.flush()
-    words = [process.stdout.readline() for process in processes if process.stdout]
+    lines = [process.stdout.readline() for process in processes if process.stdout]
     for process in processes:
         process.communicate()
-    assert words.count("mine\n") == 1
-    assert all("Another vtg-eval process is at work" in line for line in words if line != "mine\n")
-    assert json.loads(record.read_text()) == {"seed": words.index("mine\n")}
+    assert lines.count("mine\n") == 1
+    assert all("Another vtg-eval process is at work" in line for line in lines if line != "mine\n")
+    assert json.loads(record.read_text()) == {"seed": lines.index("mine\n")}

@@ -56,8 +56,8 @@ def test_tables_become_dataclasses_and_whole_numbers_floats(tmp_path: Path) -> N
     by_name.c = { name = "c" }
     free.x.y = [1, "2"]
     """
-    found = load(tmp_path, text)
-    assert found == Whole(
+    table = load(tmp_path, text)
+    assert table == Whole(
         "n",
         part=Part(2, 1.0, window=(0.0, 0.5)),
         rows=(Row("a"), Row("b", 7)),
@@ -65,7 +65,7 @@ def test_tables_become_dataclasses_and_whole_numbers_floats(tmp_path: Path) -> N
         free={"x": {"y": [1, "2"]}},
         limit=3,
     )
-    assert found.part and type(found.part.share) is float and type(found.part.window[0]) is float
+    assert table.part and type(table.part.share) is float and type(table.part.window[0]) is float
 
 
 @pytest.mark.parametrize(

@@ -128,24 +128,24 @@ CASES = [
 def results(root: Path, task: str, model: str) -> dict[str, Any]:
     for name, text in FILES[task].items():
         (root / name).write_text(text)
-    words = ["--model", f"baseline:{model}", "--tasks", task, "--data-root", str(root)]
+    args = ["--model", f"baseline:{model}", "--tasks", task, "--data-root", str(root)]
     split = ["--split", "multi_choice"] if task == "tempcompass" else []
-    assert main([*words, *split, "--quiet", "--out", str(root / "run")]) == 0
+    assert main([*args, *split, "--quiet", "--out", str(root / "run")]) == 0
     (path,) = (root / "run").rglob("results.json")
-    found = json.loads(path.read_text())
-    assert isinstance(found, dict)
-    return found
+    table = json.loads(path.read_text())
+    assert isinstance(table, dict)
+    return table
 
 
 @pytest.mark.parametrize(("task", "model", "floor"), CASES)
 def test_a_baseline_scores_what_the_floor_of_its_name_does(
     tmp_path: Path, task: str, model: str, floor: str
 ) -> None:
-    found = results(tmp_path, task, model)
-    expected = found["floors"][floor]
+    table = results(tmp_path, task, model)
+    expected = table["floors"][floor]
     if task == "qvhighlights":  # a text has no saliency
         expected = {name: value for name, value in expected.items() if name.startswith("MR")}
-    assert found["metrics"] == expected
+    assert table["metrics"] == expected
     assert len(set(expected.values())) > 1 or task == "tempcompass"
 
 

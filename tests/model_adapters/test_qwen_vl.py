@@ -61,7 +61,7 @@ def family(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return Family(request.param, tmp_path_factory.mktemp("adapter"))
 
 
-def told(family: Family, made: ModelInput) -> list[float]:
+def decoded_times(family: Family, made: ModelInput) -> list[float]:
     """Read the times back from what the real processor made."""
     if family.name == "qwen3_vl":
         text = family.processor.tokenizer.decode(made.ids)
@@ -74,13 +74,13 @@ def told(family: Family, made: ModelInput) -> list[float]:
 @pytest.mark.parametrize("kind", sorted(TIMES))
 def test_told_times_are_what_the_processor_says(kind: str, family: Family) -> None:
     request, made = family.build(TIMES[kind])
-    assert told(family, made) == list(request.model_times)
+    assert decoded_times(family, made) == list(request.model_times)
 
 
 @given(gaps=st.lists(st.floats(0.001, 2.0), min_size=1, max_size=9))
 def test_told_times_for_any_frame_times(gaps: list[float], family: Family) -> None:
     request, made = family.build(np.cumsum([0.0, *gaps]))
-    assert told(family, made) == list(request.model_times)
+    assert decoded_times(family, made) == list(request.model_times)
 
 
 def test_told_times_are_true_on_an_even_grid(family: Family) -> None:

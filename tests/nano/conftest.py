@@ -37,8 +37,8 @@ def nano(tmp_path_factory: pytest.TempPathFactory) -> Nano:
     assert checkpoint.path is not None
     adapter = registry.adapter(entry.name)(checkpoint)
     task = registry.task("synth_vtg")
-    rules = registry.protocol_for(task.card, DEFAULT_PROTOCOL, "test")
-    protocol = load_profile(checkpoint.path).applied(rules)
+    resolved = registry.protocol_for(task.card, DEFAULT_PROTOCOL, "test")
+    protocol = load_profile(checkpoint.path).applied(resolved)
     root = tmp_path_factory.mktemp("synth")
     task.prepare(root, "test")
     samples = tuple(task.samples(root, "test"))

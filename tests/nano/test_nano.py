@@ -71,21 +71,21 @@ def test_it_beats_every_floor_by_far(
     engine: str, nano: Nano, request: pytest.FixtureRequest
 ) -> None:
     """Both the model's interval and the paired one must stand clear of each blind guess."""
-    found: dict[str, Completion] = request.getfixturevalue(engine)
+    completions: dict[str, Completion] = request.getfixturevalue(engine)
     registry = Registry.discover()
     task = registry.task("synth_vtg")
     protocol = registry.protocol_for(task.card, "strict@1", "test")
-    predictions = [Prediction(id=key, text=answer.text) for key, answer in found.items()]
+    predictions = [Prediction(id=key, text=answer.text) for key, answer in completions.items()]
     result = score(task.card, nano.samples, predictions, protocol, "test")
     interval = result.intervals["mIoU"]
     for floor in floors.task_floors(task, Path(), "test", nano.samples, protocol):
         assert interval.low > floor.metrics["mIoU"] + 10, floor.name
 
 
-def finished(folder: Path, *words: str, cache: Path) -> bytes:
+def finished(folder: Path, *args: str, cache: Path) -> bytes:
     """Run to the end; return the bytes of results.json."""
     environment = {**os.environ, "VTG_EVAL_CACHE": str(cache)}
-    command = (*RUN, "--limit", str(LIMIT), "--out", str(folder), "--quiet", *words)
+    command = (*RUN, "--limit", str(LIMIT), "--out", str(folder), "--quiet", *args)
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return (folder / "results.json").read_bytes()

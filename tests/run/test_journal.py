@@ -126,10 +126,10 @@ def test_a_full_disk_is_told_and_what_was_written_stays(
 
 @given(records, st.lists(st.floats(allow_nan=False, allow_infinity=False), max_size=4).map(tuple))
 def test_times_can_be_left_unread_and_nothing_else_changes(
-    tmp_path_factory: pytest.TempPathFactory, record: Record, told: tuple[float, ...]
+    tmp_path_factory: pytest.TempPathFactory, record: Record, model_times: tuple[float, ...]
 ) -> None:
     path = tmp_path_factory.mktemp("journal") / "journal.jsonl"
-    hostile = replace(record, model_times=told, text=f'{record.text},"frame_times":[1,')
+    hostile = replace(record, model_times=model_times, text=f'{record.text},"frame_times":[1,')
     write(path, hostile)
     bare = replace(hostile, frame_times=(), model_times=())
     assert read_journal(path, times=False) == {record.id: bare}

@@ -36,17 +36,17 @@ def test_samples_of_a_video_that_show_other_clips_are_other_jobs(root: Path) -> 
     samples = [replace(s, clips=c) for s, c in zip(SAMPLES[:4], shown, strict=True)]
     samples = [replace(s, video=SAMPLES[0].video) for s in samples]
     plan = make_plan(TASK, root, samples)
-    found = {job.clips: [s.id for s in job.samples] for job in plan.jobs}
+    ids_by_clips = {job.clips: [s.id for s in job.samples] for job in plan.jobs}
     ids = [s.id for s in samples]
-    assert found == {first: [ids[0], ids[3]], second: [ids[1]], (): [ids[2]]}
+    assert ids_by_clips == {first: [ids[0], ids[3]], second: [ids[1]], (): [ids[2]]}
     assert {job.video for job in plan.jobs} == {SAMPLES[0].video}
 
 
 @given(st.sets(st.sampled_from([s.id for s in SAMPLES])))
 def test_jobs_are_what_was_not_answered(answered: set[str]) -> None:
     plan = make_plan(TASK, Path("none"), SAMPLES, answered=answered, needs_videos=False)
-    left = [s.id for job in plan.jobs for s in job.samples]
-    assert sorted(left) == sorted({s.id for s in SAMPLES} - answered)
+    planned = [s.id for job in plan.jobs for s in job.samples]
+    assert sorted(planned) == sorted({s.id for s in SAMPLES} - answered)
     assert len(plan.samples) == len(SAMPLES)
 
 

@@ -150,19 +150,19 @@ def test_what_the_engine_never_answers_is_an_error() -> None:
     assert lost == [(name, Finish.ERROR, "the engine gave no answer") for name in ("v0/0", "v0/2")]
 
 
-@pytest.mark.parametrize("word", ["stop", "length", "error"])
-def test_an_engine_may_give_a_plain_word_as_finish(word: Any) -> None:
+@pytest.mark.parametrize("finish", ["stop", "length", "error"])
+def test_an_engine_may_give_a_plain_word_as_finish(finish: Any) -> None:
     stream = RequestStream(jobs(1), frames, build)
     next(stream)
-    assert stream.answer(Completion("v0/0", "", 0, 0, word)).finish is Finish(word)
+    assert stream.answer(Completion("v0/0", "", 0, 0, finish)).finish is Finish(finish)
 
 
-@pytest.mark.parametrize("word", ["stopped", "undecodable", "", None])
-def test_a_finish_that_no_engine_gives_is_refused(word: Any) -> None:
+@pytest.mark.parametrize("finish", ["stopped", "undecodable", "", None])
+def test_a_finish_that_no_engine_gives_is_refused(finish: Any) -> None:
     stream = RequestStream(jobs(1), frames, build)
     next(stream)
-    with pytest.raises(UserError, match=f'finish "{word}", .* stop, length, error: a bug'):
-        stream.answer(Completion("v0/0", "", 0, 0, word))
+    with pytest.raises(UserError, match=f'finish "{finish}", .* stop, length, error: a bug'):
+        stream.answer(Completion("v0/0", "", 0, 0, finish))
 
 
 def test_closing_ends_the_stream_also_for_a_reader_in_another_thread() -> None:

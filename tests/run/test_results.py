@@ -46,8 +46,8 @@ def test_no_frame_no_grid() -> None:
 def test_what_a_record_means_to_the_score(
     finish: Finish, text: str | None, failure: Failure | None
 ) -> None:
-    found = prediction(Record("a", "v", finish, text="1 - 2" if text else ""))
-    assert found.text == text and found.failure is failure
+    result = prediction(Record("a", "v", finish, text="1 - 2" if text else ""))
+    assert result.text == text and result.failure is failure
 
 
 def test_results_are_read_back_as_they_were(run: Run) -> None:

@@ -197,17 +197,17 @@ def test_a_baseline_touches_no_video(run: Run, tmp_path: Path) -> None:
 
 
 def test_results_stand_between_floors_and_ceiling(run: Run) -> None:
-    found = run("one").results
-    assert found is not None
-    assert found.ceiling is not None
-    assert found.metrics["mIoU"] <= found.ceiling["mIoU"] <= 100
-    low, high = found.intervals["mIoU"]
-    assert low <= found.metrics["mIoU"] <= high
-    assert set(found.floors) == {"whole video", "random", "constant [0.25, 0.75]"}
-    rows = {row.protocol: row for row in found.scores_across_protocols}
-    assert (rows["strict@1"].metrics, rows["strict@1"].differs) == (found.metrics, False)
+    scores = run("one").results
+    assert scores is not None
+    assert scores.ceiling is not None
+    assert scores.metrics["mIoU"] <= scores.ceiling["mIoU"] <= 100
+    low, high = scores.intervals["mIoU"]
+    assert low <= scores.metrics["mIoU"] <= high
+    assert set(scores.floors) == {"whole video", "random", "constant [0.25, 0.75]"}
+    rows = {row.protocol: row for row in scores.scores_across_protocols}
+    assert (rows["strict@1"].metrics, rows["strict@1"].differs) == (scores.metrics, False)
     assert len(rows) > 2
-    assert {(g.grouping, g.group): g.n for g in found.groups} == {
+    assert {(g.grouping, g.group): g.n for g in scores.groups} == {
         ("kind", "never"): VIDEOS,
         ("kind", "once"): TOTAL - VIDEOS,
     }

@@ -40,7 +40,7 @@ def test_equal_specs_lead_to_the_same_folder() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "difference"),
     [
         ({"seed": 1}, "seed (before 0, now 1)"),
         ({"limit": 5}, "limit (before null, now 5)"),
@@ -52,11 +52,11 @@ def test_equal_specs_lead_to_the_same_folder() -> None:
     ],
 )
 def test_whatever_differs_changes_the_folder_and_is_named(
-    change: dict[str, Any], said: str
+    change: dict[str, Any], difference: str
 ) -> None:
     other = replace(SPEC, **change)
     assert other.folder_name != SPEC.folder_name
-    assert differences(SPEC.to_json(), other.to_json()) == [said]
+    assert differences(SPEC.to_json(), other.to_json()) == [difference]
 
 
 def test_a_spec_read_back_from_its_file_differs_in_nothing() -> None:

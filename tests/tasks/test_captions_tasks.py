@@ -5,6 +5,7 @@ import json
 import pytest
 
 from tests.reference_data import BENCHMARKS, needs_benchmarks
+from tests.task_case import touch
 from vtg_eval.errors import DataError, UserError
 from vtg_eval.protocol import PromptRule
 from vtg_eval.question import written
@@ -23,7 +24,7 @@ KEYS = {
     "charades_cg": ("duration", "timestamps", "sentences"),
     "tacos": ("num_frames", "timestamps", "sentences"),
 }
-SPLITS = [(name, facts.name) for name in KEYS for facts in REGISTRY.task(name).card.splits]
+SPLITS = [(name, split.name) for name in KEYS for split in REGISTRY.task(name).card.splits]
 TIMELENS = [name for name in KEYS if name.endswith("_timelens")]
 
 
@@ -106,7 +107,7 @@ def test_a_missing_file_says_where_it_comes_from(name, split, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "video", "places"),
+    ("name", "video", "paths"),
     [
         ("charades_timelens", "3MSZA", ["videos/charades/3MSZA.mp4", "videos/3MSZA.mp4"]),
         ("activitynet_timelens", "v_a", ["videos/activitynet/v_a.mp4"]),
@@ -118,13 +119,12 @@ def test_a_missing_file_says_where_it_comes_from(name, split, tmp_path):
         ("tacos", "s30-d52.avi", ["videos/s30-d52.avi", "videos/s30-d52.avi.mp4"]),
     ],
 )
-def test_videos_lie_in_the_usual_places(name, video, places, tmp_path):
+def test_videos_lie_in_the_usual_places(name, video, paths, tmp_path):
     task = REGISTRY.task(name)
-    assert task.video_path(tmp_path, video) == tmp_path / places[0]
-    for place in reversed(places):
-        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / place).touch()
-        assert task.video_path(tmp_path, video) == tmp_path / place
+    assert task.video_path(tmp_path, video) == tmp_path / paths[0]
+    for path in reversed(paths):
+        video_path = touch(tmp_path / path)
+        assert task.video_path(tmp_path, video) == video_path
 
 
 @needs_benchmarks

@@ -93,24 +93,24 @@ def test_its_metrics_and_its_protocol_exist(name):
 @every_task
 def test_its_splits_have_counts_and_names_of_their_own(name):
     card = REGISTRY.task(name).card
-    names = [facts.name for facts in card.splits]
+    names = [metadata.name for metadata in card.splits]
     assert card.default_split in names
     assert len(set(names)) == len(names)
-    for facts in card.splits:
+    for metadata in card.splits:
         # 0 videos: not known, of a split that could not be had
-        assert 0 <= facts.videos <= facts.queries > 0, facts
+        assert 0 <= metadata.videos <= metadata.queries > 0, metadata
 
 
 @every_task
 def test_its_files_say_where_they_come_from(name):
     card = REGISTRY.task(name).card
-    known = {facts.name for facts in card.splits}
+    split_names = {metadata.name for metadata in card.splits}
     paths = [source.path for source in card.files]
     assert len(set(paths)) == len(paths)
     for source in card.files:
         assert source.home, source.path
         assert re.fullmatch(r"([0-9a-f]{64})?", source.sha256), source.path
-        assert set(source.needed_for) <= known, source.path
+        assert set(source.needed_for) <= split_names, source.path
         assert not Path(source.path).is_absolute() and ".." not in Path(source.path).parts
         if source.unpack:  # videos: no home of theirs tells a version or a digest
             assert source.fetch is None or source.fetch.startswith("https://")
@@ -134,9 +134,9 @@ def test_the_real_files_have_the_cards_digests(name):
 def test_the_real_files_hold_what_the_card_says(name, split):
     task = REGISTRY.task(name)
     samples = real_samples(task, split)
-    facts = next(facts for facts in task.card.splits if facts.name == split)
-    assert len(samples) == len({s.id for s in samples}) == facts.queries
-    assert len({s.video for s in samples}) == facts.videos
+    metadata = next(metadata for metadata in task.card.splits if metadata.name == split)
+    assert len(samples) == len({s.id for s in samples}) == metadata.queries
+    assert len({s.video for s in samples}) == metadata.videos
     if task.card.report_by:
         assert all(s.group(task.card.report_by) for s in samples)
 
@@ -147,5 +147,5 @@ def test_the_right_option_is_one_of_the_options_or_the_card_names_the_sample(nam
     task = REGISTRY.task(name)
     samples = [s for s in real_samples(task, split) if s.asks is not OutputType.SPANS and s.options]
     strange = [s.id for s in samples if s.target.choice not in tuple(s.letters)]
-    said = " ".join(task.card.gotchas)
-    assert not [sample for sample in strange if sample not in said]
+    gotchas = " ".join(task.card.gotchas)
+    assert not [sample for sample in strange if sample not in gotchas]

@@ -4,6 +4,7 @@ import pytest
 from vtg_eval.tasks.charades_sta import TASK
 
 from tests.reference_data import BENCHMARKS, needs_benchmarks
+from tests.task_case import touch
 from vtg_eval.errors import DataError, UserError
 from vtg_eval.types import Span
 
@@ -66,10 +67,8 @@ def test_a_missing_annotation_says_where_it_comes_from(tmp_path):
 
 def test_video_folders(root):
     assert TASK.video_path(root, "AAAAA") == root / "videos/AAAAA.mp4"
-    there = root / "Charades_v1_480/AAAAA.mp4"
-    there.parent.mkdir()
-    there.touch()
-    assert TASK.video_path(root, "AAAAA") == there
+    path = touch(root / "Charades_v1_480/AAAAA.mp4")
+    assert TASK.video_path(root, "AAAAA") == path
 
 
 @needs_benchmarks

@@ -8,10 +8,10 @@ import pytest
 from vtg_eval.tasks.longvideobench import TASK
 
 from tests.reference_data import BENCHMARKS, needs_benchmarks
+from tests.task_case import score_under
 from vtg_eval.errors import DataError, UserError
 from vtg_eval.question import question
 from vtg_eval.registry import Registry
-from vtg_eval.scoring.score import score
 from vtg_eval.types import Cue, OutputType, Prediction
 
 ROW = {
@@ -105,8 +105,8 @@ def test_the_prompts(root):
     (sample,) = TASK.samples(root, "val")
     sample = replace(sample, subtitles="in it\nout of it")
     asked = "A. he\nB. she\nC. it\nAnswer with the option's letter from the given choices directly."
-    own = registry.protocol_for(TASK.card, "longvideobench@1").prompt
-    assert question(sample, own) == f"in it\nout of it\nQuestion: Who?\n{asked}"
+    official = registry.protocol_for(TASK.card, "longvideobench@1").prompt
+    assert question(sample, official) == f"in it\nout of it\nQuestion: Who?\n{asked}"
     lmms = registry.protocol_for(TASK.card, "lmms-longvideobench@1").prompt
     assert question(sample, lmms) == f"Who?\n{asked}\n"
 
@@ -117,9 +117,8 @@ def test_an_answer_without_a_letter_scores_0_and_figures_have_three_decimals(roo
     samples = TASK.samples(root, "val")
     texts = ("The answer is (C).", "C", "it")
     answers = [Prediction(s.id, text=t) for s, t in zip(samples, texts, strict=True)]
-    rules = Registry.discover().protocol_for(TASK.card, protocol)
-    found = score(TASK.card, samples, answers, rules, "val")
-    assert found.metrics == {"accuracy": 66.667, "15 s": 100.0, "60 s": 50.0}
+    result = score_under(protocol, TASK, "val", samples, answers)
+    assert result.metrics == {"accuracy": 66.667, "15 s": 100.0, "60 s": 50.0}
 
 
 @needs_benchmarks

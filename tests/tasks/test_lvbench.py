@@ -4,21 +4,15 @@ import pytest
 from vtg_eval.tasks.lvbench import TASK
 
 from tests.reference_data import BENCHMARKS, needs_benchmarks
+from tests.task_case import score_under, touch
 from vtg_eval.errors import DataError, UserError
 from vtg_eval.question import question
 from vtg_eval.registry import Registry
-from vtg_eval.scoring.score import score
 from vtg_eval.types import Group, OutputType, Prediction
 
-REGISTRY = Registry.discover()
-PROTOCOLS = REGISTRY.protocols
+PROTOCOLS = Registry.discover().protocols
 TEXT = "What year? \n(A) 1636\n(B) two\nlines (C)\n(C) (A) 1363\n(D) 1633"
 KINDS = ["summarization", "reasoning", "summarization"]
-
-
-def rules(name):
-    """Return a protocol as it holds for this task."""
-    return REGISTRY.protocol_for(TASK.card, name)
 
 
 def row(uid, answer="D", **more):
@@ -67,10 +61,10 @@ def test_the_original_text_is_shown_where_a_protocol_says_so(root):
 def test_a_question_counts_in_each_of_its_types_and_once_in_all(root):
     samples = TASK.samples(root, "test")
     answers = [Prediction("55", text="(A)"), Prediction("7", text="D")]
-    found = score(TASK.card, samples, answers, rules("lvbench@1"), "test")
-    assert found.metrics == {"accuracy": 50.0, "reasoning": 50.0, "summarization": 100.0}
-    assert found.n_scored == 2, "the one without an answer is left out"
-    strict = score(TASK.card, samples, answers, rules("strict@1"), "test")
+    result = score_under("lvbench@1", TASK, "test", samples, answers)
+    assert result.metrics == {"accuracy": 50.0, "reasoning": 50.0, "summarization": 100.0}
+    assert result.n_scored == 2, "the one without an answer is left out"
+    strict = score_under("strict@1", TASK, "test", samples, answers)
     assert strict.metrics["accuracy"] == 100 / 3
 
 
@@ -109,10 +103,8 @@ def test_a_missing_annotation_says_where_it_comes_from(tmp_path):
 
 def test_video_folders(root):
     assert TASK.video_path(root, "aXb") == root / "videos/aXb.mp4"
-    there = root / "all_videos/aXb.webm"
-    there.parent.mkdir()
-    there.touch()
-    assert TASK.video_path(root, "aXb") == there
+    path = touch(root / "all_videos/aXb.webm")
+    assert TASK.video_path(root, "aXb") == path
 
 
 @needs_benchmarks

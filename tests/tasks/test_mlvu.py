@@ -4,19 +4,13 @@ import pytest
 from vtg_eval.tasks.mlvu import DEV_FILES, TASK
 
 from tests.reference_data import BENCHMARKS, needs_benchmarks
+from tests.task_case import score_under, touch
 from vtg_eval.errors import DataError, UserError
 from vtg_eval.question import question
 from vtg_eval.registry import Registry
-from vtg_eval.scoring.score import score
 from vtg_eval.types import Group, OutputType, Prediction
 
-REGISTRY = Registry.discover()
-PROTOCOLS = REGISTRY.protocols
-
-
-def rules(name):
-    """Return a protocol as it holds for this task."""
-    return REGISTRY.protocol_for(TASK.card, name)
+PROTOCOLS = Registry.discover().protocols
 
 
 def row(video="a.mp4", answer="two", candidates=("one", "two", "three", "four"), **more):
@@ -69,10 +63,10 @@ def test_an_answer_that_is_no_option_counts_and_is_never_right(root, protocol):
     samples = TASK.samples(root, "dev")
     for letter in (*"ABCD", "", None):
         answers = [Prediction(s.id, choice=s.target.choice or letter) for s in samples]
-        found = score(TASK.card, samples, answers, rules(protocol), "dev")
-        assert (found.metrics["needle"], found.metrics["count"]) == (0.0, 100.0)
-        assert found.n_scored == 7
-        assert found.metrics["M-Avg"] == pytest.approx(600 / 7)
+        result = score_under(protocol, TASK, "dev", samples, answers)
+        assert (result.metrics["needle"], result.metrics["count"]) == (0.0, 100.0)
+        assert result.n_scored == 7
+        assert result.metrics["M-Avg"] == pytest.approx(600 / 7)
 
 
 @pytest.mark.parametrize(
@@ -114,7 +108,7 @@ def test_lmms_eval_never_reads_the_last_two_options_of_test(tmp_path):
     samples = TASK.samples(tmp_path, "test")
     answers = [Prediction("sportsQA/0", text="F")]
     figures = {
-        name: score(TASK.card, samples, answers, rules(name), "test").metrics["M-Avg"]
+        name: score_under(name, TASK, "test", samples, answers).metrics["M-Avg"]
         for name in ("strict@1", "mlvu@1", "lmms-eval@0.7")
     }
     assert figures == {"strict@1": 100.0, "mlvu@1": 100.0, "lmms-eval@0.7": 0.0}
@@ -131,10 +125,8 @@ def test_the_official_prompt_stands_to_the_letter(root):
 
 def test_video_folders(root):
     assert TASK.video_path(root, "ego.mp4") == root / "videos/ego.mp4"
-    there = root / "video/3_ego/ego.mp4"
-    there.parent.mkdir(parents=True)
-    there.touch()
-    assert TASK.video_path(root, "ego.mp4") == there
+    path = touch(root / "video/3_ego/ego.mp4")
+    assert TASK.video_path(root, "ego.mp4") == path
 
 
 @needs_benchmarks

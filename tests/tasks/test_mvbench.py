@@ -6,10 +6,10 @@ import pytest
 from vtg_eval.tasks.mvbench import SOURCES, TASK
 
 from tests.reference_data import BENCHMARKS, needs_benchmarks
+from tests.task_case import score_under, touch
 from vtg_eval.errors import DataError, UserError
 from vtg_eval.question import question
 from vtg_eval.registry import Registry
-from vtg_eval.scoring.score import score
 from vtg_eval.types import OutputType, Prediction, Span
 
 ROW = {
@@ -85,10 +85,8 @@ def test_videos_are_found_where_the_archives_unpack(root):
     assert videos["episodic_reasoning"] == "tvqa/frames_fps3_hq/a.mp4.mp4"
     video = videos["object_existence"]
     assert TASK.video_path(root, video) == root / "video/clevrer/video_validation/a.mp4"
-    there = root / "video/data0613/clevrer/video_validation/a.mp4"
-    there.parent.mkdir(parents=True)
-    there.touch()
-    assert TASK.video_path(root, video) == there
+    path = touch(root / "video/data0613/clevrer/video_validation/a.mp4")
+    assert TASK.video_path(root, video) == path
 
 
 def test_the_official_prompt(root):
@@ -108,11 +106,10 @@ def test_the_official_prompt(root):
 )
 def test_the_first_word_decides(root, text, right):
     samples = TASK.samples(root, "test")
-    protocol = Registry.discover().protocol_for(TASK.card, "mvbench@1")
     answers = [Prediction(s.id, text=text) for s in samples[:5]]
-    found = score(TASK.card, samples, answers, protocol, "test").metrics
-    assert found["Avg"] == found["accuracy"] == 25.0 * right, "15 of 20 are missing and wrong"
-    assert found["action_sequence"] == 100.0 * right
+    metrics = score_under("mvbench@1", TASK, "test", samples, answers).metrics
+    assert metrics["Avg"] == metrics["accuracy"] == 25.0 * right, "15 of 20 are missing and wrong"
+    assert metrics["action_sequence"] == 100.0 * right
 
 
 @needs_benchmarks

@@ -5,6 +5,7 @@ import pytest
 from vtg_eval.tasks.nextgqa import TASK
 
 from tests.reference_data import BENCHMARKS, needs_benchmarks
+from tests.task_case import touch
 from vtg_eval.errors import DataError, UserError
 from vtg_eval.types import Group, OutputType, Span
 
@@ -96,13 +97,9 @@ def test_videos_lie_flat_or_in_the_folders_of_vidor(root):
     assert TASK.video_path(root, "11") == root / "videos/11.mp4"
     (root / "map_vid_vidorID.json").write_text('{"11": "0101/11"}')
     assert TASK.video_path(root, "11") == root / "videos/0101/11.mp4"
-    there = root / "NExTVideo/0101/11.mp4"
-    there.parent.mkdir(parents=True)
-    there.touch()
-    assert TASK.video_path(root, "11") == there
-    flat = root / "videos/11.mp4"
-    flat.parent.mkdir()
-    flat.touch()
+    path = touch(root / "NExTVideo/0101/11.mp4")
+    assert TASK.video_path(root, "11") == path
+    flat = touch(root / "videos/11.mp4")
     assert TASK.video_path(root, "11") == flat
     with pytest.raises(DataError, match=r'map_vid_vidorID\.json has no "22"'):
         TASK.video_path(root, "22")
@@ -116,16 +113,16 @@ def test_a_broken_map_of_videos_is_named(root, text):
 
 
 @needs_benchmarks
-@pytest.mark.parametrize("facts", TASK.card.splits, ids=lambda facts: facts.name)
-def test_the_gotchas_of_the_card_hold(facts):
-    samples = TASK.samples(BENCHMARKS, facts.name)
+@pytest.mark.parametrize("split", TASK.card.splits, ids=lambda split: split.name)
+def test_the_gotchas_of_the_card_hold(split):
+    samples = TASK.samples(BENCHMARKS, split.name)
     segments = [s.target.spans for s in samples]
     several = sum(len(spans) > 1 for spans in segments)
     early = sum(any(span.start < 0 for span in spans) for spans in segments)
     late = sum(any(span.end > s.duration for span in s.target.spans) for s in samples)
     repeated = sum(len(set(s.options)) < 5 for s in samples)
-    wanted = {"test": (591, 6600, 36, 0, 3), "val": (339, 3931, 0, 3, 1)}[facts.name]
-    assert (several, sum(map(len, segments)), early, late, repeated) == wanted
+    expected = {"test": (591, 6600, 36, 0, 3), "val": (339, 3931, 0, 3, 1)}[split.name]
+    assert (several, sum(map(len, segments)), early, late, repeated) == expected
 
 
 @needs_benchmarks

@@ -29,12 +29,12 @@ def moments(samples: list[Sample], kind: str) -> list[Sample]:
     return [sample for sample in samples if sample.group("kind") == kind]
 
 
-@pytest.mark.parametrize("facts", CARD.splits, ids=lambda facts: facts.name)
-def test_counts_are_the_cards(facts, tmp_path: Path) -> None:
-    samples = TASK.samples(tmp_path, facts.name)
-    assert len(samples) == facts.queries
-    assert len({sample.video for sample in samples}) == facts.videos
-    assert len({sample.id for sample in samples}) == facts.queries
+@pytest.mark.parametrize("split", CARD.splits, ids=lambda split: split.name)
+def test_counts_are_the_cards(split, tmp_path: Path) -> None:
+    samples = TASK.samples(tmp_path, split.name)
+    assert len(samples) == split.queries
+    assert len({sample.video for sample in samples}) == split.videos
+    assert len({sample.id for sample in samples}) == split.queries
 
 
 def test_scenes_are_the_same_each_time_and_splits_differ() -> None:

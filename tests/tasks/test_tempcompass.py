@@ -131,14 +131,14 @@ def test_the_official_prompts_to_the_letter(split):
         for sample, text in zip(samples, written, strict=True)
         if question(sample, rule) != text
     ]
-    known = ["1100319395_reverse/direction/2", "1022115337/order/1", "1022115337/order/2"]
-    assert sorted(odd) == (sorted(known) if split == "multi_choice" else [])
+    expected = ["1100319395_reverse/direction/2", "1022115337/order/1", "1022115337/order/2"]
+    assert sorted(odd) == (sorted(expected) if split == "multi_choice" else [])
 
 
 @needs_benchmarks
 def test_the_gotchas_of_the_card_hold():
-    for facts in TASK.card.splits:
-        samples = TASK.samples(BENCHMARKS, facts.name)
+    for split in TASK.card.splits:
+        samples = TASK.samples(BENCHMARKS, split.name)
         assert len({s.group("aspect") for s in samples}) == 5
         assert len({s.group("fine-grained aspect") for s in samples}) == 11
     sizes = [len(s.options) for s in TASK.samples(BENCHMARKS, "multi_choice")]

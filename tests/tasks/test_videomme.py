@@ -4,24 +4,18 @@ import sys
 import pytest
 from vtg_eval.tasks.videomme import PARQUET, TASK
 
+from tests.task_case import score_under, touch
 from vtg_eval.errors import DataError, UserError
 from vtg_eval.question import question
 from vtg_eval.registry import Registry
-from vtg_eval.scoring.score import score
 from vtg_eval.types import Group, OutputType, Prediction
 
-REGISTRY = Registry.discover()
-PROTOCOLS = REGISTRY.protocols
+PROTOCOLS = Registry.discover().protocols
 ASKED = (
     "Select the best answer to the following multiple-choice question based on the video. "
     "Respond with only the letter (A, B, C, or D) of the correct option.\n"
     "What is it?\nA. Apples.\nB. A. Bread.\nC. Milk\nD. D\n"
 )
-
-
-def rules(name):
-    """Return a protocol as it holds for this task."""
-    return REGISTRY.protocol_for(TASK.card, name)
 
 
 def query(name, answer="C", task="OCR Problems"):
@@ -169,24 +163,22 @@ def test_only_the_official_rule_leaves_answers_without_a_letter_out(
     samples = TASK.samples(root, "test")
     answers = [Prediction("001-1", text="C"), Prediction("001-2", text="B")]
     answers += [Prediction("301-1", text="no idea"), Prediction("301-2", text="")]
-    found = score(TASK.card, samples, answers, rules(protocol), "test")
-    assert tuple(found.metrics[k] for k in ("accuracy", "short", "long")) == figures
-    assert found.n_scored == scored
+    result = score_under(protocol, TASK, "test", samples, answers)
+    assert tuple(result.metrics[k] for k in ("accuracy", "short", "long")) == figures
+    assert result.n_scored == scored
 
 
 def test_percentages_are_rounded_as_they_are_printed(root):
     samples = [s for s in TASK.samples(root, "test") if s.id != "301-2"]
     answers = [Prediction(s.id, text="BC"[s.id == "301-1"]) for s in samples]
-    found = {
-        name: score(TASK.card, samples, answers, rules(name), "test").metrics["accuracy"]
+    result = {
+        name: score_under(name, TASK, "test", samples, answers).metrics["accuracy"]
         for name in ("video-mme@1", "lmms-eval@0.7")
     }
-    assert found == {"video-mme@1": 33.3, "lmms-eval@0.7": 100 / 3}
+    assert result == {"video-mme@1": 33.3, "lmms-eval@0.7": 100 / 3}
 
 
 def test_video_suffixes(root):
     assert TASK.video_path(root, "y1") == root / "videos/y1.mp4"
-    there = root / "data/y1.mkv"
-    there.parent.mkdir()
-    there.touch()
-    assert TASK.video_path(root, "y1") == there
+    path = touch(root / "data/y1.mkv")
+    assert TASK.video_path(root, "y1") == path

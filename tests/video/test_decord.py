@@ -29,10 +29,10 @@ def test_frames_and_times_of_a_plain_file(tmp_path: Path, rate: Fraction) -> Non
     np.testing.assert_allclose(info.times, [float(k / rate) for k in range(48)], atol=1e-6)
     assert info.fps == pytest.approx(float(rate))
     assert (info.height, info.width) == (64, 96)
-    wanted = [*range(0, 48, 2), 47, 47]
-    array, times = decoder.read(path, wanted, (48, 64))
-    assert [read_clock(picture) for picture in array] == wanted
-    np.testing.assert_array_equal(times, info.times[wanted])
+    indices = [*range(0, 48, 2), 47, 47]
+    array, times = decoder.read(path, indices, (48, 64))
+    assert [read_clock(picture) for picture in array] == indices
+    np.testing.assert_array_equal(times, info.times[indices])
 
 
 def test_what_is_not_a_video_is_a_video_error_of_one_line(tmp_path: Path) -> None:

@@ -198,13 +198,13 @@ def test_threads_may_read_while_garbage_is_collected(store: FrameStore, video: P
     sys.setswitchinterval(1e-5)
     try:
         with ThreadPoolExecutor(4) as pool:
-            found = list(pool.map(store.stored, [key] * 1000))
+            stored = list(pool.map(store.stored, [key] * 1000))
     finally:
         gc.callbacks.remove(spend_time)
         gc.set_threshold(*limits)
         sys.setswitchinterval(switches)
-    assert len(found) == 1000
-    assert None not in found
+    assert len(stored) == 1000
+    assert None not in stored
 
 
 def spend_time(phase: str, info: dict[str, int]) -> None:
@@ -213,8 +213,8 @@ def spend_time(phase: str, info: dict[str, int]) -> None:
 
 def test_a_damaged_probe_is_made_again(store: FrameStore, video: Path) -> None:
     store.probe(video)
-    (known,) = (store.folder / "probes").glob("*.json")
-    known.write_text(known.read_text()[:40])
+    (probe,) = (store.folder / "probes").glob("*.json")
+    probe.write_text(probe.read_text()[:40])
     assert len(store.probe(video).times) == 48
     assert len(store.probe(video).times) == 48
     assert asked(store)[0] == 2
@@ -226,7 +226,7 @@ def test_what_was_used_longest_ago_is_evicted(tmp_path: Path) -> None:
     probe.frames(videos[0], RULE, small)
     size = entries(probe)[0].stat().st_size
     store = FrameStore(CountingDecoder(), tmp_path / "store", limit_bytes=int(3.5 * size))
-    held = [store.frames(path, RULE, small) for path in videos[:3]]
+    loaded = [store.frames(path, RULE, small) for path in videos[:3]]
     for age, path in enumerate(entries(store)):
         os.utime(path, (1000 + age, 1000 + age))
     used = store.frames(videos[1], RULE, small)  # touched: now the newest
@@ -234,7 +234,7 @@ def test_what_was_used_longest_ago_is_evicted(tmp_path: Path) -> None:
     assert sum(path.stat().st_size for path in entries(store)) <= store.limit_bytes
     names = {path.stem for path in entries(store)}
     assert used.digest in names
-    assert {frames.digest for frames in held} - names
+    assert {frames.digest for frames in loaded} - names
     assert [read_clock(picture) for picture in used.array][:3] == [0, 6, 12]
 
 
@@ -269,8 +269,8 @@ def test_a_full_disk_is_warned_of_once_and_the_run_goes_on(
             assert_right(store.frames(video, RULE, small))
     assert len(caplog.records) == 1
     assert os.strerror(code) in caplog.text
-    left = [path for path in store.folder.rglob("*") if path.is_file()]
-    assert left == []
+    leftovers = [path for path in store.folder.rglob("*") if path.is_file()]
+    assert leftovers == []
 
 
 def test_a_folder_that_cannot_be_made_does_not_stop_the_run(tmp_path: Path, video: Path) -> None:
@@ -282,12 +282,12 @@ def test_a_folder_that_cannot_be_made_does_not_stop_the_run(tmp_path: Path, vide
 def test_what_a_dead_process_left_is_removed(
     store: FrameStore, video: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    left = store.folder / "ab" / ".dead.part"
-    left.parent.mkdir(parents=True)
-    left.write_bytes(b"half")
+    part = store.folder / "ab" / ".dead.part"
+    part.parent.mkdir(parents=True)
+    part.write_bytes(b"half")
     monkeypatch.setattr(frame_store, "STALE", -1.0)
     store.frames(video, RULE, small)
-    assert not left.exists()
+    assert not part.exists()
 
 
 def test_an_unreadable_video_is_a_video_error(store: FrameStore, tmp_path: Path) -> None:

@@ -33,10 +33,15 @@ def test_every_frame_is_the_one_whose_time_is_told(
     info = decoder.probe(clock_video)
     count = len(info.times)
     first = shown(decoder, clock_video, [0])[0][0]
-    for wanted in (range(count), range(0, count, 7), range(count // 3, count, 29), [count - 1] * 2):
-        clocks, times = shown(decoder, clock_video, list(wanted))
-        assert clocks == [first + index for index in wanted]
-        np.testing.assert_array_equal(times, info.times[list(wanted)])
+    for indices in (
+        range(count),
+        range(0, count, 7),
+        range(count // 3, count, 29),
+        [count - 1] * 2,
+    ):
+        clocks, times = shown(decoder, clock_video, list(indices))
+        assert clocks == [first + index for index in indices]
+        np.testing.assert_array_equal(times, info.times[list(indices)])
 
 
 @pytest.mark.parametrize("rate", [Fraction(24), Fraction(24000, 1001), Fraction(30000, 1001)])
