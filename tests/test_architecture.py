@@ -105,13 +105,13 @@ def test_imports_run_down(folder: str) -> None:
         "def late():\n    from vtg_eval.report import tables",
     ],
 )
-def test_an_upward_import_is_seen(line: str) -> None:
+def test_an_upward_import_is_detected(line: str) -> None:
     modules = {Path("run/plan.py"): line, Path("cli/run.py"): line}
     assert upward_imports("vtg_eval", ORDER["vtg_eval"], modules) == ["run/plan.py: report"]
 
 
 @pytest.mark.parametrize("folder", ORDER)
-def test_every_room_has_its_place(folder: str) -> None:
+def test_every_room_is_in_the_order(folder: str) -> None:
     rooms = {room(path) for path in sources(folder)} - {"__init__"}
     assert rooms == set(ORDER[folder])
 
@@ -130,14 +130,14 @@ def test_the_page_of_the_architecture_has_the_rooms_in_order() -> None:
         assert rows == rooms, heading
 
 
-def test_the_harness_knows_no_plug_in_folder() -> None:
+def test_the_harness_imports_no_plug_in_folder() -> None:
     for path, text in sources("vtg_eval").items():
         for name in imports("vtg_eval", path, text):
             assert not _inside(name, {PACKAGE[folder] for folder in PLUGIN_FOLDERS}), path
 
 
 @pytest.mark.parametrize("folder", PLUGIN_FOLDERS)
-def test_plug_in_folders_do_not_know_one_another(folder: str) -> None:
+def test_plug_in_folders_do_not_import_one_another(folder: str) -> None:
     others = set(PLUGIN_FOLDERS) - {folder}
     for path, text in sources(folder).items():
         for name in imports(PACKAGE[folder], path, text):
@@ -157,7 +157,7 @@ def test_siblings_in_a_plug_in_folder_are_imported_relatively(folder: str) -> No
         assert not [name for name in absolute if _inside(name, {PACKAGE[folder]})], path
 
 
-def test_mypy_looks_at_every_module() -> None:
+def test_mypy_checks_every_module() -> None:
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["mypy"]
     done = subprocess.run(
         ["git", "ls-files", "*.py"], capture_output=True, text=True, check=True, cwd=ROOT

@@ -52,7 +52,7 @@ def test_the_command_line_page_is_current(registry: Registry) -> None:
 
 
 @pytest.mark.parametrize("page", [*PAGES, CHANGELOG], ids=lambda page: str(page.relative_to(ROOT)))
-def test_links_lead_somewhere(page: Path) -> None:
+def test_link_targets_exist(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8")):
         if "://" not in target:
             assert (page.parent / target).exists(), f"{target} in {page.name}"
@@ -78,7 +78,7 @@ def test_commands_in_sentences_exist(page: Path, registry: Registry) -> None:
                 assert error == "", snippet
 
 
-def test_a_wrong_command_line_is_seen(registry: Registry) -> None:
+def test_a_wrong_command_line_is_detected(registry: Registry) -> None:
     assert "unrecognized" in _error(["vtg-eval", "tasks", "--colour"], registry)
     assert "invalid choice" in _error(["vtg-eval", "protocols", "dance"], registry)
     assert "no command" in _error(["vtg-eval", "dance"], registry)

@@ -68,7 +68,7 @@ def test_only_tasks_refuses_others(tmp_path):
         protocol.for_task("b", "grounding")
 
 
-def test_what_a_file_says_cannot_ask_or_score_before_it_is_resolved():
+def test_a_protocol_has_no_rules_before_it_is_resolved_for_a_task():
     written = PROTOCOLS["strict@1"]
     for part in ("frames", "prompt", "generation", "answer", "score"):
         assert hasattr(written.without_task, part)
@@ -99,7 +99,7 @@ def test_the_default_is_strict_and_keeps_every_sample():
     )
 
 
-def test_prompts_stand_to_the_letter():
+def test_prompts_are_reproduced_exactly():
     assert PROTOCOLS["timelens@1"].without_task.prompt.text == (
         "Please find the visual event described by the sentence '{query}', determining its "
         "starting and ending times. The format should be: 'The event happens in <start time> - "

@@ -6,7 +6,7 @@ from vtg_eval.errors import DataError
 from vtg_eval.task import found_video
 
 
-def test_a_video_is_found_in_any_of_the_usual_places(tmp_path: Path) -> None:
+def test_a_video_is_found_in_any_of_the_usual_folders(tmp_path: Path) -> None:
     task = tmp_path / "task"
     (task / "b").mkdir(parents=True)
     (task / "b" / "v.mkv").touch()

@@ -60,7 +60,7 @@ def vtg_eval(site: Path, tmp_path: Path) -> Command:
     return call
 
 
-def test_its_model_runs_on_its_task(vtg_eval: Command) -> None:
+def test_the_examples_model_runs_on_its_task(vtg_eval: Command) -> None:
     done = vtg_eval("--model", "last-words:10", "--tasks", "kitchen", "--json", "-", "--quiet")
     assert done.returncode == 0, done.stderr
     table = json.loads(done.stdout)
@@ -70,13 +70,13 @@ def test_its_model_runs_on_its_task(vtg_eval: Command) -> None:
     assert [sample["value"] for sample in table["samples"]] == [1.0, 0.0, 0.85]
 
 
-def test_a_built_in_baseline_runs_on_its_task(vtg_eval: Command) -> None:
+def test_a_built_in_baseline_runs_on_the_examples_task(vtg_eval: Command) -> None:
     done = vtg_eval("--model", "baseline:whole-video", "--tasks", "kitchen")
     assert done.returncode == 0, done.stderr
     assert "| kitchen test, strict@1 " in done.stdout
 
 
-def test_it_is_listed(vtg_eval: Command) -> None:
+def test_the_example_is_listed(vtg_eval: Command) -> None:
     rows = json.loads(vtg_eval("plugins", "--json").stdout)
     (row,) = [row for row in rows if row["package"] == "vtg-eval-example"]
     assert row["version"] == "0.1.0"
@@ -84,7 +84,7 @@ def test_it_is_listed(vtg_eval: Command) -> None:
     assert "kitchen" in vtg_eval("tasks").stdout
 
 
-def test_a_broken_one_names_itself_and_stops_nothing(vtg_eval: Command) -> None:
+def test_a_broken_plug_in_is_named_and_skipped(vtg_eval: Command) -> None:
     done = vtg_eval("plugins", broken=True)
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()

@@ -40,7 +40,7 @@ def test_shipped_model_by_name(registry: Registry, monkeypatch: pytest.MonkeyPat
     assert checkpoint.path == path
 
 
-def test_adapters_with_an_engine_take_a_word(registry: Registry) -> None:
+def test_adapters_with_an_engine_take_an_argument(registry: Registry) -> None:
     checkpoint, entry = resolve("replay:runs/a:b", registry)
     assert (checkpoint.argument, checkpoint.path, entry.engine) == ("runs/a:b", None, "replay")
     with pytest.raises(UserError, match="after a colon"):
@@ -55,7 +55,9 @@ def test_adapters_with_an_engine_take_a_word(registry: Registry) -> None:
         ("qwen3_vl:somewhere", "no such folder"),
     ],
 )
-def test_unknown_model_says_what_to_do(reference: str, says: str, registry: Registry) -> None:
+def test_the_error_for_an_unknown_model_names_the_next_step(
+    reference: str, says: str, registry: Registry
+) -> None:
     with pytest.raises(UserError, match=says):
         resolve(reference, registry)
 
@@ -79,7 +81,7 @@ def test_a_folder_without_config_and_a_file(tmp_path: Path, registry: Registry) 
     ("installed", "chosen"),
     [({"vllm", "transformers"}, "vllm"), ({"transformers"}, "transformers")],
 )
-def test_default_engine_is_the_first_that_is_there(
+def test_the_default_engine_is_the_first_one_installed(
     installed: set[str], chosen: str, registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(

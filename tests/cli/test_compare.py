@@ -46,7 +46,7 @@ def compared(call, *args):
     return json.loads(out)
 
 
-def test_tables(call):
+def test_tables_state_the_runs_and_the_differences(call):
     status, out, err = call("a", "b")
     assert (status, err) == (0, "")
     for text in (
@@ -160,7 +160,7 @@ def test_a_subset_is_compared_on_the_common_samples(call, home):
     assert "15 videos only: below" in out
 
 
-def test_protocols(call):
+def test_runs_are_compared_under_a_named_protocol(call):
     comparison = compared(call, "a", "b", "--protocol", "time-r1@1")["comparisons"][0]
     assert comparison["second"]["protocol"] == "time-r1@1"
     assert comparison["remarks"] == []
@@ -228,7 +228,7 @@ def test_numbers_out_of_range_are_refused(call, args, capsys):
     assert args[0] in capsys.readouterr().err
 
 
-def test_plans(call):
+def test_a_plan_states_the_samples_needed(call):
     status, out, _ = call("a", "b", "--plan", "--effect", "2,4", "--samples", "500")
     assert status == 0
     for text in ("for 2 points", "for 4 points", "with 500", "60 (30)", "measured on these two"):
@@ -240,11 +240,11 @@ def test_plans(call):
     assert {row["metric"] for row in compared(call, "b", "--plan")["rows"]} >= {"mIoU"}
 
 
-def test_the_answer_is_the_same_every_time(call):
+def test_a_comparison_is_repeatable(call):
     assert compared(call, "a", "b") == compared(call, "a", "b")
 
 
-def test_queries_that_stand_in_the_train_split_are_a_group(home, tmp_path, capsys):
+def test_queries_of_the_train_split_are_a_group(home, tmp_path, capsys):
     folder = tmp_path / "root"
     shutil.copytree(home, folder)
     args = ["compare", str(folder / "a"), str(folder / "b"), "--data-root", str(folder)]
@@ -259,7 +259,7 @@ def test_queries_that_stand_in_the_train_split_are_a_group(home, tmp_path, capsy
     assert groupings == [{}, {"in the train split": 2, "not in the train split": 58}]
 
 
-def test_a_malformed_train_split_is_no_missing_one(home, tmp_path, capsys):
+def test_a_malformed_train_split_is_an_error(home, tmp_path, capsys):
     folder = tmp_path / "root"
     shutil.copytree(home, folder)
     train = folder / "charades_sta_train.txt"

@@ -10,7 +10,7 @@ BUILT = ["2d-tan@1", "lmms-eval@0.7", "strict@1", "time-r1@1", "timechat@1", "ti
 
 
 @pytest.mark.parametrize("args", [["protocols"], ["protocols", "list"]])
-def test_list(args, capsys):
+def test_protocols_are_listed_by_default(args, capsys):
     assert main(args) == 0
     names = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
     assert set(BUILT) <= set(names)
@@ -35,12 +35,12 @@ def test_show_prints_everything(name, capsys):
     assert json.loads(capsys.readouterr().out)["prompt"]["text"] == protocol.prompt.text
 
 
-def test_show_refuses_a_task_it_says_nothing_for(capsys):
+def test_show_refuses_a_task_that_the_protocol_does_not_cover(capsys):
     assert main(["protocols", "show", "lmms-eval@0.7", "--task", "synth_vtg"]) == 2
     assert "not defined for synth_vtg" in capsys.readouterr().err
 
 
-def test_spread(tmp_path, capsys):
+def test_predictions_are_scored_under_every_protocol(tmp_path, capsys):
     (tmp_path / "charades_sta_test.txt").write_text("AAAAA 0.0 10.0##person sits.\n")
     (tmp_path / "Charades_v1_test.csv").write_text("id,length\nAAAAA,20.0\n")
     (tmp_path / "p.jsonl").write_text('{"id": "AAAAA/0", "text": "between 0 and 5"}\n')

@@ -38,7 +38,7 @@ def test_a_run_becomes_one_file(home: Path, capsys: pytest.CaptureFixture[str]) 
     assert main([*RUN, "--out", "one"]) == 0  # the folder is still the run's
 
 
-def test_two_runs_stand_beside_one_another(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_two_runs_are_shown_side_by_side(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     page = shown(capsys, "one", "two")
     assert [run["model"] for run in page["runs"]] == ["model", "model"]
     assert (len(page["samples"]), page["answers"][1].count(None)) == (32, 23)

@@ -103,7 +103,7 @@ def test_a_killed_run_is_finished_to_the_same_bytes(shell: Shell) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_run_says_how_to_go_on(shell: Shell, number: int) -> None:
+def test_the_message_of_an_interrupted_run_names_the_next_step(shell: Shell, number: int) -> None:
     with shell.start("--out", "run", "--engine-arg", "delay=0.2") as process:
         wait_for(shell.home / "run", 3, process)
         process.send_signal(number)
@@ -115,7 +115,7 @@ def test_an_interrupted_run_says_how_to_go_on(shell: Shell, number: int) -> None
     assert "Traceback" not in err
 
 
-def test_two_processes_do_not_meet_in_one_folder(shell: Shell) -> None:
+def test_a_second_process_is_refused_the_folder(shell: Shell) -> None:
     args = ("--out", "run", "--engine-arg", "delay=0.2")
     with shell.start(*args) as first:
         wait_for(shell.home / "run", 1, first)
@@ -132,7 +132,7 @@ def test_json_alone_goes_to_standard_output(shell: Shell) -> None:
     assert (table["task"], table["n_expected"], table["subset"]["of"]) == ("fake_vtg", 6, TOTAL)
 
 
-def test_a_limit_is_said_in_the_table(shell: Shell) -> None:
+def test_the_table_states_a_limit(shell: Shell) -> None:
     _, out, _ = shell.run("--limit", "6")
     assert f"SUBSET 6 of {TOTAL}" in out
     assert "the first 6" in out
@@ -191,7 +191,9 @@ def test_missing_videos_are_refused_or_left_out(shell: Shell) -> None:
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )
-def test_mistakes_get_a_line_and_no_traceback(shell: Shell, args: list[str], message: str) -> None:
+def test_usage_errors_are_one_line_without_a_traceback(
+    shell: Shell, args: list[str], message: str
+) -> None:
     code, out, err = shell.run(*args)
     assert code == 2
     assert message in err
@@ -219,7 +221,7 @@ def test_a_run_is_scored_again_from_its_folder(
     ],
     ids=str,
 )
-def test_what_cannot_be_scored_is_said(
+def test_the_error_for_unusable_input_of_score_is_clear(
     shell: Shell, capsys: pytest.CaptureFixture[str], args: list[str], message: str
 ) -> None:
     assert main(["score", *args]) == 2

@@ -38,7 +38,7 @@ def scored(run, *records, args=()):
     return json.loads(out)
 
 
-def test_the_interface(run, root):
+def test_scores_are_printed_as_json_or_written_to_a_file(run, root):
     scores = scored(run, {"id": "AAAAA/0", "text": "0 - 5"}, {"id": "BBBBB/0", "spans": [[5, 10]]})
     expected = {
         "task": "charades_sta",
@@ -76,7 +76,7 @@ def test_hostile_records_are_counted_and_never_hit(run):
     assert scores["failures"] == {"malformed": 1, "non_finite": 2, "unknown_id": 1, "duplicate": 1}
 
 
-def test_a_figure_that_is_no_number_is_null(run):
+def test_a_metric_that_is_not_finite_is_null(run):
     answer = {"id": "AAAAA/0", "spans": [[math.nan, math.nan]]}
     scores = scored(run, answer, args=("--protocol", "time-r1@1"))
     assert scores["metrics"] == {"R1@0.3": 0, "R1@0.5": 0, "R1@0.7": 0, "mIoU": None, "avg": None}
@@ -120,7 +120,7 @@ def test_mistakes_are_named(run, args, named):
     assert named in err
 
 
-def test_tables(run):
+def test_tables_state_the_runs_and_the_differences(run):
     _, out, _ = run({"id": "AAAAA/0", "text": "0 - 5"}, {"id": "BBBBB/0", "text": "20 - 0"})
     for text in (
         "samples: 3, in the denominator: 3",
@@ -148,7 +148,7 @@ def test_tables(run):
         ["score", "--task", "charades_sta", "--data-root", ".", "--predictions", "p.jsonl"],
     ],
 )
-def test_no_torch(root, args):
+def test_core_commands_import_no_heavy_package(root, args):
     (root / "p.jsonl").write_text('{"id": "AAAAA/0", "text": "0 - 5"}\n')
     code = (
         "import sys; from vtg_eval.cli import main\n"

@@ -87,7 +87,7 @@ def test_an_archive_is_unpacked_whole(workspace: Workspace, suffix: str) -> None
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_what_is_there_with_the_right_size_is_left_alone(workspace: Workspace, suffix: str) -> None:
+def test_files_of_the_right_size_are_not_overwritten(workspace: Workspace, suffix: str) -> None:
     archive = write(workspace.archives / f"a.{suffix}", FILES)
     kept = workspace.folder / "videos" / "a.mp4"
     kept.parent.mkdir()
@@ -100,7 +100,7 @@ def test_what_is_there_with_the_right_size_is_left_alone(workspace: Workspace, s
     assert contents(workspace.folder) == FILES | {"videos/a.mp4": b"z" * 3000}
 
 
-def test_nothing_is_opened_where_all_is_there(
+def test_nothing_is_opened_when_every_file_is_present(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     archive = write(workspace.archives / "a.zip", FILES)
@@ -224,7 +224,7 @@ def test_too_many_files_are_refused(workspace: Workspace, monkeypatch: pytest.Mo
         unpack(write(workspace.archives / "a.tar", FILES), workspace.folder)
 
 
-def test_a_full_disk_is_told_before_it_is_full(
+def test_a_disk_that_is_too_small_is_an_error_before_the_first_byte(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=5000))
@@ -238,7 +238,7 @@ def test_a_full_disk_is_told_before_it_is_full(
     assert contents(workspace.folder) == FILES
 
 
-def test_an_interrupted_unpacking_goes_on(
+def test_an_interrupted_unpacking_is_resumed(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     archive = write(workspace.archives / "a.tar.gz", FILES)
@@ -258,7 +258,7 @@ def test_an_interrupted_unpacking_goes_on(
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_an_archive_cut_short_is_damaged_or_has_all_its_files(
+def test_a_truncated_archive_is_refused_or_has_all_its_files(
     workspace: Workspace, suffix: str
 ) -> None:
     whole = write(workspace.archives / f"a.{suffix}", FILES).read_bytes()
@@ -278,7 +278,7 @@ def test_an_archive_cut_short_is_damaged_or_has_all_its_files(
     assert damaged > len(lengths) / 2
 
 
-def test_a_member_that_does_not_match_its_sum_is_not_kept(workspace: Workspace) -> None:
+def test_a_member_with_a_wrong_checksum_is_not_kept(workspace: Workspace) -> None:
     archive = workspace.archives / "a.zip"
     with zipfile.ZipFile(archive, "w") as file:
         file.writestr("good", b"good")
@@ -289,7 +289,7 @@ def test_a_member_that_does_not_match_its_sum_is_not_kept(workspace: Workspace) 
     assert contents(workspace.folder) == {"good": b"good"}
 
 
-def test_what_is_in_the_way_is_named(workspace: Workspace) -> None:
+def test_the_error_for_an_obstructing_path_names_it(workspace: Workspace) -> None:
     (workspace.folder / "videos").write_text("a file")
     with pytest.raises(UserError, match="videos"):
         unpack(write(workspace.archives / "a.zip", FILES), workspace.folder)

@@ -96,9 +96,7 @@ def test_other_counts_than_the_card_are_not_complete(tmp_path: Path, videos: Pat
     assert not result.complete
 
 
-def test_the_subset_digest_names_the_samples_whose_video_is_there(
-    tmp_path: Path, videos: Path
-) -> None:
+def test_the_subset_digest_is_of_the_samples_with_a_video(tmp_path: Path, videos: Path) -> None:
     write_clock(videos / "a.mp4", 48)
     samples = [sample("a/1", (0, 1)), sample("b/0", (0, 1)), sample("a/0", (1, 2), query="x")]
     result = checked(SmallTask(samples), tmp_path)
@@ -121,14 +119,14 @@ def test_the_subset_digest_names_the_samples_whose_video_is_there(
         ("train", {"truth empty or reversed": 4, "videos missing": 5338}),
     ],
 )
-def test_charades_sta_has_its_known_faults(split: str, expected: dict[str, int]) -> None:
+def test_charades_sta_has_its_documented_faults(split: str, expected: dict[str, int]) -> None:
     task = Registry.discover().task("charades_sta")
     result = audit(task, BENCHMARKS, split, PyavDecoder().probe)
     assert (result.queries, result.videos) == (result.expected_queries, result.expected_videos)
     assert {f.name: f.count for f in result.findings if f.count} == expected
 
 
-def test_questions_that_cannot_be_answered_as_meant(tmp_path: Path) -> None:
+def test_faulty_options_and_overlapping_spans_are_named(tmp_path: Path) -> None:
     def asked(name: str, choice: str | None, *options: str) -> Sample:
         target = Target(choice=choice)
         return Sample(name, "a", name, target, options=options, asks=OutputType.CHOICE)

@@ -82,7 +82,7 @@ def test_vllm_refuses_a_prompt_that_is_too_long(setup: RunSetup, vllm_engine: En
 
 
 @pytest.mark.parametrize("name", ["hf_engine", "vllm_engine"])
-def test_requests_are_taken_only_as_there_is_room(
+def test_requests_are_taken_only_when_the_engine_has_room(
     name: str, setup: RunSetup, request: pytest.FixtureRequest
 ) -> None:
     engine: Engine = request.getfixturevalue(name)

@@ -20,7 +20,7 @@ SAMPLED = GenerationRule(max_new_tokens=12, decoding="sample")
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
-def test_tokens_are_drawn_from_the_softmax(temperature: float) -> None:
+def test_tokens_are_sampled_from_the_softmax(temperature: float) -> None:
     logits = torch.tensor([2.0, 1.0, 0.0, -1.0])
     rows = 20_000
     sampler = GumbelSampler(range(rows), temperature)
@@ -32,7 +32,7 @@ def test_tokens_are_drawn_from_the_softmax(temperature: float) -> None:
     )  # four standard errors
 
 
-def test_a_row_goes_on_from_its_own_seed_whatever_stands_beside_it() -> None:
+def test_a_row_depends_on_its_own_seed_only() -> None:
     logits = torch.zeros(3, 50)
     together, alone = GumbelSampler([7, 8, 9], 1.0), GumbelSampler([8], 1.0)
     for _ in range(3):
@@ -43,7 +43,7 @@ def texts(engine: Engine, requests: list[Request]) -> dict[str, str]:
     return {completion.sample_id: completion.text for completion in engine.generate(requests)}
 
 
-def test_drawn_answers_repeat_for_a_seed_in_any_batch_and_order(setup: RunSetup) -> None:
+def test_sampled_answers_repeat_for_a_seed_in_any_batch_and_order(setup: RunSetup) -> None:
     requests = list(setup.requests[:6])
     alone = TransformersEngine(setup.folder, SAMPLED, EngineOptions(batch_size=1))
     batch = TransformersEngine(setup.folder, SAMPLED, EngineOptions(batch_size=4))
@@ -63,6 +63,6 @@ def test_a_temperature_near_zero_is_greedy(setup: RunSetup, hf_engine: Engine) -
 
 
 @pytest.mark.parametrize("temperature", [0.0, -1.0, float("nan"), float("inf")])
-def test_a_temperature_that_is_none_is_refused(temperature: float) -> None:
+def test_an_invalid_temperature_is_refused(temperature: float) -> None:
     with pytest.raises(UserError, match=r"generation\.temperature"):
         GenerationRule(decoding="sample", temperature=temperature)

@@ -9,7 +9,9 @@ import pytest
 from vtg_eval.engines.quiet import captured_stderr
 
 
-def test_children_are_heard_and_the_terminal_is_not(capfd: pytest.CaptureFixture[str]) -> None:
+def test_the_stderr_of_children_is_captured_and_not_printed(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
     with captured_stderr() as stderr:
         subprocess.run([sys.executable, "-c", "raise ValueError('no weights')"], check=False)
         os.write(2, b"(core) RuntimeError: Engine core initialization failed. See above.\n")
@@ -18,7 +20,7 @@ def test_children_are_heard_and_the_terminal_is_not(capfd: pytest.CaptureFixture
     assert capfd.readouterr().err == "after\n"
 
 
-def test_nothing_said_is_no_error() -> None:
+def test_output_without_an_error_has_no_last_error() -> None:
     with captured_stderr() as stderr:
         os.write(2, b"all is well\n")
     assert stderr.last_error() is None

@@ -36,7 +36,7 @@ def test_a_file_gets_its_new_content(path: Path) -> None:
     assert path.read_bytes() == b"\0"
 
 
-def test_an_exception_leaves_what_was_there(path: Path) -> None:
+def test_an_exception_leaves_the_old_content(path: Path) -> None:
     with pytest.raises(KeyboardInterrupt), atomic_path(path) as part:
         part.write_text("half")
         assert path.read_text() == "old"
@@ -44,7 +44,7 @@ def test_an_exception_leaves_what_was_there(path: Path) -> None:
     assert path.read_text() == "old"
 
 
-def test_a_full_disk_leaves_what_was_there(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_leaves_the_old_content(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(file: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -54,7 +54,7 @@ def test_a_full_disk_leaves_what_was_there(path: Path, monkeypatch: pytest.Monke
     assert path.read_text() == "old"
 
 
-def test_all_is_on_the_disk_before_it_takes_the_place(
+def test_content_is_synced_before_the_file_is_replaced(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     synced: list[Path] = []
@@ -126,7 +126,7 @@ def test_writers_of_one_file_do_not_mix_and_may_be_killed(path: Path) -> None:
     remove_stale(path.parent)
 
 
-def test_only_what_is_old_is_removed(tmp_path: Path) -> None:
+def test_only_stale_partial_files_are_removed(tmp_path: Path) -> None:
     now = time.time()
     for name, age in {".new.part": 0, ".old.part": STALE + 60, "my.part": STALE + 60}.items():
         (tmp_path / name).touch()

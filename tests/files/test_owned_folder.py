@@ -36,7 +36,7 @@ def test_a_new_folder_is_made_and_has_its_record(record: Path) -> None:
     assert record.stat().st_mtime_ns == before
 
 
-def test_another_work_is_refused_by_every_difference(record: Path) -> None:
+def test_the_error_for_another_owner_names_every_difference(record: Path) -> None:
     begin(record)
     before = record.read_bytes()
     other = {"seed": 1, "data": {"files": ("a", "b"), "share": 0.25}, "new": True}
@@ -72,7 +72,7 @@ def test_a_folder_of_something_else_is_refused_and_left_alone(record: Path) -> N
     assert [path.name for path in record.parent.iterdir()] == ["thesis.tex"]
 
 
-def test_what_may_stand_before_the_record_and_what_a_killed_start_leaves_is_accepted(
+def test_allowed_files_and_those_of_a_killed_start_are_accepted(
     record: Path,
 ) -> None:
     record.parent.mkdir(parents=True)
@@ -120,7 +120,7 @@ except UserError as error:
 """
 
 
-def test_of_processes_that_start_at_once_one_gets_the_folder(record: Path) -> None:
+def test_of_concurrent_processes_one_gets_the_folder(record: Path) -> None:
     processes = [
         subprocess.Popen(
             [sys.executable, "-c", RACE, str(record), str(seed)],

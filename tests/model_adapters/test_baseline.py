@@ -166,7 +166,7 @@ def test_times_are_written_in_full() -> None:
 @pytest.mark.parametrize(
     "kind", ["whole", "random:1", "constant", "constant:0.5:0.2", "constant:a:b"]
 )
-def test_unknown_words_are_refused(kind: str) -> None:
+def test_unknown_baselines_are_refused(kind: str) -> None:
     with pytest.raises(UserError):
         answer(kind, SAMPLE)
 

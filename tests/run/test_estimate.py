@@ -27,6 +27,8 @@ def test_the_frame_budget_bounds_the_tokens() -> None:
     assert result.tokens == 300 * VIDEOS * QUERIES
 
 
-def test_a_model_without_eyes_takes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_without_frames_takes_no_disk_and_no_tokens(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(FakeAdapter, "needs_frames", False)
     assert estimate(PLAN, ADAPTER, FrameRule()) == RunEstimate(VIDEOS * QUERIES, VIDEOS, 0, 0, 0)

@@ -72,7 +72,7 @@ def test_the_last_record_of_a_sample_counts(tmp_path: Path) -> None:
         b'{"id": "b", "video": "v", "finish": "stopped"}',
     ],
 )
-def test_a_damaged_line_costs_only_its_own_sample(tmp_path: Path, line: bytes) -> None:
+def test_a_damaged_line_loses_only_its_own_sample(tmp_path: Path, line: bytes) -> None:
     path = tmp_path / "journal.jsonl"
     good = Record("a", "v", Finish.STOP).to_line()
     path.write_bytes(line + b"\n" + good)
@@ -97,7 +97,7 @@ def test_lines_reach_the_disk_in_groups(tmp_path: Path, monkeypatch: pytest.Monk
     assert len(synced) == 2
 
 
-def test_a_full_disk_is_told_and_what_was_written_stays(
+def test_a_full_disk_is_an_error_and_written_lines_are_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path, write_now = tmp_path / "journal.jsonl", os.write

@@ -43,7 +43,7 @@ def test_samples_of_a_video_that_show_other_clips_are_other_jobs(root: Path) -> 
 
 
 @given(st.sets(st.sampled_from([s.id for s in SAMPLES])))
-def test_jobs_are_what_was_not_answered(answered: set[str]) -> None:
+def test_jobs_hold_the_unanswered_samples(answered: set[str]) -> None:
     plan = make_plan(TASK, Path("none"), SAMPLES, answered=answered, needs_videos=False)
     planned = [s.id for job in plan.jobs for s in job.samples]
     assert sorted(planned) == sorted({s.id for s in SAMPLES} - answered)
@@ -72,7 +72,7 @@ def test_missing_videos_are_refused_with_the_way_out(root: Path) -> None:
     assert "--allow-subset" in message
 
 
-def test_a_subset_is_what_is_there(root: Path) -> None:
+def test_a_subset_holds_the_samples_with_a_video(root: Path) -> None:
     TASK.video_path(root, "v2").unlink()
     plan = make_plan(TASK, root, SAMPLES, allow_subset=True)
     assert {s.video for s in plan.samples} == {f"v{n}" for n in range(VIDEOS)} - {"v2"}
@@ -80,7 +80,7 @@ def test_a_subset_is_what_is_there(root: Path) -> None:
     assert plan.subset.size == (VIDEOS - 1) * QUERIES
 
 
-def test_nothing_there_at_all_is_refused(tmp_path: Path) -> None:
+def test_a_data_root_without_any_video_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="nothing to ask"):
         make_plan(TASK, tmp_path, SAMPLES, allow_subset=True)
 

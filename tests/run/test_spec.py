@@ -51,7 +51,7 @@ def test_equal_specs_lead_to_the_same_folder() -> None:
         ),
     ],
 )
-def test_whatever_differs_changes_the_folder_and_is_named(
+def test_every_difference_changes_the_folder_and_is_named(
     change: dict[str, Any], difference: str
 ) -> None:
     other = replace(SPEC, **change)
@@ -67,7 +67,7 @@ def test_a_spec_survives_the_manifest() -> None:
     assert RunSpec.from_json(json.loads(json.dumps(SPEC.to_json()))) == SPEC
 
 
-def test_a_spec_of_before_a_key_was_there_is_read_and_one_with_an_unknown_key_refused() -> None:
+def test_a_missing_optional_key_of_a_spec_is_accepted_and_an_unknown_key_refused() -> None:
     table = SPEC.to_json()
     del table["trust_remote_code"], table["protocol"]["generation"]["temperature"]
     assert RunSpec.from_json(table) == SPEC
@@ -94,7 +94,7 @@ def test_a_spec_of_before_a_key_was_there_is_read_and_one_with_an_unknown_key_re
         ),
     ],
 )
-def test_runs_made_before_keep_their_folder(
+def test_existing_runs_keep_their_folder(
     task: str, split: str, protocol: str, profile: Profile, digest: str
 ) -> None:
     registry = Registry.discover()

@@ -98,7 +98,7 @@ def test_timelens_queries_are_cut_for_the_prompt_once(name, tmp_path):
 
 
 @pytest.mark.parametrize(("name", "split"), SPLITS)
-def test_a_missing_file_says_where_it_comes_from(name, split, tmp_path):
+def test_the_error_for_a_missing_file_names_its_source(name, split, tmp_path):
     task = REGISTRY.task(name)
     source = next(f for f in task.card.files if split in f.needed_for)
     with pytest.raises(UserError) as raised:
@@ -119,7 +119,7 @@ def test_a_missing_file_says_where_it_comes_from(name, split, tmp_path):
         ("tacos", "s30-d52.avi", ["videos/s30-d52.avi", "videos/s30-d52.avi.mp4"]),
     ],
 )
-def test_videos_lie_in_the_usual_places(name, video, paths, tmp_path):
+def test_videos_are_looked_for_in_the_usual_folders(name, video, paths, tmp_path):
     task = REGISTRY.task(name)
     assert task.video_path(tmp_path, video) == tmp_path / paths[0]
     for path in reversed(paths):
@@ -144,7 +144,7 @@ def test_videos_lie_in_the_usual_places(name, video, paths, tmp_path):
         ("tacos", "val", 0, 0, 0),
     ],
 )
-def test_the_gotchas_hold(name, split, empty, beyond, furthest):
+def test_the_gotchas_of_the_cards_are_true(name, split, empty, beyond, furthest):
     samples = REGISTRY.task(name).samples(BENCHMARKS, split)
     truth = [(s.target.spans[0], s.duration) for s in samples]
     assert sum(span.start >= span.end for span, _ in truth) == empty

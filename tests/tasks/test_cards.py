@@ -45,7 +45,7 @@ def real_samples(task, split: str):
 
 
 @every_task
-def test_a_card_loads_and_says_what_it_must(name):
+def test_a_card_loads_with_every_required_field(name):
     card = REGISTRY.task(name).card
     assert card.name == name
     assert re.fullmatch(r"[1-9][0-9]*-[A-Z]", card.version)
@@ -71,7 +71,7 @@ def test_a_card_loads_and_says_what_it_must(name):
         ("[[files]]", "[[files]", "not TOML"),
     ],
 )
-def test_a_mistake_in_a_card_is_named(tmp_path, old, new, named):
+def test_the_error_for_a_mistake_in_a_card_names_the_key(tmp_path, old, new, named):
     text = (CARDS / "charades_sta.toml").read_text(encoding="utf-8")
     assert old in text
     path = tmp_path / "card.toml"
@@ -82,7 +82,7 @@ def test_a_mistake_in_a_card_is_named(tmp_path, old, new, named):
 
 
 @every_task
-def test_its_metrics_and_its_protocol_exist(name):
+def test_the_metric_family_and_the_default_protocol_exist(name):
     card = REGISTRY.task(name).card
     assert card.metric_family in FAMILIES
     protocol = REGISTRY.protocol(card.default_protocol)
@@ -91,7 +91,7 @@ def test_its_metrics_and_its_protocol_exist(name):
 
 
 @every_task
-def test_its_splits_have_counts_and_names_of_their_own(name):
+def test_splits_have_counts_and_different_names(name):
     card = REGISTRY.task(name).card
     names = [metadata.name for metadata in card.splits]
     assert card.default_split in names
@@ -102,7 +102,7 @@ def test_its_splits_have_counts_and_names_of_their_own(name):
 
 
 @every_task
-def test_its_files_say_where_they_come_from(name):
+def test_files_have_a_source_and_a_digest(name):
     card = REGISTRY.task(name).card
     split_names = {metadata.name for metadata in card.splits}
     paths = [source.path for source in card.files]
@@ -131,7 +131,7 @@ def test_the_real_files_have_the_cards_digests(name):
 
 @needs_benchmarks
 @pytest.mark.parametrize(("name", "split"), splits())
-def test_the_real_files_hold_what_the_card_says(name, split):
+def test_the_real_files_have_the_cards_counts(name, split):
     task = REGISTRY.task(name)
     samples = real_samples(task, split)
     metadata = next(metadata for metadata in task.card.splits if metadata.name == split)

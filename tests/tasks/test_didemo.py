@@ -56,7 +56,7 @@ def test_a_broken_record_is_named(tmp_path, change, key):
         TASK.samples(annotate(tmp_path, {}, change), "test")
 
 
-def test_videos_are_found_as_both_scripts_name_them(tmp_path):
+def test_videos_may_have_either_official_file_name(tmp_path):
     video = RECORD["video"]
     assert TASK.video_path(tmp_path, video) == tmp_path / f"videos/{video}.mp4"
     path = touch(tmp_path / "videos" / video)
@@ -78,7 +78,7 @@ def test_the_command_line_prints_floors(tmp_path, capsys):
 
 @needs_benchmarks
 @pytest.mark.parametrize("split", TASK.card.splits, ids=lambda split: split.name)
-def test_the_gotchas_of_the_card_hold(split):
+def test_the_gotchas_of_the_card_are_true(split):
     samples = TASK.samples(BENCHMARKS, split.name)
     annotators = Counter(len(s.target.spans) for s in samples)
     short = sum(s.duration == 25 for s in samples)

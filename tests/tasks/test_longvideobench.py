@@ -77,7 +77,7 @@ def test_a_broken_record_is_named(root, change):
         TASK.samples(root, "val")
 
 
-def test_a_missing_annotation_says_where_it_comes_from(tmp_path):
+def test_the_error_for_a_missing_file_names_its_source(tmp_path):
     with pytest.raises(UserError, match="longvideobench/LongVideoBench"):
         TASK.samples(tmp_path, "val")
 
@@ -100,7 +100,7 @@ def test_missing_subtitles_are_an_error_and_not_silence(root):
         TASK.subtitles(root, sample)
 
 
-def test_the_prompts(root):
+def test_the_prompts_of_both_harnesses_are_reproduced_exactly(root):
     registry = Registry.discover()
     (sample,) = TASK.samples(root, "val")
     sample = replace(sample, subtitles="in it\nout of it")
@@ -122,7 +122,7 @@ def test_an_answer_without_a_letter_scores_0_and_figures_have_three_decimals(roo
 
 
 @needs_benchmarks
-def test_the_gotchas_of_the_card_hold():
+def test_the_gotchas_of_the_card_are_true():
     samples = TASK.samples(BENCHMARKS, "val")
     lengths = Counter(s.group("duration group") for s in samples)
     assert lengths == {"15 s": 189, "60 s": 172, "600 s": 412, "3600 s": 564}

@@ -51,7 +51,7 @@ def test_questions_become_samples_with_their_options_apart(root):
     assert third.target.choice == "B"
 
 
-def test_the_original_text_is_shown_where_a_protocol_says_so(root):
+def test_a_protocol_can_ask_for_the_original_text(root):
     sample = TASK.samples(root, "test")[0]
     assert question(sample, PROTOCOLS["lvbench@1"].without_task.prompt) == TEXT
     prompt = PROTOCOLS["lmms-eval@0.7"].with_overrides("lvbench").prompt
@@ -68,7 +68,7 @@ def test_a_question_counts_in_each_of_its_types_and_once_in_all(root):
     assert strict.metrics["accuracy"] == 100 / 3
 
 
-def test_clean_answers_are_found_among_the_candidates(tmp_path):
+def test_the_right_letter_of_clean_is_that_of_the_candidate_with_the_answers_text(tmp_path):
     record = {
         "video": "00000000",
         "type": "tv",
@@ -94,21 +94,21 @@ def test_a_malformed_question_is_named(root, key):
         TASK.samples(root, "test")
 
 
-def test_a_missing_annotation_says_where_it_comes_from(tmp_path):
+def test_the_error_for_a_missing_file_names_its_source(tmp_path):
     with pytest.raises(UserError, match="zai-org/LVBench"):
         TASK.samples(tmp_path, "test")
     with pytest.raises(UserError, match="VideoChat-Flash"):
         TASK.samples(tmp_path, "clean")
 
 
-def test_video_folders(root):
+def test_videos_are_looked_for_in_the_usual_folders(root):
     assert TASK.video_path(root, "aXb") == root / "videos/aXb.mp4"
     path = touch(root / "all_videos/aXb.webm")
     assert TASK.video_path(root, "aXb") == path
 
 
 @needs_benchmarks
-def test_the_gotchas_of_the_card_hold():
+def test_the_gotchas_of_the_card_are_true():
     samples = TASK.samples(BENCHMARKS, "clean")
     assert all(s.target.choice and len(s.options) == 4 for s in samples)
     kinds = [g.name for s in samples for g in s.groups if g.grouping == "question type"]

@@ -51,7 +51,9 @@ def test_tasks_come_in_the_official_order_and_are_named_by_their_file(root):
         ("One", ("one", "two"), None),
     ],
 )
-def test_broken_items_keep_what_the_official_script_makes_of_them(root, answer, candidates, letter):
+def test_broken_items_have_the_letter_that_the_official_script_gives_them(
+    root, answer, candidates, letter
+):
     path = root / "2_needle.json"
     path.write_text(json.dumps([row(answer=answer, candidates=candidates)]))
     assert TASK.samples(root, "dev")[2].target.choice == letter
@@ -78,7 +80,7 @@ def test_a_malformed_record_is_named(root, key, value):
         TASK.samples(root, "dev")
 
 
-def test_a_missing_file_says_where_it_comes_from(root):
+def test_the_error_for_a_missing_file_names_its_source(root):
     (root / "3_ego.json").unlink()
     with pytest.raises(UserError, match=r"3_ego\.json is missing.*JUNJIE99"):
         TASK.samples(root, "dev")
@@ -114,7 +116,7 @@ def test_lmms_eval_never_reads_the_last_two_options_of_test(tmp_path):
     assert figures == {"strict@1": 100.0, "mlvu@1": 100.0, "lmms-eval@0.7": 0.0}
 
 
-def test_the_official_prompt_stands_to_the_letter(root):
+def test_the_official_prompt_is_reproduced_exactly(root):
     prompt = PROTOCOLS["mlvu@1"].without_task.prompt
     assert prompt.system.startswith("Carefully watch this video and pay attention to every detail.")
     assert question(TASK.samples(root, "dev")[0], prompt) == (
@@ -123,14 +125,14 @@ def test_the_official_prompt_stands_to_the_letter(root):
     )
 
 
-def test_video_folders(root):
+def test_videos_are_looked_for_in_the_usual_folders(root):
     assert TASK.video_path(root, "ego.mp4") == root / "videos/ego.mp4"
     path = touch(root / "video/3_ego/ego.mp4")
     assert TASK.video_path(root, "ego.mp4") == path
 
 
 @needs_benchmarks
-def test_the_gotchas_of_the_card_hold():
+def test_the_gotchas_of_the_card_are_true():
     samples = TASK.samples(BENCHMARKS, "dev")
     broken = [s.id for s in samples if s.target.choice is None]
     assert broken == ["needle/34", "needle/338"]

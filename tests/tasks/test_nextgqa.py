@@ -34,7 +34,7 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_questions_with_a_place_become_samples_in_the_order_of_the_places(root):
+def test_questions_with_a_moment_become_samples_in_the_order_of_the_moments(root):
     samples = TASK.samples(root, "test")
     assert [s.id for s in samples] == ["22_1", "11_2", "11_0"]
     first, _, third = samples
@@ -49,7 +49,7 @@ def test_of_two_options_with_the_answer_s_text_the_first_is_right(root):
     assert TASK.samples(root, "test")[2].target.choice == "B"
 
 
-def test_groups_are_the_type_and_what_the_official_script_reports(root):
+def test_groups_are_the_question_type_and_the_official_classes(root):
     before = TASK.samples(root, "test")[0]
     assert before.groups == (
         Group("question type", "TP"),
@@ -82,13 +82,13 @@ def test_a_broken_question_is_named(root, row, names):
         ({"duration": "x", "location": {"1": [[1, 2]]}}, 'key 22: "duration"'),
     ],
 )
-def test_a_broken_place_is_named(root, record, names):
+def test_a_broken_moment_is_named(root, record, names):
     write(root, subset={"22": record})
     with pytest.raises(DataError, match=names):
         TASK.samples(root, "test")
 
 
-def test_a_missing_file_says_where_it_comes_from(tmp_path):
+def test_the_error_for_a_missing_file_names_its_source(tmp_path):
     with pytest.raises(UserError, match="doc-doc/NExT-GQA"):
         TASK.samples(tmp_path, "val")
 
@@ -114,7 +114,7 @@ def test_a_broken_map_of_videos_is_named(root, text):
 
 @needs_benchmarks
 @pytest.mark.parametrize("split", TASK.card.splits, ids=lambda split: split.name)
-def test_the_gotchas_of_the_card_hold(split):
+def test_the_gotchas_of_the_card_are_true(split):
     samples = TASK.samples(BENCHMARKS, split.name)
     segments = [s.target.spans for s in samples]
     several = sum(len(spans) > 1 for spans in segments)
@@ -126,6 +126,6 @@ def test_the_gotchas_of_the_card_hold(split):
 
 
 @needs_benchmarks
-def test_every_video_has_its_place():
+def test_a_videos_path_follows_the_official_map():
     path = TASK.video_path(BENCHMARKS, "2909445186")
     assert path.parts[-3:] == ("videos", "0101", "2909445186.mp4")

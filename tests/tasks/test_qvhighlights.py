@@ -80,13 +80,13 @@ def test_a_broken_record_is_named(tmp_path, change, key):
         TASK.samples(annotate(tmp_path, {}, change), "val")
 
 
-def test_the_test_file_without_truth_is_not_taken(tmp_path):
+def test_the_test_file_without_annotations_is_not_used(tmp_path):
     (tmp_path / "highlight_test_release.jsonl").write_text("")
     with pytest.raises(UserError, match=r"highlight_test_with_gt\.jsonl.*moment_detr"):
         TASK.samples(tmp_path, "test")
 
 
-def test_videos_lie_by_their_name(tmp_path):
+def test_a_videos_path_is_its_name_in_the_videos_folder(tmp_path):
     assert TASK.video_path(tmp_path, "abc_0.0_150.0") == tmp_path / "videos/abc_0.0_150.0.mp4"
 
 
@@ -108,7 +108,7 @@ def test_the_command_line_prints_floors(tmp_path, capsys):
 
 @needs_benchmarks
 @pytest.mark.parametrize("split", TASK.card.splits, ids=lambda split: split.name)
-def test_the_gotchas_of_the_card_hold(split):
+def test_the_gotchas_of_the_card_are_true(split):
     samples = TASK.samples(BENCHMARKS, split.name)
     groups = Counter(group for s in samples for group in s.groups)
     lengths = ("short, up to 10 s", "middle, up to 30 s", "long, over 30 s")

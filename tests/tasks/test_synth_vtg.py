@@ -30,7 +30,7 @@ def moments(samples: list[Sample], kind: str) -> list[Sample]:
 
 
 @pytest.mark.parametrize("split", CARD.splits, ids=lambda split: split.name)
-def test_counts_are_the_cards(split, tmp_path: Path) -> None:
+def test_counts_are_those_of_the_card(split, tmp_path: Path) -> None:
     samples = TASK.samples(tmp_path, split.name)
     assert len(samples) == split.queries
     assert len({sample.video for sample in samples}) == split.videos

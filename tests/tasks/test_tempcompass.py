@@ -97,12 +97,12 @@ def test_a_video_without_meta_information_is_named(root):
         TASK.samples(root, "yes_no")
 
 
-def test_a_missing_annotation_says_where_it_comes_from(tmp_path):
+def test_the_error_for_a_missing_file_names_its_source(tmp_path):
     with pytest.raises(UserError, match="llyx97/TempCompass"):
         TASK.samples(tmp_path, "yes_no")
 
 
-def test_videos(root):
+def test_a_videos_path_is_its_name_in_the_videos_folder(root):
     assert TASK.video_path(root, "1_reverse") == root / "videos/1_reverse.mp4"
 
 
@@ -115,7 +115,7 @@ ENDINGS = {
 
 @needs_benchmarks
 @pytest.mark.parametrize("split", ENDINGS)
-def test_the_official_prompts_to_the_letter(split):
+def test_the_official_prompts_are_reproduced_exactly(split):
     """All but for the space at an option's letter in three questions, as the protocol says."""
     rule = Registry.discover().protocol_for(TASK.card, "tempcompass@1", split).prompt
     path = BENCHMARKS / f"tempcompass/{split.replace('multi_c', 'multi-c')}.json"
@@ -136,7 +136,7 @@ def test_the_official_prompts_to_the_letter(split):
 
 
 @needs_benchmarks
-def test_the_gotchas_of_the_card_hold():
+def test_the_gotchas_of_the_card_are_true():
     for split in TASK.card.splits:
         samples = TASK.samples(BENCHMARKS, split.name)
         assert len({s.group("aspect") for s in samples}) == 5

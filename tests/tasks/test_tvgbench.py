@@ -71,14 +71,14 @@ def test_a_missing_key_is_named(tmp_path):
         TASK.samples(tmp_path, "test")
 
 
-def test_videos_lie_in_the_usual_places(tmp_path):
+def test_videos_are_looked_for_in_the_usual_folders(tmp_path):
     assert TASK.video_path(tmp_path, "a.avi") == tmp_path / "videos/a.avi"
     path = touch(tmp_path / "tvgbench_data/a.avi")
     assert TASK.video_path(tmp_path, "a.avi") == path
 
 
 @needs_benchmarks
-def test_the_gotchas_of_the_card_hold():
+def test_the_gotchas_of_the_card_are_true():
     questions = TASK.samples(BENCHMARKS, "test")
     assert questions[0].id == "Charades_sta_test_0"
     spans = [(s.target.spans[0], s.duration) for s in questions]

@@ -76,7 +76,8 @@ def test_records_become_samples_without_the_labels_of_options(root):
 
 
 def test_the_parquet_file_comes_first_and_names_videos_by_their_address(root):
-    arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    arrow = pytest.importorskip("pyarrow", reason="needs the extra parquet")
+    parquet = pytest.importorskip("pyarrow.parquet", reason="needs the extra parquet")
     path = root / "videomme" / PARQUET
     path.parent.mkdir()
     parquet.write_table(arrow.Table.from_pylist(flat(VIDEOS)), root / PARQUET)
@@ -98,7 +99,7 @@ def test_without_pyarrow_the_extra_is_named(root, monkeypatch):
         TASK.samples(root, "test")
 
 
-def test_without_any_file_the_source_is_named(tmp_path):
+def test_the_error_for_a_missing_file_names_its_source(tmp_path):
     with pytest.raises(UserError, match=r"parquet is missing.*lmms-lab/Video-MME"):
         TASK.samples(tmp_path, "test")
 
@@ -131,12 +132,12 @@ def test_subtitles_are_those_of_the_video_and_may_be_missing(root):
         ),
     ],
 )
-def test_official_prompts_stand_to_the_letter(root, protocol, before, after):
+def test_official_prompts_are_reproduced_exactly(root, protocol, before, after):
     sample = TASK.samples(root, "test")[0]
     assert question(sample, PROTOCOLS[protocol].without_task.prompt) == before + ASKED + after
 
 
-def test_the_prompts_of_other_harnesses_stand_to_the_letter(root):
+def test_the_prompts_of_other_harnesses_are_reproduced_exactly(root):
     sample = TASK.samples(root, "test")[0]
     select, options = ASKED.split("\n", 1)
     assert question(sample, PROTOCOLS["vlmevalkit-video-mme@1"].without_task.prompt) == (
@@ -178,7 +179,7 @@ def test_percentages_are_rounded_as_they_are_printed(root):
     assert result == {"video-mme@1": 33.3, "lmms-eval@0.7": 100 / 3}
 
 
-def test_video_suffixes(root):
+def test_a_video_may_have_another_folder_and_suffix(root):
     assert TASK.video_path(root, "y1") == root / "videos/y1.mp4"
     path = touch(root / "data/y1.mkv")
     assert TASK.video_path(root, "y1") == path

@@ -22,7 +22,7 @@ def test_without_decord_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> N
 
 @pytest.mark.parametrize("rate", [Fraction(24), Fraction(30000, 1001)])
 def test_frames_and_times_of_a_plain_file(tmp_path: Path, rate: Fraction) -> None:
-    pytest.importorskip("decord")
+    pytest.importorskip("decord", reason="needs the extra decord")
     path = write_clock(tmp_path / "a.mp4", 48, rate)
     decoder = DecordDecoder()
     info = decoder.probe(path)
@@ -35,8 +35,8 @@ def test_frames_and_times_of_a_plain_file(tmp_path: Path, rate: Fraction) -> Non
     np.testing.assert_array_equal(times, info.times[indices])
 
 
-def test_what_is_not_a_video_is_a_video_error_of_one_line(tmp_path: Path) -> None:
-    pytest.importorskip("decord")
+def test_a_file_that_is_not_a_video_is_a_video_error_of_one_line(tmp_path: Path) -> None:
+    pytest.importorskip("decord", reason="needs the extra decord")
     text = tmp_path / "text.mp4"
     text.write_text("not a video\n" * 100)
     for path in (tmp_path / "none.mp4", text, write_silence(tmp_path / "audio.mp4")):

@@ -77,7 +77,7 @@ def assert_right(frames: Frames) -> None:
     np.testing.assert_array_equal(frames.times, np.arange(8) / 4)
 
 
-def test_the_second_time_comes_from_disk_and_is_the_same(store: FrameStore, video: Path) -> None:
+def test_a_second_read_comes_from_disk_and_is_the_same(store: FrameStore, video: Path) -> None:
     first = store.frames(video, RULE, small)
     second = store.frames(video, RULE, small)
     assert asked(store) == (1, 1)
@@ -111,7 +111,7 @@ def test_the_key_depends_on_everything_that_changes_the_frames(
     assert len(entries(store)) == len(keys)
 
 
-def test_the_key_depends_on_the_clips_and_their_place(store: FrameStore, video: Path) -> None:
+def test_the_key_depends_on_the_clips_and_their_times(store: FrameStore, video: Path) -> None:
     clip_lists: list[tuple[Span, ...]] = [
         (),
         (Span(0.0, 2.0),),
@@ -135,7 +135,7 @@ def test_clips_come_back_in_the_shown_videos_time(store: FrameStore, video: Path
     assert asked(store) == (1, 1)
 
 
-def test_a_frame_that_stands_in_from_before_a_clip_is_told_at_its_start(
+def test_a_frame_from_before_a_clip_has_the_time_of_the_clips_start(
     store: FrameStore, video: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def frozen(path: Path, indices: Sequence[int], size: tuple[int, int]) -> Any:
@@ -220,7 +220,7 @@ def test_a_damaged_probe_is_made_again(store: FrameStore, video: Path) -> None:
     assert asked(store)[0] == 2
 
 
-def test_what_was_used_longest_ago_is_evicted(tmp_path: Path) -> None:
+def test_the_least_recently_used_entry_is_evicted(tmp_path: Path) -> None:
     videos = [write_clock(tmp_path / f"{n}.mp4", 40 + n) for n in range(4)]
     probe = FrameStore(CountingDecoder(), tmp_path / "probe")
     probe.frames(videos[0], RULE, small)
@@ -238,7 +238,7 @@ def test_what_was_used_longest_ago_is_evicted(tmp_path: Path) -> None:
     assert [read_clock(picture) for picture in used.array][:3] == [0, 6, 12]
 
 
-def test_what_is_being_read_survives_its_eviction(store: FrameStore, video: Path) -> None:
+def test_frames_in_use_survive_their_eviction(store: FrameStore, video: Path) -> None:
     store.frames(video, RULE, small)
     frames = store.frames(video, RULE, small)
     for path in entries(store):
@@ -273,13 +273,15 @@ def test_a_full_disk_is_warned_of_once_and_the_run_goes_on(
     assert leftovers == []
 
 
-def test_a_folder_that_cannot_be_made_does_not_stop_the_run(tmp_path: Path, video: Path) -> None:
+def test_a_cache_folder_that_cannot_be_made_does_not_stop_the_run(
+    tmp_path: Path, video: Path
+) -> None:
     (tmp_path / "file").write_text("in the way")
     store = FrameStore(CountingDecoder(), tmp_path / "file" / "store")
     assert_right(store.frames(video, RULE, small))
 
 
-def test_what_a_dead_process_left_is_removed(
+def test_partial_files_of_a_dead_process_are_removed(
     store: FrameStore, video: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     part = store.folder / "ab" / ".dead.part"
