@@ -1,4 +1,4 @@
-"""A small task on clock videos, for tests of what reads a task's files."""
+"""A small task on clock videos, for tests of modules that read a task's files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from vtg_eval.types import Sample, Span, Target
 
 
 class SmallTask(Task):
-    """Samples given by hand; videos in videos/."""
+    """A task with the samples of its constructor; videos in videos/."""
 
     def __init__(
         self,
@@ -45,5 +45,5 @@ class SmallTask(Task):
 def sample(
     name: str, span: tuple[float, float], duration: float | None = 2.0, query: str = "it happens"
 ) -> Sample:
-    """Return a sample of the video before the slash in its id."""
+    """Return a sample; the part of `name` before the slash is its video."""
     return Sample(name, name.split("/")[0], query, Target((Span(*span),)), duration)

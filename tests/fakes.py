@@ -1,7 +1,7 @@
 """A third party's plug-in for tests of runs: a task, an adapter, an engine and a decoder.
 
 Its videos are small text files ("12.5 seconds"; anything else cannot be decoded), its engine
-answers by a digest of all that it is given, so equal answers mean equal input.
+answers by a digest of its whole input, so equal answers mean equal input.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class FakeTask(Task):
                 duration=_seconds(video),
                 groups=(Group("kind", "never" if query == 0 else "once"),),
             )
-            for query in range(QUERIES)  # a video's queries are not adjacent here
+            for query in range(QUERIES)  # a video's queries are not adjacent
             for video in range(VIDEOS)
         ]
 
@@ -123,7 +123,7 @@ class FakeEngine(Engine):
     stop_after (answers, then a signal to this process), long (ids cut off at the limit)."""
 
     started = 0
-    well = False  # set: what fails does so no longer
+    well = False  # True: `fail` has no effect
 
     def __init__(self, checkpoint: Path, rule: GenerationRule, options: EngineOptions) -> None:
         type(self).started += 1
@@ -191,7 +191,7 @@ def vtg_decoders() -> Sequence[Entry]:
 
 
 def write_checkpoint(folder: Path) -> Path:
-    """Write what passes for a checkpoint of the fake architecture."""
+    """Write a config.json that names the fake architecture; return the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.json").write_text(json.dumps({"architectures": [ARCHITECTURE]}))
     return folder

@@ -1,4 +1,4 @@
-"""A server on this machine that holds one file, and misbehaves as it is told."""
+"""A local server of one file, which misbehaves on request."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ CONTENT = bytes(range(256)) * 20
 
 
 class Server:
-    """Holds one file; breaks off, redirects, forgets ranges or lies as it is told."""
+    """Serves one file; fields make it break off, redirect, ignore ranges or send false headers."""
 
     def __init__(self) -> None:
         self.content = CONTENT

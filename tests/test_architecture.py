@@ -15,12 +15,12 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PLUGIN_FOLDERS = ("tasks", "model_adapters", "training", "leaderboard")
 
-# What a plug-in imports stands at the top of vtg_eval/; everything else has a room.
+# Modules that a plug-in imports are at the top of vtg_eval/; everything else has a room.
 PLUGIN_CONTRACT = {
     *("types", "errors", "failures", "hookspecs", "registry"),
     *("protocol", "task", "adapter", "question"),
 }
-# From the ground floor up. A module imports from its own room and from those before it.
+# From the bottom up. A module imports from its own room and from those before it.
 ORDER: Mapping[str, tuple[str, ...]] = {
     "vtg_eval": (
         *("errors", "failures", "types", "hookspecs", "statistics", "files", "protocol"),
@@ -51,13 +51,13 @@ CORE_COMMANDS = (
 
 
 def sources(folder: str) -> dict[Path, str]:
-    """Return the text of each module below a folder of the repository, by its path there."""
+    """Return the text of each module below a folder of the repository, by relative path."""
     top = ROOT / folder
     return {p.relative_to(top): p.read_text(encoding="utf-8") for p in sorted(top.rglob("*.py"))}
 
 
 def imports(package: str, path: Path, text: str) -> Iterator[str]:
-    """Yield the full dotted name of all that a module imports, also within functions.
+    """Yield the full dotted name of each import of a module, also within functions.
 
     path: relative to the folder of `package`.
     """
@@ -72,7 +72,7 @@ def imports(package: str, path: Path, text: str) -> Iterator[str]:
 
 
 def room(path: Path) -> str:
-    """Return the room that a module stands in: its folder, or its own name at the top."""
+    """Return the room of a module: its folder, or its own name at the top."""
     return path.parts[0] if len(path.parts) > 1 else path.stem
 
 

@@ -1,4 +1,4 @@
-"""Documents that are made from the code are current, and what they name exists."""
+"""Generated documents are current, and the names in all documents exist."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from vtg_eval.registry import Registry, load_target
 ROOT = Path(__file__).parents[1]
 TOP_PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
 PAGES = sorted([*TOP_PAGES, *(ROOT / "docs").rglob("*.md")])
-CHANGELOG = ROOT / "CHANGELOG.md"  # names what was as well
+CHANGELOG = ROOT / "CHANGELOG.md"  # also names what no longer exists
 
 FENCE = re.compile(r"^```\w*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`([^`\n]+)`")
@@ -67,7 +67,7 @@ def test_command_lines_parse(page: Path, registry: Registry) -> None:
 
 @every_page
 def test_commands_in_sentences_exist(page: Path, registry: Registry) -> None:
-    """A sentence may leave arguments and values out, but what it names must be there."""
+    """A sentence may leave arguments and values out, but the flags it names must exist."""
     for snippet in _inline_code(page):
         for argv in _commands(snippet):
             error = _error(argv, registry)
@@ -128,7 +128,7 @@ def _inline_code(page: Path) -> list[str]:
 
 
 def _commands(line: str) -> Iterator[list[str]]:
-    """Yield each call of a program of ours in a shell line, also behind `uv run`."""
+    """Yield each call of vtg-eval or vtg-train in a shell line, also behind `uv run`."""
     for part in re.split(r"&&|[|;>]", line.partition(" #")[0]):
         if CALL.match(part):
             argv = shlex.split(part)
@@ -136,7 +136,7 @@ def _commands(line: str) -> Iterator[list[str]]:
 
 
 def _error(argv: list[str], registry: Registry) -> str:
-    """Return what the program's parser says against these words, "" where it takes them."""
+    """Return the error of the program's parser for a command line, "" if it is valid."""
     program, *args = argv
     if args[0] in ("--help", "--version"):
         return ""

@@ -1,4 +1,4 @@
-"""What is printed and stored has the same digits on every processor, with any number of threads."""
+"""Results have the same digits on every processor and with any number of threads."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ REPOSITORY = Path(__file__).parents[1]
 VIDEOS, QUERIES, CLIPS = 120, 3, 15
 
 numpy_build = importlib.import_module("numpy._core._multiarray_umath")
-# numpy's own loops for newer processors that this one has; there may be none
+# numpy's optional CPU features that this processor has; the list may be empty
 NEWER = [name for name in numpy_build.__cpu_dispatch__ if numpy_build.__cpu_features__[name]]
 AVX512 = [name for name in NEWER if name.startswith("AVX512") or name == "X86_V4"]
 AVX2 = [name for name in NEWER if name in ("AVX2", "X86_V3")]
@@ -34,7 +34,7 @@ SETTINGS = {
     **({"SkylakeX": (2, "SkylakeX", [])} if AVX512 else {}),
 }
 
-# one process does it all; it stands in a folder of its own beside the data
+# run by one process, in a folder beside the data
 COMMANDS = """
 from vtg_eval.cli import main
 
@@ -84,7 +84,7 @@ def test_all_settings_give_the_same_bytes(home: Path) -> None:
 
 
 def _outputs(home: Path, threads: int, core: str, disabled: list[str]) -> dict[str, bytes]:
-    """Return what a process with these settings writes, by file."""
+    """Return the files that a process with these settings writes."""
     folder = home / "out"
     folder.mkdir()
     environment = {

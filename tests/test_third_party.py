@@ -1,4 +1,4 @@
-"""The example package, really built and installed, beside one that is broken."""
+"""The example package, built and installed, also together with a broken plug-in."""
 
 import json
 import os
@@ -19,7 +19,7 @@ Command = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build and install the example from a copy, by a real installer, without a network."""
+    """Build and install a copy of the example without a network."""
     folder = tmp_path_factory.mktemp("third_party")
     shutil.copytree(EXAMPLE, folder / "source")
     target = ("--python", sys.executable, "--target", str(folder / "site"))
@@ -38,7 +38,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def vtg_eval(site: Path, tmp_path: Path) -> Command:
-    """Call `vtg-eval` where the example is installed; `broken=True`: a broken one too."""
+    """Call `vtg-eval` where the example is installed; `broken=True`: with a broken plug-in too."""
 
     def call(*args: str, broken: bool = False) -> subprocess.CompletedProcess[str]:
         paths = [str(site)]
@@ -66,7 +66,7 @@ def test_the_examples_model_runs_on_its_task(vtg_eval: Command) -> None:
     table = json.loads(done.stdout)
     assert table["n_expected"] == 3
     assert table["model"] == "last-words:10"
-    # soup 20 to 30 exactly, onions not at all, tea 2.5 to 12.5 for 4 to 12.5
+    # answers against targets: soup equal, onions disjoint, tea 2.5 to 12.5 for 4 to 12.5
     assert [sample["value"] for sample in table["samples"]] == [1.0, 0.0, 0.85]
 
 

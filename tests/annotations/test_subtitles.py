@@ -1,4 +1,4 @@
-"""Subtitles as they occur with Video-MME and LongVideoBench, and files meant to do harm."""
+"""Subtitles in the formats of Video-MME and LongVideoBench, and malformed or malicious files."""
 
 from __future__ import annotations
 

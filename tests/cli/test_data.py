@@ -18,7 +18,7 @@ from vtg_eval.video.pyav import PyavDecoder
 
 
 class OneTask:
-    """A registry that knows one task."""
+    """A registry with one task."""
 
     def __init__(self, task: SmallTask) -> None:
         self._task = task

@@ -33,7 +33,7 @@ def test_both_families_get_true_times(
 def test_times_by_frame_number_are_reported_as_wrong(
     qwen3: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What most harnesses do: number the frames and give the average rate."""
+    """Most harnesses pass frame numbers and the average rate, which is wrong at a variable rate."""
     timing = Qwen3VLAdapter.timing
 
     def numbered(self: Qwen3VLAdapter, times: Any) -> Any:

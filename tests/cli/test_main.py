@@ -61,7 +61,7 @@ def test_arguments_alone_mean_run(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("error", "code", "message"),
     [
-        (UserError("mend this"), 2, "vtg-eval: mend this\n"),
+        (UserError("fix this"), 2, "vtg-eval: fix this\n"),
         (KeyboardInterrupt(), 130, "vtg-eval: interrupted.\n"),
     ],
 )

@@ -35,7 +35,7 @@ def test_a_run_becomes_one_file(home: Path, capsys: pytest.CaptureFixture[str]) 
     assert 'http-equiv="Content-Security-Policy" content="default-src \'none\';' in text
     for banned in ("{{", 'src="', "https://"):
         assert banned not in text.replace("http://www.w3.org/2000/svg", "")
-    assert main([*RUN, "--out", "one"]) == 0  # the folder is still the run's
+    assert main([*RUN, "--out", "one"]) == 0  # the run accepts the folder with the page
 
 
 def test_two_runs_are_shown_side_by_side(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

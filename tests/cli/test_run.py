@@ -21,7 +21,7 @@ TOTAL = VIDEOS * QUERIES
 
 
 class Shell:
-    """A user's shell with the fake plug-in installed, in a folder of its own."""
+    """Calls `vtg-eval` in a temporary folder with the fake plug-in installed."""
 
     def __init__(
         self, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -37,12 +37,12 @@ class Shell:
         """Call `vtg-eval` in this process: exit status, standard output, standard error."""
         try:
             code = main([*FIXED, *args])
-        except SystemExit as exc:  # argparse refuses so
+        except SystemExit as exc:  # from argparse
             code = int(exc.code or 0)
         return (code, *self._capsys.readouterr())
 
     def start(self, *args: str) -> subprocess.Popen[str]:
-        """Start `vtg-eval` as a process of its own."""
+        """Start `vtg-eval` in a new process."""
         return subprocess.Popen(
             [sys.executable, "-c", MAIN, *FIXED, *args],
             stdout=subprocess.PIPE,
@@ -165,7 +165,7 @@ def test_missing_videos_are_refused_or_left_out(shell: Shell) -> None:
     root = shell.home / "cache" / "data" / "fake_vtg"
     fakes.TASK.prepare(root)
     (root / "videos" / "v2.txt").unlink()
-    (root / "videos" / "v2.txt").mkdir()  # so that it is not made again
+    (root / "videos" / "v2.txt").mkdir()  # `prepare` does not write it again
     code, _, err = shell.run()
     assert code == 2
     assert "1 of 8 videos are missing" in err

@@ -171,7 +171,7 @@ def test_a_constant_is_not_fitted_on_a_malformed_split(tmp_path, capsys):
     args = ["score", "--task", "didemo", "--data-root", str(tmp_path)]
     assert main([*args, "--predictions", str(answers)]) == 0
     printed = capsys.readouterr().out
-    assert "floor: random" in printed and "constant" not in printed, "there is no val split"
+    assert "floor: random" in printed and "constant" not in printed, "no val split to fit it on"
     (tmp_path / "val_data.json").write_text(json.dumps([record]))
     assert main([*args, "--predictions", str(answers)]) == 2
     printed = capsys.readouterr().err

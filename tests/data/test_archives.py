@@ -1,4 +1,4 @@
-"""Unpacking: honest archives, and those that are meant to do harm."""
+"""Unpacking of valid, damaged and malicious archives."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Workspace(NamedTuple):
 
     @property
     def outside(self) -> list[str]:
-        """What lies beside the two folders."""
+        """Return the names of the files and folders beside the two folders."""
         names = {self.folder.name, self.archives.name}
         return [p.name for p in self.folder.parent.iterdir() if p.name not in names]
 

@@ -30,7 +30,7 @@ SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    """A server without encryption, which is allowed for the test."""
+    """Start a server without encryption and allow http."""
     monkeypatch.setattr(prepare, "SCHEMES", ("http",))
     monkeypatch.setenv("no_proxy", "*")
     server = Server()

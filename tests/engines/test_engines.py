@@ -1,4 +1,4 @@
-"""Both engines: the same prompts, the same answers, whatever the batch and the order."""
+"""Both engines: the same prompts and answers for any batch size and order."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_requests_are_taken_only_when_the_engine_has_room(
     assert len(set(done)) == 3
     assert taken <= 4 * 4 + 3
     stream.close()  # type: ignore[attr-defined]
-    # and what was left behind does not come up in the next stream
+    # the next stream does not return requests of the closed one
     assert list(answers(engine, setup.requests[:1])) == [setup.requests[0].sample_id]
 
 

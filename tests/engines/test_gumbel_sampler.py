@@ -1,4 +1,4 @@
-"""Answers drawn at a temperature: as likely as they should be, and the same in any company."""
+"""Sampling at a temperature: the right probabilities, the same answers in any batch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files and folders are whole or what they were before, whoever writes them and however it ends."""
+"""A written file or folder has its complete new or its old content, also after a crash."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def test_writers_of_one_file_do_not_mix_and_may_be_killed(path: Path) -> None:
     assert seen == {"a", "b"}
     write_text(path, "after")
     assert path.read_text() == "after"
-    for part in path.parent.glob(".*.part"):  # of the killed; removed once they are old
+    for part in path.parent.glob(".*.part"):  # of the killed writers; removed once stale
         os.utime(part, (0, 0))
     remove_stale(path.parent)
 

@@ -1,4 +1,4 @@
-"""A folder is one piece of work's, and one process's at a time."""
+"""A folder belongs to one piece of work and is used by one process at a time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ METADATA = {"seed": 0, "data": {"files": ("a", "b"), "share": 0.5}}
 
 @pytest.fixture
 def record(tmp_path: Path) -> Path:
-    """Return the owner record of a folder that is not there."""
+    """Return the owner record of a folder that does not exist."""
     return tmp_path / "deep" / "folder" / "owner.json"
 
 

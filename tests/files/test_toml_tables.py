@@ -1,4 +1,4 @@
-"""TOML read into dataclasses: whatever does not fit is named, by file, key and value."""
+"""TOML read into dataclasses: an error names the file, the key and the value."""
 
 from __future__ import annotations
 

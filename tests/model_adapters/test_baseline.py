@@ -30,7 +30,7 @@ def lines(records: Sequence[object]) -> str:
     return "".join(json.dumps(record) + "\n" for record in records)
 
 
-FILES = {  # for each family of metrics a task, and twelve questions for it
+FILES = {  # one task for each metric family, with twelve samples
     "charades_sta": {
         "charades_sta_test.txt": "".join(
             f"V{k} {a}.0 {b}.5##she sits {k}.\n" for k, (a, b) in enumerate(MOMENTS)
@@ -143,7 +143,7 @@ def test_a_baseline_scores_what_the_floor_of_its_name_does(
 ) -> None:
     table = results(tmp_path, task, model)
     expected = table["floors"][floor]
-    if task == "qvhighlights":  # a text has no saliency
+    if task == "qvhighlights":  # a text answer has no saliency
         expected = {name: value for name, value in expected.items() if name.startswith("MR")}
     assert table["metrics"] == expected
     assert len(set(expected.values())) > 1 or task == "tempcompass"

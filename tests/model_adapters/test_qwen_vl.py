@@ -1,4 +1,4 @@
-"""What the adapters say of times, sizes and prompts, against the families' own processors."""
+"""Times, sizes and prompts of the adapters, compared with the families' processors."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def family(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 def decoded_times(family: Family, made: ModelInput) -> list[float]:
-    """Read the times back from what the real processor made."""
+    """Read the times back from the real processor's output."""
     if family.name == "qwen3_vl":
         text = family.processor.tokenizer.decode(made.ids)
         return [float(stamp) for stamp in re.findall(r"<([\d.]+) seconds>", text)]

@@ -72,7 +72,7 @@ def nano(tmp_path_factory: pytest.TempPathFactory) -> Nano:
 
 
 def answers(engine: Engine, requests: tuple[Request, ...]) -> dict[str, Completion]:
-    """Return what the engine answers, by sample."""
+    """Return the completions by sample id."""
     return {completion.sample_id: completion for completion in engine.generate(requests)}
 
 
@@ -136,7 +136,7 @@ def test_the_model_is_trained_on_the_prompt_it_gets(
 def test_the_model_beats_every_floor_by_far(
     engine: str, nano: Nano, request: pytest.FixtureRequest
 ) -> None:
-    """Both the model's interval and the paired one must stand clear of each blind guess."""
+    """The model's interval must lie above the score of each blind predictor."""
     completions: dict[str, Completion] = request.getfixturevalue(engine)
     registry = Registry.discover()
     task = registry.task("synth_vtg")
@@ -159,7 +159,7 @@ def finished(folder: Path, *args: str, cache: Path) -> bytes:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes]:
-    """An uninterrupted run: its cache (shared by all here) and its results."""
+    """An uninterrupted run: its cache (shared by these tests) and its results."""
     home = tmp_path_factory.mktemp("runs")
     return home / "cache", finished(home / "whole", cache=home / "cache")
 
@@ -186,7 +186,7 @@ def test_a_killed_run_is_finished_to_the_same_bytes(
         time.sleep(chance.random() * 0.1)
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-        assert not (folder / "results.json").exists(), "killed too late to mean anything"
+        assert not (folder / "results.json").exists(), "the run finished before it was killed"
     assert 0 < _lines(journal) < LIMIT
     assert finished(folder, "--batch-size", "2", cache=cache) == expected
 

@@ -16,7 +16,7 @@ records = st.builds(
     id=st.text(min_size=1, max_size=8),
     video=st.text(max_size=5),
     finish=st.sampled_from(Finish),
-    text=st.text(st.characters(), max_size=40),  # lone surrogates too: models emit anything
+    text=st.text(st.characters(), max_size=40),  # with lone surrogates, which models can emit
     error=st.none() | st.text(max_size=10),
     frame_times=st.lists(st.floats(allow_nan=False, allow_infinity=False), max_size=4).map(tuple),
     prompt_tokens=st.integers(0, 10**6),

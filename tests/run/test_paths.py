@@ -9,7 +9,7 @@ from vtg_eval.task import Task
 
 
 class Fetched(Task):
-    """A benchmark that nobody can generate."""
+    """A benchmark that is fetched, not generated."""
 
     card = TASK.card
     samples = TASK.samples

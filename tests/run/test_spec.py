@@ -128,7 +128,7 @@ def test_the_annotations_digest_sees_every_change() -> None:
 
 
 def test_the_annotations_digest_is_that_of_plain_json() -> None:
-    # runs that exist keep their digest: sorted keys, no spaces, nested tables as they are
+    # existing runs keep their digest: sorted keys, no spaces, nested tables
     sample = Sample("a", "v", "q", Target((Span(0, 1),)), 2.0, groups=(Group("kind", "x"),))
     text = json.dumps([asdict(sample)], sort_keys=True, separators=(",", ":"))
     assert annotation_digest([sample]) == hashlib.sha256(text.encode()).hexdigest()

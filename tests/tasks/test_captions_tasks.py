@@ -1,4 +1,4 @@
-"""The benchmarks of the layout {video: {duration, moments, sentences}}."""
+"""Benchmarks with the layout {video: {duration, moments, sentences}}."""
 
 import json
 
@@ -29,7 +29,7 @@ TIMELENS = [name for name in KEYS if name.endswith("_timelens")]
 
 
 def write(folder, name, split, **changed):
-    """A file of two videos, the second with a reversed moment that also leaves the video."""
+    """Write two videos; the second has a reversed moment that ends after the video."""
     duration, moments, sentences = KEYS[name]
     rate = 2 if name == "tacos" else 1
     rows: dict[str, tuple[list[list[float]], list[str], int]] = {
@@ -148,6 +148,6 @@ def test_the_gotchas_of_the_cards_are_true(name, split, empty, beyond, furthest)
     samples = REGISTRY.task(name).samples(BENCHMARKS, split)
     truth = [(s.target.spans[0], s.duration) for s in samples]
     assert sum(span.start >= span.end for span, _ in truth) == empty
-    # the files' own sums leave ends a rounding error beyond the duration
+    # some ends exceed the duration by a rounding error
     over = [span.end - duration for span, duration in truth if span.end - duration > 1e-6]
     assert (len(over), max(over, default=0)) == (beyond, pytest.approx(furthest, abs=0.005))

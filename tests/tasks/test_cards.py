@@ -1,4 +1,4 @@
-"""What every built-in task's card must say, and whether the real files agree with it."""
+"""Required fields of every built-in task's card, and their agreement with the real files."""
 
 import hashlib
 import re
@@ -24,7 +24,7 @@ COMMIT = re.compile(r"https://[^\s]*/[0-9a-f]{40}/[^\s]+")
 
 
 def splits() -> list[tuple[str, str]]:
-    """Name each task's splits, read beside the tasks: no module is imported to list the tests."""
+    """Return (task, split) pairs, read from the cards so that test collection imports no task."""
     cards = {name: CARDS / f"{name}.toml" for name in TASKS}
     return [
         (name, row["name"])
@@ -35,13 +35,13 @@ def splits() -> list[tuple[str, str]]:
 
 
 def real_samples(task, split: str):
-    """Return the split's samples, from the real files; skip where these are not there."""
+    """Return the split's samples from the real files; skip the test if they are missing."""
     try:
         return task.samples(BENCHMARKS, split)
     except DataError:
         raise
     except UserError:
-        pytest.skip(f"the files of {task.card.name}, {split} are not there")
+        pytest.skip(f"the files of {task.card.name}, {split} are missing")
 
 
 @every_task
@@ -97,7 +97,7 @@ def test_splits_have_counts_and_different_names(name):
     assert card.default_split in names
     assert len(set(names)) == len(names)
     for metadata in card.splits:
-        # 0 videos: not known, of a split that could not be had
+        # 0 videos: the split was not available, its count is unknown
         assert 0 <= metadata.videos <= metadata.queries > 0, metadata
 
 
@@ -112,11 +112,11 @@ def test_files_have_a_source_and_a_digest(name):
         assert re.fullmatch(r"([0-9a-f]{64})?", source.sha256), source.path
         assert set(source.needed_for) <= split_names, source.path
         assert not Path(source.path).is_absolute() and ".." not in Path(source.path).parts
-        if source.unpack:  # videos: no home of theirs tells a version or a digest
+        if source.unpack:  # videos: their sources state no version and no digest
             assert source.fetch is None or source.fetch.startswith("https://")
         elif source.fetch is not None:
             assert COMMIT.fullmatch(source.fetch), f"{source.path}: no commit in {source.fetch}"
-            assert source.sha256, f"{source.path}: what is fetched must be checked"
+            assert source.sha256, f"{source.path}: a fetched file needs a digest"
 
 
 @needs_benchmarks

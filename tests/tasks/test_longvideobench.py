@@ -86,7 +86,9 @@ def test_subtitles_are_in_the_cut_videos_time(root):
     (sample,) = TASK.samples(root, "val")
     assert TASK.subtitles(root, sample) == (Cue(1.0, 3.0, "in it"),)
     write(root, {**ROW, "starting_timestamp_for_subtitles": 0, "duration": 100.0})
-    os.utime(root / "lvb_val.json", ns=(1, 1))  # changed, whatever the clock's step
+    os.utime(
+        root / "lvb_val.json", ns=(1, 1)
+    )  # a new modification time, whatever the clock's resolution
     (sample,) = TASK.samples(root, "val")
     assert [cue.text for cue in TASK.subtitles(root, sample)] == ["before"]
 

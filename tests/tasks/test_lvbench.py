@@ -44,7 +44,9 @@ def test_questions_become_samples_with_their_options_apart(root):
     assert [s.id for s in (first, second, third)] == ["55", "7", "8"]
     assert (first.video, first.query, first.target.choice) == ("aXb", "What year? ", "D")
     assert first.options == ("1636", "two\nlines (C)", "(A) 1363", "1633")
-    assert (first.asks, first.target.spans) == (OutputType.CHOICE, ()), "time_reference is no truth"
+    assert (first.asks, first.target.spans) == (OutputType.CHOICE, ()), (
+        "time_reference is not a target"
+    )
     assert first.groups == (Group("question type", "reasoning"), Group("video type", "cartoon"))
     kinds = [g.name for g in second.groups if g.grouping == "question type"]
     assert kinds == ["summarization", "reasoning"]
@@ -63,7 +65,7 @@ def test_a_question_counts_in_each_of_its_types_and_once_in_all(root):
     answers = [Prediction("55", text="(A)"), Prediction("7", text="D")]
     result = score_under("lvbench@1", TASK, "test", samples, answers)
     assert result.metrics == {"accuracy": 50.0, "reasoning": 50.0, "summarization": 100.0}
-    assert result.n_scored == 2, "the one without an answer is left out"
+    assert result.n_scored == 2, "the sample without an answer is not scored"
     strict = score_under("strict@1", TASK, "test", samples, answers)
     assert strict.metrics["accuracy"] == 100 / 3
 

@@ -42,7 +42,7 @@ def test_questions_with_a_moment_become_samples_in_the_order_of_the_moments(root
     assert first.target.spans == (Span(15, 25.5), Span(3, 2)), "neither clamped nor sorted"
     assert first.options == ("go", "stop", "sit", "run", "lie")
     assert {s.asks for s in samples} == {OutputType.BOTH}
-    assert third.query == "why is it here", "the spaces around it do not belong to it"
+    assert third.query == "why is it here", "surrounding spaces are removed"
 
 
 def test_of_two_options_with_the_answer_s_text_the_first_is_right(root):

@@ -29,7 +29,7 @@ def annotate(root, *changes):
 def test_a_record_becomes_a_sample(tmp_path):
     (sample,) = TASK.samples(annotate(tmp_path, {}), "val")
     assert (sample.id, sample.video, sample.query) == ("8737", "abc_660.0_810.0", "A family plays.")
-    assert sample.duration == 9.0, "not from the times in the video's name"
+    assert sample.duration == 9.0, "from the record, not from the video's name"
     assert sample.target.spans == (Span(2.0, 4.0), Span(6.0, 8.0))
     none = (0, 0, 0)
     assert sample.target.saliency == (none, (4, 1, 1), none, (2, 0, 3)), "whole clips of 2 s only"

@@ -1,4 +1,4 @@
-"""The generated benchmark: its truth is what the pictures show, to the frame."""
+"""The generated benchmark: its annotations match the pictures to the frame."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_truth_is_what_the_decoded_pictures_show(folder: Path) -> None:
         picture, times = decoder.read(path, range(len(info.times)), size)
         for shape in scene.shapes:
             if shape.moves is not None or scene.background is not None:
-                continue  # others may pass behind; the rest is checked
+                continue  # moving shapes may pass behind it
             x, y = (int(part * scene.side) for part in shape.place)
             patch = picture[:, y - 4 : y + 4, x - 4 : x + 4].reshape(len(times), -1).astype(int)
             seen = np.abs(patch - np.array([*scene.tint] * 64)).max(axis=1) > 60

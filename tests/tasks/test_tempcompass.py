@@ -44,7 +44,7 @@ def rewrite(root: Path, name: str, table: object) -> None:
 def test_options_are_split_from_the_question(root):
     first, second = TASK.samples(root, "multi_choice")
     assert (first.id, first.video, first.asks) == ("1/action/0", "1", OutputType.CHOICE)
-    assert first.query == "Who runs? ", "white space stays"
+    assert first.query == "Who runs? ", "white space is kept"
     assert first.options == ("a man", "a dog ", "it is 3 p.m.")
     assert first.target.choice == "B"
     assert (second.id, second.target.choice) == ("1_reverse/order/0", "A")
@@ -116,7 +116,7 @@ ENDINGS = {
 @needs_benchmarks
 @pytest.mark.parametrize("split", ENDINGS)
 def test_the_official_prompts_are_reproduced_exactly(split):
-    """All but for the space at an option's letter in three questions, as the protocol says."""
+    """Three questions differ by a space after an option's letter, as the protocol notes."""
     rule = Registry.discover().protocol_for(TASK.card, "tempcompass@1", split).prompt
     path = BENCHMARKS / f"tempcompass/{split.replace('multi_c', 'multi-c')}.json"
     written = [

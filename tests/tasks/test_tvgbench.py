@@ -23,7 +23,7 @@ RECORD = {
 
 
 def samples(folder, **changed):
-    """The samples of a file of two records, the second with those changes."""
+    """Return the samples of a file of two records, the second with the changes."""
     (folder / "tvgbench.json").write_text(json.dumps([RECORD, {**RECORD, **changed}]))
     return TASK.samples(folder, "test")
 

@@ -48,7 +48,7 @@ def root(tmp_path):
 
 
 def flat(videos):
-    """The rows of the Parquet file: one a question."""
+    """Return the rows of the Parquet file, one for each question."""
     return [
         {
             **{k: v for k, v in row.items() if k != "questions"},

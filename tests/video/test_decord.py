@@ -1,4 +1,4 @@
-"""The decord decoder: the same interface, its own times."""
+"""The decord decoder: the same interface, the times that decord reports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The frame store: the same frames again, whatever happens to the disk."""
+"""The frame store returns the same frames, also after damage to the files on disk."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ RULE = FrameRule(fps=4.0, min_frames=2)
 
 
 class CountingDecoder(PyavDecoder):
-    """PyAV, counting what it is asked."""
+    """PyAV; counts the probes and the frames that are read."""
 
     def __init__(self) -> None:
         self.probes = 0
@@ -190,7 +190,7 @@ def test_a_damaged_entry_is_decoded_again(
 
 
 def test_threads_may_read_while_garbage_is_collected(store: FrameStore, video: Path) -> None:
-    """Collections run Python code amid whatever a thread does, as hypothesis's and torch's do."""
+    """Garbage collection can run callbacks at any point in a thread, as in hypothesis and torch."""
     key = store.frames(video, RULE, small).digest
     limits, switches = gc.get_threshold(), sys.getswitchinterval()
     gc.callbacks.append(spend_time)

@@ -1,4 +1,4 @@
-"""The PyAV decoder: the frame that is given is the frame whose time is reported."""
+"""The PyAV decoder: each frame is the one at the reported time."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def test_the_remaining_frames_of_a_truncated_file_are_read(
 
 
 def damaged(folder: Path, first: int, last: int) -> Path:
-    """A file whose packets `first` to `last` hold noise; its index is whole."""
+    """Write a file whose packets `first` to `last` hold noise; its index is intact."""
     path = write_clock(folder / "a.mp4", 96, options=CLOSED_GOP)
     content = bytearray(path.read_bytes())
     with av.open(str(path)) as container:

@@ -1,4 +1,4 @@
-"""Sampling policies: laws that hold for every video, and qwen-vl-utils' own figures."""
+"""Frame sampling: properties for every video, and the frame counts of qwen-vl-utils."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def test_fps_index_needs_two_frames() -> None:
 def test_fps_index_settles_ties_as_pytorch_does(
     frames: int, count: int, rank: int, index: int
 ) -> None:
-    """Exact arithmetic gives a frame more or less here; the figures are torch 2.13's (AVX2)."""
+    """The expected counts are from torch 2.13 (AVX2); exact arithmetic differs by one frame."""
     rule = FrameRule(policy="fps-index", min_frames=count, max_frames=count)
     assert choose(constant(frames), rule)[rank] == index
 
