@@ -6,8 +6,8 @@ from hypothesis import settings
 
 pytest_plugins = ["tests.browser_case"]
 
-settings.register_profile("shared machine", deadline=None)  # a busy machine is no failure
+settings.register_profile("shared machine", deadline=None)  # a slow machine must not fail a test
 settings.load_profile("shared machine")
 
-# a shell that starts the tests in the background lets them ignore Ctrl-C, which some tests send
+# tests started in the background of a shell ignore Ctrl-C, which some tests send
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -1,35 +1,33 @@
-"""A small task on clock videos, for tests of what reads a task's files."""
+"""A small task on clock videos, for tests of modules that read a task's files."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from vtg_eval.task import Card, SourceFile, SplitMetadata, Task
+from tests.grounding_case import CARD
+from vtg_eval.task import SourceFile, SplitMetadata, Task
 from vtg_eval.types import Sample, Span, Target
 
 
 class SmallTask(Task):
-    """Samples given by hand; videos in videos/."""
+    """A task with the samples of its constructor; videos in videos/."""
 
     def __init__(
         self,
         samples: Sequence[Sample],
         files: tuple[SourceFile, ...] = (),
-        facts: SplitMetadata | None = None,
+        metadata: SplitMetadata | None = None,
     ) -> None:
         self._samples = samples
-        own = SplitMetadata("test", len({s.video for s in samples}), len(samples))
-        self.card = Card(
+        counted = SplitMetadata("test", len({s.video for s in samples}), len(samples))
+        self.card = replace(
+            CARD,
             name="small",
             title="small",
-            version="1-A",
-            paper="none",
             home="https://example.org/small",
-            licence="none",
-            metric_family="grounding",
-            default_split="test",
-            splits=(facts or own,),
+            splits=(metadata or counted,),
             sample_ids="<video>/<k>",
             videos="videos/<video>.mp4",
             files=files,
@@ -47,5 +45,5 @@ class SmallTask(Task):
 def sample(
     name: str, span: tuple[float, float], duration: float | None = 2.0, query: str = "it happens"
 ) -> Sample:
-    """Return a sample of the video before the slash in its id."""
+    """Return a sample; the part of `name` before the slash is its video."""
     return Sample(name, name.split("/")[0], query, Target((Span(*span),)), duration)

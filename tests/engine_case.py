@@ -83,5 +83,5 @@ def make_frames(adapter: Adapter, times: npt.ArrayLike, seed: int = 0) -> Frames
 
 
 def sample(key: str, query: str) -> Sample:
-    """Return a sample without a truth."""
+    """Return a sample without a target."""
     return Sample(key, "video", query, Target(), duration=10.0)

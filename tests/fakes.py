@@ -1,7 +1,7 @@
 """A third party's plug-in for tests of runs: a task, an adapter, an engine and a decoder.
 
 Its videos are small text files ("12.5 seconds"; anything else cannot be decoded), its engine
-answers by a digest of all that it is given, so equal answers mean equal input.
+answers by a digest of its whole input, so equal answers mean equal input.
 """
 
 from __future__ import annotations
@@ -13,17 +13,20 @@ import random
 import signal
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pluggy
+import pytest
 import vtg_eval.model_adapters
 import vtg_eval.tasks
 
 import vtg_eval.cli
 import vtg_eval.engines
+from tests.grounding_case import CARD
 from vtg_eval import hookspecs
 from vtg_eval.adapter import Adapter, Checkpoint
 from vtg_eval.engines.base import Completion, Engine, EngineOptions, Request
@@ -32,7 +35,7 @@ from vtg_eval.failures import Finish
 from vtg_eval.hookspecs import AdapterEntry, Entry, hookimpl
 from vtg_eval.protocol import FrameRule, GenerationRule, ResolvedProtocol
 from vtg_eval.registry import Registry
-from vtg_eval.task import Card, SplitMetadata, Task
+from vtg_eval.task import SplitMetadata, Task
 from vtg_eval.types import Group, Sample, Span, Target
 from vtg_eval.video.decoder import Decoder
 from vtg_eval.video.frames import Frames, VideoInfo
@@ -43,15 +46,10 @@ FPS = 4.0
 
 
 class FakeTask(Task):
-    card = Card(
+    card = replace(
+        CARD,
         name="fake_vtg",
         title="fake",
-        version="1-A",
-        paper="none",
-        home="none",
-        licence="none",
-        metric_family="grounding",
-        default_split="test",
         splits=(SplitMetadata("test", VIDEOS, VIDEOS * QUERIES),),
         sample_ids="v<video>/<query>",
         videos="videos/v<video>.txt",
@@ -68,7 +66,7 @@ class FakeTask(Task):
                 duration=_seconds(video),
                 groups=(Group("kind", "never" if query == 0 else "once"),),
             )
-            for query in range(QUERIES)  # a video's queries are not adjacent here
+            for query in range(QUERIES)  # a video's queries are not adjacent
             for video in range(VIDEOS)
         ]
 
@@ -125,7 +123,7 @@ class FakeEngine(Engine):
     stop_after (answers, then a signal to this process), long (ids cut off at the limit)."""
 
     started = 0
-    well = False  # set: what fails does so no longer
+    well = False  # True: `fail` has no effect
 
     def __init__(self, checkpoint: Path, rule: GenerationRule, options: EngineOptions) -> None:
         type(self).started += 1
@@ -193,18 +191,26 @@ def vtg_decoders() -> Sequence[Entry]:
 
 
 def write_checkpoint(folder: Path) -> Path:
-    """Write what passes for a checkpoint of the fake architecture."""
+    """Write a config.json that names the fake architecture; return the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.json").write_text(json.dumps({"architectures": [ARCHITECTURE]}))
     return folder
 
 
+def use_home(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Change to `folder`, with a cache of its own and no data root; return a checkpoint in it."""
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("VTG_EVAL_CACHE", str(folder / "cache"))
+    monkeypatch.delenv("VTG_EVAL_DATA", raising=False)
+    return write_checkpoint(folder / "model")
+
+
 def make_registry(*plugins: Any) -> Registry:
-    """Return a registry of the built-in plug-ins and the given ones."""
+    """Return a registry of the built-in plug-ins and `plugins`."""
     manager = pluggy.PluginManager("vtg_eval")
     manager.add_hookspecs(hookspecs)
-    own = (vtg_eval.cli, vtg_eval.engines, vtg_eval.tasks, vtg_eval.model_adapters)
-    for plugin in (*own, *plugins):
+    built_in = (vtg_eval.cli, vtg_eval.engines, vtg_eval.tasks, vtg_eval.model_adapters)
+    for plugin in (*built_in, *plugins):
         manager.register(plugin)
     return Registry(manager, ())
 

@@ -1,4 +1,4 @@
-"""A server on this machine that holds one file, and misbehaves as it is told."""
+"""A local server of one file, which misbehaves on request."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ CONTENT = bytes(range(256)) * 20
 
 
 class Server:
-    """Holds one file; breaks off, redirects, forgets ranges or lies as it is told."""
+    """Serves one file; fields make it break off, redirect, ignore ranges or send false headers."""
 
     def __init__(self) -> None:
         self.content = CONTENT
@@ -44,10 +44,10 @@ class Server:
         if handler.path == "/none":
             handler.send_error(404)
             return
-        wanted = handler.headers["Range"]
-        self.asked.append(wanted)
+        byte_range = handler.headers["Range"]
+        self.asked.append(byte_range)
         same = handler.headers["If-Range"] in (None, self.tag)
-        start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted else 0
+        start = int(byte_range.removeprefix("bytes=").rstrip("-")) if byte_range else 0
         start = start if self.ranges and same else 0
         if start >= len(self.content):
             handler.send_response(416)
@@ -58,17 +58,17 @@ class Server:
         self._send(handler, start)
 
     def _send(self, handler: BaseHTTPRequestHandler, start: int) -> None:
-        rest = self.content[start:]
+        body = self.content[start:]
         handler.send_response(206 if start else 200)
-        handler.send_header("Content-Length", str(self.claimed or len(rest)))
+        handler.send_header("Content-Length", str(self.claimed or len(body)))
         if self.tag:
             handler.send_header("ETag", self.tag)
         if start:
             last = len(self.content) - 1
-            place = f"bytes {start + self.shifted}-{last}/{last + 1}"
-            handler.send_header("Content-Range", place)
+            content_range = f"bytes {start + self.shifted}-{last}/{last + 1}"
+            handler.send_header("Content-Range", content_range)
         handler.end_headers()
-        handler.wfile.write(rest[: self.break_after])
+        handler.wfile.write(body[: self.break_after])
         handler.wfile.flush()
         if self.reset:
             linger = struct.pack("ii", 1, 0)

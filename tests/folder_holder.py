@@ -1,4 +1,4 @@
-"""A folder that another process holds."""
+"""A folder whose lock another process holds."""
 
 from __future__ import annotations
 

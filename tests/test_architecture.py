@@ -15,12 +15,12 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PLUGIN_FOLDERS = ("tasks", "model_adapters", "training", "leaderboard")
 
-# What a plug-in imports stands at the top of vtg_eval/; everything else has a room.
+# Modules that a plug-in imports are at the top of vtg_eval/; everything else has a room.
 PLUGIN_CONTRACT = {
     *("types", "errors", "failures", "hookspecs", "registry"),
     *("protocol", "task", "adapter", "question"),
 }
-# From the ground floor up. A module imports from its own room and from those before it.
+# From the bottom up. A module imports from its own room and from those before it.
 ORDER: Mapping[str, tuple[str, ...]] = {
     "vtg_eval": (
         *("errors", "failures", "types", "hookspecs", "statistics", "files", "protocol"),
@@ -51,13 +51,13 @@ CORE_COMMANDS = (
 
 
 def sources(folder: str) -> dict[Path, str]:
-    """Return the text of each module below a folder of the repository, by its path there."""
+    """Return the text of each module below a folder of the repository, by relative path."""
     top = ROOT / folder
     return {p.relative_to(top): p.read_text(encoding="utf-8") for p in sorted(top.rglob("*.py"))}
 
 
 def imports(package: str, path: Path, text: str) -> Iterator[str]:
-    """Yield the full dotted name of all that a module imports, also within functions.
+    """Yield the full dotted name of each import of a module, also within functions.
 
     path: relative to the folder of `package`.
     """
@@ -72,7 +72,7 @@ def imports(package: str, path: Path, text: str) -> Iterator[str]:
 
 
 def room(path: Path) -> str:
-    """Return the room that a module stands in: its folder, or its own name at the top."""
+    """Return the room of a module: its folder, or its own name at the top."""
     return path.parts[0] if len(path.parts) > 1 else path.stem
 
 
@@ -105,13 +105,13 @@ def test_imports_run_down(folder: str) -> None:
         "def late():\n    from vtg_eval.report import tables",
     ],
 )
-def test_an_upward_import_is_seen(line: str) -> None:
+def test_an_upward_import_is_detected(line: str) -> None:
     modules = {Path("run/plan.py"): line, Path("cli/run.py"): line}
     assert upward_imports("vtg_eval", ORDER["vtg_eval"], modules) == ["run/plan.py: report"]
 
 
 @pytest.mark.parametrize("folder", ORDER)
-def test_every_room_has_its_place(folder: str) -> None:
+def test_every_room_is_in_the_order(folder: str) -> None:
     rooms = {room(path) for path in sources(folder)} - {"__init__"}
     assert rooms == set(ORDER[folder])
 
@@ -130,14 +130,14 @@ def test_the_page_of_the_architecture_has_the_rooms_in_order() -> None:
         assert rows == rooms, heading
 
 
-def test_the_harness_knows_no_plug_in_folder() -> None:
+def test_the_harness_imports_no_plug_in_folder() -> None:
     for path, text in sources("vtg_eval").items():
         for name in imports("vtg_eval", path, text):
             assert not _inside(name, {PACKAGE[folder] for folder in PLUGIN_FOLDERS}), path
 
 
 @pytest.mark.parametrize("folder", PLUGIN_FOLDERS)
-def test_plug_in_folders_do_not_know_one_another(folder: str) -> None:
+def test_plug_in_folders_do_not_import_one_another(folder: str) -> None:
     others = set(PLUGIN_FOLDERS) - {folder}
     for path, text in sources(folder).items():
         for name in imports(PACKAGE[folder], path, text):
@@ -157,7 +157,7 @@ def test_siblings_in_a_plug_in_folder_are_imported_relatively(folder: str) -> No
         assert not [name for name in absolute if _inside(name, {PACKAGE[folder]})], path
 
 
-def test_mypy_looks_at_every_module() -> None:
+def test_mypy_checks_every_module() -> None:
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["mypy"]
     done = subprocess.run(
         ["git", "ls-files", "*.py"], capture_output=True, text=True, check=True, cwd=ROOT
@@ -166,11 +166,11 @@ def test_mypy_looks_at_every_module() -> None:
     assert "exclude" not in settings
 
 
-@pytest.mark.parametrize("words", CORE_COMMANDS, ids=" ".join)
-def test_core_commands_import_nothing_heavy(words: list[str]) -> None:
+@pytest.mark.parametrize("args", CORE_COMMANDS, ids=" ".join)
+def test_core_commands_import_nothing_heavy(args: list[str]) -> None:
     code = (
         "import sys; from vtg_eval.cli import main\n"
-        f"try: main({words!r})\nexcept SystemExit: pass\n"
+        f"try: main({args!r})\nexcept SystemExit: pass\n"
         f"print('loaded', sorted(set({HEAVY!r}) & set(sys.modules)))"
     )
     done = subprocess.run(

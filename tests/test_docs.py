@@ -1,4 +1,4 @@
-"""Documents that are made from the code are current, and what they name exists."""
+"""Generated documents are current, and the names in all documents exist."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from vtg_eval.registry import Registry, load_target
 ROOT = Path(__file__).parents[1]
 TOP_PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
 PAGES = sorted([*TOP_PAGES, *(ROOT / "docs").rglob("*.md")])
-CHANGELOG = ROOT / "CHANGELOG.md"  # names what was as well
+CHANGELOG = ROOT / "CHANGELOG.md"  # also names what no longer exists
 
 FENCE = re.compile(r"^```\w*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`([^`\n]+)`")
@@ -52,7 +52,7 @@ def test_the_command_line_page_is_current(registry: Registry) -> None:
 
 
 @pytest.mark.parametrize("page", [*PAGES, CHANGELOG], ids=lambda page: str(page.relative_to(ROOT)))
-def test_links_lead_somewhere(page: Path) -> None:
+def test_link_targets_exist(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8")):
         if "://" not in target:
             assert (page.parent / target).exists(), f"{target} in {page.name}"
@@ -61,24 +61,24 @@ def test_links_lead_somewhere(page: Path) -> None:
 @every_page
 def test_command_lines_parse(page: Path, registry: Registry) -> None:
     for line in _fenced_lines(page):
-        for words in _commands(line):
-            assert _error(words, registry) == "", line
+        for argv in _commands(line):
+            assert _error(argv, registry) == "", line
 
 
 @every_page
 def test_commands_in_sentences_exist(page: Path, registry: Registry) -> None:
-    """A sentence may leave arguments and values out, but what it names must be there."""
+    """A sentence may leave arguments and values out, but the flags it names must exist."""
     for snippet in _inline_code(page):
-        for words in _commands(snippet):
-            error = _error(words, registry)
+        for argv in _commands(snippet):
+            error = _error(argv, registry)
             if any(text in error for text in LEFT_OUT):  # after the command's usage
-                flags = [word for word in words if word.startswith("--")]
+                flags = [arg for arg in argv if arg.startswith("--")]
                 assert [flag for flag in flags if flag not in error] == [], snippet
             else:
                 assert error == "", snippet
 
 
-def test_a_wrong_command_line_is_seen(registry: Registry) -> None:
+def test_a_wrong_command_line_is_detected(registry: Registry) -> None:
     assert "unrecognized" in _error(["vtg-eval", "tasks", "--colour"], registry)
     assert "invalid choice" in _error(["vtg-eval", "protocols", "dance"], registry)
     assert "no command" in _error(["vtg-eval", "dance"], registry)
@@ -128,32 +128,32 @@ def _inline_code(page: Path) -> list[str]:
 
 
 def _commands(line: str) -> Iterator[list[str]]:
-    """Yield each call of a program of ours in a shell line, also behind `uv run`."""
+    """Yield each call of vtg-eval or vtg-train in a shell line, also behind `uv run`."""
     for part in re.split(r"&&|[|;>]", line.partition(" #")[0]):
         if CALL.match(part):
-            words = shlex.split(part)
-            yield words[next(i for i, word in enumerate(words) if word.startswith("vtg-")) :]
+            argv = shlex.split(part)
+            yield argv[next(i for i, arg in enumerate(argv) if arg.startswith("vtg-")) :]
 
 
-def _error(words: list[str], registry: Registry) -> str:
-    """Return what the program's parser says against these words, "" where it takes them."""
-    program, *rest = words
-    if rest[0] in ("--help", "--version"):
+def _error(argv: list[str], registry: Registry) -> str:
+    """Return the error of the program's parser for a command line, "" if it is valid."""
+    program, *args = argv
+    if args[0] in ("--help", "--version"):
         return ""
     if program == "vtg-train":
-        return _parsed(training_cli._parser(), rest)
-    name, rest = (DEFAULT_COMMAND, rest) if rest[0].startswith("-") else (rest[0], rest[1:])
+        return _parsed(training_cli._parser(), args)
+    name, args = (DEFAULT_COMMAND, args) if args[0].startswith("-") else (args[0], args[1:])
     entry = registry.commands.get(name)
     if entry is None:
         return f"no command {name}"
-    return _parsed(parser_for(entry, load_target("command", entry)()), rest)
+    return _parsed(parser_for(entry, load_target("command", entry)()), args)
 
 
-def _parsed(parser: ArgumentParser, words: list[str]) -> str:
+def _parsed(parser: ArgumentParser, argv: list[str]) -> str:
     error = io.StringIO()
     try:
         with contextlib.redirect_stderr(error), contextlib.redirect_stdout(io.StringIO()):
-            parser.parse_args(words)
+            parser.parse_args(argv)
     except SystemExit:
         return error.getvalue()
     return ""

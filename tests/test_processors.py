@@ -1,4 +1,4 @@
-"""What is printed and stored has the same digits on every processor, with any number of threads."""
+"""Results have the same digits on every processor and with any number of threads."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ REPOSITORY = Path(__file__).parents[1]
 VIDEOS, QUERIES, CLIPS = 120, 3, 15
 
 numpy_build = importlib.import_module("numpy._core._multiarray_umath")
-# numpy's own loops for newer processors that this one has; there may be none
+# numpy's optional CPU features that this processor has; the list may be empty
 NEWER = [name for name in numpy_build.__cpu_dispatch__ if numpy_build.__cpu_features__[name]]
 AVX512 = [name for name in NEWER if name.startswith("AVX512") or name == "X86_V4"]
 AVX2 = [name for name in NEWER if name in ("AVX2", "X86_V3")]
@@ -34,7 +34,7 @@ SETTINGS = {
     **({"SkylakeX": (2, "SkylakeX", [])} if AVX512 else {}),
 }
 
-# one process does it all; it stands in a folder of its own beside the data
+# run by one process, in a folder beside the data
 COMMANDS = """
 from vtg_eval.cli import main
 
@@ -84,7 +84,7 @@ def test_all_settings_give_the_same_bytes(home: Path) -> None:
 
 
 def _outputs(home: Path, threads: int, core: str, disabled: list[str]) -> dict[str, bytes]:
-    """Return what a process with these settings writes, by file."""
+    """Return the files that a process with these settings writes."""
     folder = home / "out"
     folder.mkdir()
     environment = {
@@ -100,9 +100,9 @@ def _outputs(home: Path, threads: int, core: str, disabled: list[str]) -> dict[s
         [sys.executable, "-c", COMMANDS], cwd=folder, env=environment, check=True, timeout=120
     )
     files = [path for pattern in RESULTS for path in folder.glob(pattern) if path.is_file()]
-    found = {str(path.relative_to(folder)): path.read_bytes() for path in files}
+    outputs = {str(path.relative_to(folder)): path.read_bytes() for path in files}
     shutil.rmtree(folder)
-    return found
+    return outputs
 
 
 def _charades(folder: Path, draw: random.Random) -> None:
@@ -117,7 +117,7 @@ def _charades(folder: Path, draw: random.Random) -> None:
     (folder / "Charades_v1_test.csv").write_text("".join(["id,length\n", *rows]))
     ids = _ids("charades_sta", folder)
     for name in ("charades_sta", "charades_sta-other"):
-        answers = [{"id": each, "spans": [sorted(_times(draw, 2, 30))]} for each in ids]
+        answers = [{"id": sample_id, "spans": [sorted(_times(draw, 2, 30))]} for sample_id in ids]
         _write(folder / f"{name}.jsonl", answers)
 
 
@@ -134,7 +134,7 @@ def _qvhighlights(folder: Path, draw: random.Random) -> None:
                 "vid": f"v{number // 2}",
                 "duration": 2 * CLIPS,
                 "relevant_clip_ids": clips,
-                "relevant_windows": [list(each) for each in zip(starts, ends, strict=True)],
+                "relevant_windows": [list(window) for window in zip(starts, ends, strict=True)],
                 "saliency_scores": [[draw.randint(0, 4) for _ in range(3)] for _ in clips],
             }
         )

@@ -21,13 +21,13 @@ def load(tmp_path: Path, text: str):
 
 
 def test_defaults_and_overrides(tmp_path):
-    found = load(tmp_path, "[score]\nnms = 0.4\n[tasks.a.score]\nranks = [1, 5]\nnms = 1\n")
-    assert (found.without_task.score.nms, found.without_task.score.ranks) == (0.4, (1,))
+    protocol = load(tmp_path, "[score]\nnms = 0.4\n[tasks.a.score]\nranks = [1, 5]\nnms = 1\n")
+    assert (protocol.without_task.score.nms, protocol.without_task.score.ranks) == (0.4, (1,))
     assert (
-        found.for_task("a", "grounding").score.nms,
-        found.for_task("a", "grounding").score.ranks,
+        protocol.for_task("a", "grounding").score.nms,
+        protocol.for_task("a", "grounding").score.ranks,
     ) == (1.0, (1, 5))
-    assert found.for_task("b", "grounding").score == found.without_task.score
+    assert protocol.for_task("b", "grounding").score == protocol.without_task.score
 
 
 @pytest.mark.parametrize(
@@ -62,13 +62,13 @@ def test_a_mistake_is_named(tmp_path, text, named):
 
 
 def test_only_tasks_refuses_others(tmp_path):
-    found = load(tmp_path, 'only_tasks = ["a"]\n')
-    assert found.for_task("a", "grounding").name == "x@1"
+    protocol = load(tmp_path, 'only_tasks = ["a"]\n')
+    assert protocol.for_task("a", "grounding").name == "x@1"
     with pytest.raises(UserError, match="not defined for b"):
-        found.for_task("b", "grounding")
+        protocol.for_task("b", "grounding")
 
 
-def test_what_a_file_says_cannot_ask_or_score_before_it_is_resolved():
+def test_a_protocol_has_no_rules_before_it_is_resolved_for_a_task():
     written = PROTOCOLS["strict@1"]
     for part in ("frames", "prompt", "generation", "answer", "score"):
         assert hasattr(written.without_task, part)
@@ -77,13 +77,13 @@ def test_what_a_file_says_cannot_ask_or_score_before_it_is_resolved():
 
 @pytest.mark.parametrize("name", PROTOCOLS)
 def test_shipped_protocols_are_sound(name):
-    found = PROTOCOLS[name]
-    assert found.without_task.summary and found.without_task.source
-    for task in ("none", *found.overrides):
-        rules = found.with_overrides(task)
-        assert rules.answer.parser in SPAN_PARSERS
-        assert rules.answer.choice_parser in CHOICE_PARSERS
-        prompt = rules.prompt
+    protocol = PROTOCOLS[name]
+    assert protocol.without_task.summary and protocol.without_task.source
+    for task in ("none", *protocol.overrides):
+        resolved = protocol.with_overrides(task)
+        assert resolved.answer.parser in SPAN_PARSERS
+        assert resolved.answer.choice_parser in CHOICE_PARSERS
+        prompt = resolved.prompt
         for text in (prompt.text, prompt.choice, prompt.grounded_choice):
             assert text.count("{query}") == (1 if text else 0)
             assert set(PLACES.findall(text)) == set(re.findall(r"\{(\w+)\}", text))
@@ -99,7 +99,7 @@ def test_the_default_is_strict_and_keeps_every_sample():
     )
 
 
-def test_prompts_stand_to_the_letter():
+def test_prompts_are_reproduced_exactly():
     assert PROTOCOLS["timelens@1"].without_task.prompt.text == (
         "Please find the visual event described by the sentence '{query}', determining its "
         "starting and ending times. The format should be: 'The event happens in <start time> - "

@@ -15,7 +15,7 @@ from vtg_eval.types import OutputType, Sample, Target
         ("lower-sentence", "a man opens the door"),
     ],
 )
-def test_the_query_is_written_as_the_rule_says(rule: str, expected: str) -> None:
+def test_the_query_is_written_by_the_rule(rule: str, expected: str) -> None:
     prompt = PromptRule(text="{query}", query=rule)  # type: ignore[arg-type]
     assert written(" A man  opens\nthe Door. ", prompt) == expected
 
@@ -26,7 +26,7 @@ def test_braces_in_a_query_are_plain_text() -> None:
     assert question(sample, rule) == "When: {0} {options} {else}"
 
 
-def test_options_and_subtitles_stand_where_the_rule_says() -> None:
+def test_options_and_subtitles_fill_the_templates_fields() -> None:
     rule = PromptRule(
         choice="{subtitles}|{query}\n{options}|{frame_times}", option="{letter}. {text}"
     )

@@ -23,7 +23,7 @@ def entry(name: str, target: str = "tests.fakes:TASK") -> Entry:
     return Entry(name, target, "a test")
 
 
-def test_listing_imports_nothing() -> None:
+def test_listing_tasks_imports_none() -> None:
     registry = make_registry(provides("vtg_tasks", entry("lazy", "no_such_module:TASK")))
     assert "lazy" in registry.tasks
     with pytest.raises(UserError, match='The task "lazy" cannot be used here'):
@@ -84,6 +84,6 @@ def test_a_protocol_of_a_third_party_is_found(tmp_path: Path) -> None:
     assert registry.protocol("mine@1").without_task.frames.fps == 4.0
 
 
-def test_an_adapter_entry_says_which_engine_it_needs() -> None:
+def test_an_adapter_entry_names_its_engine() -> None:
     plugin = provides("vtg_adapters", AdapterEntry("own", "a:B", "s", engine="replay"))
     assert make_registry(plugin).adapters["own"].engine == "replay"

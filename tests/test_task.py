@@ -6,12 +6,12 @@ from vtg_eval.errors import DataError
 from vtg_eval.task import found_video
 
 
-def test_a_video_is_found_in_any_of_the_usual_places(tmp_path: Path) -> None:
+def test_a_video_is_found_in_any_of_the_usual_folders(tmp_path: Path) -> None:
     task = tmp_path / "task"
     (task / "b").mkdir(parents=True)
     (task / "b" / "v.mkv").touch()
-    found = found_video(task, tmp_path, "v", ("a", "b"), (".mp4", ".mkv"))
-    assert found == task / "b" / "v.mkv"
+    path = found_video(task, tmp_path, "v", ("a", "b"), (".mp4", ".mkv"))
+    assert path == task / "b" / "v.mkv"
     assert found_video(task, tmp_path, "w", ("a", "b")) == task / "a" / "w.mp4"
 
 

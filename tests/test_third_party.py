@@ -1,4 +1,4 @@
-"""The example package, really built and installed, beside one that is broken."""
+"""The example package, built and installed, also together with a broken plug-in."""
 
 import json
 import os
@@ -19,7 +19,7 @@ Command = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build and install the example from a copy, by a real installer, without a network."""
+    """Build and install a copy of the example without a network."""
     folder = tmp_path_factory.mktemp("third_party")
     shutil.copytree(EXAMPLE, folder / "source")
     target = ("--python", sys.executable, "--target", str(folder / "site"))
@@ -38,9 +38,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def vtg_eval(site: Path, tmp_path: Path) -> Command:
-    """Call `vtg-eval` where the example is installed; `broken=True`: a broken one too."""
+    """Call `vtg-eval` where the example is installed; `broken=True`: with a broken plug-in too."""
 
-    def call(*words: str, broken: bool = False) -> subprocess.CompletedProcess[str]:
+    def call(*args: str, broken: bool = False) -> subprocess.CompletedProcess[str]:
         paths = [str(site)]
         if broken:
             fakes.install("shaky", "shaky_plugin", tmp_path / "broken")
@@ -48,7 +48,7 @@ def vtg_eval(site: Path, tmp_path: Path) -> Command:
             paths.append(str(tmp_path / "broken"))
         kept = {k: v for k, v in os.environ.items() if not k.startswith("VTG_EVAL")}
         return subprocess.run(
-            [sys.executable, "-c", MAIN, *words],
+            [sys.executable, "-c", MAIN, *args],
             cwd=tmp_path,
             env={**kept, "PYTHONPATH": os.pathsep.join(paths)},
             capture_output=True,
@@ -60,23 +60,23 @@ def vtg_eval(site: Path, tmp_path: Path) -> Command:
     return call
 
 
-def test_its_model_runs_on_its_task(vtg_eval: Command) -> None:
+def test_the_examples_model_runs_on_its_task(vtg_eval: Command) -> None:
     done = vtg_eval("--model", "last-words:10", "--tasks", "kitchen", "--json", "-", "--quiet")
     assert done.returncode == 0, done.stderr
     table = json.loads(done.stdout)
     assert table["n_expected"] == 3
     assert table["model"] == "last-words:10"
-    # soup 20 to 30 exactly, onions not at all, tea 2.5 to 12.5 for 4 to 12.5
+    # answers against targets: soup equal, onions disjoint, tea 2.5 to 12.5 for 4 to 12.5
     assert [sample["value"] for sample in table["samples"]] == [1.0, 0.0, 0.85]
 
 
-def test_a_built_in_baseline_runs_on_its_task(vtg_eval: Command) -> None:
+def test_a_built_in_baseline_runs_on_the_examples_task(vtg_eval: Command) -> None:
     done = vtg_eval("--model", "baseline:whole-video", "--tasks", "kitchen")
     assert done.returncode == 0, done.stderr
     assert "| kitchen test, strict@1 " in done.stdout
 
 
-def test_it_is_listed(vtg_eval: Command) -> None:
+def test_the_example_is_listed(vtg_eval: Command) -> None:
     rows = json.loads(vtg_eval("plugins", "--json").stdout)
     (row,) = [row for row in rows if row["package"] == "vtg-eval-example"]
     assert row["version"] == "0.1.0"
@@ -84,7 +84,7 @@ def test_it_is_listed(vtg_eval: Command) -> None:
     assert "kitchen" in vtg_eval("tasks").stdout
 
 
-def test_a_broken_one_names_itself_and_stops_nothing(vtg_eval: Command) -> None:
+def test_a_broken_plug_in_is_named_and_skipped(vtg_eval: Command) -> None:
     done = vtg_eval("plugins", broken=True)
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()

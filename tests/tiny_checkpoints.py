@@ -1,4 +1,4 @@
-"""Tiny random checkpoints of the real architectures, with their families' own chat templates."""
+"""Tiny random checkpoints of the real architectures, with the chat templates of their families."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from vtg_eval.training.nano.model import build_tokenizer
 
 VOCABULARY = 384
 
-# The structure of Qwen2.5-VL's own template: a system message where none is given.
+# The structure of Qwen2.5-VL's template: adds a system message if there is none.
 QWEN2_5_TEMPLATE = (
     "{% for message in messages %}{% if loop.first and message['role'] != 'system' %}"
     "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n{% endif %}"
@@ -37,7 +37,7 @@ QWEN2_5_TEMPLATE = (
     "{% endif %}{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
-# The structure of Qwen3-VL's own template: a system message only where one is given.
+# The structure of Qwen3-VL's template: adds no system message.
 QWEN3_TEMPLATE = (
     "{%- if messages[0].role == 'system' %}{{- '<|im_start|>system\n' }}"
     "{%- if messages[0].content is string %}{{- messages[0].content }}{%- else %}"
@@ -82,7 +82,7 @@ def tiny_qwen2_5_vl(folder: Path) -> Path:
             "fullatt_block_indexes": [1],
             "tokens_per_second": 2,
         },
-        **_places(tokenizer),
+        **_special_token_ids(tokenizer),
     )
     grid: dict[str, Any] = {"patch_size": 14, "merge_size": 2, "temporal_patch_size": 2}
     processor = Qwen2_5_VLProcessor(
@@ -121,7 +121,7 @@ def tiny_qwen3_vl(folder: Path) -> Path:
             "num_position_embeddings": 16,
             "deepstack_visual_indexes": [0],
         },
-        **_places(tokenizer),
+        **_special_token_ids(tokenizer),
     )
     grid: dict[str, Any] = {"patch_size": 16, "merge_size": 2, "temporal_patch_size": 2}
     processor = Qwen3VLProcessor(
@@ -150,7 +150,7 @@ def _text(tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
     }
 
 
-def _places(tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
+def _special_token_ids(tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
     names = ("image_pad", "video_pad", "vision_start", "vision_end")
     keys = ("image_token_id", "video_token_id", "vision_start_token_id", "vision_end_token_id")
     ids = [tokenizer.convert_tokens_to_ids(f"<|{name}|>") for name in names]
@@ -164,11 +164,11 @@ def _tokenizer() -> PreTrainedTokenizerFast:
 
 def _save(model: Any, processor: Any, folder: Path) -> Path:
     tokenizer = processor.tokenizer
-    with torch.no_grad():  # spread the logits, so that no argmax hangs on a rounding
+    with torch.no_grad():  # larger logits, so that rounding does not change the argmax
         for parameter in model.parameters():
             if parameter.dim() > 1:
                 parameter.mul_(4)
-    # as real checkpoints have it: settings that greedy decoding must ignore
+    # as in real checkpoints: settings that greedy decoding must ignore
     model.generation_config = GenerationConfig(
         do_sample=True,
         temperature=0.7,

@@ -19,7 +19,7 @@ X264 = {"preset": "veryfast", "crf": "20"}
 
 
 def clock_frame(index: int, height: int = 64, width: int = 96) -> npt.NDArray[np.uint8]:
-    """Return the RGB picture [height, width, 3] that stands for `index` (0 to 65535)."""
+    """Return the RGB picture [height, width, 3] that encodes `index` (0 to 65535)."""
     bits = (index >> np.arange(GRID * GRID)) & 1
     grid = np.where(bits.reshape(GRID, GRID), 235, 16).astype(np.uint8)
     rows = np.arange(height) * GRID // height

@@ -16,7 +16,7 @@ X265 = {"preset": "ultrafast", "x265-params": "log-level=none:keyint=12:open-gop
 
 
 def variable_times(frames: int = 60) -> list[int]:
-    """Milliseconds at which the frames of the variable-rate videos are shown."""
+    """Return the times in milliseconds of the frames of the variable-rate videos."""
     return np.cumsum(np.random.default_rng(7).integers(15, 80, frames)).tolist()
 
 

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, sync_playwright
 
 FOLDER = Path(__file__).parent
 SAMPLE = "#sample=test-01%2F0"
-# where to look, how wide the window is, light or dark
+# name, part of the page, width and height of the window in px, colour scheme
 VIEWS = (
     ("report-scores", "#scores", 1280, 760, "light"),
     ("report-plots", "#plots", 1280, 960, "light"),
@@ -39,7 +39,7 @@ def main() -> None:
 
 
 def settle(tab: Page) -> None:
-    """Wait until two frames in a row were drawn."""
+    """Wait until the browser has drawn two more frames."""
     tab.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 

@@ -15,7 +15,7 @@ def checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_the_digest_is_of_the_content_not_of_place_or_age(checkpoint: Path, tmp_path: Path) -> None:
+def test_the_digest_depends_on_the_content_only(checkpoint: Path, tmp_path: Path) -> None:
     before = checkpoint_digest(checkpoint)
     (checkpoint / "config.json").write_text("{}")
     (checkpoint / "README.md").write_text("about")

@@ -18,12 +18,12 @@ def load(folder: Path, text: str) -> Profile:
     return load_profile(folder)
 
 
-def test_without_a_file_the_protocol_stands(tmp_path: Path) -> None:
+def test_without_a_profile_the_protocol_is_unchanged(tmp_path: Path) -> None:
     assert load_profile(tmp_path).applied(PROTOCOL) == PROTOCOL
     assert load_profile(None).applied(PROTOCOL) == PROTOCOL
 
 
-def test_what_is_set_overrides(tmp_path: Path) -> None:
+def test_profile_values_override_the_protocol(tmp_path: Path) -> None:
     profile = load(tmp_path, 'min_tokens = 4\nmax_tokens = 4\nfps = 1\nprompt_prefix = "Look. "')
     applied = profile.applied(PROTOCOL)
     assert applied.frames == FrameRule(min_tokens=4, max_tokens=4, fps=1)

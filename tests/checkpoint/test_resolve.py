@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from vtg_eval.checkpoint import resolve as checkpoint
+from vtg_eval.checkpoint import resolve as resolve_module
 from vtg_eval.checkpoint.resolve import default_engine, resolve
 from vtg_eval.errors import UserError
 from vtg_eval.registry import Registry
@@ -24,23 +24,25 @@ def write_config(folder: Path, text: str) -> Path:
 def test_folder_is_served_by_its_architecture(tmp_path: Path, registry: Registry) -> None:
     config = {"architectures": ["Qwen3VLForConditionalGeneration"], "vision_config": {}}
     folder = write_config(tmp_path, json.dumps(config))
-    found, entry = resolve(str(folder), registry)
+    checkpoint, entry = resolve(str(folder), registry)
     assert entry.name == "qwen3_vl"
-    assert (found.path, found.config) == (folder, config)
+    assert (checkpoint.path, checkpoint.config) == (folder, config)
 
 
 def test_shipped_model_by_name(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     path = registry.models["nano"].path
     monkeypatch.setattr(
-        checkpoint, "_read_config", lambda p: {"architectures": ["Qwen3VLForConditionalGeneration"]}
+        resolve_module,
+        "_read_config",
+        lambda p: {"architectures": ["Qwen3VLForConditionalGeneration"]},
     )
-    found, _ = resolve("nano", registry)
-    assert found.path == path
+    checkpoint, _ = resolve("nano", registry)
+    assert checkpoint.path == path
 
 
-def test_adapters_with_an_engine_take_a_word(registry: Registry) -> None:
-    found, entry = resolve("replay:runs/a:b", registry)
-    assert (found.argument, found.path, entry.engine) == ("runs/a:b", None, "replay")
+def test_adapters_with_an_engine_take_an_argument(registry: Registry) -> None:
+    checkpoint, entry = resolve("replay:runs/a:b", registry)
+    assert (checkpoint.argument, checkpoint.path, entry.engine) == ("runs/a:b", None, "replay")
     with pytest.raises(UserError, match="after a colon"):
         resolve("baseline", registry)
 
@@ -53,7 +55,9 @@ def test_adapters_with_an_engine_take_a_word(registry: Registry) -> None:
         ("qwen3_vl:somewhere", "no such folder"),
     ],
 )
-def test_unknown_model_says_what_to_do(reference: str, says: str, registry: Registry) -> None:
+def test_the_error_for_an_unknown_model_names_the_next_step(
+    reference: str, says: str, registry: Registry
+) -> None:
     with pytest.raises(UserError, match=says):
         resolve(reference, registry)
 
@@ -77,14 +81,16 @@ def test_a_folder_without_config_and_a_file(tmp_path: Path, registry: Registry) 
     ("installed", "chosen"),
     [({"vllm", "transformers"}, "vllm"), ({"transformers"}, "transformers")],
 )
-def test_default_engine_is_the_first_that_is_there(
+def test_the_default_engine_is_the_first_one_installed(
     installed: set[str], chosen: str, registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checkpoint, "find_spec", lambda name: name if name in installed else None)
+    monkeypatch.setattr(
+        resolve_module, "find_spec", lambda name: name if name in installed else None
+    )
     assert default_engine(registry) == chosen
 
 
 def test_no_engine_names_the_extras(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checkpoint, "find_spec", lambda name: None)
+    monkeypatch.setattr(resolve_module, "find_spec", lambda name: None)
     with pytest.raises(UserError, match="vllm-cpu or hf"):
         default_engine(registry)

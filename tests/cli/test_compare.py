@@ -22,8 +22,8 @@ def home(tmp_path_factory) -> Path:
     (folder / "charades_sta_test.txt").write_text(LINES)
     (folder / "Charades_v1_test.csv").write_text(CSV)
     for name, model in (("a", "baseline:whole-video"), ("b", "baseline:constant:0:0.3")):
-        words = ["--tasks", "charades_sta", "--data-root", str(folder), "--quiet"]
-        assert main(["run", "--model", model, *words, "--out", str(folder / name)]) == 0
+        args = ["--tasks", "charades_sta", "--data-root", str(folder), "--quiet"]
+        assert main(["run", "--model", model, *args, "--out", str(folder / name)]) == 0
     return folder
 
 
@@ -31,25 +31,25 @@ def home(tmp_path_factory) -> Path:
 def call(home, monkeypatch, capsys):
     monkeypatch.chdir(home)
 
-    def compare(*words, root="."):
+    def compare(*args, root="."):
         capsys.readouterr()
-        status = main(["compare", *words, "--data-root", root])
+        status = main(["compare", *args, "--data-root", root])
         printed = capsys.readouterr()
         return status, printed.out, printed.err
 
     return compare
 
 
-def compared(call, *words):
-    status, out, _ = call(*words, "--json", "-")
+def compared(call, *args):
+    status, out, _ = call(*args, "--json", "-")
     assert status == 0
     return json.loads(out)
 
 
-def test_tables(call):
+def test_tables_state_the_runs_and_the_differences(call):
     status, out, err = call("a", "b")
     assert (status, err) == (0, "")
-    for words in (
+    for text in (
         "A: baseline:whole-video, strict@1, 60 samples (a)",
         "B: baseline:constant:0:0.3, strict@1, 60 samples (b)",
         "| charades_sta test ",
@@ -61,24 +61,24 @@ def test_tables(call):
         "0.0 to 9.0",
         "person 0 V00",
     ):
-        assert words in out
+        assert text in out
 
 
 def test_json(call):
-    found = compared(call, "a", "b")
-    assert found["format"] == 1
-    (one,) = found["comparisons"]
-    assert one.keys() == {
+    result = compared(call, "a", "b")
+    assert result["format"] == 1
+    (comparison,) = result["comparisons"]
+    assert comparison.keys() == {
         *("first", "second", "task", "task_version", "split", "samples", "videos", "digest"),
         *("metric", "metrics", "groups", "changed", "remarks", "format"),
     }
-    assert one["first"] == {
+    assert comparison["first"] == {
         "name": "a",
         "model": "baseline:whole-video",
         "protocol": "strict@1",
         "samples": 60,
     }
-    row = one["metrics"][-1]
+    row = comparison["metrics"][-1]
     assert row.keys() == {
         *(
             "metric",
@@ -94,29 +94,32 @@ def test_json(call):
         *("samples", "videos", "first", "second", "difference", "error", "degrees_of_freedom"),
         *("low", "high", "p", "better", "worse", "equal"),
     }
-    assert (row["metric"], one["metric"]) == ("mIoU", "mIoU")
+    assert (row["metric"], comparison["metric"]) == ("mIoU", "mIoU")
     assert estimate["first"] == pytest.approx(100 * 8 / 30)
     assert estimate["low"] <= estimate["difference"] <= estimate["high"]
-    assert one["groups"][0].keys() == {"grouping", "group", "estimate"}
-    assert one["changed"][0].keys() == {
+    assert comparison["groups"][0].keys() == {"grouping", "group", "estimate"}
+    assert comparison["changed"][0].keys() == {
         *("id", "video", "query", "first", "second", "truth", "first_said", "second_said"),
     }
-    assert one["changed"][0]["truth"] == {"spans": [[0.0, 8.0]], "choice": None, "never": False}
+    assert comparison["changed"][0]["truth"] == {
+        "spans": [[0.0, 8.0]],
+        "choice": None,
+        "never": False,
+    }
 
 
 def test_figures_are_those_of_score(call, capsys):
-    (one,) = compared(call, "a", "b")["comparisons"]
+    (comparison,) = compared(call, "a", "b")["comparisons"]
     for name, side in (("a", "first"), ("b", "second")):
         assert main(["score", name, "--data-root", ".", "--json", "-"]) == 0
         metrics = json.loads(capsys.readouterr().out)["metrics"]
-        assert {row["metric"]: row["estimate"][side] for row in one["metrics"]} == metrics
+        assert {row["metric"]: row["estimate"][side] for row in comparison["metrics"]} == metrics
 
 
 def test_several_runs_are_compared_with_the_first(call):
-    found = compared(call, "a", "b", "a")["comparisons"]
-    assert [(one["first"]["name"], one["second"]["name"]) for one in found] == [
-        *(("a", "b"), ("a", "a")),
-    ]
+    comparisons = compared(call, "a", "b", "a")["comparisons"]
+    pairs = [(row["first"]["name"], row["second"]["name"]) for row in comparisons]
+    assert pairs == [("a", "b"), ("a", "a")]
     status, out, _ = call("a", "b", "a")
     assert (status, out.count("p (Holm)")) == (0, 2)
 
@@ -138,24 +141,29 @@ def test_predictions_of_a_task(call, home):
             json.dumps({"id": f"{v}/{k}", "spans": [[k, end]]}) for v in VIDEOS for k in (0, 1)
         ]
         (home / f"{name}.jsonl").write_text("\n".join(lines))
-    one = compared(call, "p.jsonl", "q.jsonl", "--task", "charades_sta")["comparisons"][0]
-    assert [row["metric"] for row in one["metrics"]] == ["R1@0.3", "R1@0.5", "R1@0.7", "mIoU"]
-    assert (one["first"]["model"], one["samples"]) == ("p.jsonl", 60)
+    comparison = compared(call, "p.jsonl", "q.jsonl", "--task", "charades_sta")["comparisons"][0]
+    assert [row["metric"] for row in comparison["metrics"]] == [
+        "R1@0.3",
+        "R1@0.5",
+        "R1@0.7",
+        "mIoU",
+    ]
+    assert (comparison["first"]["model"], comparison["samples"]) == ("p.jsonl", 60)
 
 
 def test_a_subset_is_compared_on_the_common_samples(call, home):
-    words = ["--tasks", "charades_sta", "--data-root", ".", "--quiet", "--limit", "30"]
-    assert main(["run", "--model", "baseline:random", *words, "--out", "part"]) == 0
+    args = ["--tasks", "charades_sta", "--data-root", ".", "--quiet", "--limit", "30"]
+    assert main(["run", "--model", "baseline:random", *args, "--out", "part"]) == 0
     status, out, _ = call("a", "part")
     assert status == 0
     assert "Compared on the 30 samples only that both runs were asked (A 60, B 30)" in out
     assert "15 videos only: below" in out
 
 
-def test_protocols(call):
-    found = compared(call, "a", "b", "--protocol", "time-r1@1")["comparisons"][0]
-    assert found["second"]["protocol"] == "time-r1@1"
-    assert found["remarks"] == []
+def test_runs_are_compared_under_a_named_protocol(call):
+    comparison = compared(call, "a", "b", "--protocol", "time-r1@1")["comparisons"][0]
+    assert comparison["second"]["protocol"] == "time-r1@1"
+    assert comparison["remarks"] == []
 
 
 def test_hostile_text_stays_on_its_line(call, home):
@@ -175,7 +183,7 @@ def test_hostile_text_stays_on_its_line(call, home):
 
 
 @pytest.mark.parametrize(
-    ("words", "named"),
+    ("args", "named"),
     [
         (["a"], "Name two runs or more"),
         ([], "Name two runs or more"),
@@ -196,14 +204,14 @@ def test_hostile_text_stays_on_its_line(call, home):
         (["a", "b", "--json", "no/such/folder/out.json"], "cannot be written"),
     ],
 )
-def test_mistakes_are_named(call, words, named):
-    status, out, err = call(*words)
+def test_mistakes_are_named(call, args, named):
+    status, out, err = call(*args)
     assert (status, out, err.count("\n")) == (2, "", 1)
     assert named in err
 
 
 @pytest.mark.parametrize(
-    "words",
+    "args",
     [
         ["--effect", "0"],
         ["--effect", "x"],
@@ -213,51 +221,51 @@ def test_mistakes_are_named(call, words, named):
         ["--within", "-0.1"],
     ],
 )
-def test_numbers_out_of_range_are_refused(call, words, capsys):
+def test_numbers_out_of_range_are_refused(call, args, capsys):
     with pytest.raises(SystemExit) as stopped:
-        call("--plan", *words)
+        call("--plan", *args)
     assert stopped.value.code == 2
-    assert words[0] in capsys.readouterr().err
+    assert args[0] in capsys.readouterr().err
 
 
-def test_plans(call):
+def test_a_plan_states_the_samples_needed(call):
     status, out, _ = call("a", "b", "--plan", "--effect", "2,4", "--samples", "500")
     assert status == 0
-    for words in ("for 2 points", "for 4 points", "with 500", "60 (30)", "measured on these two"):
-        assert words in out
-    found = compared(call, "--plan", "--task", "charades_sta", "--figure", "30", "--within", "0")
-    (row,) = found["rows"]
+    for text in ("for 2 points", "for 4 points", "with 500", "60 (30)", "measured on these two"):
+        assert text in out
+    plan = compared(call, "--plan", "--task", "charades_sta", "--figure", "30", "--within", "0")
+    (row,) = plan["rows"]
     assert row["size"] == {"samples": 60, "videos": 30}
     assert row["error"] == pytest.approx(100 * (0.3 * 0.7 / 60) ** 0.5)
     assert {row["metric"] for row in compared(call, "b", "--plan")["rows"]} >= {"mIoU"}
 
 
-def test_the_answer_is_the_same_every_time(call):
+def test_a_comparison_is_repeatable(call):
     assert compared(call, "a", "b") == compared(call, "a", "b")
 
 
-def test_queries_that_stand_in_the_train_split_are_a_group(home, tmp_path, capsys):
+def test_queries_of_the_train_split_are_a_group(home, tmp_path, capsys):
     folder = tmp_path / "root"
     shutil.copytree(home, folder)
-    words = ["compare", str(folder / "a"), str(folder / "b"), "--data-root", str(folder)]
+    args = ["compare", str(folder / "a"), str(folder / "b"), "--data-root", str(folder)]
     groupings = []
     for lines in (None, "V1 0.0 5.0##Person 0  V0000\nV2 0.0 5.0##person 1 V0001.\n"):
         if lines:
             (folder / "charades_sta_train.txt").write_text(lines)
-        assert main([*words, "--json", "-"]) == 0
-        (found,) = json.loads(capsys.readouterr().out)["comparisons"]
-        rows = [row for row in found["groups"] if row["grouping"] == "query"]
+        assert main([*args, "--json", "-"]) == 0
+        (comparison,) = json.loads(capsys.readouterr().out)["comparisons"]
+        rows = [row for row in comparison["groups"] if row["grouping"] == "query"]
         groupings.append({row["group"]: row["estimate"]["samples"] for row in rows})
     assert groupings == [{}, {"in the train split": 2, "not in the train split": 58}]
 
 
-def test_a_malformed_train_split_is_no_missing_one(home, tmp_path, capsys):
+def test_a_malformed_train_split_is_an_error(home, tmp_path, capsys):
     folder = tmp_path / "root"
     shutil.copytree(home, folder)
     train = folder / "charades_sta_train.txt"
     train.write_text("V1 0.0 5.0##person sits.\nnonsense\n")
-    words = ["compare", str(folder / "a"), str(folder / "b"), "--data-root", str(folder)]
-    assert main(words) == 2
+    args = ["compare", str(folder / "a"), str(folder / "b"), "--data-root", str(folder)]
+    assert main(args) == 2
     printed = capsys.readouterr()
     assert (printed.out, printed.err.count("\n")) == ("", 1)
     assert f"{train}, line 2" in printed.err

@@ -18,7 +18,7 @@ from vtg_eval.video.pyav import PyavDecoder
 
 
 class OneTask:
-    """A registry that knows one task."""
+    """A registry with one task."""
 
     def __init__(self, task: SmallTask) -> None:
         self._task = task
@@ -30,15 +30,15 @@ class OneTask:
         return PyavDecoder
 
 
-def run(task: SmallTask, *words: str) -> int:
+def run(task: SmallTask, *args: str) -> int:
     command = DataCommand()
     parser = argparse.ArgumentParser()
     command.configure(parser)
-    return command.run(parser.parse_args(list(words)), cast(Registry, OneTask(task)))
+    return command.run(parser.parse_args(list(args)), cast(Registry, OneTask(task)))
 
 
 @pytest.fixture(autouse=True)
-def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VTG_EVAL_CACHE", str(tmp_path / "cache"))
 
 
@@ -79,7 +79,7 @@ def test_check_writes_every_finding_as_json(
     assert json.loads(capsys.readouterr().out) == result
 
 
-def test_decode_finds_what_the_index_does_not_show(
+def test_decode_detects_damage_that_the_index_does_not_show(
     root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     task = SmallTask([sample("a/0", (0, 1), duration=4.0)])
@@ -103,7 +103,9 @@ def test_a_cut_file_is_too_short(root: Path, capsys: pytest.CaptureFixture[str])
     assert "shorter than annotated" in capsys.readouterr().out
 
 
-def test_prepare_says_what_belongs_where(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_prepare_names_missing_files_and_their_paths(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     source = SourceFile("list.txt", "https://example.org/list", "0" * 64)
     samples = [sample("a/0", (0, 1)), sample("b/0", (0, 1))]
     assert run(SmallTask(samples, (source,)), "prepare", "small", "--root", str(root)) == 1
@@ -115,6 +117,6 @@ def test_prepare_says_what_belongs_where(root: Path, capsys: pytest.CaptureFixtu
     assert str(root / "small" / "videos") in out
 
 
-def test_prepare_is_done_when_everything_is_there(root: Path) -> None:
+def test_prepare_succeeds_when_every_file_is_present(root: Path) -> None:
     task = SmallTask([sample("a/0", (0, 1))])
     assert run(task, "prepare", "small", "--data-root", str(root)) == 0

@@ -19,7 +19,7 @@ def qwen3(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny_qwen3_vl(tmp_path_factory.mktemp("doctor"))
 
 
-def test_both_families_are_told_true_times(
+def test_both_families_get_true_times(
     qwen3: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["doctor", "time", str(qwen3)]) == 0
@@ -30,10 +30,10 @@ def test_both_families_are_told_true_times(
     assert {row["resolution"] for row in rows} == {0.5}
 
 
-def test_times_by_frame_number_are_found_out(
+def test_times_by_frame_number_are_reported_as_wrong(
     qwen3: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What most harnesses do: number the frames and give the average rate."""
+    """Most harnesses pass frame numbers and the average rate, which is wrong at a variable rate."""
     timing = Qwen3VLAdapter.timing
 
     def numbered(self: Qwen3VLAdapter, times: Any) -> Any:

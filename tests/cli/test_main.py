@@ -35,9 +35,9 @@ def exploding(monkeypatch: pytest.MonkeyPatch) -> type[Explode]:
     return Explode
 
 
-@pytest.mark.parametrize("words", [[], ["--help"], ["-h"]], ids=str)
-def test_help_lists_every_command(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(words) == 0
+@pytest.mark.parametrize("args", [[], ["--help"], ["-h"]], ids=str)
+def test_help_lists_every_command(args: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(args) == 0
     out = capsys.readouterr().out
     assert all(f"  {entry.name} " in out for entry in COMMANDS)
 
@@ -59,9 +59,9 @@ def test_arguments_alone_mean_run(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "code", "said"),
+    ("error", "code", "message"),
     [
-        (UserError("mend this"), 2, "vtg-eval: mend this\n"),
+        (UserError("fix this"), 2, "vtg-eval: fix this\n"),
         (KeyboardInterrupt(), 130, "vtg-eval: interrupted.\n"),
     ],
 )
@@ -71,11 +71,11 @@ def test_errors_become_a_line_and_a_status(
     capsys: pytest.CaptureFixture[str],
     error: BaseException,
     code: int,
-    said: str,
+    message: str,
 ) -> None:
     monkeypatch.setattr(exploding, "error", error, raising=False)
     assert main(["explode"]) == code
-    assert capsys.readouterr().err == said
+    assert capsys.readouterr().err == message
 
 
 def test_a_mistake_in_the_program_is_not_hidden(

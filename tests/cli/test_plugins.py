@@ -15,22 +15,22 @@ def rows(capsys: pytest.CaptureFixture[str]) -> dict[str, dict[str, object]]:
 def test_the_built_in_folders_are_plug_ins_like_any_other(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    found = rows(capsys)
-    assert {"commands", "engines", "video", "tasks", "model_adapters"} <= found.keys()
-    tasks = found["tasks"]["provides"]
+    plugins = rows(capsys)
+    assert {"commands", "engines", "video", "tasks", "model_adapters"} <= plugins.keys()
+    tasks = plugins["tasks"]["provides"]
     assert isinstance(tasks, dict)
     assert {"charades_sta", "synth_vtg"} <= set(tasks["tasks"])
     assert "strict@1" in tasks["protocols"]
 
 
-def test_the_table_has_a_row_for_each(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_table_has_a_row_for_each_plug_in(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["plugins"]) == 0
     out = capsys.readouterr().out
     assert "| video " in out
     assert "decoders: pyav, decord" in out
 
 
-def test_a_third_party_stands_beside_them(
+def test_a_third_party_plug_in_is_listed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fakes.install("fakes", "tests.fakes", tmp_path)
@@ -45,7 +45,7 @@ def test_a_third_party_stands_beside_them(
     }
 
 
-def test_the_variable_chooses_what_is_loaded(
+def test_an_environment_variable_selects_the_plug_ins(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("VTG_EVAL_PLUGINS", "commands, tasks")
@@ -53,19 +53,19 @@ def test_the_variable_chooses_what_is_loaded(
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "error"),
     [
         ("raise RuntimeError('first line\\nsecond')", "RuntimeError: first line"),
         ("syntax error", "SyntaxError: invalid syntax"),
         ("import nowhere_at_all", "ModuleNotFoundError"),
     ],
 )
-def test_one_that_does_not_load_is_one_line_and_stops_nothing(
+def test_a_plug_in_that_does_not_load_is_reported_in_one_line_and_skipped(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     content: str,
-    said: str,
+    error: str,
 ) -> None:
     module = f"broken_{abs(hash(content))}"
     fakes.install("broken", module, tmp_path)
@@ -75,6 +75,6 @@ def test_one_that_does_not_load_is_one_line_and_stops_nothing(
     captured = capsys.readouterr()
     (line,) = captured.err.splitlines()
     assert line.startswith("vtg-eval: the plug-in broken of broken is left out: ")
-    assert said in line
-    assert f"BROKEN: {said}" in captured.out
+    assert error in line
+    assert f"BROKEN: {error}" in captured.out
     assert "| tasks " in captured.out

@@ -14,19 +14,16 @@ RUN = ("--model", "model", "--tasks", "fake_vtg", "--engine", "fake", "--decoder
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     fakes.install("fakes", "tests.fakes", tmp_path / "site")
-    fakes.write_checkpoint(tmp_path / "model")
-    monkeypatch.chdir(tmp_path)
+    fakes.use_home(tmp_path, monkeypatch)
     monkeypatch.syspath_prepend(tmp_path / "site")
-    monkeypatch.setenv("VTG_EVAL_CACHE", str(tmp_path / "cache"))
-    monkeypatch.delenv("VTG_EVAL_DATA", raising=False)
     assert main([*RUN, "--out", "one", "--quiet"]) == 0
     assert main([*RUN, "--out", "two", "--limit", "9", "--quiet"]) == 0
     return tmp_path
 
 
-def shown(capsys: pytest.CaptureFixture[str], *words: str):
+def shown(capsys: pytest.CaptureFixture[str], *args: str):
     capsys.readouterr()
-    assert main(["report", *words, "--json", "-"]) == 0
+    assert main(["report", *args, "--json", "-"]) == 0
     return json.loads(capsys.readouterr().out)
 
 
@@ -36,20 +33,20 @@ def test_a_run_becomes_one_file(home: Path, capsys: pytest.CaptureFixture[str]) 
     text = (home / "one" / "report.html").read_text(encoding="utf-8")
     assert text.startswith("<!doctype html>")
     assert 'http-equiv="Content-Security-Policy" content="default-src \'none\';' in text
-    for word in ("{{", 'src="', "https://"):
-        assert word not in text.replace("http://www.w3.org/2000/svg", "")
-    assert main([*RUN, "--out", "one"]) == 0  # the folder is still the run's
+    for banned in ("{{", 'src="', "https://"):
+        assert banned not in text.replace("http://www.w3.org/2000/svg", "")
+    assert main([*RUN, "--out", "one"]) == 0  # the run accepts the folder with the page
 
 
-def test_two_runs_stand_beside_one_another(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_two_runs_are_shown_side_by_side(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     page = shown(capsys, "one", "two")
     assert [run["model"] for run in page["runs"]] == ["model", "model"]
     assert (len(page["samples"]), page["answers"][1].count(None)) == (32, 23)
     assert any("different samples" in warning for warning in page["warnings"])
     assert "the first 9" in page["runs"][1]["subset"]
     results = json.loads((home / "one" / "results.json").read_text())
-    own = dict(zip(page["metrics"], page["runs"][0]["score"]["values"], strict=True))
-    assert own == results["metrics"]
+    metrics = dict(zip(page["metrics"], page["runs"][0]["score"]["values"], strict=True))
+    assert metrics == results["metrics"]
     for view, sample in zip(page["answers"][0], results["samples"], strict=True):
         assert view["worth"] == pytest.approx(sample["value"], abs=1e-4)
         assert (view["spans"][0] if view["spans"] else None) == sample["span"]
@@ -94,7 +91,7 @@ def test_equal_runs_give_equal_files(home: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "named"),
+    ("args", "named"),
     [
         (("nowhere",), "nowhere is not a run folder"),
         (("one", "nowhere"), "nowhere is not a run folder"),
@@ -103,10 +100,10 @@ def test_equal_runs_give_equal_files(home: Path) -> None:
     ],
 )
 def test_mistakes_are_named(
-    home: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], named: str
+    home: Path, capsys: pytest.CaptureFixture[str], args: tuple[str, ...], named: str
 ) -> None:
     capsys.readouterr()
-    assert main(["report", *words]) == 2
+    assert main(["report", *args]) == 2
     err = capsys.readouterr().err
     assert named in err and err.count("\n") == 1
 

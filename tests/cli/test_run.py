@@ -21,7 +21,7 @@ TOTAL = VIDEOS * QUERIES
 
 
 class Shell:
-    """A user's shell with the fake plug-in installed, in a folder of its own."""
+    """Calls `vtg-eval` in a temporary folder with the fake plug-in installed."""
 
     def __init__(
         self, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -29,25 +29,22 @@ class Shell:
         self.home = home
         self._capsys = capsys
         fakes.install("fakes", "tests.fakes", home / "site")
-        fakes.write_checkpoint(home / "model")
-        monkeypatch.chdir(home)
+        fakes.use_home(home, monkeypatch)
         monkeypatch.syspath_prepend(home / "site")
         monkeypatch.setenv("PYTHONPATH", f"{home / 'site'}{os.pathsep}{REPOSITORY}")
-        monkeypatch.setenv("VTG_EVAL_CACHE", str(home / "cache"))
-        monkeypatch.delenv("VTG_EVAL_DATA", raising=False)
 
-    def run(self, *words: str) -> tuple[int, str, str]:
+    def run(self, *args: str) -> tuple[int, str, str]:
         """Call `vtg-eval` in this process: exit status, standard output, standard error."""
         try:
-            code = main([*FIXED, *words])
-        except SystemExit as exc:  # argparse refuses so
+            code = main([*FIXED, *args])
+        except SystemExit as exc:  # from argparse
             code = int(exc.code or 0)
         return (code, *self._capsys.readouterr())
 
-    def start(self, *words: str) -> subprocess.Popen[str]:
-        """Start `vtg-eval` as a process of its own."""
+    def start(self, *args: str) -> subprocess.Popen[str]:
+        """Start `vtg-eval` in a new process."""
         return subprocess.Popen(
-            [sys.executable, "-c", MAIN, *FIXED, *words],
+            [sys.executable, "-c", MAIN, *FIXED, *args],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -106,7 +103,7 @@ def test_a_killed_run_is_finished_to_the_same_bytes(shell: Shell) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_run_says_how_to_go_on(shell: Shell, number: int) -> None:
+def test_the_message_of_an_interrupted_run_names_the_next_step(shell: Shell, number: int) -> None:
     with shell.start("--out", "run", "--engine-arg", "delay=0.2") as process:
         wait_for(shell.home / "run", 3, process)
         process.send_signal(number)
@@ -118,11 +115,11 @@ def test_an_interrupted_run_says_how_to_go_on(shell: Shell, number: int) -> None
     assert "Traceback" not in err
 
 
-def test_two_processes_do_not_meet_in_one_folder(shell: Shell) -> None:
-    words = ("--out", "run", "--engine-arg", "delay=0.2")
-    with shell.start(*words) as first:
+def test_a_second_process_is_refused_the_folder(shell: Shell) -> None:
+    args = ("--out", "run", "--engine-arg", "delay=0.2")
+    with shell.start(*args) as first:
         wait_for(shell.home / "run", 1, first)
-        code, _, err = shell.run(*words)
+        code, _, err = shell.run(*args)
         first.kill()
     assert code == 2
     assert "Another vtg-eval process" in err
@@ -135,7 +132,7 @@ def test_json_alone_goes_to_standard_output(shell: Shell) -> None:
     assert (table["task"], table["n_expected"], table["subset"]["of"]) == ("fake_vtg", 6, TOTAL)
 
 
-def test_a_limit_is_said_in_the_table(shell: Shell) -> None:
+def test_the_table_states_a_limit(shell: Shell) -> None:
     _, out, _ = shell.run("--limit", "6")
     assert f"SUBSET 6 of {TOTAL}" in out
     assert "the first 6" in out
@@ -146,9 +143,9 @@ def test_a_plan_starts_nothing(shell: Shell) -> None:
     assert code == 0, err
     assert f"{TOTAL} samples, {TOTAL} left to ask on {VIDEOS} videos" in out
     assert not (shell.home / "runs").exists()
-    facts: Any = json.loads(shell.run("--plan", "--json", "-")[1])
-    assert facts["left"]["samples"] == TOTAL
-    assert facts["left"]["frames"] > VIDEOS
+    plan: Any = json.loads(shell.run("--plan", "--json", "-")[1])
+    assert plan["left"]["samples"] == TOTAL
+    assert plan["left"]["frames"] > VIDEOS
 
 
 def test_a_plan_of_a_finished_run_has_nothing_left(shell: Shell) -> None:
@@ -168,7 +165,7 @@ def test_missing_videos_are_refused_or_left_out(shell: Shell) -> None:
     root = shell.home / "cache" / "data" / "fake_vtg"
     fakes.TASK.prepare(root)
     (root / "videos" / "v2.txt").unlink()
-    (root / "videos" / "v2.txt").mkdir()  # so that it is not made again
+    (root / "videos" / "v2.txt").mkdir()  # `prepare` does not write it again
     code, _, err = shell.run()
     assert code == 2
     assert "1 of 8 videos are missing" in err
@@ -178,7 +175,7 @@ def test_missing_videos_are_refused_or_left_out(shell: Shell) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("args", "message"),
     [
         (["--tasks", "fake_vtx"], 'Did you mean "fake_vtg"?'),
         (["--model", "nowhere"], 'There is no model "nowhere"'),
@@ -194,10 +191,12 @@ def test_missing_videos_are_refused_or_left_out(shell: Shell) -> None:
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )
-def test_mistakes_get_a_line_and_no_traceback(shell: Shell, words: list[str], said: str) -> None:
-    code, out, err = shell.run(*words)
+def test_usage_errors_are_one_line_without_a_traceback(
+    shell: Shell, args: list[str], message: str
+) -> None:
+    code, out, err = shell.run(*args)
     assert code == 2
-    assert said in err
+    assert message in err
     assert "Traceback" not in err
     assert out == ""
 
@@ -213,7 +212,7 @@ def test_a_run_is_scored_again_from_its_folder(
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("args", "message"),
     [
         (["nowhere"], "nowhere is not a run folder"),
         ([], "Name a run's folder"),
@@ -222,8 +221,8 @@ def test_a_run_is_scored_again_from_its_folder(
     ],
     ids=str,
 )
-def test_what_cannot_be_scored_is_said(
-    shell: Shell, capsys: pytest.CaptureFixture[str], words: list[str], said: str
+def test_the_error_for_unusable_input_of_score_is_clear(
+    shell: Shell, capsys: pytest.CaptureFixture[str], args: list[str], message: str
 ) -> None:
-    assert main(["score", *words]) == 2
-    assert said in capsys.readouterr().err
+    assert main(["score", *args]) == 2
+    assert message in capsys.readouterr().err

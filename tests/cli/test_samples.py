@@ -32,8 +32,8 @@ def test_one_line_a_sample(root, capsys):
 
 def test_to_a_file_with_a_split(root, capsys):
     out = root / "out.jsonl"
-    words = ["samples", "charades_sta", "--split", "test", "--data-root", str(root)]
-    assert main([*words, "--json", str(out)]) == 0
+    args = ["samples", "charades_sta", "--split", "test", "--data-root", str(root)]
+    assert main([*args, "--json", str(out)]) == 0
     assert json.loads(out.read_text()) == RECORD
     assert capsys.readouterr().out == ""
 

@@ -21,26 +21,26 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def run(root, capsys):
-    def call(*records, words=()):
+    def call(*records, args=()):
         path = root / "p.jsonl"
         path.write_text("".join(f"{r if isinstance(r, str) else json.dumps(r)}\n" for r in records))
-        arguments = ["score", "--task", "charades_sta", "--data-root", str(root)]
-        status = main([*arguments, "--predictions", str(path), *words])
+        command = ["score", "--task", "charades_sta", "--data-root", str(root)]
+        status = main([*command, "--predictions", str(path), *args])
         printed = capsys.readouterr()
         return status, printed.out, printed.err
 
     return call
 
 
-def scored(run, *records, words=()):
-    status, out, _ = run(*records, words=("--json", "-", *words))
+def scored(run, *records, args=()):
+    status, out, _ = run(*records, args=("--json", "-", *args))
     assert status == 0
     return json.loads(out)
 
 
-def test_the_interface(run, root):
-    found = scored(run, {"id": "AAAAA/0", "text": "0 - 5"}, {"id": "BBBBB/0", "spans": [[5, 10]]})
-    known = {
+def test_scores_are_printed_as_json_or_written_to_a_file(run, root):
+    scores = scored(run, {"id": "AAAAA/0", "text": "0 - 5"}, {"id": "BBBBB/0", "spans": [[5, 10]]})
+    expected = {
         "task": "charades_sta",
         "split": "test",
         "protocol": "strict@1",
@@ -56,10 +56,10 @@ def test_the_interface(run, root):
         "primary": "mIoU",
         "model": "p.jsonl",
     }
-    assert {key: found[key] for key in known} == known
-    assert [sample["value"] for sample in found["samples"]] == [0.5, 1.0, 0.0]
+    assert {key: scores[key] for key in expected} == expected
+    assert [sample["value"] for sample in scores["samples"]] == [0.5, 1.0, 0.0]
     out = root / "out.json"
-    assert run({"id": "AAAAA/0", "text": "x"}, words=("--json", str(out)))[1] == ""
+    assert run({"id": "AAAAA/0", "text": "x"}, args=("--json", str(out)))[1] == ""
     assert json.loads(out.read_text())["failures"] == {"missing": 2, "unparsed": 1}
 
 
@@ -71,28 +71,28 @@ def test_hostile_records_are_counted_and_never_hit(run):
         {"id": "BBBBB/1", "spans": [[0, 5]]},
         {"id": "nobody", "spans": [[0, 5]]},
     ]
-    found = scored(run, *records)
-    assert set(found["metrics"].values()) == {0.0}
-    assert found["failures"] == {"malformed": 1, "non_finite": 2, "unknown_id": 1, "duplicate": 1}
+    scores = scored(run, *records)
+    assert set(scores["metrics"].values()) == {0.0}
+    assert scores["failures"] == {"malformed": 1, "non_finite": 2, "unknown_id": 1, "duplicate": 1}
 
 
-def test_a_figure_that_is_no_number_is_null(run):
+def test_a_metric_that_is_not_finite_is_null(run):
     answer = {"id": "AAAAA/0", "spans": [[math.nan, math.nan]]}
-    found = scored(run, answer, words=("--protocol", "time-r1@1"))
-    assert found["metrics"] == {"R1@0.3": 0, "R1@0.5": 0, "R1@0.7": 0, "mIoU": None, "avg": None}
-    _, out, _ = run(answer, words=("--protocol", "time-r1@1"))
+    scores = scored(run, answer, args=("--protocol", "time-r1@1"))
+    assert scores["metrics"] == {"R1@0.3": 0, "R1@0.5": 0, "R1@0.7": 0, "mIoU": None, "avg": None}
+    _, out, _ = run(answer, args=("--protocol", "time-r1@1"))
     assert "–" in out
 
 
 def test_empty_lists_and_a_million_spans(run):
-    found = scored(
+    scores = scored(
         run,
         {"id": "AAAAA/0", "spans": []},
         {"id": "BBBBB/0", "spans": [[5, 10]] * 10**6},
         {"id": "BBBBB/1", "spans": [[]]},
     )
-    assert set(found["metrics"].values()) == {0.0}
-    assert found["failures"] == {"malformed": 1, "too_many_spans": 1, "false_absent": 1}
+    assert set(scores["metrics"].values()) == {0.0}
+    assert scores["failures"] == {"malformed": 1, "too_many_spans": 1, "false_absent": 1}
 
 
 @pytest.mark.parametrize("line", ["not json", "{}", "[]", "[" * 10**5])
@@ -103,7 +103,7 @@ def test_a_broken_line_is_a_one_line_error(run, line):
 
 
 @pytest.mark.parametrize(
-    ("words", "named"),
+    ("args", "named"),
     [
         (("--protocol", "timelens@2"), "timelens@1"),
         (("--split", "tset"), "test"),
@@ -114,15 +114,15 @@ def test_a_broken_line_is_a_one_line_error(run, line):
         (("--json", "no/such/folder/out.json"), "cannot be written"),
     ],
 )
-def test_mistakes_are_named(run, words, named):
-    status, _, err = run({"id": "AAAAA/0", "text": "x"}, words=words)
+def test_mistakes_are_named(run, args, named):
+    status, _, err = run({"id": "AAAAA/0", "text": "x"}, args=args)
     assert (status, err.count("\n")) == (2, 1)
     assert named in err
 
 
-def test_tables(run):
+def test_tables_state_the_runs_and_the_differences(run):
     _, out, _ = run({"id": "AAAAA/0", "text": "0 - 5"}, {"id": "BBBBB/0", "text": "20 - 0"})
-    for word in (
+    for text in (
         "samples: 3, in the denominator: 3",
         "95 % intervals",
         "whole video",
@@ -133,12 +133,12 @@ def test_tables(run):
         "time-r1@1",
         "lmms-eval@0.7",
     ):
-        assert word in out
+        assert text in out
     assert "vtimellm@1" not in out
 
 
 @pytest.mark.parametrize(
-    "words",
+    "args",
     [
         ["--help"],
         ["tasks"],
@@ -148,7 +148,7 @@ def test_tables(run):
         ["score", "--task", "charades_sta", "--data-root", ".", "--predictions", "p.jsonl"],
     ],
 )
-def test_no_torch(root, words):
+def test_core_commands_import_no_heavy_package(root, args):
     (root / "p.jsonl").write_text('{"id": "AAAAA/0", "text": "0 - 5"}\n')
     code = (
         "import sys; from vtg_eval.cli import main\n"
@@ -158,7 +158,7 @@ def test_no_torch(root, words):
         "sys.exit(f'imported {heavy}' if heavy else 0)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, *words], cwd=root, capture_output=True, text=True
+        [sys.executable, "-c", code, *args], cwd=root, capture_output=True, text=True
     )
     assert (done.returncode, done.stderr) == (0, "")
 
@@ -168,11 +168,11 @@ def test_a_constant_is_not_fitted_on_a_malformed_split(tmp_path, capsys):
     (tmp_path / "test_data.json").write_text(json.dumps([record | {"annotation_id": 1}]))
     answers = tmp_path / "p.jsonl"
     answers.write_text('{"id": "1", "text": "5 - 10"}\n')
-    words = ["score", "--task", "didemo", "--data-root", str(tmp_path)]
-    assert main([*words, "--predictions", str(answers)]) == 0
+    args = ["score", "--task", "didemo", "--data-root", str(tmp_path)]
+    assert main([*args, "--predictions", str(answers)]) == 0
     printed = capsys.readouterr().out
-    assert "floor: random" in printed and "constant" not in printed, "there is no val split"
+    assert "floor: random" in printed and "constant" not in printed, "no val split to fit it on"
     (tmp_path / "val_data.json").write_text(json.dumps([record]))
-    assert main([*words, "--predictions", str(answers)]) == 2
+    assert main([*args, "--predictions", str(answers)]) == 2
     printed = capsys.readouterr().err
     assert "val_data.json, item 0" in printed and "annotation_id" in printed

@@ -21,7 +21,7 @@ def checked(task: SmallTask, root: Path) -> Audit:
     return audit(task, root, "test", PyavDecoder().probe)
 
 
-def found(result: Audit) -> dict[str, tuple[str, ...]]:
+def findings(result: Audit) -> dict[str, tuple[str, ...]]:
     return {finding.name: finding.where for finding in result.findings if finding.count}
 
 
@@ -36,7 +36,7 @@ def test_a_sound_split_is_complete(tmp_path: Path, videos: Path) -> None:
     write_clock(videos / "a.mp4", 48)
     samples = [sample("a/0", (0.0, 1.0)), sample("a/1", (1.0, 2.0), query="it ends")]
     result = checked(SmallTask(samples), tmp_path)
-    assert found(result) == {}
+    assert findings(result) == {}
     assert result.complete
     assert (result.queries, result.videos, result.videos_present) == (2, 1, 1)
 
@@ -44,7 +44,7 @@ def test_a_sound_split_is_complete(tmp_path: Path, videos: Path) -> None:
 def test_missing_and_unreadable_videos_are_named(tmp_path: Path, videos: Path) -> None:
     (videos / "b.mp4").write_text("no video")
     result = checked(SmallTask([sample("a/0", (0, 1)), sample("b/0", (0, 1))]), tmp_path)
-    names = found(result)
+    names = findings(result)
     assert names["videos missing"] == ("a",)
     assert names["videos unreadable"][0].startswith("b: b.mp4: invalid data")
     assert not result.complete
@@ -54,7 +54,7 @@ def test_files_of_another_length_than_annotated(tmp_path: Path, videos: Path) ->
     for name in "abc":
         write_clock(videos / f"{name}.mp4", 48)
     samples = [sample("a/0", (0, 1), 2.9), sample("b/0", (0, 1), 3.5), sample("c/0", (0, 1), 0.5)]
-    names = found(checked(SmallTask(samples), tmp_path))
+    names = findings(checked(SmallTask(samples), tmp_path))
     assert names["videos shorter than annotated by over 1 s"] == ("b: -1.50 s",)
     assert names["videos longer than annotated by over 1 s"] == ("c: +1.50 s",)
 
@@ -67,7 +67,7 @@ def test_truth_beyond_the_end_of_annotation_and_of_file(tmp_path: Path, videos: 
         sample("a/2", (0.0, 3.5), duration=None, query="it never ends"),
         sample("b/0", (0.0, 2.0)),
     ]
-    names = found(checked(SmallTask(samples), tmp_path))
+    names = findings(checked(SmallTask(samples), tmp_path))
     assert names["truth beyond the annotated end"] == ("a/0", "a/1")
     assert names["truth beyond the annotated end by over 1 s"] == ("a/1",)
     assert names["truth beyond the file's end"] == ("a/0", "a/1", "a/2")
@@ -81,7 +81,7 @@ def test_odd_spans_and_duplicates(tmp_path: Path) -> None:
         sample("a/1", (-1.0, 1.0), query="it ends"),
         sample("a/2", (0.0, float("nan")), query="what"),
     ]
-    names = found(checked(SmallTask(samples), tmp_path))
+    names = findings(checked(SmallTask(samples), tmp_path))
     assert names["truth empty or reversed"] == ("a/0", "a/1", "a/2")
     assert names["truth before the start or not finite"] == ("a/1", "a/2")
     assert names["duplicate sample ids"] == ("a/1",)
@@ -90,15 +90,13 @@ def test_odd_spans_and_duplicates(tmp_path: Path) -> None:
 
 def test_other_counts_than_the_card_are_not_complete(tmp_path: Path, videos: Path) -> None:
     write_clock(videos / "a.mp4", 48)
-    task = SmallTask([sample("a/0", (0, 1))], facts=SplitMetadata("test", 1, 2))
+    task = SmallTask([sample("a/0", (0, 1))], metadata=SplitMetadata("test", 1, 2))
     result = checked(task, tmp_path)
-    assert found(result) == {}
+    assert findings(result) == {}
     assert not result.complete
 
 
-def test_the_subset_digest_names_the_samples_whose_video_is_there(
-    tmp_path: Path, videos: Path
-) -> None:
+def test_the_subset_digest_is_of_the_samples_with_a_video(tmp_path: Path, videos: Path) -> None:
     write_clock(videos / "a.mp4", 48)
     samples = [sample("a/1", (0, 1)), sample("b/0", (0, 1)), sample("a/0", (1, 2), query="x")]
     result = checked(SmallTask(samples), tmp_path)
@@ -121,14 +119,14 @@ def test_the_subset_digest_names_the_samples_whose_video_is_there(
         ("train", {"truth empty or reversed": 4, "videos missing": 5338}),
     ],
 )
-def test_charades_sta_has_its_known_faults(split: str, expected: dict[str, int]) -> None:
+def test_charades_sta_has_its_documented_faults(split: str, expected: dict[str, int]) -> None:
     task = Registry.discover().task("charades_sta")
     result = audit(task, BENCHMARKS, split, PyavDecoder().probe)
     assert (result.queries, result.videos) == (result.expected_queries, result.expected_videos)
     assert {f.name: f.count for f in result.findings if f.count} == expected
 
 
-def test_questions_that_cannot_be_answered_as_meant(tmp_path: Path) -> None:
+def test_faulty_options_and_overlapping_spans_are_named(tmp_path: Path) -> None:
     def asked(name: str, choice: str | None, *options: str) -> Sample:
         target = Target(choice=choice)
         return Sample(name, "a", name, target, options=options, asks=OutputType.CHOICE)
@@ -142,7 +140,7 @@ def test_questions_that_cannot_be_answered_as_meant(tmp_path: Path) -> None:
         Sample("a/5", "a", "q", Target((Span(3, 4), Span(0, 3)))),
         Sample("a/6", "a", "r", Target((Span(3, 4), Span(0, 2)))),
     ]
-    names = found(checked(SmallTask(samples), tmp_path))
+    names = findings(checked(SmallTask(samples), tmp_path))
     assert names["no right option"] == ("a/1",)
     assert names["the right option stands there twice"] == ("a/2",)
     assert names["empty options"] == ("a/3",)

@@ -30,7 +30,7 @@ SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    """A server without encryption, which is allowed for the test."""
+    """Start a server without encryption and allow http."""
     monkeypatch.setattr(prepare, "SCHEMES", ("http",))
     monkeypatch.setenv("no_proxy", "*")
     server = Server()
@@ -46,7 +46,7 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_a_file_is_fetched_and_in_place_only_when_whole(server: Server, tmp_path: Path) -> None:
+def test_a_fetched_file_appears_only_when_complete(server: Server, tmp_path: Path) -> None:
     seen = []
     path = tmp_path / "b" / "a.txt"
     assert fetch(server.address, path, SHA256, lambda *args: seen.append(args)) == SHA256
@@ -58,7 +58,7 @@ def test_a_file_is_fetched_and_in_place_only_when_whole(server: Server, tmp_path
 @pytest.mark.parametrize("sha256", [SHA256, ""])
 @pytest.mark.parametrize("tag", ['"first"', ""])
 @pytest.mark.parametrize("ranges", [True, False])
-def test_an_interrupted_fetch_goes_on(
+def test_an_interrupted_fetch_is_resumed(
     server: Server, tmp_path: Path, ranges: bool, tag: str, sha256: str
 ) -> None:
     server.ranges, server.tag, server.break_after = ranges, tag, 1000
@@ -73,7 +73,7 @@ def test_an_interrupted_fetch_goes_on(
     assert names(tmp_path) == ["a.txt"]
 
 
-def test_a_connection_that_is_reset_is_said_to_be_so(server: Server, tmp_path: Path) -> None:
+def test_a_connection_reset_is_reported_as_broken_off(server: Server, tmp_path: Path) -> None:
     server.break_after, server.reset = 1000, True
     with pytest.raises(UserError, match="broke off"):
         fetch(server.address, tmp_path / "a.txt", SHA256, quiet)
@@ -97,7 +97,7 @@ def test_a_weak_tag_proves_nothing(server: Server, tmp_path: Path) -> None:
     assert names(tmp_path) == ["a.txt.part"]
 
 
-def test_another_part_than_asked_for_is_not_taken(server: Server, tmp_path: Path) -> None:
+def test_another_byte_range_than_requested_is_refused(server: Server, tmp_path: Path) -> None:
     (tmp_path / "a.txt.part").write_bytes(CONTENT[:1000])
     server.shifted = 7
     with pytest.raises(UserError, match="another part"):
@@ -105,7 +105,7 @@ def test_another_part_than_asked_for_is_not_taken(server: Server, tmp_path: Path
     assert fetch(server.address, tmp_path / "a.txt", SHA256, quiet) == SHA256
 
 
-def test_a_partial_file_that_is_whole_already_is_taken(server: Server, tmp_path: Path) -> None:
+def test_a_partial_file_that_is_already_complete_is_used(server: Server, tmp_path: Path) -> None:
     (tmp_path / "a.txt.part").write_bytes(CONTENT)
     fetch(server.address, tmp_path / "a.txt", SHA256, quiet)
     assert (tmp_path / "a.txt").read_bytes() == CONTENT
@@ -115,7 +115,7 @@ def test_a_partial_file_that_is_whole_already_is_taken(server: Server, tmp_path:
     assert names(tmp_path) == ["a.txt", "b.txt"]
 
 
-def test_a_partial_file_that_is_too_long_is_begun_anew(server: Server, tmp_path: Path) -> None:
+def test_a_partial_file_that_is_too_long_is_fetched_again(server: Server, tmp_path: Path) -> None:
     (tmp_path / "a.txt.part").write_bytes(CONTENT + b"more")
     (tmp_path / "a.txt.part.tag").write_text('"first"')
     with pytest.raises(UserError, match="416"):
@@ -130,10 +130,10 @@ def test_other_content_is_refused_and_not_kept(server: Server, tmp_path: Path) -
     assert names(tmp_path) == []
 
 
-def test_a_disk_that_is_too_small_is_told_before_the_first_byte(
+def test_a_disk_that_is_too_small_is_an_error_before_the_first_byte(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shutil, "disk_usage", lambda place: SimpleNamespace(free=4500))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=4500))
     with pytest.raises(UserError, match="Make room"):
         fetch(server.address, tmp_path / "a.txt", SHA256, quiet)
     assert not (tmp_path / "a.txt.part").exists()
@@ -144,7 +144,7 @@ def test_a_disk_that_is_too_small_is_told_before_the_first_byte(
         fetch(server.address, tmp_path / "b.txt", SHA256, quiet)
 
 
-def test_no_network_is_said_clearly_and_what_to_do(server: Server, tmp_path: Path) -> None:
+def test_the_error_without_a_network_names_the_next_step(server: Server, tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     with pytest.raises(UserError, match="404 Not Found"):
         fetch(f"{server.root}/none", path, SHA256, quiet)
@@ -157,7 +157,7 @@ def test_no_network_is_said_clearly_and_what_to_do(server: Server, tmp_path: Pat
     assert "\n" not in str(caught.value)
 
 
-def test_a_slow_server_is_given_up(
+def test_a_slow_server_times_out(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(prepare, "TIMEOUT", 0.05)
@@ -190,13 +190,13 @@ def test_a_redirect_is_followed_to_the_same_scheme_only(server: Server, tmp_path
 def test_https_does_not_lead_to_http() -> None:
     request = urllib.request.Request("https://example.org/a")
     follow = prepare._SecureRedirects().redirect_request
-    rest: tuple[Any, ...] = (io.BytesIO(), 302, "Found", Message())
-    assert follow(request, *rest, "https://example.com/a") is not None
+    response: tuple[Any, ...] = (io.BytesIO(), 302, "Found", Message())
+    assert follow(request, *response, "https://example.com/a") is not None
     with pytest.raises(UserError, match="is not an https address"):
-        follow(request, *rest, "http://example.com/a")
+        follow(request, *response, "http://example.com/a")
 
 
-def test_garbage_instead_of_an_answer_is_an_error_of_the_network(
+def test_an_invalid_http_response_is_a_network_error(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*args: Any, **kwargs: Any) -> None:
@@ -212,11 +212,11 @@ def states(tmp_path: Path, *files: SourceFile) -> list[FileState]:
 
 
 def source(server: Server, **changes: Any) -> SourceFile:
-    facts = {"path": "a.txt", "home": "https://example.org", "sha256": SHA256}
-    return SourceFile(**facts | {"fetch": server.address} | changes)
+    fields = {"path": "a.txt", "home": "https://example.org", "sha256": SHA256}
+    return SourceFile(**fields | {"fetch": server.address} | changes)
 
 
-def test_what_is_there_is_left_alone(server: Server, tmp_path: Path) -> None:
+def test_existing_files_are_not_overwritten(server: Server, tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes(CONTENT)
     (tmp_path / "b.txt").write_bytes(b"my own")
     first, second = states(tmp_path, source(server), source(server, path="b.txt"))
@@ -227,7 +227,7 @@ def test_what_is_there_is_left_alone(server: Server, tmp_path: Path) -> None:
     assert (tmp_path / "b.txt").read_bytes() == b"my own"
 
 
-def test_what_is_missing_is_fetched_or_named(server: Server, tmp_path: Path) -> None:
+def test_missing_files_are_fetched_or_named(server: Server, tmp_path: Path) -> None:
     first, second = states(
         tmp_path, source(server), source(server, path="b.txt", fetch=None, unpack=True)
     )
@@ -291,7 +291,7 @@ def test_a_card_cannot_write_outside_the_folder(server: Server, tmp_path: Path, 
         states(tmp_path, source(server, path=path))
 
 
-def test_videos_are_fetched_only_where_they_are_asked_for(server: Server, tmp_path: Path) -> None:
+def test_videos_are_fetched_only_on_request(server: Server, tmp_path: Path) -> None:
     task = SmallTask([sample("a/0", (0, 1))], (source(server, path="all.zip", unpack=True),))
     (state,) = prepare_files(task, tmp_path, quiet)
     assert (state.present, state.path.exists(), server.asked) == (False, False, [])

@@ -1,4 +1,4 @@
-"""Both engines: the same prompts, the same answers, whatever the batch and the order."""
+"""Both engines: the same prompts and answers for any batch size and order."""
 
 from __future__ import annotations
 
@@ -67,22 +67,22 @@ def test_a_request_that_fails_does_not_cost_the_others(
     first, second = setup.requests[:2]
     assert second.frames is not None
     cut = replace(second.frames, array=second.frames.array[:, :50, :50], digest="cut")
-    found = answers(engine, [first, replace(second, sample_id="broken", frames=cut), second])
-    assert found.pop("broken").finish is Finish.ERROR
-    assert found == {r.sample_id: expected[r.sample_id] for r in (first, second)}
+    completions = answers(engine, [first, replace(second, sample_id="broken", frames=cut), second])
+    assert completions.pop("broken").finish is Finish.ERROR
+    assert completions == {r.sample_id: expected[r.sample_id] for r in (first, second)}
 
 
 def test_vllm_refuses_a_prompt_that_is_too_long(setup: RunSetup, vllm_engine: Engine) -> None:
     first = setup.requests[0]
     long = replace(first, sample_id="long", prompt=first.prompt + "word " * 3000)
-    found = answers(vllm_engine, [long, first])
-    assert found["long"].finish is Finish.ERROR
-    assert "2048" in (found["long"].error or "")
-    assert found[first.sample_id].finish != Finish.ERROR
+    completions = answers(vllm_engine, [long, first])
+    assert completions["long"].finish is Finish.ERROR
+    assert "2048" in (completions["long"].error or "")
+    assert completions[first.sample_id].finish != Finish.ERROR
 
 
 @pytest.mark.parametrize("name", ["hf_engine", "vllm_engine"])
-def test_requests_are_taken_only_as_there_is_room(
+def test_requests_are_taken_only_when_the_engine_has_room(
     name: str, setup: RunSetup, request: pytest.FixtureRequest
 ) -> None:
     engine: Engine = request.getfixturevalue(name)
@@ -99,7 +99,7 @@ def test_requests_are_taken_only_as_there_is_room(
     assert len(set(done)) == 3
     assert taken <= 4 * 4 + 3
     stream.close()  # type: ignore[attr-defined]
-    # and what was left behind does not come up in the next stream
+    # the next stream does not return requests of the closed one
     assert list(answers(engine, setup.requests[:1])) == [setup.requests[0].sample_id]
 
 
@@ -113,18 +113,21 @@ def test_same_video_at_other_times_is_another_video(
     slow = replace(first.frames, times=first.frames.times * 3)
     other = setup.adapter.request(sample("x", "it stops"), slow, PROTOCOL)
     plain = setup.adapter.request(sample("x", "it stops"), first.frames, PROTOCOL)
-    found = [next(iter(engine.generate([r]))) for r in (plain, other, plain)]
-    assert found[0] == found[2]
-    assert (found[0].prompt_token_ids, found[0].text) != (found[1].prompt_token_ids, found[1].text)
+    completions = [next(iter(engine.generate([r]))) for r in (plain, other, plain)]
+    assert completions[0] == completions[2]
+    assert (completions[0].prompt_token_ids, completions[0].text) != (
+        completions[1].prompt_token_ids,
+        completions[1].text,
+    )
 
 
 @pytest.mark.parametrize("name", ["hf_engine", "vllm_engine"])
 def test_describe_names_versions_and_settings(
     name: str, setup: RunSetup, request: pytest.FixtureRequest
 ) -> None:
-    facts = request.getfixturevalue(name).describe()
-    assert facts["dtype"] == "float32"
-    assert {"engine", "transformers", "torch", "device", "seed", "generation"} <= set(facts)
+    description = request.getfixturevalue(name).describe()
+    assert description["dtype"] == "float32"
+    assert {"engine", "transformers", "torch", "device", "seed", "generation"} <= set(description)
 
 
 def test_a_checkpoint_without_weights_is_refused(setup: RunSetup, tmp_path: Path) -> None:
@@ -146,6 +149,6 @@ def test_the_checkpoints_own_sampling_repeats_for_a_seed(setup: RunSetup) -> Non
     alone = TransformersEngine(setup.folder, rule, EngineOptions(batch_size=1))
     batch = TransformersEngine(setup.folder, rule, EngineOptions(batch_size=8))
     other = TransformersEngine(setup.folder, rule, EngineOptions(seed=1))
-    found = answers(alone, setup.requests[:6])
-    assert answers(batch, setup.requests[5::-1]) == found
-    assert answers(other, setup.requests[:6]) != found
+    completions = answers(alone, setup.requests[:6])
+    assert answers(batch, setup.requests[5::-1]) == completions
+    assert answers(other, setup.requests[:6]) != completions

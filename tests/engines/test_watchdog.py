@@ -27,7 +27,7 @@ def test_children_die_with_a_killed_parent() -> None:
     assert _gone(child)
 
 
-def test_children_live_on_when_it_is_called_off() -> None:
+def test_children_live_on_after_the_watchdog_is_closed() -> None:
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     try:
         Watchdog([child.pid]).close()
@@ -39,7 +39,7 @@ def test_children_live_on_when_it_is_called_off() -> None:
 
 
 def _gone(process: int, patience: float = 10.0) -> bool:
-    """Whether the process ends in time; one that nobody reaps counts as ended."""
+    """Return whether the process ends within `patience` seconds; a zombie counts as ended."""
     end = time.monotonic() + patience
     while time.monotonic() < end:
         try:

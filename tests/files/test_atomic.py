@@ -1,4 +1,4 @@
-"""Files and folders are whole or what they were before, whoever writes them and however it ends."""
+"""A written file or folder has its complete new or its old content, also after a crash."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from vtg_eval.files.json_files import read_object, write_json
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Iterator[Path]:
+def path(tmp_path: Path) -> Iterator[Path]:
     """Yield a path that holds "old"; nothing else may be in its folder afterwards."""
     path = tmp_path / "folder" / "file"
     path.parent.mkdir()
@@ -29,42 +29,42 @@ def place(tmp_path: Path) -> Iterator[Path]:
     assert [entry.name for entry in path.parent.iterdir()] == ["file"]
 
 
-def test_a_file_gets_its_new_content(place: Path) -> None:
-    write_text(place, "é\n")
-    assert place.read_bytes() == b"\xc3\xa9\n"
-    write_bytes(place, b"\0")
-    assert place.read_bytes() == b"\0"
+def test_a_file_gets_its_new_content(path: Path) -> None:
+    write_text(path, "é\n")
+    assert path.read_bytes() == b"\xc3\xa9\n"
+    write_bytes(path, b"\0")
+    assert path.read_bytes() == b"\0"
 
 
-def test_an_exception_leaves_what_was_there(place: Path) -> None:
-    with pytest.raises(KeyboardInterrupt), atomic_path(place) as part:
+def test_an_exception_leaves_the_old_content(path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), atomic_path(path) as part:
         part.write_text("half")
-        assert place.read_text() == "old"
+        assert path.read_text() == "old"
         raise KeyboardInterrupt
-    assert place.read_text() == "old"
+    assert path.read_text() == "old"
 
 
-def test_a_full_disk_leaves_what_was_there(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_leaves_the_old_content(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(file: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(UserError, match=r"file cannot be written: No space left .* same command"):
-        write_json(place, {"new": True})
-    assert place.read_text() == "old"
+        write_json(path, {"new": True})
+    assert path.read_text() == "old"
 
 
-def test_all_is_on_the_disk_before_it_takes_the_place(
-    place: Path, monkeypatch: pytest.MonkeyPatch
+def test_content_is_synced_before_the_file_is_replaced(
+    path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     synced: list[Path] = []
     monkeypatch.setattr(
         os, "fsync", lambda file: synced.append(Path(f"/proc/self/fd/{file}").readlink())
     )
-    with atomic_path(place) as part:
+    with atomic_path(path) as part:
         part.write_text("new")
     assert synced == [part]
-    with atomic_path(place, sync=False) as part:
+    with atomic_path(path, sync=False) as part:
         part.write_text("newer")
     assert len(synced) == 1
 
@@ -81,10 +81,10 @@ def test_a_folder_appears_at_once(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint"]
 
 
-def test_a_link_stays_a_link_and_a_pipe_a_pipe(place: Path, tmp_path: Path) -> None:
-    (tmp_path / "link").symlink_to(place)
+def test_a_link_stays_a_link_and_a_pipe_a_pipe(path: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(path)
     write_text(tmp_path / "link", "new")
-    assert (tmp_path / "link").is_symlink() and place.read_text() == "new"
+    assert (tmp_path / "link").is_symlink() and path.read_text() == "new"
     os.mkfifo(tmp_path / "pipe")
     with ThreadPoolExecutor(1) as pool:
         content = pool.submit((tmp_path / "pipe").read_bytes)
@@ -105,28 +105,28 @@ while True:
 """
 
 
-def test_writers_of_one_file_do_not_mix_and_may_be_killed(place: Path) -> None:
+def test_writers_of_one_file_do_not_mix_and_may_be_killed(path: Path) -> None:
     writers = [
-        subprocess.Popen([sys.executable, "-c", WRITE, str(place), letter]) for letter in "ab"
+        subprocess.Popen([sys.executable, "-c", WRITE, str(path), letter]) for letter in "ab"
     ]
     seen: set[str] = set()
     deadline = time.monotonic() + 20
     while seen != {"a", "b"} and time.monotonic() < deadline:
-        text = place.read_text()
+        text = path.read_text()
         assert text == "old" or text in ("a" * 200_000, "b" * 200_000)
         seen |= {text[0]} - {"o"}
     for writer in writers:
         writer.send_signal(signal.SIGKILL)
         writer.wait()
     assert seen == {"a", "b"}
-    write_text(place, "after")
-    assert place.read_text() == "after"
-    for left in place.parent.glob(".*.part"):  # of the killed; removed once they are old
-        os.utime(left, (0, 0))
-    remove_stale(place.parent)
+    write_text(path, "after")
+    assert path.read_text() == "after"
+    for part in path.parent.glob(".*.part"):  # of the killed writers; removed once stale
+        os.utime(part, (0, 0))
+    remove_stale(path.parent)
 
 
-def test_only_what_is_old_is_removed(tmp_path: Path) -> None:
+def test_only_stale_partial_files_are_removed(tmp_path: Path) -> None:
     now = time.time()
     for name, age in {".new.part": 0, ".old.part": STALE + 60, "my.part": STALE + 60}.items():
         (tmp_path / name).touch()

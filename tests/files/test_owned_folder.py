@@ -1,4 +1,4 @@
-"""A folder is one piece of work's, and one process's at a time."""
+"""A folder belongs to one piece of work and is used by one process at a time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ METADATA = {"seed": 0, "data": {"files": ("a", "b"), "share": 0.5}}
 
 @pytest.fixture
 def record(tmp_path: Path) -> Path:
-    """Return the owner record of a folder that is not there."""
+    """Return the owner record of a folder that does not exist."""
     return tmp_path / "deep" / "folder" / "owner.json"
 
 
@@ -36,7 +36,7 @@ def test_a_new_folder_is_made_and_has_its_record(record: Path) -> None:
     assert record.stat().st_mtime_ns == before
 
 
-def test_another_work_is_refused_by_every_difference(record: Path) -> None:
+def test_the_error_for_another_owner_names_every_difference(record: Path) -> None:
     begin(record)
     before = record.read_bytes()
     other = {"seed": 1, "data": {"files": ("a", "b"), "share": 0.25}, "new": True}
@@ -72,7 +72,7 @@ def test_a_folder_of_something_else_is_refused_and_left_alone(record: Path) -> N
     assert [path.name for path in record.parent.iterdir()] == ["thesis.tex"]
 
 
-def test_what_may_stand_before_the_record_and_what_a_killed_start_leaves_is_accepted(
+def test_allowed_files_and_those_of_a_killed_start_are_accepted(
     record: Path,
 ) -> None:
     record.parent.mkdir(parents=True)
@@ -120,7 +120,7 @@ except UserError as error:
 """
 
 
-def test_of_processes_that_start_at_once_one_gets_the_folder(record: Path) -> None:
+def test_of_concurrent_processes_one_gets_the_folder(record: Path) -> None:
     processes = [
         subprocess.Popen(
             [sys.executable, "-c", RACE, str(record), str(seed)],
@@ -136,9 +136,9 @@ def test_of_processes_that_start_at_once_one_gets_the_folder(record: Path) -> No
         assert process.stdin is not None
         process.stdin.write("\n")
         process.stdin.flush()
-    words = [process.stdout.readline() for process in processes if process.stdout]
+    lines = [process.stdout.readline() for process in processes if process.stdout]
     for process in processes:
         process.communicate()
-    assert words.count("mine\n") == 1
-    assert all("Another vtg-eval process is at work" in line for line in words if line != "mine\n")
-    assert json.loads(record.read_text()) == {"seed": words.index("mine\n")}
+    assert lines.count("mine\n") == 1
+    assert all("Another vtg-eval process is at work" in line for line in lines if line != "mine\n")
+    assert json.loads(record.read_text()) == {"seed": lines.index("mine\n")}

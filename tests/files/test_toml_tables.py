@@ -1,4 +1,4 @@
-"""TOML read into dataclasses: whatever does not fit is named, by file, key and value."""
+"""TOML read into dataclasses: an error names the file, the key and the value."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ def test_tables_become_dataclasses_and_whole_numbers_floats(tmp_path: Path) -> N
     by_name.c = { name = "c" }
     free.x.y = [1, "2"]
     """
-    found = load(tmp_path, text)
-    assert found == Whole(
+    table = load(tmp_path, text)
+    assert table == Whole(
         "n",
         part=Part(2, 1.0, window=(0.0, 0.5)),
         rows=(Row("a"), Row("b", 7)),
@@ -65,7 +65,7 @@ def test_tables_become_dataclasses_and_whole_numbers_floats(tmp_path: Path) -> N
         free={"x": {"y": [1, "2"]}},
         limit=3,
     )
-    assert found.part and type(found.part.share) is float and type(found.part.window[0]) is float
+    assert table.part and type(table.part.share) is float and type(table.part.window[0]) is float
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_tables_become_dataclasses_and_whole_numbers_floats(tmp_path: Path) -> N
         (f"name = 'n'\n[part]\nsteps = 1\nshare = 1{'0' * 400}", "part.share is 1000"),
     ],
 )
-def test_what_does_not_fit_is_named(tmp_path: Path, text: str, problem: str) -> None:
+def test_the_error_for_an_unfit_value_names_it(tmp_path: Path, text: str, problem: str) -> None:
     with pytest.raises(UserError) as caught:
         load(tmp_path, text)
     message = str(caught.value)
@@ -172,25 +172,25 @@ def test_a_file_that_is_not_toml_is_named(tmp_path: Path, text: str | bytes, pro
     assert problem in str(caught.value)
 
 
-def test_a_byte_order_mark_is_no_part_of_the_first_key(tmp_path: Path) -> None:
+def test_a_byte_order_mark_is_not_part_of_the_first_key(tmp_path: Path) -> None:
     assert load(tmp_path, b"\xef\xbb\xbfname = 'n'") == Whole("n")
 
 
-def test_a_file_that_is_not_there_or_cannot_be_read_is_named(tmp_path: Path) -> None:
+def test_the_error_for_a_missing_or_unreadable_file_names_it(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"none\.toml cannot be read: No such file"):
         read_toml(tmp_path / "none.toml")
     with pytest.raises(UserError, match="cannot be read: Is a directory"):
         read_toml(tmp_path)
 
 
-def test_the_key_of_the_table_itself_stands_before_the_others() -> None:
+def test_the_key_of_the_table_precedes_the_nested_keys() -> None:
     with pytest.raises(UserError, match=r"spec\.part\.steps is None; it must be a whole number"):
         converted({"name": "n", "part": {"steps": None}}, Whole, "spec")
     with pytest.raises(UserError, match="tasks is 3; it must be a table"):
         converted(3, dict[str, Whole], "tasks")
 
 
-def test_null_is_read_where_a_value_may_lack() -> None:
+def test_null_is_read_where_a_value_is_optional() -> None:
     table = {"name": "n", "part": None, "limit": None, "rows": [{"name": "a"}]}
     assert converted(table, Whole) == Whole("n", rows=(Row("a"),))
     with pytest.raises(UserError, match=r"rows\[1\] is None; it must be a table"):

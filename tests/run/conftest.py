@@ -16,10 +16,7 @@ Run = Callable[..., Outcome]
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run the fake model on the fake task: run("one", batch_size=2, delay=0.1, limit=3)."""
-    monkeypatch.setenv("VTG_EVAL_CACHE", str(tmp_path / "cache"))
-    monkeypatch.delenv("VTG_EVAL_DATA", raising=False)
-    monkeypatch.chdir(tmp_path)
-    checkpoint = fakes.write_checkpoint(tmp_path / "model")
+    checkpoint = fakes.use_home(tmp_path, monkeypatch)
 
     def run_once(
         folder: str,
@@ -29,10 +26,10 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
         options: dict[str, Any] | None = None,
         **extra: Any,
     ) -> Outcome:
-        given: dict[str, Any] = {"engine": "fake", "decoder": "fake", "quiet": True}
-        given |= {"engine_options": EngineOptions(batch_size=batch_size, extra=extra)}
-        chosen = RunOptions(model=model, **(given | (options or {})))
-        with closing(Runner(chosen, fakes.make_registry(fakes, *plugins))) as runner:
+        settings: dict[str, Any] = {"engine": "fake", "decoder": "fake", "quiet": True}
+        settings |= {"engine_options": EngineOptions(batch_size=batch_size, extra=extra)}
+        run_options = RunOptions(model=model, **(settings | (options or {})))
+        with closing(Runner(run_options, fakes.make_registry(fakes, *plugins))) as runner:
             return runner.run(runner.setup("fake_vtg"), tmp_path / folder)
 
     return run_once

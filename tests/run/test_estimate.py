@@ -13,20 +13,22 @@ ADAPTER = FakeAdapter(Checkpoint("x", None))
 
 
 def test_frames_and_disk_follow_the_durations() -> None:
-    found = estimate(PLAN, ADAPTER, FrameRule(fps=2.0))
+    result = estimate(PLAN, ADAPTER, FrameRule(fps=2.0))
     seconds = sum(job.duration for job in PLAN.jobs)
-    assert (found.samples, found.videos) == (VIDEOS * QUERIES, VIDEOS)
-    assert found.frames == pytest.approx(2 * seconds, abs=2 * VIDEOS)
-    assert found.disk == found.frames * 8 * 8 * 3
+    assert (result.samples, result.videos) == (VIDEOS * QUERIES, VIDEOS)
+    assert result.frames == pytest.approx(2 * seconds, abs=2 * VIDEOS)
+    assert result.disk == result.frames * 8 * 8 * 3
 
 
 def test_the_frame_budget_bounds_the_tokens() -> None:
     rule = FrameRule(max_frames=10, max_tokens=100, total_tokens=300)
-    found = estimate(PLAN, ADAPTER, rule)
-    assert found.frames == 10 * VIDEOS
-    assert found.tokens == 300 * VIDEOS * QUERIES
+    result = estimate(PLAN, ADAPTER, rule)
+    assert result.frames == 10 * VIDEOS
+    assert result.tokens == 300 * VIDEOS * QUERIES
 
 
-def test_a_model_without_eyes_takes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_without_frames_takes_no_disk_and_no_tokens(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(FakeAdapter, "needs_frames", False)
     assert estimate(PLAN, ADAPTER, FrameRule()) == RunEstimate(VIDEOS * QUERIES, VIDEOS, 0, 0, 0)

@@ -41,7 +41,7 @@ def test_versions_that_moved_between_sessions_are_named() -> None:
     assert replace(manifest, sessions=(old, new)).moved_versions() == ["av 17.0 -> 18.1"]
 
 
-def test_another_runs_folder_is_refused_by_what_differs(tmp_path: Path) -> None:
+def test_the_error_for_another_runs_folder_names_the_differences(tmp_path: Path) -> None:
     begin(tmp_path)
     with (
         pytest.raises(UserError, match=r"other settings: seed \(before 0, now 7\)"),
@@ -57,7 +57,7 @@ def test_a_folder_of_something_else_is_refused_and_left_alone(tmp_path: Path) ->
     assert [entry.name for entry in tmp_path.iterdir()] == ["thesis.tex"]
 
 
-def test_what_a_killed_start_leaves_behind_is_taken_over(tmp_path: Path) -> None:
+def test_a_folder_with_the_files_of_a_killed_start_is_accepted(tmp_path: Path) -> None:
     (tmp_path / "lock").touch()
     (tmp_path / ".manifest.json.part").touch()
     begin(tmp_path)
@@ -82,6 +82,6 @@ def test_a_broken_manifest_is_named(tmp_path: Path, content: str) -> None:
         RunFolder(tmp_path).manifest()
 
 
-def test_a_folder_without_a_run_says_so(tmp_path: Path) -> None:
+def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="not a run folder"):
         RunFolder(tmp_path / "none").manifest()

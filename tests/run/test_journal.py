@@ -16,7 +16,7 @@ records = st.builds(
     id=st.text(min_size=1, max_size=8),
     video=st.text(max_size=5),
     finish=st.sampled_from(Finish),
-    text=st.text(st.characters(), max_size=40),  # lone surrogates too: models emit anything
+    text=st.text(st.characters(), max_size=40),  # with lone surrogates, which models can emit
     error=st.none() | st.text(max_size=10),
     frame_times=st.lists(st.floats(allow_nan=False, allow_infinity=False), max_size=4).map(tuple),
     prompt_tokens=st.integers(0, 10**6),
@@ -72,7 +72,7 @@ def test_the_last_record_of_a_sample_counts(tmp_path: Path) -> None:
         b'{"id": "b", "video": "v", "finish": "stopped"}',
     ],
 )
-def test_a_damaged_line_costs_only_its_own_sample(tmp_path: Path, line: bytes) -> None:
+def test_a_damaged_line_loses_only_its_own_sample(tmp_path: Path, line: bytes) -> None:
     path = tmp_path / "journal.jsonl"
     good = Record("a", "v", Finish.STOP).to_line()
     path.write_bytes(line + b"\n" + good)
@@ -97,7 +97,7 @@ def test_lines_reach_the_disk_in_groups(tmp_path: Path, monkeypatch: pytest.Monk
     assert len(synced) == 2
 
 
-def test_a_full_disk_is_told_and_what_was_written_stays(
+def test_a_full_disk_is_an_error_and_written_lines_are_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path, write_now = tmp_path / "journal.jsonl", os.write
@@ -126,10 +126,10 @@ def test_a_full_disk_is_told_and_what_was_written_stays(
 
 @given(records, st.lists(st.floats(allow_nan=False, allow_infinity=False), max_size=4).map(tuple))
 def test_times_can_be_left_unread_and_nothing_else_changes(
-    tmp_path_factory: pytest.TempPathFactory, record: Record, told: tuple[float, ...]
+    tmp_path_factory: pytest.TempPathFactory, record: Record, model_times: tuple[float, ...]
 ) -> None:
     path = tmp_path_factory.mktemp("journal") / "journal.jsonl"
-    hostile = replace(record, model_times=told, text=f'{record.text},"frame_times":[1,')
+    hostile = replace(record, model_times=model_times, text=f'{record.text},"frame_times":[1,')
     write(path, hostile)
     bare = replace(hostile, frame_times=(), model_times=())
     assert read_journal(path, times=False) == {record.id: bare}

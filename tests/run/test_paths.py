@@ -9,7 +9,7 @@ from vtg_eval.task import Task
 
 
 class Fetched(Task):
-    """A benchmark that nobody can generate."""
+    """A benchmark that is fetched, not generated."""
 
     card = TASK.card
     samples = TASK.samples
@@ -43,12 +43,14 @@ def test_without_either_any_other_is_looked_for_in_data() -> None:
     assert data_root(Fetched(), None) == Path("data")
 
 
-def test_a_named_root_must_be_there(home: Path) -> None:
+def test_a_named_root_must_exist(home: Path) -> None:
     with pytest.raises(UserError, match="--data-root"):
         data_root(TASK, home / "nowhere")
 
 
-def test_the_cache_follows_the_users_own(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cache_folder_follows_the_environment(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert cache_folder() == home / "cache"
     monkeypatch.delenv("VTG_EVAL_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(home / "xdg"))

@@ -36,17 +36,17 @@ def test_samples_of_a_video_that_show_other_clips_are_other_jobs(root: Path) -> 
     samples = [replace(s, clips=c) for s, c in zip(SAMPLES[:4], shown, strict=True)]
     samples = [replace(s, video=SAMPLES[0].video) for s in samples]
     plan = make_plan(TASK, root, samples)
-    found = {job.clips: [s.id for s in job.samples] for job in plan.jobs}
+    ids_by_clips = {job.clips: [s.id for s in job.samples] for job in plan.jobs}
     ids = [s.id for s in samples]
-    assert found == {first: [ids[0], ids[3]], second: [ids[1]], (): [ids[2]]}
+    assert ids_by_clips == {first: [ids[0], ids[3]], second: [ids[1]], (): [ids[2]]}
     assert {job.video for job in plan.jobs} == {SAMPLES[0].video}
 
 
 @given(st.sets(st.sampled_from([s.id for s in SAMPLES])))
-def test_jobs_are_what_was_not_answered(answered: set[str]) -> None:
+def test_jobs_hold_the_unanswered_samples(answered: set[str]) -> None:
     plan = make_plan(TASK, Path("none"), SAMPLES, answered=answered, needs_videos=False)
-    left = [s.id for job in plan.jobs for s in job.samples]
-    assert sorted(left) == sorted({s.id for s in SAMPLES} - answered)
+    planned = [s.id for job in plan.jobs for s in job.samples]
+    assert sorted(planned) == sorted({s.id for s in SAMPLES} - answered)
     assert len(plan.samples) == len(SAMPLES)
 
 
@@ -72,7 +72,7 @@ def test_missing_videos_are_refused_with_the_way_out(root: Path) -> None:
     assert "--allow-subset" in message
 
 
-def test_a_subset_is_what_is_there(root: Path) -> None:
+def test_a_subset_holds_the_samples_with_a_video(root: Path) -> None:
     TASK.video_path(root, "v2").unlink()
     plan = make_plan(TASK, root, SAMPLES, allow_subset=True)
     assert {s.video for s in plan.samples} == {f"v{n}" for n in range(VIDEOS)} - {"v2"}
@@ -80,7 +80,7 @@ def test_a_subset_is_what_is_there(root: Path) -> None:
     assert plan.subset.size == (VIDEOS - 1) * QUERIES
 
 
-def test_nothing_there_at_all_is_refused(tmp_path: Path) -> None:
+def test_a_data_root_without_any_video_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="nothing to ask"):
         make_plan(TASK, tmp_path, SAMPLES, allow_subset=True)
 

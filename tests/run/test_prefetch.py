@@ -76,7 +76,7 @@ def test_each_video_is_decoded_once() -> None:
         (MemoryError("v1: too large"), Finish.ERROR),
     ],
 )
-def test_a_video_that_breaks_costs_only_its_own_samples(exc: Exception, finish: Finish) -> None:
+def test_a_broken_video_fails_only_its_own_samples(exc: Exception, finish: Finish) -> None:
     def load(job: VideoJob) -> Frames:
         if job.video == "v1":
             raise exc
@@ -92,7 +92,7 @@ def test_a_video_that_breaks_costs_only_its_own_samples(exc: Exception, finish: 
     assert list(stream.take_failed()) == []
 
 
-def test_an_adapters_slip_costs_one_sample() -> None:
+def test_an_exception_of_the_adapter_fails_one_sample() -> None:
     def slip(sample: Sample, shown: Frames | None) -> Request:
         if sample.id == "v0/1":
             raise KeyError("no such template")
@@ -103,7 +103,7 @@ def test_an_adapters_slip_costs_one_sample() -> None:
     assert [(r.id, r.finish) for r in stream.take_failed()] == [("v0/1", Finish.ERROR)]
 
 
-def test_a_mistake_of_the_users_ends_the_feed() -> None:
+def test_a_user_error_ends_the_stream() -> None:
     def refuse(sample: Sample, shown: Frames | None) -> Request:
         raise UserError("this checkpoint has no chat template")
 
@@ -116,7 +116,7 @@ def test_without_a_loader_no_video_is_touched() -> None:
     assert all(request.frames is None for request in RequestStream(jobs(2), None, build))
 
 
-def test_the_record_says_what_the_model_was_shown_and_told() -> None:
+def test_the_record_has_the_frames_and_the_times_of_the_model() -> None:
     stream = RequestStream(jobs(1), frames, build)
     next(stream)
     record = stream.answer(Completion("v0/0", "1 - 2", 11, 5, Finish.STOP))
@@ -134,7 +134,7 @@ def test_the_record_says_what_the_model_was_shown_and_told() -> None:
 
 
 @pytest.mark.parametrize("answers", [["v9/9"], ["v0/0", "v0/0"]])
-def test_an_engine_that_answers_what_it_was_not_asked_is_found_out(answers: list[str]) -> None:
+def test_an_answer_without_a_request_is_an_error(answers: list[str]) -> None:
     stream = RequestStream(jobs(1), frames, build)
     next(stream)
     with pytest.raises(UserError, match="a bug of the engine"):
@@ -142,7 +142,7 @@ def test_an_engine_that_answers_what_it_was_not_asked_is_found_out(answers: list
             stream.answer(Completion(name, "", 0, 0, Finish.STOP))
 
 
-def test_what_the_engine_never_answers_is_an_error() -> None:
+def test_a_request_without_an_answer_is_recorded_as_an_error() -> None:
     stream = RequestStream(jobs(1), frames, build)
     list(stream)
     stream.answer(Completion("v0/1", "", 0, 0, Finish.STOP))
@@ -150,19 +150,19 @@ def test_what_the_engine_never_answers_is_an_error() -> None:
     assert lost == [(name, Finish.ERROR, "the engine gave no answer") for name in ("v0/0", "v0/2")]
 
 
-@pytest.mark.parametrize("word", ["stop", "length", "error"])
-def test_an_engine_may_give_a_plain_word_as_finish(word: Any) -> None:
+@pytest.mark.parametrize("finish", ["stop", "length", "error"])
+def test_an_engine_may_give_the_finish_as_a_string(finish: Any) -> None:
     stream = RequestStream(jobs(1), frames, build)
     next(stream)
-    assert stream.answer(Completion("v0/0", "", 0, 0, word)).finish is Finish(word)
+    assert stream.answer(Completion("v0/0", "", 0, 0, finish)).finish is Finish(finish)
 
 
-@pytest.mark.parametrize("word", ["stopped", "undecodable", "", None])
-def test_a_finish_that_no_engine_gives_is_refused(word: Any) -> None:
+@pytest.mark.parametrize("finish", ["stopped", "undecodable", "", None])
+def test_an_unknown_finish_is_refused(finish: Any) -> None:
     stream = RequestStream(jobs(1), frames, build)
     next(stream)
-    with pytest.raises(UserError, match=f'finish "{word}", .* stop, length, error: a bug'):
-        stream.answer(Completion("v0/0", "", 0, 0, word))
+    with pytest.raises(UserError, match=f'finish "{finish}", .* stop, length, error: a bug'):
+        stream.answer(Completion("v0/0", "", 0, 0, finish))
 
 
 def test_closing_ends_the_stream_also_for_a_reader_in_another_thread() -> None:

@@ -17,7 +17,9 @@ def count(quiet: bool = False) -> None:
             progress.advance()
 
 
-def test_elsewhere_there_is_a_line_at_each_end(capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_a_terminal_one_line_is_printed_at_start_and_end(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     count()
     out, err = capsys.readouterr()
     first, last = err.splitlines()
@@ -35,7 +37,7 @@ def test_a_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("stream", [io.StringIO, Terminal])
-def test_quiet_says_nothing(monkeypatch: pytest.MonkeyPatch, stream: type[io.StringIO]) -> None:
+def test_quiet_prints_nothing(monkeypatch: pytest.MonkeyPatch, stream: type[io.StringIO]) -> None:
     target = stream()
     monkeypatch.setattr(sys, "stderr", target)
     count(quiet=True)

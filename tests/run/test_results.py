@@ -43,11 +43,11 @@ def test_no_frame_no_grid() -> None:
         (Finish.ERROR, None, Failure.ERROR),
     ],
 )
-def test_what_a_record_means_to_the_score(
+def test_a_record_becomes_a_prediction_or_a_failure(
     finish: Finish, text: str | None, failure: Failure | None
 ) -> None:
-    found = prediction(Record("a", "v", finish, text="1 - 2" if text else ""))
-    assert found.text == text and found.failure is failure
+    result = prediction(Record("a", "v", finish, text="1 - 2" if text else ""))
+    assert result.text == text and result.failure is failure
 
 
 def test_results_are_read_back_as_they_were(run: Run) -> None:
@@ -73,7 +73,7 @@ def test_a_span_that_is_no_number_is_still_valid_json(
 
 
 @pytest.mark.parametrize("table", [{}, {"format": 99}, {"format": 1, "subset": {}}])
-def test_something_else_is_refused(table: dict[str, object]) -> None:
+def test_json_of_another_kind_is_refused(table: dict[str, object]) -> None:
     with pytest.raises(UserError, match="not a result"):
         load_results(table)
 

@@ -109,7 +109,7 @@ def test_an_undecodable_video_is_counted_and_tried_again(run: Run, tmp_path: Pat
     assert results(run("two").folder) == results(mended.folder)
 
 
-def test_an_undecodable_rest_starts_no_engine(run: Run, tmp_path: Path) -> None:
+def test_no_engine_starts_where_only_undecodable_videos_remain(run: Run, tmp_path: Path) -> None:
     videos = tmp_path / "cache" / "data" / "fake_vtg" / "videos"
     videos.mkdir(parents=True)
     (videos / "v3.txt").write_text("garbage")
@@ -150,13 +150,13 @@ def test_an_engine_that_breaks_down_loses_nothing(run: Run, tmp_path: Path) -> N
     assert "Traceback" in (tmp_path / "one" / "engine-error.txt").read_text()
 
 
-def test_an_engine_that_does_not_start_says_why(run: Run) -> None:
+def test_the_error_of_an_engine_that_does_not_start_is_shown(run: Run) -> None:
     with pytest.raises(UserError, match="does not start"):
         run("one", refuse=True)
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
-def test_a_signal_keeps_what_is_answered(run: Run, name: str) -> None:
+def test_a_signal_keeps_the_answers_so_far(run: Run, name: str) -> None:
     outcome = run("one", stop_after=7, signal=name)
     assert outcome.results is None
     assert (outcome.answered, outcome.asked) == (7, TOTAL)
@@ -196,24 +196,24 @@ def test_a_baseline_touches_no_video(run: Run, tmp_path: Path) -> None:
     assert outcome.results.ceiling is None
 
 
-def test_results_stand_between_floors_and_ceiling(run: Run) -> None:
-    found = run("one").results
-    assert found is not None
-    assert found.ceiling is not None
-    assert found.metrics["mIoU"] <= found.ceiling["mIoU"] <= 100
-    low, high = found.intervals["mIoU"]
-    assert low <= found.metrics["mIoU"] <= high
-    assert set(found.floors) == {"whole video", "random", "constant [0.25, 0.75]"}
-    rows = {row.protocol: row for row in found.scores_across_protocols}
-    assert (rows["strict@1"].metrics, rows["strict@1"].differs) == (found.metrics, False)
+def test_results_have_floors_a_ceiling_and_intervals(run: Run) -> None:
+    scores = run("one").results
+    assert scores is not None
+    assert scores.ceiling is not None
+    assert scores.metrics["mIoU"] <= scores.ceiling["mIoU"] <= 100
+    low, high = scores.intervals["mIoU"]
+    assert low <= scores.metrics["mIoU"] <= high
+    assert set(scores.floors) == {"whole video", "random", "constant [0.25, 0.75]"}
+    rows = {row.protocol: row for row in scores.scores_across_protocols}
+    assert (rows["strict@1"].metrics, rows["strict@1"].differs) == (scores.metrics, False)
     assert len(rows) > 2
-    assert {(g.grouping, g.group): g.n for g in found.groups} == {
+    assert {(g.grouping, g.group): g.n for g in scores.groups} == {
         ("kind", "never"): VIDEOS,
         ("kind", "once"): TOTAL - VIDEOS,
     }
 
 
-def test_events_reach_listeners_and_a_broken_one_costs_nothing(
+def test_events_reach_listeners_and_a_broken_one_does_not_stop_the_run(
     run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
     class Listener:

@@ -40,7 +40,7 @@ def test_equal_specs_lead_to_the_same_folder() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "difference"),
     [
         ({"seed": 1}, "seed (before 0, now 1)"),
         ({"limit": 5}, "limit (before null, now 5)"),
@@ -51,12 +51,12 @@ def test_equal_specs_lead_to_the_same_folder() -> None:
         ),
     ],
 )
-def test_whatever_differs_changes_the_folder_and_is_named(
-    change: dict[str, Any], said: str
+def test_every_difference_changes_the_folder_and_is_named(
+    change: dict[str, Any], difference: str
 ) -> None:
     other = replace(SPEC, **change)
     assert other.folder_name != SPEC.folder_name
-    assert differences(SPEC.to_json(), other.to_json()) == [said]
+    assert differences(SPEC.to_json(), other.to_json()) == [difference]
 
 
 def test_a_spec_read_back_from_its_file_differs_in_nothing() -> None:
@@ -67,7 +67,7 @@ def test_a_spec_survives_the_manifest() -> None:
     assert RunSpec.from_json(json.loads(json.dumps(SPEC.to_json()))) == SPEC
 
 
-def test_a_spec_of_before_a_key_was_there_is_read_and_one_with_an_unknown_key_refused() -> None:
+def test_a_missing_optional_key_of_a_spec_is_accepted_and_an_unknown_key_refused() -> None:
     table = SPEC.to_json()
     del table["trust_remote_code"], table["protocol"]["generation"]["temperature"]
     assert RunSpec.from_json(table) == SPEC
@@ -94,7 +94,7 @@ def test_a_spec_of_before_a_key_was_there_is_read_and_one_with_an_unknown_key_re
         ),
     ],
 )
-def test_runs_made_before_keep_their_folder(
+def test_existing_runs_keep_their_folder(
     task: str, split: str, protocol: str, profile: Profile, digest: str
 ) -> None:
     registry = Registry.discover()
@@ -128,7 +128,7 @@ def test_the_annotations_digest_sees_every_change() -> None:
 
 
 def test_the_annotations_digest_is_that_of_plain_json() -> None:
-    # runs that exist keep their digest: sorted keys, no spaces, nested tables as they are
+    # existing runs keep their digest: sorted keys, no spaces, nested tables
     sample = Sample("a", "v", "q", Target((Span(0, 1),)), 2.0, groups=(Group("kind", "x"),))
     text = json.dumps([asdict(sample)], sort_keys=True, separators=(",", ":"))
     assert annotation_digest([sample]) == hashlib.sha256(text.encode()).hexdigest()

@@ -1,10 +1,11 @@
-"""The benchmarks of the layout {video: {duration, moments, sentences}}."""
+"""Benchmarks with the layout {video: {duration, moments, sentences}}."""
 
 import json
 
 import pytest
 
 from tests.reference_data import BENCHMARKS, needs_benchmarks
+from tests.task_case import touch
 from vtg_eval.errors import DataError, UserError
 from vtg_eval.protocol import PromptRule
 from vtg_eval.question import written
@@ -23,12 +24,12 @@ KEYS = {
     "charades_cg": ("duration", "timestamps", "sentences"),
     "tacos": ("num_frames", "timestamps", "sentences"),
 }
-SPLITS = [(name, facts.name) for name in KEYS for facts in REGISTRY.task(name).card.splits]
+SPLITS = [(name, split.name) for name in KEYS for split in REGISTRY.task(name).card.splits]
 TIMELENS = [name for name in KEYS if name.endswith("_timelens")]
 
 
 def write(folder, name, split, **changed):
-    """A file of two videos, the second with a reversed moment that also leaves the video."""
+    """Write two videos; the second has a reversed moment that ends after the video."""
     duration, moments, sentences = KEYS[name]
     rate = 2 if name == "tacos" else 1
     rows: dict[str, tuple[list[list[float]], list[str], int]] = {
@@ -97,7 +98,7 @@ def test_timelens_queries_are_cut_for_the_prompt_once(name, tmp_path):
 
 
 @pytest.mark.parametrize(("name", "split"), SPLITS)
-def test_a_missing_file_says_where_it_comes_from(name, split, tmp_path):
+def test_the_error_for_a_missing_file_names_its_source(name, split, tmp_path):
     task = REGISTRY.task(name)
     source = next(f for f in task.card.files if split in f.needed_for)
     with pytest.raises(UserError) as raised:
@@ -106,7 +107,7 @@ def test_a_missing_file_says_where_it_comes_from(name, split, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "video", "places"),
+    ("name", "video", "paths"),
     [
         ("charades_timelens", "3MSZA", ["videos/charades/3MSZA.mp4", "videos/3MSZA.mp4"]),
         ("activitynet_timelens", "v_a", ["videos/activitynet/v_a.mp4"]),
@@ -118,13 +119,12 @@ def test_a_missing_file_says_where_it_comes_from(name, split, tmp_path):
         ("tacos", "s30-d52.avi", ["videos/s30-d52.avi", "videos/s30-d52.avi.mp4"]),
     ],
 )
-def test_videos_lie_in_the_usual_places(name, video, places, tmp_path):
+def test_videos_are_looked_for_in_the_usual_folders(name, video, paths, tmp_path):
     task = REGISTRY.task(name)
-    assert task.video_path(tmp_path, video) == tmp_path / places[0]
-    for place in reversed(places):
-        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / place).touch()
-        assert task.video_path(tmp_path, video) == tmp_path / place
+    assert task.video_path(tmp_path, video) == tmp_path / paths[0]
+    for path in reversed(paths):
+        video_path = touch(tmp_path / path)
+        assert task.video_path(tmp_path, video) == video_path
 
 
 @needs_benchmarks
@@ -144,10 +144,10 @@ def test_videos_lie_in_the_usual_places(name, video, places, tmp_path):
         ("tacos", "val", 0, 0, 0),
     ],
 )
-def test_the_gotchas_hold(name, split, empty, beyond, furthest):
+def test_the_gotchas_of_the_cards_are_true(name, split, empty, beyond, furthest):
     samples = REGISTRY.task(name).samples(BENCHMARKS, split)
     truth = [(s.target.spans[0], s.duration) for s in samples]
     assert sum(span.start >= span.end for span, _ in truth) == empty
-    # the files' own sums leave ends a rounding error beyond the duration
+    # some ends exceed the duration by a rounding error
     over = [span.end - duration for span, duration in truth if span.end - duration > 1e-6]
     assert (len(over), max(over, default=0)) == (beyond, pytest.approx(furthest, abs=0.005))

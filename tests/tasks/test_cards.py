@@ -1,4 +1,4 @@
-"""What every built-in task's card must say, and whether the real files agree with it."""
+"""Required fields of every built-in task's card, and their agreement with the real files."""
 
 import hashlib
 import re
@@ -24,7 +24,7 @@ COMMIT = re.compile(r"https://[^\s]*/[0-9a-f]{40}/[^\s]+")
 
 
 def splits() -> list[tuple[str, str]]:
-    """Name each task's splits, read beside the tasks: no module is imported to list the tests."""
+    """Return (task, split) pairs, read from the cards so that test collection imports no task."""
     cards = {name: CARDS / f"{name}.toml" for name in TASKS}
     return [
         (name, row["name"])
@@ -35,17 +35,17 @@ def splits() -> list[tuple[str, str]]:
 
 
 def real_samples(task, split: str):
-    """Return the split's samples, from the real files; skip where these are not there."""
+    """Return the split's samples from the real files; skip the test if they are missing."""
     try:
         return task.samples(BENCHMARKS, split)
     except DataError:
         raise
     except UserError:
-        pytest.skip(f"the files of {task.card.name}, {split} are not there")
+        pytest.skip(f"the files of {task.card.name}, {split} are missing")
 
 
 @every_task
-def test_a_card_loads_and_says_what_it_must(name):
+def test_a_card_loads_with_every_required_field(name):
     card = REGISTRY.task(name).card
     assert card.name == name
     assert re.fullmatch(r"[1-9][0-9]*-[A-Z]", card.version)
@@ -71,7 +71,7 @@ def test_a_card_loads_and_says_what_it_must(name):
         ("[[files]]", "[[files]", "not TOML"),
     ],
 )
-def test_a_mistake_in_a_card_is_named(tmp_path, old, new, named):
+def test_the_error_for_a_mistake_in_a_card_names_the_key(tmp_path, old, new, named):
     text = (CARDS / "charades_sta.toml").read_text(encoding="utf-8")
     assert old in text
     path = tmp_path / "card.toml"
@@ -82,7 +82,7 @@ def test_a_mistake_in_a_card_is_named(tmp_path, old, new, named):
 
 
 @every_task
-def test_its_metrics_and_its_protocol_exist(name):
+def test_the_metric_family_and_the_default_protocol_exist(name):
     card = REGISTRY.task(name).card
     assert card.metric_family in FAMILIES
     protocol = REGISTRY.protocol(card.default_protocol)
@@ -91,32 +91,32 @@ def test_its_metrics_and_its_protocol_exist(name):
 
 
 @every_task
-def test_its_splits_have_counts_and_names_of_their_own(name):
+def test_splits_have_counts_and_different_names(name):
     card = REGISTRY.task(name).card
-    names = [facts.name for facts in card.splits]
+    names = [metadata.name for metadata in card.splits]
     assert card.default_split in names
     assert len(set(names)) == len(names)
-    for facts in card.splits:
-        # 0 videos: not known, of a split that could not be had
-        assert 0 <= facts.videos <= facts.queries > 0, facts
+    for metadata in card.splits:
+        # 0 videos: the split was not available, its count is unknown
+        assert 0 <= metadata.videos <= metadata.queries > 0, metadata
 
 
 @every_task
-def test_its_files_say_where_they_come_from(name):
+def test_files_have_a_source_and_a_digest(name):
     card = REGISTRY.task(name).card
-    known = {facts.name for facts in card.splits}
+    split_names = {metadata.name for metadata in card.splits}
     paths = [source.path for source in card.files]
     assert len(set(paths)) == len(paths)
     for source in card.files:
         assert source.home, source.path
         assert re.fullmatch(r"([0-9a-f]{64})?", source.sha256), source.path
-        assert set(source.needed_for) <= known, source.path
+        assert set(source.needed_for) <= split_names, source.path
         assert not Path(source.path).is_absolute() and ".." not in Path(source.path).parts
-        if source.unpack:  # videos: no home of theirs tells a version or a digest
+        if source.unpack:  # videos: their sources state no version and no digest
             assert source.fetch is None or source.fetch.startswith("https://")
         elif source.fetch is not None:
             assert COMMIT.fullmatch(source.fetch), f"{source.path}: no commit in {source.fetch}"
-            assert source.sha256, f"{source.path}: what is fetched must be checked"
+            assert source.sha256, f"{source.path}: a fetched file needs a digest"
 
 
 @needs_benchmarks
@@ -131,12 +131,12 @@ def test_the_real_files_have_the_cards_digests(name):
 
 @needs_benchmarks
 @pytest.mark.parametrize(("name", "split"), splits())
-def test_the_real_files_hold_what_the_card_says(name, split):
+def test_the_real_files_have_the_cards_counts(name, split):
     task = REGISTRY.task(name)
     samples = real_samples(task, split)
-    facts = next(facts for facts in task.card.splits if facts.name == split)
-    assert len(samples) == len({s.id for s in samples}) == facts.queries
-    assert len({s.video for s in samples}) == facts.videos
+    metadata = next(metadata for metadata in task.card.splits if metadata.name == split)
+    assert len(samples) == len({s.id for s in samples}) == metadata.queries
+    assert len({s.video for s in samples}) == metadata.videos
     if task.card.report_by:
         assert all(s.group(task.card.report_by) for s in samples)
 
@@ -147,5 +147,5 @@ def test_the_right_option_is_one_of_the_options_or_the_card_names_the_sample(nam
     task = REGISTRY.task(name)
     samples = [s for s in real_samples(task, split) if s.asks is not OutputType.SPANS and s.options]
     strange = [s.id for s in samples if s.target.choice not in tuple(s.letters)]
-    said = " ".join(task.card.gotchas)
-    assert not [sample for sample in strange if sample not in said]
+    gotchas = " ".join(task.card.gotchas)
+    assert not [sample for sample in strange if sample not in gotchas]

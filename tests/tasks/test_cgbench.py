@@ -43,7 +43,7 @@ def test_a_record_becomes_three_samples(tmp_path):
     assert {s.options for s in (whole, clues, spans)} == {("Grey", "Blue", "White")}
 
 
-def test_clue_acc_shows_the_clues_only_and_lasts_as_long_as_they(tmp_path):
+def test_clue_acc_shows_the_clues_only_and_has_their_duration(tmp_path):
     whole, clues, spans = write(tmp_path, RECORD)
     assert clues.clips == spans.target.spans
     assert (clues.duration, whole.duration, spans.duration) == (19.0, 600.0, 600.0)
@@ -85,7 +85,7 @@ def test_a_broken_record_is_named(tmp_path, change):
         write(tmp_path, RECORD, {**RECORD, **change})
 
 
-def test_a_missing_file_says_where_it_comes_from(tmp_path):
+def test_the_error_for_a_missing_file_names_its_source(tmp_path):
     with pytest.raises(UserError, match="CG-Bench"):
         TASK.samples(tmp_path, "full")
 
@@ -116,12 +116,12 @@ def test_the_prompts_have_the_options_also_where_intervals_are_asked_for(tmp_pat
     )
 
 
-def test_videos(tmp_path):
+def test_a_videos_path_is_its_name_in_the_videos_folder(tmp_path):
     assert TASK.video_path(tmp_path, "abc") == tmp_path / "videos/abc.mp4"
 
 
 @needs_benchmarks
-def test_the_gotchas_of_the_card_hold():
+def test_the_gotchas_of_the_card_are_true():
     samples = TASK.samples(BENCHMARKS, "mini")
     clues = [sorted(s.target.spans) for s in samples if s.asks is OutputType.SPANS]
     assert len(clues) == 3000

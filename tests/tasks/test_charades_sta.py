@@ -4,6 +4,7 @@ import pytest
 from vtg_eval.tasks.charades_sta import TASK
 
 from tests.reference_data import BENCHMARKS, needs_benchmarks
+from tests.task_case import touch
 from vtg_eval.errors import DataError, UserError
 from vtg_eval.types import Span
 
@@ -29,7 +30,7 @@ def test_records_become_samples(root):
     assert dict(second.groups) == {"moment length": "10 s and more", "video length": "under 25 s"}
 
 
-def test_the_folder_above_serves_as_well(root, tmp_path_factory):
+def test_the_data_root_may_be_the_folder_above(root, tmp_path_factory):
     above = tmp_path_factory.mktemp("above")
     (above / "charades_sta").symlink_to(root)
     assert TASK.samples(above, "test") == TASK.samples(root, "test")
@@ -59,21 +60,19 @@ def test_a_broken_duration_is_named(root, csv):
         TASK.samples(root, "test")
 
 
-def test_a_missing_annotation_says_where_it_comes_from(tmp_path):
+def test_the_error_for_a_missing_file_names_its_source(tmp_path):
     with pytest.raises(UserError, match="2D-TAN"):
         TASK.samples(tmp_path, "train")
 
 
-def test_video_folders(root):
+def test_videos_are_looked_for_in_the_usual_folders(root):
     assert TASK.video_path(root, "AAAAA") == root / "videos/AAAAA.mp4"
-    there = root / "Charades_v1_480/AAAAA.mp4"
-    there.parent.mkdir()
-    there.touch()
-    assert TASK.video_path(root, "AAAAA") == there
+    path = touch(root / "Charades_v1_480/AAAAA.mp4")
+    assert TASK.video_path(root, "AAAAA") == path
 
 
 @needs_benchmarks
-def test_the_gotchas_of_the_card_hold():
+def test_the_gotchas_of_the_card_are_true():
     samples = TASK.samples(BENCHMARKS, "train")
     reversed_ = [s for s in samples if s.target.spans[0].start >= s.target.spans[0].end]
     assert len(reversed_) == 4

@@ -5,6 +5,7 @@ import pytest
 from vtg_eval.tasks.didemo import TASK
 
 from tests.reference_data import BENCHMARKS, needs_benchmarks
+from tests.task_case import touch
 from vtg_eval.cli import main
 from vtg_eval.errors import DataError
 from vtg_eval.types import Group, Span
@@ -55,13 +56,11 @@ def test_a_broken_record_is_named(tmp_path, change, key):
         TASK.samples(annotate(tmp_path, {}, change), "test")
 
 
-def test_videos_are_found_as_both_scripts_name_them(tmp_path):
+def test_videos_may_have_either_official_file_name(tmp_path):
     video = RECORD["video"]
     assert TASK.video_path(tmp_path, video) == tmp_path / f"videos/{video}.mp4"
-    there = tmp_path / "videos" / video
-    there.parent.mkdir()
-    there.touch()
-    assert TASK.video_path(tmp_path, video) == there
+    path = touch(tmp_path / "videos" / video)
+    assert TASK.video_path(tmp_path, video) == path
 
 
 def test_the_command_line_prints_floors(tmp_path, capsys):
@@ -69,8 +68,8 @@ def test_the_command_line_prints_floors(tmp_path, capsys):
     annotate(tmp_path, {}, split="val")
     answers = tmp_path / "p.jsonl"
     answers.write_text('{"id": "49152", "text": "5 - 10"}\n{"id": "2", "text": "4 - 11"}\n')
-    words = ["score", "--task", "didemo", "--data-root", str(tmp_path)]
-    assert main([*words, "--predictions", str(answers)]) == 0
+    args = ["score", "--task", "didemo", "--data-root", str(tmp_path)]
+    assert main([*args, "--predictions", str(answers)]) == 0
     printed = capsys.readouterr().out
     assert "didemo test, strict@1" in printed
     assert "floor: whole video" in printed and "floor: constant" in printed
@@ -78,15 +77,15 @@ def test_the_command_line_prints_floors(tmp_path, capsys):
 
 
 @needs_benchmarks
-@pytest.mark.parametrize("facts", TASK.card.splits, ids=lambda facts: facts.name)
-def test_the_gotchas_of_the_card_hold(facts):
-    samples = TASK.samples(BENCHMARKS, facts.name)
+@pytest.mark.parametrize("split", TASK.card.splits, ids=lambda split: split.name)
+def test_the_gotchas_of_the_card_are_true(split):
+    samples = TASK.samples(BENCHMARKS, split.name)
     annotators = Counter(len(s.target.spans) for s in samples)
     short = sum(s.duration == 25 for s in samples)
     agreed = sum(max(Counter(s.target.spans).values()) >= 3 for s in samples)
     ordered = all(0 <= a < b <= s.duration for s in samples for a, b in s.target.spans)
-    wanted = {
+    expected = {
         "test": ({4: 4009, 7: 11, 5: 1}, 473, 3006),
         "val": ({4: 4165, 7: 15}, 723, 3127),
     }
-    assert (annotators, short, agreed, ordered) == (*wanted[facts.name], True)
+    assert (annotators, short, agreed, ordered) == (*expected[split.name], True)

@@ -8,10 +8,10 @@ import pytest
 from vtg_eval.tasks.longvideobench import TASK
 
 from tests.reference_data import BENCHMARKS, needs_benchmarks
+from tests.task_case import score_under
 from vtg_eval.errors import DataError, UserError
 from vtg_eval.question import question
 from vtg_eval.registry import Registry
-from vtg_eval.scoring.score import score
 from vtg_eval.types import Cue, OutputType, Prediction
 
 ROW = {
@@ -77,7 +77,7 @@ def test_a_broken_record_is_named(root, change):
         TASK.samples(root, "val")
 
 
-def test_a_missing_annotation_says_where_it_comes_from(tmp_path):
+def test_the_error_for_a_missing_file_names_its_source(tmp_path):
     with pytest.raises(UserError, match="longvideobench/LongVideoBench"):
         TASK.samples(tmp_path, "val")
 
@@ -86,7 +86,9 @@ def test_subtitles_are_in_the_cut_videos_time(root):
     (sample,) = TASK.samples(root, "val")
     assert TASK.subtitles(root, sample) == (Cue(1.0, 3.0, "in it"),)
     write(root, {**ROW, "starting_timestamp_for_subtitles": 0, "duration": 100.0})
-    os.utime(root / "lvb_val.json", ns=(1, 1))  # changed, whatever the clock's step
+    os.utime(
+        root / "lvb_val.json", ns=(1, 1)
+    )  # a new modification time, whatever the clock's resolution
     (sample,) = TASK.samples(root, "val")
     assert [cue.text for cue in TASK.subtitles(root, sample)] == ["before"]
 
@@ -100,13 +102,13 @@ def test_missing_subtitles_are_an_error_and_not_silence(root):
         TASK.subtitles(root, sample)
 
 
-def test_the_prompts(root):
+def test_the_prompts_of_both_harnesses_are_reproduced_exactly(root):
     registry = Registry.discover()
     (sample,) = TASK.samples(root, "val")
     sample = replace(sample, subtitles="in it\nout of it")
     asked = "A. he\nB. she\nC. it\nAnswer with the option's letter from the given choices directly."
-    own = registry.protocol_for(TASK.card, "longvideobench@1").prompt
-    assert question(sample, own) == f"in it\nout of it\nQuestion: Who?\n{asked}"
+    official = registry.protocol_for(TASK.card, "longvideobench@1").prompt
+    assert question(sample, official) == f"in it\nout of it\nQuestion: Who?\n{asked}"
     lmms = registry.protocol_for(TASK.card, "lmms-longvideobench@1").prompt
     assert question(sample, lmms) == f"Who?\n{asked}\n"
 
@@ -117,13 +119,12 @@ def test_an_answer_without_a_letter_scores_0_and_figures_have_three_decimals(roo
     samples = TASK.samples(root, "val")
     texts = ("The answer is (C).", "C", "it")
     answers = [Prediction(s.id, text=t) for s, t in zip(samples, texts, strict=True)]
-    rules = Registry.discover().protocol_for(TASK.card, protocol)
-    found = score(TASK.card, samples, answers, rules, "val")
-    assert found.metrics == {"accuracy": 66.667, "15 s": 100.0, "60 s": 50.0}
+    result = score_under(protocol, TASK, "val", samples, answers)
+    assert result.metrics == {"accuracy": 66.667, "15 s": 100.0, "60 s": 50.0}
 
 
 @needs_benchmarks
-def test_the_gotchas_of_the_card_hold():
+def test_the_gotchas_of_the_card_are_true():
     samples = TASK.samples(BENCHMARKS, "val")
     lengths = Counter(s.group("duration group") for s in samples)
     assert lengths == {"15 s": 189, "60 s": 172, "600 s": 412, "3600 s": 564}

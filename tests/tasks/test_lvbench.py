@@ -4,21 +4,15 @@ import pytest
 from vtg_eval.tasks.lvbench import TASK
 
 from tests.reference_data import BENCHMARKS, needs_benchmarks
+from tests.task_case import score_under, touch
 from vtg_eval.errors import DataError, UserError
 from vtg_eval.question import question
 from vtg_eval.registry import Registry
-from vtg_eval.scoring.score import score
 from vtg_eval.types import Group, OutputType, Prediction
 
-REGISTRY = Registry.discover()
-PROTOCOLS = REGISTRY.protocols
+PROTOCOLS = Registry.discover().protocols
 TEXT = "What year? \n(A) 1636\n(B) two\nlines (C)\n(C) (A) 1363\n(D) 1633"
 KINDS = ["summarization", "reasoning", "summarization"]
-
-
-def rules(name):
-    """Return a protocol as it holds for this task."""
-    return REGISTRY.protocol_for(TASK.card, name)
 
 
 def row(uid, answer="D", **more):
@@ -50,14 +44,16 @@ def test_questions_become_samples_with_their_options_apart(root):
     assert [s.id for s in (first, second, third)] == ["55", "7", "8"]
     assert (first.video, first.query, first.target.choice) == ("aXb", "What year? ", "D")
     assert first.options == ("1636", "two\nlines (C)", "(A) 1363", "1633")
-    assert (first.asks, first.target.spans) == (OutputType.CHOICE, ()), "time_reference is no truth"
+    assert (first.asks, first.target.spans) == (OutputType.CHOICE, ()), (
+        "time_reference is not a target"
+    )
     assert first.groups == (Group("question type", "reasoning"), Group("video type", "cartoon"))
     kinds = [g.name for g in second.groups if g.grouping == "question type"]
     assert kinds == ["summarization", "reasoning"]
     assert third.target.choice == "B"
 
 
-def test_the_original_text_is_shown_where_a_protocol_says_so(root):
+def test_a_protocol_can_ask_for_the_original_text(root):
     sample = TASK.samples(root, "test")[0]
     assert question(sample, PROTOCOLS["lvbench@1"].without_task.prompt) == TEXT
     prompt = PROTOCOLS["lmms-eval@0.7"].with_overrides("lvbench").prompt
@@ -67,14 +63,14 @@ def test_the_original_text_is_shown_where_a_protocol_says_so(root):
 def test_a_question_counts_in_each_of_its_types_and_once_in_all(root):
     samples = TASK.samples(root, "test")
     answers = [Prediction("55", text="(A)"), Prediction("7", text="D")]
-    found = score(TASK.card, samples, answers, rules("lvbench@1"), "test")
-    assert found.metrics == {"accuracy": 50.0, "reasoning": 50.0, "summarization": 100.0}
-    assert found.n_scored == 2, "the one without an answer is left out"
-    strict = score(TASK.card, samples, answers, rules("strict@1"), "test")
+    result = score_under("lvbench@1", TASK, "test", samples, answers)
+    assert result.metrics == {"accuracy": 50.0, "reasoning": 50.0, "summarization": 100.0}
+    assert result.n_scored == 2, "the sample without an answer is not scored"
+    strict = score_under("strict@1", TASK, "test", samples, answers)
     assert strict.metrics["accuracy"] == 100 / 3
 
 
-def test_clean_answers_are_found_among_the_candidates(tmp_path):
+def test_the_right_letter_of_clean_is_that_of_the_candidate_with_the_answers_text(tmp_path):
     record = {
         "video": "00000000",
         "type": "tv",
@@ -100,23 +96,21 @@ def test_a_malformed_question_is_named(root, key):
         TASK.samples(root, "test")
 
 
-def test_a_missing_annotation_says_where_it_comes_from(tmp_path):
+def test_the_error_for_a_missing_file_names_its_source(tmp_path):
     with pytest.raises(UserError, match="zai-org/LVBench"):
         TASK.samples(tmp_path, "test")
     with pytest.raises(UserError, match="VideoChat-Flash"):
         TASK.samples(tmp_path, "clean")
 
 
-def test_video_folders(root):
+def test_videos_are_looked_for_in_the_usual_folders(root):
     assert TASK.video_path(root, "aXb") == root / "videos/aXb.mp4"
-    there = root / "all_videos/aXb.webm"
-    there.parent.mkdir()
-    there.touch()
-    assert TASK.video_path(root, "aXb") == there
+    path = touch(root / "all_videos/aXb.webm")
+    assert TASK.video_path(root, "aXb") == path
 
 
 @needs_benchmarks
-def test_the_gotchas_of_the_card_hold():
+def test_the_gotchas_of_the_card_are_true():
     samples = TASK.samples(BENCHMARKS, "clean")
     assert all(s.target.choice and len(s.options) == 4 for s in samples)
     kinds = [g.name for s in samples for g in s.groups if g.grouping == "question type"]

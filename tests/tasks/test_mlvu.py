@@ -4,19 +4,13 @@ import pytest
 from vtg_eval.tasks.mlvu import DEV_FILES, TASK
 
 from tests.reference_data import BENCHMARKS, needs_benchmarks
+from tests.task_case import score_under, touch
 from vtg_eval.errors import DataError, UserError
 from vtg_eval.question import question
 from vtg_eval.registry import Registry
-from vtg_eval.scoring.score import score
 from vtg_eval.types import Group, OutputType, Prediction
 
-REGISTRY = Registry.discover()
-PROTOCOLS = REGISTRY.protocols
-
-
-def rules(name):
-    """Return a protocol as it holds for this task."""
-    return REGISTRY.protocol_for(TASK.card, name)
+PROTOCOLS = Registry.discover().protocols
 
 
 def row(video="a.mp4", answer="two", candidates=("one", "two", "three", "four"), **more):
@@ -57,7 +51,9 @@ def test_tasks_come_in_the_official_order_and_are_named_by_their_file(root):
         ("One", ("one", "two"), None),
     ],
 )
-def test_broken_items_keep_what_the_official_script_makes_of_them(root, answer, candidates, letter):
+def test_broken_items_have_the_letter_that_the_official_script_gives_them(
+    root, answer, candidates, letter
+):
     path = root / "2_needle.json"
     path.write_text(json.dumps([row(answer=answer, candidates=candidates)]))
     assert TASK.samples(root, "dev")[2].target.choice == letter
@@ -69,10 +65,10 @@ def test_an_answer_that_is_no_option_counts_and_is_never_right(root, protocol):
     samples = TASK.samples(root, "dev")
     for letter in (*"ABCD", "", None):
         answers = [Prediction(s.id, choice=s.target.choice or letter) for s in samples]
-        found = score(TASK.card, samples, answers, rules(protocol), "dev")
-        assert (found.metrics["needle"], found.metrics["count"]) == (0.0, 100.0)
-        assert found.n_scored == 7
-        assert found.metrics["M-Avg"] == pytest.approx(600 / 7)
+        result = score_under(protocol, TASK, "dev", samples, answers)
+        assert (result.metrics["needle"], result.metrics["count"]) == (0.0, 100.0)
+        assert result.n_scored == 7
+        assert result.metrics["M-Avg"] == pytest.approx(600 / 7)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +80,7 @@ def test_a_malformed_record_is_named(root, key, value):
         TASK.samples(root, "dev")
 
 
-def test_a_missing_file_says_where_it_comes_from(root):
+def test_the_error_for_a_missing_file_names_its_source(root):
     (root / "3_ego.json").unlink()
     with pytest.raises(UserError, match=r"3_ego\.json is missing.*JUNJIE99"):
         TASK.samples(root, "dev")
@@ -114,13 +110,13 @@ def test_lmms_eval_never_reads_the_last_two_options_of_test(tmp_path):
     samples = TASK.samples(tmp_path, "test")
     answers = [Prediction("sportsQA/0", text="F")]
     figures = {
-        name: score(TASK.card, samples, answers, rules(name), "test").metrics["M-Avg"]
+        name: score_under(name, TASK, "test", samples, answers).metrics["M-Avg"]
         for name in ("strict@1", "mlvu@1", "lmms-eval@0.7")
     }
     assert figures == {"strict@1": 100.0, "mlvu@1": 100.0, "lmms-eval@0.7": 0.0}
 
 
-def test_the_official_prompt_stands_to_the_letter(root):
+def test_the_official_prompt_is_reproduced_exactly(root):
     prompt = PROTOCOLS["mlvu@1"].without_task.prompt
     assert prompt.system.startswith("Carefully watch this video and pay attention to every detail.")
     assert question(TASK.samples(root, "dev")[0], prompt) == (
@@ -129,16 +125,14 @@ def test_the_official_prompt_stands_to_the_letter(root):
     )
 
 
-def test_video_folders(root):
+def test_videos_are_looked_for_in_the_usual_folders(root):
     assert TASK.video_path(root, "ego.mp4") == root / "videos/ego.mp4"
-    there = root / "video/3_ego/ego.mp4"
-    there.parent.mkdir(parents=True)
-    there.touch()
-    assert TASK.video_path(root, "ego.mp4") == there
+    path = touch(root / "video/3_ego/ego.mp4")
+    assert TASK.video_path(root, "ego.mp4") == path
 
 
 @needs_benchmarks
-def test_the_gotchas_of_the_card_hold():
+def test_the_gotchas_of_the_card_are_true():
     samples = TASK.samples(BENCHMARKS, "dev")
     broken = [s.id for s in samples if s.target.choice is None]
     assert broken == ["needle/34", "needle/338"]

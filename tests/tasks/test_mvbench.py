@@ -6,10 +6,10 @@ import pytest
 from vtg_eval.tasks.mvbench import SOURCES, TASK
 
 from tests.reference_data import BENCHMARKS, needs_benchmarks
+from tests.task_case import score_under, touch
 from vtg_eval.errors import DataError, UserError
 from vtg_eval.question import question
 from vtg_eval.registry import Registry
-from vtg_eval.scoring.score import score
 from vtg_eval.types import OutputType, Prediction, Span
 
 ROW = {
@@ -50,7 +50,7 @@ def test_five_tasks_show_a_part_of_the_video(root):
     assert {(s.clips, s.duration) for s in clipped} == {((Span(1.5, 4.0),), 2.5)}
 
 
-def test_the_first_of_options_alike_is_right(root):
+def test_of_equal_options_the_first_is_right(root):
     row = {**ROW, "candidates": ["She", "She"]}
     (root / "state_change.json").write_text(json.dumps([row]))
     samples = {s.id: s for s in TASK.samples(root, "test")}
@@ -74,24 +74,22 @@ def test_a_broken_record_is_named(root, change):
         TASK.samples(root, "test")
 
 
-def test_a_missing_task_says_where_it_comes_from(root):
+def test_the_error_for_a_missing_file_names_its_source(root):
     (root / "moving_count.json").unlink()
     with pytest.raises(UserError, match=r"moving_count\.json is missing.*OpenGVLab/MVBench"):
         TASK.samples(root, "test")
 
 
-def test_videos_are_found_where_the_archives_unpack(root):
+def test_videos_are_looked_for_where_the_archives_unpack(root):
     videos = {s.group("task"): s.video for s in TASK.samples(root, "test")}
     assert videos["episodic_reasoning"] == "tvqa/frames_fps3_hq/a.mp4.mp4"
     video = videos["object_existence"]
     assert TASK.video_path(root, video) == root / "video/clevrer/video_validation/a.mp4"
-    there = root / "video/data0613/clevrer/video_validation/a.mp4"
-    there.parent.mkdir(parents=True)
-    there.touch()
-    assert TASK.video_path(root, video) == there
+    path = touch(root / "video/data0613/clevrer/video_validation/a.mp4")
+    assert TASK.video_path(root, video) == path
 
 
-def test_the_official_prompt(root):
+def test_the_official_prompt_is_reproduced_exactly(root):
     rule = Registry.discover().protocol_for(TASK.card, "mvbench@1").prompt
     text = question(TASK.samples(root, "test")[0], rule)
     assert text.startswith("Carefully watch the video and pay attention")
@@ -108,15 +106,14 @@ def test_the_official_prompt(root):
 )
 def test_the_first_word_decides(root, text, right):
     samples = TASK.samples(root, "test")
-    protocol = Registry.discover().protocol_for(TASK.card, "mvbench@1")
     answers = [Prediction(s.id, text=text) for s in samples[:5]]
-    found = score(TASK.card, samples, answers, protocol, "test").metrics
-    assert found["Avg"] == found["accuracy"] == 25.0 * right, "15 of 20 are missing and wrong"
-    assert found["action_sequence"] == 100.0 * right
+    metrics = score_under("mvbench@1", TASK, "test", samples, answers).metrics
+    assert metrics["Avg"] == metrics["accuracy"] == 25.0 * right, "15 of 20 are missing and wrong"
+    assert metrics["action_sequence"] == 100.0 * right
 
 
 @needs_benchmarks
-def test_the_gotchas_of_the_card_hold():
+def test_the_gotchas_of_the_card_are_true():
     samples = TASK.samples(BENCHMARKS, "test")
     assert set(Counter(s.group("task") for s in samples).values()) == {200}
     single = [s.id for s in samples if len(s.options) == 1]

@@ -5,6 +5,7 @@ import pytest
 from vtg_eval.tasks.nextgqa import TASK
 
 from tests.reference_data import BENCHMARKS, needs_benchmarks
+from tests.task_case import touch
 from vtg_eval.errors import DataError, UserError
 from vtg_eval.types import Group, OutputType, Span
 
@@ -33,7 +34,7 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_questions_with_a_place_become_samples_in_the_order_of_the_places(root):
+def test_questions_with_a_moment_become_samples_in_the_order_of_the_moments(root):
     samples = TASK.samples(root, "test")
     assert [s.id for s in samples] == ["22_1", "11_2", "11_0"]
     first, _, third = samples
@@ -41,14 +42,14 @@ def test_questions_with_a_place_become_samples_in_the_order_of_the_places(root):
     assert first.target.spans == (Span(15, 25.5), Span(3, 2)), "neither clamped nor sorted"
     assert first.options == ("go", "stop", "sit", "run", "lie")
     assert {s.asks for s in samples} == {OutputType.BOTH}
-    assert third.query == "why is it here", "the spaces around it do not belong to it"
+    assert third.query == "why is it here", "surrounding spaces are removed"
 
 
 def test_of_two_options_with_the_answer_s_text_the_first_is_right(root):
     assert TASK.samples(root, "test")[2].target.choice == "B"
 
 
-def test_groups_are_the_type_and_what_the_official_script_reports(root):
+def test_groups_are_the_question_type_and_the_official_classes(root):
     before = TASK.samples(root, "test")[0]
     assert before.groups == (
         Group("question type", "TP"),
@@ -81,13 +82,13 @@ def test_a_broken_question_is_named(root, row, names):
         ({"duration": "x", "location": {"1": [[1, 2]]}}, 'key 22: "duration"'),
     ],
 )
-def test_a_broken_place_is_named(root, record, names):
+def test_a_broken_moment_is_named(root, record, names):
     write(root, subset={"22": record})
     with pytest.raises(DataError, match=names):
         TASK.samples(root, "test")
 
 
-def test_a_missing_file_says_where_it_comes_from(tmp_path):
+def test_the_error_for_a_missing_file_names_its_source(tmp_path):
     with pytest.raises(UserError, match="doc-doc/NExT-GQA"):
         TASK.samples(tmp_path, "val")
 
@@ -96,13 +97,9 @@ def test_videos_lie_flat_or_in_the_folders_of_vidor(root):
     assert TASK.video_path(root, "11") == root / "videos/11.mp4"
     (root / "map_vid_vidorID.json").write_text('{"11": "0101/11"}')
     assert TASK.video_path(root, "11") == root / "videos/0101/11.mp4"
-    there = root / "NExTVideo/0101/11.mp4"
-    there.parent.mkdir(parents=True)
-    there.touch()
-    assert TASK.video_path(root, "11") == there
-    flat = root / "videos/11.mp4"
-    flat.parent.mkdir()
-    flat.touch()
+    path = touch(root / "NExTVideo/0101/11.mp4")
+    assert TASK.video_path(root, "11") == path
+    flat = touch(root / "videos/11.mp4")
     assert TASK.video_path(root, "11") == flat
     with pytest.raises(DataError, match=r'map_vid_vidorID\.json has no "22"'):
         TASK.video_path(root, "22")
@@ -116,19 +113,19 @@ def test_a_broken_map_of_videos_is_named(root, text):
 
 
 @needs_benchmarks
-@pytest.mark.parametrize("facts", TASK.card.splits, ids=lambda facts: facts.name)
-def test_the_gotchas_of_the_card_hold(facts):
-    samples = TASK.samples(BENCHMARKS, facts.name)
+@pytest.mark.parametrize("split", TASK.card.splits, ids=lambda split: split.name)
+def test_the_gotchas_of_the_card_are_true(split):
+    samples = TASK.samples(BENCHMARKS, split.name)
     segments = [s.target.spans for s in samples]
     several = sum(len(spans) > 1 for spans in segments)
     early = sum(any(span.start < 0 for span in spans) for spans in segments)
     late = sum(any(span.end > s.duration for span in s.target.spans) for s in samples)
     repeated = sum(len(set(s.options)) < 5 for s in samples)
-    wanted = {"test": (591, 6600, 36, 0, 3), "val": (339, 3931, 0, 3, 1)}[facts.name]
-    assert (several, sum(map(len, segments)), early, late, repeated) == wanted
+    expected = {"test": (591, 6600, 36, 0, 3), "val": (339, 3931, 0, 3, 1)}[split.name]
+    assert (several, sum(map(len, segments)), early, late, repeated) == expected
 
 
 @needs_benchmarks
-def test_every_video_has_its_place():
+def test_a_videos_path_follows_the_official_map():
     path = TASK.video_path(BENCHMARKS, "2909445186")
     assert path.parts[-3:] == ("videos", "0101", "2909445186.mp4")

@@ -29,7 +29,7 @@ def annotate(root, *changes):
 def test_a_record_becomes_a_sample(tmp_path):
     (sample,) = TASK.samples(annotate(tmp_path, {}), "val")
     assert (sample.id, sample.video, sample.query) == ("8737", "abc_660.0_810.0", "A family plays.")
-    assert sample.duration == 9.0, "not from the times in the video's name"
+    assert sample.duration == 9.0, "from the record, not from the video's name"
     assert sample.target.spans == (Span(2.0, 4.0), Span(6.0, 8.0))
     none = (0, 0, 0)
     assert sample.target.saliency == (none, (4, 1, 1), none, (2, 0, 3)), "whole clips of 2 s only"
@@ -80,13 +80,13 @@ def test_a_broken_record_is_named(tmp_path, change, key):
         TASK.samples(annotate(tmp_path, {}, change), "val")
 
 
-def test_the_test_file_without_truth_is_not_taken(tmp_path):
+def test_the_test_file_without_annotations_is_not_used(tmp_path):
     (tmp_path / "highlight_test_release.jsonl").write_text("")
     with pytest.raises(UserError, match=r"highlight_test_with_gt\.jsonl.*moment_detr"):
         TASK.samples(tmp_path, "test")
 
 
-def test_videos_lie_by_their_name(tmp_path):
+def test_a_videos_path_is_its_name_in_the_videos_folder(tmp_path):
     assert TASK.video_path(tmp_path, "abc_0.0_150.0") == tmp_path / "videos/abc_0.0_150.0.mp4"
 
 
@@ -94,30 +94,30 @@ def test_the_command_line_prints_floors(tmp_path, capsys):
     annotate(tmp_path, {}, {"qid": 2, "vid": "def_0.0_150.0"})
     answers = tmp_path / "p.jsonl"
     answers.write_text('{"id": "8737", "text": "2 - 4"}\n{"id": "2", "text": "6 - 8"}\n')
-    words = ["score", "--task", "qvhighlights", "--data-root", str(tmp_path)]
-    assert main([*words, "--predictions", str(answers)]) == 0
+    args = ["score", "--task", "qvhighlights", "--data-root", str(tmp_path)]
+    assert main([*args, "--predictions", str(answers)]) == 0
     printed = capsys.readouterr().out
     assert "qvhighlights val, strict@1" in printed
     assert "floor: whole video" in printed and "floor: random" in printed
     assert "MR-full-mAP" in printed and "HL-min" not in printed
     answers.write_text('{"id": "2", "spans": [[6, 8, 0.5]], "saliency": [0, 1, 0, 2]}\n')
-    assert main([*words, "--predictions", str(answers), "--protocol", "moment-detr@1"]) == 0
+    assert main([*args, "--predictions", str(answers), "--protocol", "moment-detr@1"]) == 0
     printed = capsys.readouterr().out
     assert "HL-min-Fair-Hit1" in printed and "floor: whole video" in printed
 
 
 @needs_benchmarks
-@pytest.mark.parametrize("facts", TASK.card.splits, ids=lambda facts: facts.name)
-def test_the_gotchas_of_the_card_hold(facts):
-    samples = TASK.samples(BENCHMARKS, facts.name)
+@pytest.mark.parametrize("split", TASK.card.splits, ids=lambda split: split.name)
+def test_the_gotchas_of_the_card_are_true(split):
+    samples = TASK.samples(BENCHMARKS, split.name)
     groups = Counter(group for s in samples for group in s.groups)
     lengths = ("short, up to 10 s", "middle, up to 30 s", "long, over 30 s")
-    found = [groups[Group("moment length", name)] for name in lengths]
+    by_length = [groups[Group("moment length", name)] for name in lengths]
     several = groups[Group("number of moments", "several")]
     none_very_good = sum(max(map(max, s.target.saliency)) < 4 for s in samples)
-    wanted = {
+    expected = {
         "val": ([429, 957, 574], 530, 35),
         "test": ([398, 950, 574], 511, 31),
         "train": ([1840, 4327, 2855], 2363, 140),
     }
-    assert (found, several, none_very_good) == wanted[facts.name]
+    assert (by_length, several, none_very_good) == expected[split.name]

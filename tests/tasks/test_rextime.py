@@ -5,6 +5,7 @@ import pytest
 from vtg_eval.tasks.rextime import TASK
 
 from tests.reference_data import BENCHMARKS, needs_benchmarks
+from tests.task_case import touch
 from vtg_eval.errors import DataError, UserError
 from vtg_eval.types import OutputType, Span
 
@@ -102,21 +103,19 @@ def test_a_missing_key_is_named(tmp_path):
         TASK.samples(tmp_path, "val")
 
 
-def test_a_missing_file_says_where_it_comes_from(tmp_path):
+def test_the_error_for_a_missing_file_names_its_source(tmp_path):
     with pytest.raises(UserError, match="ReXTime/ReXTime"):
         TASK.samples(tmp_path, "val")
 
 
-def test_videos_of_both_sources_are_found(tmp_path):
+def test_videos_of_both_sources_have_a_path(tmp_path):
     assert TASK.video_path(tmp_path, "v_a") == tmp_path / "videos/v_a.mp4"
-    there = tmp_path / "Anet_videos_15fps_short256/v_a.mp4"
-    there.parent.mkdir()
-    there.touch()
-    assert TASK.video_path(tmp_path, "v_a") == there
+    path = touch(tmp_path / "Anet_videos_15fps_short256/v_a.mp4")
+    assert TASK.video_path(tmp_path, "v_a") == path
 
 
 @needs_benchmarks
-def test_the_gotchas_of_the_card_hold():
+def test_the_gotchas_of_the_card_are_true():
     samples = TASK.samples(BENCHMARKS, "val")
     spans = [(s.id, s.target.spans[0], s.duration) for s in samples]
     assert {name for name, span, _ in spans if span.start >= span.end} == {

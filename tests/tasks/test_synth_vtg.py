@@ -1,4 +1,4 @@
-"""The generated benchmark: its truth is what the pictures show, to the frame."""
+"""The generated benchmark: its annotations match the pictures to the frame."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def moments(samples: list[Sample], kind: str) -> list[Sample]:
     return [sample for sample in samples if sample.group("kind") == kind]
 
 
-@pytest.mark.parametrize("facts", CARD.splits, ids=lambda facts: facts.name)
-def test_counts_are_the_cards(facts, tmp_path: Path) -> None:
-    samples = TASK.samples(tmp_path, facts.name)
-    assert len(samples) == facts.queries
-    assert len({sample.video for sample in samples}) == facts.videos
-    assert len({sample.id for sample in samples}) == facts.queries
+@pytest.mark.parametrize("split", CARD.splits, ids=lambda split: split.name)
+def test_counts_are_those_of_the_card(split, tmp_path: Path) -> None:
+    samples = TASK.samples(tmp_path, split.name)
+    assert len(samples) == split.queries
+    assert len({sample.video for sample in samples}) == split.videos
+    assert len({sample.id for sample in samples}) == split.queries
 
 
 def test_scenes_are_the_same_each_time_and_splits_differ() -> None:
@@ -75,7 +75,7 @@ def test_truth_is_what_the_decoded_pictures_show(folder: Path) -> None:
         picture, times = decoder.read(path, range(len(info.times)), size)
         for shape in scene.shapes:
             if shape.moves is not None or scene.background is not None:
-                continue  # others may pass behind; the rest is checked
+                continue  # moving shapes may pass behind it
             x, y = (int(part * scene.side) for part in shape.place)
             patch = picture[:, y - 4 : y + 4, x - 4 : x + 4].reshape(len(times), -1).astype(int)
             seen = np.abs(patch - np.array([*scene.tint] * 64)).max(axis=1) > 60

@@ -44,7 +44,7 @@ def rewrite(root: Path, name: str, table: object) -> None:
 def test_options_are_split_from_the_question(root):
     first, second = TASK.samples(root, "multi_choice")
     assert (first.id, first.video, first.asks) == ("1/action/0", "1", OutputType.CHOICE)
-    assert first.query == "Who runs? ", "white space stays"
+    assert first.query == "Who runs? ", "white space is kept"
     assert first.options == ("a man", "a dog ", "it is 3 p.m.")
     assert first.target.choice == "B"
     assert (second.id, second.target.choice) == ("1_reverse/order/0", "A")
@@ -97,12 +97,12 @@ def test_a_video_without_meta_information_is_named(root):
         TASK.samples(root, "yes_no")
 
 
-def test_a_missing_annotation_says_where_it_comes_from(tmp_path):
+def test_the_error_for_a_missing_file_names_its_source(tmp_path):
     with pytest.raises(UserError, match="llyx97/TempCompass"):
         TASK.samples(tmp_path, "yes_no")
 
 
-def test_videos(root):
+def test_a_videos_path_is_its_name_in_the_videos_folder(root):
     assert TASK.video_path(root, "1_reverse") == root / "videos/1_reverse.mp4"
 
 
@@ -115,8 +115,8 @@ ENDINGS = {
 
 @needs_benchmarks
 @pytest.mark.parametrize("split", ENDINGS)
-def test_the_official_prompts_to_the_letter(split):
-    """All but for the space at an option's letter in three questions, as the protocol says."""
+def test_the_official_prompts_are_reproduced_exactly(split):
+    """Three questions differ by a space after an option's letter, as the protocol notes."""
     rule = Registry.discover().protocol_for(TASK.card, "tempcompass@1", split).prompt
     path = BENCHMARKS / f"tempcompass/{split.replace('multi_c', 'multi-c')}.json"
     written = [
@@ -131,14 +131,14 @@ def test_the_official_prompts_to_the_letter(split):
         for sample, text in zip(samples, written, strict=True)
         if question(sample, rule) != text
     ]
-    known = ["1100319395_reverse/direction/2", "1022115337/order/1", "1022115337/order/2"]
-    assert sorted(odd) == (sorted(known) if split == "multi_choice" else [])
+    expected = ["1100319395_reverse/direction/2", "1022115337/order/1", "1022115337/order/2"]
+    assert sorted(odd) == (sorted(expected) if split == "multi_choice" else [])
 
 
 @needs_benchmarks
-def test_the_gotchas_of_the_card_hold():
-    for facts in TASK.card.splits:
-        samples = TASK.samples(BENCHMARKS, facts.name)
+def test_the_gotchas_of_the_card_are_true():
+    for split in TASK.card.splits:
+        samples = TASK.samples(BENCHMARKS, split.name)
         assert len({s.group("aspect") for s in samples}) == 5
         assert len({s.group("fine-grained aspect") for s in samples}) == 11
     sizes = [len(s.options) for s in TASK.samples(BENCHMARKS, "multi_choice")]

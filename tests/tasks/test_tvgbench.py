@@ -5,6 +5,7 @@ import pytest
 from vtg_eval.tasks.tvgbench import TASK
 
 from tests.reference_data import BENCHMARKS, needs_benchmarks
+from tests.task_case import touch
 from vtg_eval.errors import DataError
 from vtg_eval.types import Span
 
@@ -22,7 +23,7 @@ RECORD = {
 
 
 def samples(folder, **changed):
-    """The samples of a file of two records, the second with those changes."""
+    """Return the samples of a file of two records, the second with the changes."""
     (folder / "tvgbench.json").write_text(json.dumps([RECORD, {**RECORD, **changed}]))
     return TASK.samples(folder, "test")
 
@@ -70,31 +71,29 @@ def test_a_missing_key_is_named(tmp_path):
         TASK.samples(tmp_path, "test")
 
 
-def test_videos_lie_in_the_usual_places(tmp_path):
+def test_videos_are_looked_for_in_the_usual_folders(tmp_path):
     assert TASK.video_path(tmp_path, "a.avi") == tmp_path / "videos/a.avi"
-    there = tmp_path / "tvgbench_data/a.avi"
-    there.parent.mkdir()
-    there.touch()
-    assert TASK.video_path(tmp_path, "a.avi") == there
+    path = touch(tmp_path / "tvgbench_data/a.avi")
+    assert TASK.video_path(tmp_path, "a.avi") == path
 
 
 @needs_benchmarks
-def test_the_gotchas_of_the_card_hold():
-    found = TASK.samples(BENCHMARKS, "test")
-    assert found[0].id == "Charades_sta_test_0"
-    spans = [(s.target.spans[0], s.duration) for s in found]
+def test_the_gotchas_of_the_card_are_true():
+    questions = TASK.samples(BENCHMARKS, "test")
+    assert questions[0].id == "Charades_sta_test_0"
+    spans = [(s.target.spans[0], s.duration) for s in questions]
     assert sum(span.start == span.end for span, _ in spans) == 11
     assert sum(span.start > span.end for span, _ in spans) == 0
     over = [span.end - duration for span, duration in spans if span.end > duration]
     assert (len(over), max(over)) == (27, pytest.approx(4.85))
-    asked = Counter((s.video, s.query) for s in found)
+    asked = Counter((s.video, s.query) for s in questions)
     assert [pair for pair, times in asked.items() if times > 1] == [
         ("s33-d50.avi", "The person gets out an egg cup.")
     ]
-    sources = Counter(s.group("dataset") for s in found)
+    sources = Counter(s.group("dataset") for s in questions)
     assert sources == {"charades": 138, "tacos": 168, "anet": 168, "hirest": 158, "egonlq": 168}
-    parts = Counter(s.group("dataset") for s in found if s.clips)
+    parts = Counter(s.group("dataset") for s in questions if s.clips)
     assert parts == {"egonlq": 168, "hirest": 68, "anet": 16}
-    for sample in found:
+    for sample in questions:
         for clip in sample.clips:
             assert clip.end - clip.start == pytest.approx(sample.duration)

@@ -4,24 +4,18 @@ import sys
 import pytest
 from vtg_eval.tasks.videomme import PARQUET, TASK
 
+from tests.task_case import score_under, touch
 from vtg_eval.errors import DataError, UserError
 from vtg_eval.question import question
 from vtg_eval.registry import Registry
-from vtg_eval.scoring.score import score
 from vtg_eval.types import Group, OutputType, Prediction
 
-REGISTRY = Registry.discover()
-PROTOCOLS = REGISTRY.protocols
+PROTOCOLS = Registry.discover().protocols
 ASKED = (
     "Select the best answer to the following multiple-choice question based on the video. "
     "Respond with only the letter (A, B, C, or D) of the correct option.\n"
     "What is it?\nA. Apples.\nB. A. Bread.\nC. Milk\nD. D\n"
 )
-
-
-def rules(name):
-    """Return a protocol as it holds for this task."""
-    return REGISTRY.protocol_for(TASK.card, name)
 
 
 def query(name, answer="C", task="OCR Problems"):
@@ -54,7 +48,7 @@ def root(tmp_path):
 
 
 def flat(videos):
-    """The rows of the Parquet file: one a question."""
+    """Return the rows of the Parquet file, one for each question."""
     return [
         {
             **{k: v for k, v in row.items() if k != "questions"},
@@ -82,7 +76,8 @@ def test_records_become_samples_without_the_labels_of_options(root):
 
 
 def test_the_parquet_file_comes_first_and_names_videos_by_their_address(root):
-    arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    arrow = pytest.importorskip("pyarrow", reason="needs the extra parquet")
+    parquet = pytest.importorskip("pyarrow.parquet", reason="needs the extra parquet")
     path = root / "videomme" / PARQUET
     path.parent.mkdir()
     parquet.write_table(arrow.Table.from_pylist(flat(VIDEOS)), root / PARQUET)
@@ -104,7 +99,7 @@ def test_without_pyarrow_the_extra_is_named(root, monkeypatch):
         TASK.samples(root, "test")
 
 
-def test_without_any_file_the_source_is_named(tmp_path):
+def test_the_error_for_a_missing_file_names_its_source(tmp_path):
     with pytest.raises(UserError, match=r"parquet is missing.*lmms-lab/Video-MME"):
         TASK.samples(tmp_path, "test")
 
@@ -137,12 +132,12 @@ def test_subtitles_are_those_of_the_video_and_may_be_missing(root):
         ),
     ],
 )
-def test_official_prompts_stand_to_the_letter(root, protocol, before, after):
+def test_official_prompts_are_reproduced_exactly(root, protocol, before, after):
     sample = TASK.samples(root, "test")[0]
     assert question(sample, PROTOCOLS[protocol].without_task.prompt) == before + ASKED + after
 
 
-def test_the_prompts_of_other_harnesses_stand_to_the_letter(root):
+def test_the_prompts_of_other_harnesses_are_reproduced_exactly(root):
     sample = TASK.samples(root, "test")[0]
     select, options = ASKED.split("\n", 1)
     assert question(sample, PROTOCOLS["vlmevalkit-video-mme@1"].without_task.prompt) == (
@@ -169,24 +164,22 @@ def test_only_the_official_rule_leaves_answers_without_a_letter_out(
     samples = TASK.samples(root, "test")
     answers = [Prediction("001-1", text="C"), Prediction("001-2", text="B")]
     answers += [Prediction("301-1", text="no idea"), Prediction("301-2", text="")]
-    found = score(TASK.card, samples, answers, rules(protocol), "test")
-    assert tuple(found.metrics[k] for k in ("accuracy", "short", "long")) == figures
-    assert found.n_scored == scored
+    result = score_under(protocol, TASK, "test", samples, answers)
+    assert tuple(result.metrics[k] for k in ("accuracy", "short", "long")) == figures
+    assert result.n_scored == scored
 
 
 def test_percentages_are_rounded_as_they_are_printed(root):
     samples = [s for s in TASK.samples(root, "test") if s.id != "301-2"]
     answers = [Prediction(s.id, text="BC"[s.id == "301-1"]) for s in samples]
-    found = {
-        name: score(TASK.card, samples, answers, rules(name), "test").metrics["accuracy"]
+    result = {
+        name: score_under(name, TASK, "test", samples, answers).metrics["accuracy"]
         for name in ("video-mme@1", "lmms-eval@0.7")
     }
-    assert found == {"video-mme@1": 33.3, "lmms-eval@0.7": 100 / 3}
+    assert result == {"video-mme@1": 33.3, "lmms-eval@0.7": 100 / 3}
 
 
-def test_video_suffixes(root):
+def test_a_video_may_have_another_folder_and_suffix(root):
     assert TASK.video_path(root, "y1") == root / "videos/y1.mp4"
-    there = root / "data/y1.mkv"
-    there.parent.mkdir()
-    there.touch()
-    assert TASK.video_path(root, "y1") == there
+    path = touch(root / "data/y1.mkv")
+    assert TASK.video_path(root, "y1") == path

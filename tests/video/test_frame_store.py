@@ -1,4 +1,4 @@
-"""The frame store: the same frames again, whatever happens to the disk."""
+"""The frame store returns the same frames, also after damage to the files on disk."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ RULE = FrameRule(fps=4.0, min_frames=2)
 
 
 class CountingDecoder(PyavDecoder):
-    """PyAV, counting what it is asked."""
+    """PyAV; counts the probes and the frames that are read."""
 
     def __init__(self) -> None:
         self.probes = 0
@@ -77,7 +77,7 @@ def assert_right(frames: Frames) -> None:
     np.testing.assert_array_equal(frames.times, np.arange(8) / 4)
 
 
-def test_the_second_time_comes_from_disk_and_is_the_same(store: FrameStore, video: Path) -> None:
+def test_a_second_read_comes_from_disk_and_is_the_same(store: FrameStore, video: Path) -> None:
     first = store.frames(video, RULE, small)
     second = store.frames(video, RULE, small)
     assert asked(store) == (1, 1)
@@ -111,7 +111,7 @@ def test_the_key_depends_on_everything_that_changes_the_frames(
     assert len(entries(store)) == len(keys)
 
 
-def test_the_key_depends_on_the_clips_and_their_place(store: FrameStore, video: Path) -> None:
+def test_the_key_depends_on_the_clips_and_their_times(store: FrameStore, video: Path) -> None:
     clip_lists: list[tuple[Span, ...]] = [
         (),
         (Span(0.0, 2.0),),
@@ -135,7 +135,7 @@ def test_clips_come_back_in_the_shown_videos_time(store: FrameStore, video: Path
     assert asked(store) == (1, 1)
 
 
-def test_a_frame_that_stands_in_from_before_a_clip_is_told_at_its_start(
+def test_a_frame_from_before_a_clip_has_the_time_of_the_clips_start(
     store: FrameStore, video: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def frozen(path: Path, indices: Sequence[int], size: tuple[int, int]) -> Any:
@@ -190,7 +190,7 @@ def test_a_damaged_entry_is_decoded_again(
 
 
 def test_threads_may_read_while_garbage_is_collected(store: FrameStore, video: Path) -> None:
-    """Collections run Python code amid whatever a thread does, as hypothesis's and torch's do."""
+    """Garbage collection can run callbacks at any point in a thread, as in hypothesis and torch."""
     key = store.frames(video, RULE, small).digest
     limits, switches = gc.get_threshold(), sys.getswitchinterval()
     gc.callbacks.append(spend_time)
@@ -198,13 +198,13 @@ def test_threads_may_read_while_garbage_is_collected(store: FrameStore, video: P
     sys.setswitchinterval(1e-5)
     try:
         with ThreadPoolExecutor(4) as pool:
-            found = list(pool.map(store.stored, [key] * 1000))
+            stored = list(pool.map(store.stored, [key] * 1000))
     finally:
         gc.callbacks.remove(spend_time)
         gc.set_threshold(*limits)
         sys.setswitchinterval(switches)
-    assert len(found) == 1000
-    assert None not in found
+    assert len(stored) == 1000
+    assert None not in stored
 
 
 def spend_time(phase: str, info: dict[str, int]) -> None:
@@ -213,20 +213,20 @@ def spend_time(phase: str, info: dict[str, int]) -> None:
 
 def test_a_damaged_probe_is_made_again(store: FrameStore, video: Path) -> None:
     store.probe(video)
-    (known,) = (store.folder / "probes").glob("*.json")
-    known.write_text(known.read_text()[:40])
+    (probe,) = (store.folder / "probes").glob("*.json")
+    probe.write_text(probe.read_text()[:40])
     assert len(store.probe(video).times) == 48
     assert len(store.probe(video).times) == 48
     assert asked(store)[0] == 2
 
 
-def test_what_was_used_longest_ago_is_evicted(tmp_path: Path) -> None:
+def test_the_least_recently_used_entry_is_evicted(tmp_path: Path) -> None:
     videos = [write_clock(tmp_path / f"{n}.mp4", 40 + n) for n in range(4)]
     probe = FrameStore(CountingDecoder(), tmp_path / "probe")
     probe.frames(videos[0], RULE, small)
     size = entries(probe)[0].stat().st_size
     store = FrameStore(CountingDecoder(), tmp_path / "store", limit_bytes=int(3.5 * size))
-    held = [store.frames(path, RULE, small) for path in videos[:3]]
+    loaded = [store.frames(path, RULE, small) for path in videos[:3]]
     for age, path in enumerate(entries(store)):
         os.utime(path, (1000 + age, 1000 + age))
     used = store.frames(videos[1], RULE, small)  # touched: now the newest
@@ -234,11 +234,11 @@ def test_what_was_used_longest_ago_is_evicted(tmp_path: Path) -> None:
     assert sum(path.stat().st_size for path in entries(store)) <= store.limit_bytes
     names = {path.stem for path in entries(store)}
     assert used.digest in names
-    assert {frames.digest for frames in held} - names
+    assert {frames.digest for frames in loaded} - names
     assert [read_clock(picture) for picture in used.array][:3] == [0, 6, 12]
 
 
-def test_what_is_being_read_survives_its_eviction(store: FrameStore, video: Path) -> None:
+def test_frames_in_use_survive_their_eviction(store: FrameStore, video: Path) -> None:
     store.frames(video, RULE, small)
     frames = store.frames(video, RULE, small)
     for path in entries(store):
@@ -269,25 +269,27 @@ def test_a_full_disk_is_warned_of_once_and_the_run_goes_on(
             assert_right(store.frames(video, RULE, small))
     assert len(caplog.records) == 1
     assert os.strerror(code) in caplog.text
-    left = [path for path in store.folder.rglob("*") if path.is_file()]
-    assert left == []
+    leftovers = [path for path in store.folder.rglob("*") if path.is_file()]
+    assert leftovers == []
 
 
-def test_a_folder_that_cannot_be_made_does_not_stop_the_run(tmp_path: Path, video: Path) -> None:
+def test_a_cache_folder_that_cannot_be_made_does_not_stop_the_run(
+    tmp_path: Path, video: Path
+) -> None:
     (tmp_path / "file").write_text("in the way")
     store = FrameStore(CountingDecoder(), tmp_path / "file" / "store")
     assert_right(store.frames(video, RULE, small))
 
 
-def test_what_a_dead_process_left_is_removed(
+def test_partial_files_of_a_dead_process_are_removed(
     store: FrameStore, video: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    left = store.folder / "ab" / ".dead.part"
-    left.parent.mkdir(parents=True)
-    left.write_bytes(b"half")
+    part = store.folder / "ab" / ".dead.part"
+    part.parent.mkdir(parents=True)
+    part.write_bytes(b"half")
     monkeypatch.setattr(frame_store, "STALE", -1.0)
     store.frames(video, RULE, small)
-    assert not left.exists()
+    assert not part.exists()
 
 
 def test_an_unreadable_video_is_a_video_error(store: FrameStore, tmp_path: Path) -> None:

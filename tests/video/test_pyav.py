@@ -1,4 +1,4 @@
-"""The PyAV decoder: the frame that is given is the frame whose time is reported."""
+"""The PyAV decoder: each frame is the one at the reported time."""
 
 from __future__ import annotations
 
@@ -26,17 +26,22 @@ def shown(decoder: PyavDecoder, path: Path, indices: list[int]) -> tuple[list[in
 
 
 @pytest.mark.parametrize("over", [0, 12, 10_000], ids=["always seek", "some seeks", "sequential"])
-def test_every_frame_is_the_one_whose_time_is_told(
+def test_every_frame_is_the_one_at_the_reported_time(
     clock_video: Path, decoder: PyavDecoder, over: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pyav, "SEEK_OVER", over)
     info = decoder.probe(clock_video)
     count = len(info.times)
     first = shown(decoder, clock_video, [0])[0][0]
-    for wanted in (range(count), range(0, count, 7), range(count // 3, count, 29), [count - 1] * 2):
-        clocks, times = shown(decoder, clock_video, list(wanted))
-        assert clocks == [first + index for index in wanted]
-        np.testing.assert_array_equal(times, info.times[list(wanted)])
+    for indices in (
+        range(count),
+        range(0, count, 7),
+        range(count // 3, count, 29),
+        [count - 1] * 2,
+    ):
+        clocks, times = shown(decoder, clock_video, list(indices))
+        assert clocks == [first + index for index in indices]
+        np.testing.assert_array_equal(times, info.times[list(indices)])
 
 
 @pytest.mark.parametrize("rate", [Fraction(24), Fraction(24000, 1001), Fraction(30000, 1001)])
@@ -58,7 +63,7 @@ def test_variable_rate_times_are_those_written(tmp_path: Path, decoder: PyavDeco
     )
 
 
-def test_an_edit_list_hides_what_was_cut_away(tmp_path: Path, decoder: PyavDecoder) -> None:
+def test_frames_hidden_by_an_edit_list_are_not_read(tmp_path: Path, decoder: PyavDecoder) -> None:
     path = KINDS["cut mp4, closed gop"](tmp_path)
     info = decoder.probe(path)
     assert info.times[0] == 0.0
@@ -97,7 +102,7 @@ def test_threads_do_not_change_a_pixel(
     np.testing.assert_array_equal(first, second)
 
 
-def test_a_truncated_file_has_the_frames_it_still_holds(
+def test_the_remaining_frames_of_a_truncated_file_are_read(
     tmp_path: Path, decoder: PyavDecoder
 ) -> None:
     whole = write_clock(
@@ -116,7 +121,7 @@ def test_a_truncated_file_has_the_frames_it_still_holds(
 
 
 def damaged(folder: Path, first: int, last: int) -> Path:
-    """A file whose packets `first` to `last` hold noise; its index is whole."""
+    """Write a file whose packets `first` to `last` hold noise; its index is intact."""
     path = write_clock(folder / "a.mp4", 96, options=CLOSED_GOP)
     content = bytearray(path.read_bytes())
     with av.open(str(path)) as container:
@@ -127,7 +132,7 @@ def damaged(folder: Path, first: int, last: int) -> Path:
     return path
 
 
-def test_damaged_frames_are_replaced_by_the_one_on_display_with_its_own_time(
+def test_damaged_frames_are_replaced_by_the_frame_on_display_and_its_time(
     tmp_path: Path, decoder: PyavDecoder
 ) -> None:
     path = damaged(tmp_path, 44, 47)
@@ -176,7 +181,7 @@ def write_playlist(path: Path) -> Path:
     ],
     ids=["missing", "folder", "empty", "no index", "text", "playlist", "audio only"],
 )
-def test_what_is_not_a_video_is_a_video_error_of_one_line(
+def test_a_file_that_is_not_a_video_is_a_video_error_of_one_line(
     tmp_path: Path, decoder: PyavDecoder, make: object, reason: str
 ) -> None:
     path = make(tmp_path)  # type: ignore[operator]

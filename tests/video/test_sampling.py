@@ -1,4 +1,4 @@
-"""Sampling policies: laws that hold for every video, and qwen-vl-utils' own figures."""
+"""Frame sampling: properties for every video, and the frame counts of qwen-vl-utils."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_fps_of_an_odd_number_of_targets_adds_the_last_frame() -> None:
     assert choose(constant(60), FrameRule(fps=2.0)).tolist() == [0, 12, 24, 36, 48, 59]
 
 
-def test_fps_does_not_care_about_a_variable_rate() -> None:
+def test_fps_is_independent_of_a_variable_rate() -> None:
     info = video(np.array([0.0, 0.1, 0.2, 1.9, 2.4]), 3.0)
     assert choose(info, FrameRule(fps=2.0)).tolist() == [0, 2, 2, 2, 3, 4]
 
@@ -134,7 +134,7 @@ def test_fps_index_needs_two_frames() -> None:
 def test_fps_index_settles_ties_as_pytorch_does(
     frames: int, count: int, rank: int, index: int
 ) -> None:
-    """Exact arithmetic gives a frame more or less here; the figures are torch 2.13's (AVX2)."""
+    """The expected counts are from torch 2.13 (AVX2); exact arithmetic differs by one frame."""
     rule = FrameRule(policy="fps-index", min_frames=count, max_frames=count)
     assert choose(constant(frames), rule)[rank] == index
 
@@ -156,7 +156,7 @@ def chosen(info: VideoInfo, rule: FrameRule, clips: list[Span]) -> list[int] | N
 
 
 @given(videos(), every_rule)
-def test_one_clip_of_everything_is_no_clip(info: VideoInfo, rule: FrameRule) -> None:
+def test_one_clip_of_the_whole_video_equals_no_clip(info: VideoInfo, rule: FrameRule) -> None:
     for end in (info.duration, info.duration + 5, np.inf):
         assert chosen(info, rule, [Span(0.0, end)]) == chosen(info, rule, [])
     shown = show(info, [Span(-1.0, np.inf)])
@@ -165,7 +165,7 @@ def test_one_clip_of_everything_is_no_clip(info: VideoInfo, rule: FrameRule) -> 
 
 
 @given(videos(), rules, clip_lists)
-def test_only_what_is_on_display_in_a_clip_is_shown(
+def test_only_frames_on_display_within_a_clip_are_shown(
     info: VideoInfo, rule: FrameRule, clips: list[Span]
 ) -> None:
     try:
@@ -214,7 +214,7 @@ def test_fps_index_counts_the_frames_within_the_clips() -> None:
         choose(constant(240), INDEX, [Span(1.0, 1.01)])
 
 
-def test_a_clip_begins_with_its_first_own_frame_and_ends_before_the_next() -> None:
+def test_a_clip_holds_the_frames_from_its_start_up_to_its_end() -> None:
     info = constant(48)
     assert show(info, [Span(0.49, 0.58)]).indices.tolist() == [12, 13]
     assert show(info, [Span(0.5, 14 / 24)]).indices.tolist() == [12, 13]
@@ -250,7 +250,7 @@ def test_clips_may_overlap_and_go_back() -> None:
         [Span(np.nan, 2.0), Span(0.0, np.nan)],
     ],
 )
-def test_clips_of_nothing_are_left_out_or_an_error(clips: list[Span]) -> None:
+def test_empty_clips_are_left_out_or_an_error(clips: list[Span]) -> None:
     info = constant(240)
     with pytest.raises(VideoError, match=r"none of the clips .* 10\.000 s"):
         choose(info, FrameRule(), clips)

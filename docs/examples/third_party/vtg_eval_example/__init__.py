@@ -1,4 +1,4 @@
-"""What this package provides. Only names stand here: modules are imported when they are used."""
+"""What this package provides, by name only: modules are imported when they are used."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ def vtg_tasks() -> Sequence[Entry]:
 
 @hookimpl
 def vtg_adapters() -> Sequence[AdapterEntry]:
-    # engine="replay": this "model" brings its answers along. One that runs on vllm or
+    # engine="replay": this "model" computes its answers itself. One that runs on vllm or
     # transformers names the `architectures` of its config.json instead.
     target = f"{__name__}.last_words:LastWordsAdapter"
     return [AdapterEntry("last-words", target, "always the last so many seconds", engine="replay")]

@@ -1,4 +1,4 @@
-"""A task: where its records are and how one becomes a sample."""
+"""A task: reads its records and turns each into a sample."""
 
 import csv
 from collections.abc import Mapping, Sequence
