@@ -1,9 +1,9 @@
-"""Blind predictors as models: they see no picture, and every score should beat them.
+"""Blind predictors as models: they see no picture, and every model should beat them.
 
-Each answers as the floor of its name does: `baseline:whole-video`, `baseline:random`,
-`baseline:constant:START:END` (fractions of the duration, for instance those that a run's floors
-name as fitted on the train split), `baseline:majority-letter` and `baseline:longest-option`. The
-answers are text, so there is no saliency in them.
+Each gives the answers of the floor of its name: `baseline:whole-video`, `baseline:random`,
+`baseline:constant:START:END` (fractions of the duration, for instance those in the name of a
+run's floor, fitted on the train split), `baseline:majority-letter` and `baseline:longest-option`.
+The answers are text, so they have no saliency.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ CONSTANT = "constant"
 PREDICTORS: Mapping[str, Blind] = {
     "whole-video": WHOLE_VIDEO,
     "random": RANDOM,
-    "majority-letter": WHOLE_VIDEO,  # whose options are the majority letter
+    "majority-letter": WHOLE_VIDEO,  # its rule for options is the majority letter
     "longest-option": LONGEST_OPTION,
 }
 
@@ -39,8 +39,8 @@ class BaselineAdapter(Adapter):
         self._predictions: Mapping[str, Prediction] = {}
 
     def begin(self, samples: Sequence[Sample]) -> None:
-        """Answer the samples, all at once: a draw and a majority depend on all of them."""
-        self._predictions = {each.id: each for each in self._predictor.predictions(samples)}
+        """Answer all samples at once: some predictors' answers depend on all of them."""
+        self._predictions = {answer.id: answer for answer in self._predictor.predictions(samples)}
 
     def frame_size(self, height: int, width: int, frames: int, rule: FrameRule) -> tuple[int, int]:
         """Return the size as it is; no frame is ever looked at."""
@@ -49,7 +49,7 @@ class BaselineAdapter(Adapter):
     def request(self, sample: Sample, frames: Frames | None, protocol: ResolvedProtocol) -> Request:
         """Return the answer "B", "START to END" or both, as the sample asks.
 
-        Raises ValueError where a span is asked for and the duration is not known.
+        Raises ValueError where a span is asked for and there is no duration.
         """
         if sample.asks is not OutputType.CHOICE and sample.duration is None:
             raise ValueError("the annotation has no duration, which baselines answer from")
@@ -73,7 +73,7 @@ def _predictor(argument: str) -> Blind:
 
 def _fractions(text: str) -> tuple[float, float]:
     try:
-        start, end = (float(word) for word in text.split(":"))
+        start, end = (float(number) for number in text.split(":"))
     except ValueError:
         start, end = 1.0, 0.0
     if not 0 <= start < end <= 1:

@@ -1,4 +1,4 @@
-"""A checkpoint's chat markup: its own template, rendered, and text that cannot break out of it."""
+"""A checkpoint's chat template, and escaping of special tokens in text that goes into it."""
 
 from __future__ import annotations
 
@@ -15,36 +15,36 @@ TEMPLATE_TABLES = ("chat_template.json", "tokenizer_config.json")
 
 
 class EscapedText(NamedTuple):
-    """Text without control tokens, and how many were broken up in it."""
+    """Text without special tokens, and how many were escaped in it."""
 
     text: str
-    broken: int
+    escaped: int
 
 
 class ChatMarkup:
-    """The markup of one checkpoint, read from its small files.
+    """The chat template and special tokens of one checkpoint, read from its small files.
 
-    `control` are strings that its tokenizer turns into single tokens of a meaning: those that
-    its files name, and `control` as given. Raises UserError where there is no template.
+    Special tokens are those that its files list, and `special_tokens`. Raises UserError where
+    there is no template.
     """
 
-    def __init__(self, folder: Path, control: tuple[str, ...]) -> None:
+    def __init__(self, folder: Path, special_tokens: tuple[str, ...]) -> None:
         self._template = _template(folder)
-        tokens = {token for token in (*control, *_added_tokens(folder)) if len(token) > 1}
+        tokens = {token for token in (*special_tokens, *_added_tokens(folder)) if len(token) > 1}
         longest_first = sorted(tokens, key=lambda token: (-len(token), token))
-        self._control = re.compile("|".join(map(re.escape, longest_first)))
+        self._special = re.compile("|".join(map(re.escape, longest_first)))
 
     def escape_special_tokens(self, text: str) -> EscapedText:
-        """Put a space into every control token in `text`, so that it is read as plain text."""
-        broken = 0
-        while True:  # breaking one may leave another that overlapped it
-            text, found = self._control.subn(lambda match: _split(match[0]), text)
-            broken += found
-            if not found:
-                return EscapedText(text, broken)
+        """Put a space into every special token in `text`, so that it is read as plain text."""
+        escaped = 0
+        while True:  # escaping one may leave another that overlapped it
+            text, count = self._special.subn(lambda match: _split(match[0]), text)
+            escaped += count
+            if not count:
+                return EscapedText(text, escaped)
 
     def render(self, messages: list[dict[str, Any]]) -> str:
-        """Return the messages as the checkpoint's template writes them, ready for the answer.
+        """Return the messages as the checkpoint's template writes them, up to the answer.
 
         Raises UserError where the template cannot be rendered.
         """

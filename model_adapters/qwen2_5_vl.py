@@ -2,7 +2,7 @@
 
 The processor derives seconds per pair from the metadata; the model multiplies them with the
 pair's number and with `tokens_per_second` (2) and cuts off the fraction, so it knows time in
-steps of half a second. Frames that are not evenly spaced cannot be told to it.
+steps of half a second. It cannot represent frames that are not evenly spaced.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from vtg_eval.adapter import Checkpoint
 from .qwen_vl import QwenVLAdapter, Timing
 
 PAIR = 2
-# Keeps float32's rounding from pushing a whole position below itself before it is cut off.
+# Keeps float32 rounding from putting a whole position below itself before it is cut off.
 UPWARD = 1 + 1e-6
 
 
@@ -29,7 +29,7 @@ class Qwen25VLAdapter(QwenVLAdapter):
         self.positions_per_second = float(self.vision.get("tokens_per_second", 2))
 
     def timing(self, times: npt.NDArray[np.float64]) -> Timing:
-        """Return metadata that gives the grid which is off least; told is that grid."""
+        """Return the metadata of the grid with the least error, and that grid as model times."""
         step = self._pair_seconds(times)
         metadata = {
             "frames_indices": list(range(len(times))),
@@ -39,7 +39,7 @@ class Qwen25VLAdapter(QwenVLAdapter):
         return Timing(metadata, tuple(self._grid(step, len(times[::PAIR])).tolist()))
 
     def _grid(self, step: float, pairs: int) -> npt.NDArray[np.float64]:
-        """Return the times (seconds) that the model takes its frame pairs to start at."""
+        """Return the times (seconds) at which frame pairs start for the model."""
         rate = self.positions_per_second
         times: npt.NDArray[np.float64] = np.floor(np.arange(pairs) * step * UPWARD * rate) / rate
         return times
@@ -47,7 +47,7 @@ class Qwen25VLAdapter(QwenVLAdapter):
     def _pair_seconds(self, times: npt.NDArray[np.float64]) -> float:
         """Return the seconds from one pair of frames to the next that fit the true times best.
 
-        The mean is one candidate, whole positions near it are the others: with the fraction
+        The mean is one candidate, the whole position nearest to it the other: with the fraction
         cut off, 0.999 s a pair would put every pair but the first half a second early.
         """
         starts = times[::PAIR]

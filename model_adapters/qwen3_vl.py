@@ -1,4 +1,4 @@
-"""Qwen3-VL: the time of each frame pair stands as text before it, `<12.5 seconds>`."""
+"""Qwen3-VL: the time of each frame pair is text before it, `<12.5 seconds>`."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from .qwen_vl import VIDEO, QwenVLAdapter, Timing
 TICKS = 1_000_000
 
 
-# The released checkpoints saw stamps and frame pairs in the place of these three tokens.
-# Processors of transformers before 5.10 put them there; newer ones, and vLLM with them, replace
+# The released checkpoints were trained with stamps and frame pairs instead of these three tokens.
+# Processors of transformers before 5.10 replace all three; newer ones, and vLLM with them, replace
 # the middle token only and leave a second pair of markers around the whole video.
 WRAPPED = f"<|vision_start|>{VIDEO}<|vision_end|>"
 
@@ -26,7 +26,7 @@ class Qwen3VLAdapter(QwenVLAdapter):
     patch_size = 16
 
     def timing(self, times: npt.NDArray[np.float64]) -> Timing:
-        """Return microsecond indices; told is each pair's mean, to the tenth the stamp shows."""
+        """Return microsecond indices; model times are pair means to a tenth, as in the stamps."""
         ticks = [int(tick) for tick in np.rint(times * TICKS)]
         paired = ticks + ticks[-1:] if len(ticks) % 2 else ticks
         means = [

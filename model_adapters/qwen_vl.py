@@ -1,4 +1,4 @@
-"""What the Qwen-VL families share: sizes, prompt and processor arguments. Times differ."""
+"""The common part of the Qwen-VL families: sizes, prompt and processor arguments."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ from .chat import ChatMarkup
 from .smart_resize import frame_size
 
 VIDEO, IMAGE = "<|video_pad|>", "<|image_pad|>"
-CONTROL = ("<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", VIDEO, IMAGE)
+SPECIAL_TOKENS = ("<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", VIDEO, IMAGE)
 
-# Frames arrive chosen and sized; neither engine's processor may do either again.
+# Frames arrive sampled and resized; neither engine's processor may do so again.
 VIDEO_ARGUMENTS = {"do_sample_frames": False, "do_resize": False, "cap_pixels_per_frame": False}
 
 
 class Timing(NamedTuple):
-    """How a family is told times: the metadata for its processor, and what comes of them.
+    """The metadata of the frames for the processor, and the model times that follow from it.
 
-    metadata: `frames_indices`, `fps`, `total_num_frames`. told: seconds, one for each pair.
+    metadata: `frames_indices`, `fps`, `total_num_frames`. model_times: seconds, one for each pair.
     """
 
     metadata: Mapping[str, Any]
-    told: tuple[float, ...]
+    model_times: tuple[float, ...]
 
 
 class QwenVLAdapter(Adapter):
-    """A Qwen-VL checkpoint. Subclasses say how times reach the model."""
+    """A Qwen-VL checkpoint. Subclasses define how times reach the model."""
 
     patch_size: int
 
@@ -49,29 +49,29 @@ class QwenVLAdapter(Adapter):
         self.vision: Mapping[str, Any] = config.get("vision_config") or {}
         patch = int(self.vision.get("patch_size", self.patch_size))
         self.factor = patch * int(self.vision.get("spatial_merge_size", 2))
-        self._markup = ChatMarkup(checkpoint.path, CONTROL)
+        self._markup = ChatMarkup(checkpoint.path, SPECIAL_TOKENS)
 
     @abstractmethod
     def timing(self, times: npt.NDArray[np.float64]) -> Timing:
-        """Return how frames at `times` (seconds, [T]) are told to the model."""
+        """Return the metadata and model times of frames at `times` (seconds, [T])."""
 
     def frame_size(self, height: int, width: int, frames: int, rule: FrameRule) -> tuple[int, int]:
         """Return the (height, width) in px at which `frames` frames of a video are shown."""
         return frame_size(height, width, frames, rule, self.factor)
 
     def request(self, sample: Sample, frames: Frames | None, protocol: ResolvedProtocol) -> Request:
-        """Return the model's input for one sample, with the times the model is told."""
+        """Return the model's input for one sample, with its model times."""
         if frames is None:
             raise ValueError("this model needs frames")
         timing = self.timing(frames.times)
-        broken: list[int] = []
+        escaped: list[int] = []
 
         def clean(text: str) -> str:
-            found = self._markup.escape_special_tokens(text)
-            broken.append(found.broken)
-            return found.text
+            result = self._markup.escape_special_tokens(text)
+            escaped.append(result.escaped)
+            return result.text
 
-        text = question(sample, protocol.prompt, timing.told, clean)
+        text = question(sample, protocol.prompt, timing.model_times, clean)
         return Request(
             sample_id=sample.id,
             prompt=self._prompt(text, protocol.prompt),
@@ -83,8 +83,8 @@ class QwenVLAdapter(Adapter):
                 "do_sample_frames": False,
             },
             processor_kwargs={"videos_kwargs": VIDEO_ARGUMENTS},
-            model_times=timing.told,
-            escaped=sum(broken),
+            model_times=timing.model_times,
+            escaped=sum(escaped),
         )
 
     def _prompt(self, text: str, rule: PromptRule) -> str:

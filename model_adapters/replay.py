@@ -16,7 +16,7 @@ JOURNAL_FILE = "journal.jsonl"
 
 
 class ReplayAdapter(Adapter):
-    """Gives each sample the text that it got in that run."""
+    """Returns for each sample its answer in that run."""
 
     needs_frames = False
 

@@ -9,7 +9,7 @@ from vtg_eval.protocol import FrameRule
 
 MOST_OBLONG = 200
 PAIR = 2
-# The upper bound on a frame never falls below the lower one by more than this factor.
+# The upper bound on a frame is at least the lower bound times this factor.
 SLACK = 1.05
 
 
@@ -18,7 +18,7 @@ def frame_size(
 ) -> tuple[int, int]:
     """Return (height, width) in px, multiples of `factor`, for `frames` frames of a video.
 
-    As qwen-vl-utils 0.0.14 sizes videos: each frame may take its even share of the whole
+    As qwen-vl-utils 0.0.14 sizes videos: each frame may use an equal share of the whole
     video's budget, within the bounds on one frame; the aspect ratio is kept as far as the
     multiples allow. Raises VideoError for a picture that is too oblong.
     """

@@ -1,4 +1,4 @@
-"""Benchmarks: one module and one card each. Protocols stand beside them as data."""
+"""Benchmarks: one module and one card each. Protocols are data beside them."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -14,12 +14,12 @@ from vtg_eval.task import Task, found_video, load_card
 from vtg_eval.types import Cue, Group, OutputType, Sample, Span, Target
 
 ANNOTATION = MappingProxyType({"mini": "cgbench_mini.json", "full": "cgbench.json"})
-BOUNDS = (10, 20, 30, 40, 50, 60)  # minutes; each belongs to the group that it ends
+BOUNDS = (10, 20, 30, 40, 50, 60)  # minutes; each bound is in the group below it
 LENGTHS = ("0 ~ 10", "10 ~ 20", "20 ~ 30", "30 ~ 40", "40 ~ 50", "50 ~ 60", "60+")
 
 
 class CGBench(Task):
-    """Three samples for each record; their ids share all but what follows the slash."""
+    """Three samples for each record; their ids differ only after the slash."""
 
     card = load_card(Path(__file__).with_suffix(".toml"))
 
@@ -29,7 +29,7 @@ class CGBench(Task):
         return [sample for record in records for sample in _samples(record)]
 
     def video_path(self, root: Path, video: str) -> Path:
-        """Return the first usual place that holds the video, else the first of them."""
+        """Return the first usual path at which the video exists, else the first usual path."""
         return found_video(self.folder(root), root, video, ("videos", "cg_videos_720p"))
 
     def subtitles(self, root: Path, sample: Sample) -> Sequence[Cue]:
@@ -73,7 +73,7 @@ def _samples(record: AnnotationRecord) -> list[Sample]:
 
 
 def _shown(cues: Iterable[Cue], clips: Iterable[Span]) -> Iterator[Cue]:
-    """Yield what of the cues falls into each clip, in the time of the clips one after the other."""
+    """Yield each clip's parts of the cues, in the time of the clips one after the other."""
     cues = tuple(cues)
     offset = 0.0
     for clip in clips:

@@ -1,4 +1,4 @@
-"""Charades-CD: the moments of Charades-STA split anew by where they lie."""
+"""Charades-CD: the moments of Charades-STA split anew by their positions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from vtg_eval.task import load_card
 
 
 class CharadesCD(CaptionsTask):
-    """In test_ood moments lie elsewhere in the video than in train, in test_iid they do not."""
+    """In test_ood the positions of moments differ from those in train, in test_iid they do not."""
 
     card = load_card(Path(__file__).with_suffix(".toml"))
     annotation = MappingProxyType(

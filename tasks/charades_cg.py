@@ -10,7 +10,7 @@ from vtg_eval.task import load_card
 
 
 class CharadesCG(CaptionsTask):
-    """The splits tell what the train split does not have: compositions, words, or neither."""
+    """Each split has what the train split lacks: compositions, words, or neither."""
 
     card = load_card(Path(__file__).with_suffix(".toml"))
     annotation = MappingProxyType(

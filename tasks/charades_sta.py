@@ -21,7 +21,7 @@ class CharadesSTA(Task):
     card = load_card(Path(__file__).with_suffix(".toml"))
 
     def samples(self, root: Path, split: str) -> Sequence[Sample]:
-        """Return the split's samples; durations are None where the CSV of durations is not."""
+        """Return the split's samples; durations are None without the CSV of durations."""
         durations = read_lengths(self.folder(root) / f"Charades_v1_{split}.csv")
         return [
             Sample(
@@ -38,7 +38,7 @@ class CharadesSTA(Task):
         ]
 
     def video_path(self, root: Path, video: str) -> Path:
-        """Return the video's place: the first of the usual folders that holds it, else `videos`."""
+        """Return the first usual path at which the video exists, else the first usual path."""
         return found_video(self.folder(root), root, video, VIDEO_FOLDERS)
 
 

@@ -11,7 +11,7 @@ from vtg_eval.scoring.segment_ranks import CHUNK
 from vtg_eval.task import Task, found_video, load_card
 from vtg_eval.types import Sample, Span, Target
 
-SHOWN = Span(0.0, 30.0)  # the annotators saw no more of longer videos
+SHOWN = Span(0.0, 30.0)  # of longer videos the annotators saw only this part
 MOMENT_BOUNDS = (10.0, 15.0)
 VIDEO_BOUNDS = (25.0, 30.0)
 
@@ -26,7 +26,7 @@ class DiDeMo(Task):
         return [_sample(record) for record in read_list(self.file(root, f"{split}_data.json"))]
 
     def video_path(self, root: Path, video: str) -> Path:
-        """Return the first usual place that holds the video, else the first of them."""
+        """Return the first usual path at which the video exists, else the first usual path."""
         return found_video(self.folder(root), root, video, suffixes=(".mp4", ""))
 
 

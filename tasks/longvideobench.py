@@ -10,16 +10,15 @@ from typing import NamedTuple
 from vtg_eval.annotations.records import AnnotationRecord, read_list
 from vtg_eval.annotations.subtitles import read_subtitles
 from vtg_eval.errors import DataError
-from vtg_eval.parsing.chosen import lettered
 from vtg_eval.task import Task, found_video, load_card
-from vtg_eval.types import Cue, Group, OutputType, Sample, Target
+from vtg_eval.types import Cue, Group, OutputType, Sample, Target, option_letter
 
 ANNOTATION = "lvb_val.json"
 GROUPINGS = (("question category", "question_category"), ("topic", "topic_category"))
 
 
-class _Words(NamedTuple):
-    """A video's file of subtitles, and what its times say at the video's start (seconds)."""
+class _SubtitleFile(NamedTuple):
+    """A video's file of subtitles, and the time in it (seconds) at which the video starts."""
 
     name: str
     start: float
@@ -35,7 +34,7 @@ class LongVideoBench(Task):
         return [_sample(record) for record in read_list(self.file(root, ANNOTATION))]
 
     def video_path(self, root: Path, video: str) -> Path:
-        """Return the first usual place that holds the video, else the first of them."""
+        """Return the first usual path at which the video exists, else the first usual path."""
         return found_video(self.folder(root), root, video, suffixes=("",))
 
     def subtitles(self, root: Path, sample: Sample) -> Sequence[Cue]:
@@ -44,18 +43,18 @@ class LongVideoBench(Task):
         Every video has them. Raises DataError where the file is missing or cannot be read.
         """
         annotation = self.file(root, ANNOTATION)
-        words = _words(annotation, annotation.stat().st_mtime_ns).get(sample.video)
-        if words is None:
+        subtitle_file = _subtitle_files(annotation, annotation.stat().st_mtime_ns).get(sample.video)
+        if subtitle_file is None:
             raise DataError(f"{annotation} has no video {sample.video}.")
-        path = self.folder(root) / "subtitles" / words.name
-        return read_subtitles(path, words.start, sample.duration or float("inf"))
+        path = self.folder(root) / "subtitles" / subtitle_file.name
+        return read_subtitles(path, subtitle_file.start, sample.duration or float("inf"))
 
 
 @lru_cache(maxsize=1)
-def _words(annotation: Path, changed: int) -> Mapping[str, _Words]:
-    """Return each video's subtitles; `changed` is the file's time, so that no old one is used."""
+def _subtitle_files(annotation: Path, modified: int) -> Mapping[str, _SubtitleFile]:
+    """Return each video's subtitle file; `modified` (ns) keeps the cache from being stale."""
     return {
-        record.text("video_path"): _Words(
+        record.text("video_path"): _SubtitleFile(
             record.text("subtitle_path"), record.seconds("starting_timestamp_for_subtitles")
         )
         for record in read_list(annotation)
@@ -70,7 +69,7 @@ def _sample(record: AnnotationRecord) -> Sample:
         id=record.text("id"),
         video=record.text("video_path"),
         query=record.text("question"),
-        target=Target(choice=lettered(options)[right][0]),
+        target=Target(choice=option_letter(right)),
         duration=record.seconds("duration"),
         options=options,
         groups=(

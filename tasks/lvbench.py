@@ -25,7 +25,7 @@ class LVBench(Task):
         return [_sample(video, row) for video in videos for row in video.records("qa")]
 
     def video_path(self, root: Path, video: str) -> Path:
-        """Return the first usual place that holds the video, else the first of them."""
+        """Return the first usual path at which the video exists, else the first usual path."""
         folders = ("videos", "all_videos")
         return found_video(self.folder(root), root, video, folders, (".mp4", ".mkv", ".webm"))
 

@@ -31,7 +31,7 @@ VIDEO_BOUNDS = (600.0, 1800.0)
 
 
 class MLVU(Task):
-    """The multiple-choice part. A truth that is no option has no letter: never right, counted."""
+    """The multiple-choice part. A truth that is no option has no letter: counted, never right."""
 
     card = load_card(Path(__file__).with_suffix(".toml"))
 
@@ -46,7 +46,7 @@ class MLVU(Task):
         ]
 
     def video_path(self, root: Path, video: str) -> Path:
-        """Return the first usual place that holds the video, else the first of them."""
+        """Return the first usual path at which the video exists, else the first usual path."""
         return found_video(self.folder(root), root, video, VIDEO_FOLDERS, ("",))
 
 
@@ -66,12 +66,12 @@ def _dev_sample(kind: str, number: int, row: AnnotationRecord) -> Sample:
 
 def _test_samples(rows: Sequence[AnnotationRecord]) -> list[Sample]:
     """Read the layout of lmms-eval's copy: options within the question, a letter as answer."""
-    seen: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     samples = []
     for row in rows:
         kind = row.text("task_type")
         query, options = split_options(row.text("question"))
-        name = row.text("question_id") if "question_id" in row.table else f"{kind}/{seen[kind]}"
+        name = row.text("question_id") if "question_id" in row.table else f"{kind}/{counts[kind]}"
         samples.append(
             Sample(
                 id=name,
@@ -84,7 +84,7 @@ def _test_samples(rows: Sequence[AnnotationRecord]) -> list[Sample]:
                 asks=OutputType.CHOICE,
             )
         )
-        seen[kind] += 1
+        counts[kind] += 1
     return samples
 
 

@@ -1,4 +1,4 @@
-"""MVBench: twenty kinds of questions on short videos, each kind a file of its own."""
+"""MVBench: twenty kinds of questions on short videos, one file for each kind."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from vtg_eval.annotations.records import AnnotationRecord, read_list
 from vtg_eval.task import Task, found_video, load_card
 from vtg_eval.types import Group, OutputType, Sample, Span, Target
 
-# the data set's own folder, the harness's usual one, and in both a later archive of mended files
-PLACES = ("video", "videos", "video/data0613", "videos/data0613")
+# the data set's folder, the harness's usual one, and in both a later archive of repaired files
+FOLDERS = ("video", "videos", "video/data0613", "videos/data0613")
 
 
 class _Source(NamedTuple):
-    """Where a kind's videos are; whether only [start, end] is shown; what to add to the names."""
+    """The folder of a kind's videos; whether only [start, end] is shown; a suffix of the names."""
 
     folder: str
     clipped: bool = False
@@ -69,8 +69,8 @@ class MVBench(Task):
         ]
 
     def video_path(self, root: Path, video: str) -> Path:
-        """Return the first usual place that holds the video, else the first of them."""
-        return found_video(self.folder(root), root, video, PLACES, ("",))
+        """Return the first usual path at which the video exists, else the first usual path."""
+        return found_video(self.folder(root), root, video, FOLDERS, ("",))
 
 
 def _sample(kind: str, source: _Source, k: int, record: AnnotationRecord) -> Sample:

@@ -44,17 +44,17 @@ class NextGQA(Task):
         return [s for video, record in videos.items() for s in _samples(video, record, rows)]
 
     def video_path(self, root: Path, video: str) -> Path:
-        """Return <folder of VidOR>/<video>.mp4 or <video>.mp4 in the first usual place."""
+        """Return <folder of VidOR>/<video>.mp4 or <video>.mp4 at the first usual path."""
         flat = found_video(self.folder(root), root, video, FOLDERS)
         if flat.is_file() or not (self.folder(root) / PATHS).is_file():
             return flat
-        place = vidor_paths(self.folder(root) / PATHS).text(video)
-        return found_video(self.folder(root), root, place, FOLDERS)
+        path = vidor_paths(self.folder(root) / PATHS).text(video)
+        return found_video(self.folder(root), root, path, FOLDERS)
 
 
 @cache
 def vidor_paths(path: Path) -> AnnotationRecord:
-    """Return the file's record: under each video its path, such as "0101/2909445186"."""
+    """Return the file's record: each video's path under its id, such as "0101/2909445186"."""
     try:
         table = json.loads(path.read_bytes())
     except ValueError as exc:
@@ -70,7 +70,7 @@ def _samples(
     location = record.table.get("location")
     if not isinstance(location, dict):
         raise DataError(f'{record.where}: "location" must be an object.')
-    places = AnnotationRecord(f"{record.where}, location", location)
+    locations = AnnotationRecord(f"{record.where}, location", location)
     for number in location:
         name = f"{video}_{number}"
         if name not in rows:
@@ -84,7 +84,7 @@ def _samples(
             id=name,
             video=video,
             query=row.text("question").strip(),
-            target=Target(places.spans(number), letter_of_text(row, "answer", options)),
+            target=Target(locations.spans(number), letter_of_text(row, "answer", options)),
             duration=record.seconds("duration"),
             options=options,
             groups=(

@@ -42,7 +42,7 @@ class QVHighlights(Task):
         return [_sample(record) for record in read_lines(self.file(root, self.annotation[split]))]
 
     def video_path(self, root: Path, video: str) -> Path:
-        """Return the first usual place that holds the video, else the first of them."""
+        """Return the first usual path at which the video exists, else the first usual path."""
         return found_video(self.folder(root), root, video)
 
 
@@ -62,13 +62,13 @@ def _sample(record: AnnotationRecord) -> Sample:
 def _groups(spans: Sequence[Span]) -> tuple[Group, ...]:
     lengths = [end - start for start, end in spans]
     ranges = ((name, LENGTH_RANGES[key]) for key, name in NAMES.items())
-    found = [name for name, (low, high) in ranges if any(low < each <= high for each in lengths)]
+    names = [name for name, (low, high) in ranges if any(low < x <= high for x in lengths)]
     number = Group("number of moments", "one" if len(spans) == 1 else "several")
-    return (*(Group(MOMENT, name) for name in found), number)
+    return (*(Group(MOMENT, name) for name in names), number)
 
 
 def _saliency(record: AnnotationRecord, clips: int) -> tuple[tuple[int, ...], ...]:
-    """Return the annotators' scores of each clip, zeros for those outside of the moments."""
+    """Return the annotators' scores of each clip, zeros for clips outside of the moments."""
     numbers = _integers(record, "relevant_clip_ids", _value(record, "relevant_clip_ids"))
     scores = _value(record, "saliency_scores")
     if len(scores) != len(numbers):

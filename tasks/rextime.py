@@ -17,7 +17,7 @@ SUFFIXES = (".mp4", ".mkv", ".webm")
 
 
 class ReXTime(Task):
-    """The validation split, from the released file with the options, else from the truth alone."""
+    """The validation split, from the released file with options, else from the file without."""
 
     card = load_card(Path(__file__).with_suffix(".toml"))
 
@@ -29,7 +29,7 @@ class ReXTime(Task):
         return [_sample(record) for record in read_lines(self.file(root, EVALUATED))]
 
     def video_path(self, root: Path, video: str) -> Path:
-        """Return the first usual place that holds the video, else the first of them."""
+        """Return the first usual path at which the video exists, else the first usual path."""
         return found_video(self.folder(root), root, video, FOLDERS, SUFFIXES)
 
 

@@ -1,4 +1,4 @@
-"""TACoS: kitchen activities, whose times the file counts in frames."""
+"""TACoS: kitchen activities, with times in frames."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from vtg_eval.types import Span
 
 
 class TACoS(CaptionsTask):
-    """A moment in seconds is its frames by the frame rate, the duration all frames by it."""
+    """Moments and durations are numbers of frames, divided here by the frame rate."""
 
     card = load_card(Path(__file__).with_suffix(".toml"))
     annotation = MappingProxyType({"test": "test.json", "val": "val.json"})

@@ -9,16 +9,15 @@ from typing import NamedTuple
 
 from vtg_eval.annotations.records import AnnotationRecord, read_table
 from vtg_eval.errors import DataError
-from vtg_eval.parsing.chosen import lettered
 from vtg_eval.task import Task, found_video, load_card
-from vtg_eval.types import Group, OutputType, Sample, Target
+from vtg_eval.types import Group, OutputType, Sample, Target, option_letter
 
 ORDER = "order"  # the one aspect without finer ones; a video's meta information may lack it
 YES_NO = ("yes", "no")
 
 
 class _Question(NamedTuple):
-    """A question without its options, the options' texts, and how a right one would be written."""
+    """A question without its options, the options' texts, and each option as an answer has it."""
 
     query: str
     options: tuple[str, ...]
@@ -26,7 +25,7 @@ class _Question(NamedTuple):
 
 
 class TempCompass(Task):
-    """Every text keeps its white space, so that the official prompt can be written to the letter.
+    """Every text keeps its white space, so that the official prompt can be written exactly.
 
     The captions to be matched keep their labels ("Option 1: …", "Sentence A: …"), for the official
     script reads these in answers.
@@ -46,7 +45,7 @@ class TempCompass(Task):
         ]
 
     def video_path(self, root: Path, video: str) -> Path:
-        """Return the first usual place that holds the video, else the first of them."""
+        """Return the first usual path at which the video exists, else the first usual path."""
         return found_video(self.folder(root), root, video)
 
 
@@ -61,13 +60,12 @@ def _sample(
     question, answer = split_up(record), record.text("answer")
     if answer not in question.answers:
         raise DataError(f'{record.where}: "answer" is none of the options, but {answer[:60]!r}.')
-    letters = [letter for letter, _ in lettered(question.options)]
     finer = aspect if aspect == ORDER else _finer_aspect(video, aspect, record, meta)
     return Sample(
         id=name,
         video=video,
         query=question.query,
-        target=Target(choice=letters[question.answers.index(answer)]),
+        target=Target(choice=option_letter(question.answers.index(answer))),
         options=question.options,
         groups=(Group("aspect", aspect), Group("fine-grained aspect", finer)),
         asks=OutputType.CHOICE,
@@ -93,7 +91,8 @@ def _multi_choice(record: AnnotationRecord) -> _Question:
     """Split "question\\nA. one\\nB. two"; after the label's full stop one space may stand."""
     query, *lines = record.text("question").split("\n")
     options = []
-    for letter, line in lettered(tuple(lines)):
+    for index, line in enumerate(lines):
+        letter = option_letter(index)
         label, stop, text = line.partition(".")
         if label.strip() != letter or not stop:
             raise DataError(f'{record.where}: "question" has no option {letter} in {line[:60]!r}.')

@@ -1,4 +1,4 @@
-"""TVGBench: moments of five sources in files of its own, some of them parts of longer videos."""
+"""TVGBench: moments of five sources, some of them in parts of longer videos."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ VIDEO_BINS = (60.0, 180.0)
 
 
 class TVGBench(Task):
-    """Samples whose video is a part of a file have it as their clip; times count from its start."""
+    """A sample whose video is a part of a file has it as its clip; times start there."""
 
     card = load_card(Path(__file__).with_suffix(".toml"))
 
@@ -28,7 +28,7 @@ class TVGBench(Task):
         return [_sample(number, record) for number, record in enumerate(records)]
 
     def video_path(self, root: Path, video: str) -> Path:
-        """Return the first usual place that holds the video, else the first of them."""
+        """Return the first usual path at which the video exists, else the first usual path."""
         return found_video(self.folder(root), root, video, ("videos", "tvgbench_data"), ("",))
 
 
@@ -50,8 +50,8 @@ def _truth(record: AnnotationRecord) -> Span:
     """Return the answer, written "13.4-28.1"."""
     match = ANSWER.fullmatch(record.text("answer"))
     if match is None:
-        found = record.text("answer")[:60]
-        raise DataError(f'{record.where}: "answer" must be like "13.4-28.1", not "{found}".')
+        answer = record.text("answer")[:60]
+        raise DataError(f'{record.where}: "answer" must be like "13.4-28.1", not "{answer}".')
     return Span(float(match[1]), float(match[2]))
 
 

@@ -20,7 +20,7 @@ GROUPINGS = (("domain", "domain"), ("sub-category", "sub_category"), ("task type
 
 
 class VideoMME(Task):
-    """Of the distribution's Parquet file and the official results' template, what lies there."""
+    """Read from the distribution's Parquet file, else from the official results' template."""
 
     card = load_card(Path(__file__).with_suffix(".toml"))
 
@@ -33,7 +33,7 @@ class VideoMME(Task):
         ]
 
     def video_path(self, root: Path, video: str) -> Path:
-        """Return the first usual place that holds the video, else the first of them."""
+        """Return the first usual path at which the video exists, else the first usual path."""
         return found_video(self.folder(root), root, video, VIDEO_FOLDERS, SUFFIXES)
 
     def subtitles(self, root: Path, sample: Sample) -> Sequence[Cue]:
@@ -57,11 +57,11 @@ def _sample(video: AnnotationRecord, question: AnnotationRecord) -> Sample:
 def _groups(video: AnnotationRecord, question: AnnotationRecord) -> tuple[Group, ...]:
     """Return the groups: the official script reports each grouping over all and by duration."""
     duration = video.text("duration")
-    found = [Group("duration", duration)]
+    groups = [Group("duration", duration)]
     for grouping, key in GROUPINGS:
         name = (video if key in video.table else question).text(key)
-        found += [Group(grouping, name), Group(f"{duration}: {grouping}", name)]
-    return tuple(found)
+        groups += [Group(grouping, name), Group(f"{duration}: {grouping}", name)]
+    return tuple(groups)
 
 
 TASK = VideoMME()

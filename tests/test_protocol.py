@@ -7,7 +7,7 @@ from vtg_eval.errors import UserError
 from vtg_eval.parsing.choices import CHOICE_PARSERS
 from vtg_eval.parsing.spans import SPAN_PARSERS
 from vtg_eval.protocol import DEFAULT_PROTOCOL, load_protocol
-from vtg_eval.question import PLACES
+from vtg_eval.question import PLACEHOLDERS
 from vtg_eval.registry import Registry
 
 MINIMAL = 'name = "x@1"\nsummary = "s"\nsource = "t"\n'
@@ -86,7 +86,7 @@ def test_shipped_protocols_are_sound(name):
         prompt = resolved.prompt
         for text in (prompt.text, prompt.choice, prompt.grounded_choice):
             assert text.count("{query}") == (1 if text else 0)
-            assert set(PLACES.findall(text)) == set(re.findall(r"\{(\w+)\}", text))
+            assert set(PLACEHOLDERS.findall(text)) == set(re.findall(r"\{(\w+)\}", text))
 
 
 def test_the_default_is_strict_and_keeps_every_sample():

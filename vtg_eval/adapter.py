@@ -1,4 +1,4 @@
-"""The adapter interface: one model family's way from (sample, frames, protocol) to a request."""
+"""The adapter interface: how a model family turns (sample, frames, protocol) into a request."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from vtg_eval.video.frames import Frames
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """What a `--model` argument came to: a folder with config.json, or an adapter's own word.
+    """What a `--model` argument refers to: a folder with config.json, or an adapter by name.
 
-    `argument` is what stands behind the colon in "baseline:whole-video" or "replay:RUN".
+    `argument` is the part after the colon in "baseline:whole-video" or "replay:RUN".
     """
 
     reference: str
@@ -35,10 +35,10 @@ class Adapter(ABC):
 
     @abstractmethod
     def __init__(self, checkpoint: Checkpoint) -> None:
-        """Read what the family's input depends on; raises UserError when it is not there."""
+        """Read what the family's input depends on; raises UserError when it is missing."""
 
     def begin(self, samples: Sequence[Sample]) -> None:  # noqa: B027 - most families need nothing
-        """Learn of all samples that a run asks, in the annotation's order, before its requests."""
+        """Receive all samples that a run asks, in the annotation's order, before its requests."""
 
     @abstractmethod
     def frame_size(self, height: int, width: int, frames: int, rule: FrameRule) -> tuple[int, int]:
@@ -46,4 +46,4 @@ class Adapter(ABC):
 
     @abstractmethod
     def request(self, sample: Sample, frames: Frames | None, protocol: ResolvedProtocol) -> Request:
-        """Return the model's input for one sample, with the times the model is told."""
+        """Return the model's input for one sample, with its model times."""

@@ -1,4 +1,4 @@
-"""What can go wrong at the user's side. The command line prints these without a traceback."""
+"""Errors that the user can fix. The command line prints them without a traceback."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 
 class UserError(Exception):
-    """A mistake or a missing thing the user can mend; the message says how. Exit status 2."""
+    """A mistake or a missing file that the user can fix; the message says how. Exit status 2."""
 
 
 class DataError(UserError):
@@ -15,22 +15,22 @@ class DataError(UserError):
 
 
 class MissingFileError(UserError):
-    """A task's file that is not there; the message says where it comes from.
+    """A missing file of a task; the message says where it comes from.
 
-    Catch this, and not `UserError`, where a file may be absent: a broken one must not pass for it.
+    Catch this, not `UserError`, where a file may be absent: a broken file must not count as absent.
     """
 
 
 class NotApplicableError(UserError):
-    """A protocol that says nothing for a task, or that needs what its annotations do not have."""
+    """A protocol that is not defined for a task, or needs what the annotations do not have."""
 
 
 class VideoError(Exception):
-    """A video that cannot be read. Counted in the ledger; the run goes on."""
+    """A video that cannot be read. Counted as a failure; the run goes on."""
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
-    """Return 'Did you mean "x"?' for a near miss, else the known names."""
+    """Return 'Did you mean "x"?' for a near miss, else list the known names."""
     names = sorted(known)
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     if close:

@@ -1,4 +1,4 @@
-"""How a request ends, and the ledger's vocabulary: what can be wrong with an answer."""
+"""How a request ends, and what can be wrong with an answer."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ class Finish(StrEnum):
 class Failure(StrEnum):
     """One kind of failure and what it means, in a sentence.
 
-    The ledger counts samples (the last two: records) for each kind.
+    Failure counts are samples of each kind; for the last two, records.
     """
 
     meaning: str
 
-    def __new__(cls, word: str, meaning: str = "") -> Self:
-        """Make a member; `Failure(word)` finds it again."""
-        member = str.__new__(cls, word)
-        member._value_ = word
+    def __new__(cls, value: str, meaning: str = "") -> Self:
+        """Make a member; `Failure(value)` looks it up."""
+        member = str.__new__(cls, value)
+        member._value_ = value
         member.meaning = meaning
         return member
 

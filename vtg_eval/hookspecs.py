@@ -1,8 +1,8 @@
 """The whole plug-in contract.
 
 A plug-in is a module or object named by an entry point of the group `vtg_eval`; it implements
-any of the hooks below with `@hookimpl` (of this module too). Things are named by `Entry`: what
-its `target` points to is imported on first use only, so listing stays fast.
+any of the hooks below with `@hookimpl` (also of this module). An `Entry` names
+each thing; its `target` is imported on first use only, so listing stays fast.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Entry:
 class AdapterEntry(Entry):
     """An adapter and the `architectures` (of a checkpoint's config.json) it serves.
 
-    `engine` fixes the engine for adapters that bring their answers along (baseline, replay).
+    `engine` fixes the engine of adapters whose requests contain the answers (baseline, replay).
     """
 
     architectures: tuple[str, ...] = ()

@@ -4,9 +4,9 @@ A protocol is one TOML file: top-level keys and the tables [frames], [prompt], [
 [answer], [score]; a table [tasks.NAME.answer] (and so on) overrides single keys for one task,
 [tasks.NAME.splits.SPLIT.answer] for one of its splits.
 The dataclasses below are the schema; an unknown key or value is refused with its name.
-A file's `Protocol` says nothing by itself: what asks and scores takes a `ResolvedProtocol`, with
-the values that hold for one task and split.
-Prompts stand in these files to the letter of their source.
+A file's `Protocol` is resolved first: all code that asks and scores takes a `ResolvedProtocol`,
+with the values for one task and split.
+Prompts in these files are exactly those of their source.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from vtg_eval.errors import NotApplicableError, UserError
 from vtg_eval.files.toml_tables import converted, load_toml
 
 DEFAULT_PROTOCOL = "strict@1"
-SPLITS = "splits"  # the table of a task that holds its splits'
+SPLITS = "splits"  # the key of a task's table with those of its splits
 Duplicates = Literal["first", "last", "pool"]
 
 
@@ -30,11 +30,11 @@ class FrameRule:
     """Which frames the model sees, and how large.
 
     policy: "fps": the frame on display at k / fps; "fps-index": indices evenly spread over the
-    file as qwen-vl-utils spreads them; "uniform": `max_frames` frames, one amid each of as many
-    equal parts. Frame counts are even (models take frames in pairs).
+    file as qwen-vl-utils spreads them; "uniform": `max_frames` frames, one in the middle of
+    each of as many equal parts. Frame counts are even (models take frames in pairs).
     min_tokens, max_tokens: bounds on one frame's size, in the model's own visual tokens for one
     frame (28 x 28 px for Qwen2.5-VL, 32 x 32 px for Qwen3-VL). total_tokens: bound on the whole
-    video, frames / 2 x size, for a pair of frames shares its tokens (as qwen-vl-utils counts).
+    video, frames / 2 x size, because a pair of frames shares its tokens (as qwen-vl-utils counts).
     """
 
     policy: Literal["fps", "fps-index", "uniform"] = "fps"
@@ -52,12 +52,12 @@ class PromptRule:
 
     text: asks for spans; choice: for one of the options; grounded_choice: for both. In them
     `{query}` stands for the query or question, `{options}` for the options, one a line, each
-    written as `option` says (`{letter}`, `{text}`), `{subtitles}` for the spoken words,
+    formatted with `option` (`{letter}`, `{text}`), `{subtitles}` for the spoken text,
     `{frame_times}` for the times of the shown frames in seconds, joined by ", ".
     query: "as-is"; "sentence": white space collapsed and the final full stop cut.
     layout: "video-first" lets queries on the same video share its prefix.
-    subtitles: which lines of a subtitled video are given: those on screen at a shown frame, or
-    all of them.
+    subtitles: which lines of a subtitled video the prompt contains: those on screen at a shown
+    frame, or all of them.
     """
 
     text: str = ""
@@ -74,8 +74,8 @@ class PromptRule:
 class GenerationRule:
     """How the model answers.
 
-    decoding: "greedy"; "checkpoint": its own generation_config; "sample": drawn at `temperature`
-    from all tokens, each sample by a seed of its own.
+    decoding: "greedy"; "checkpoint": its generation_config; "sample": sampled at `temperature`
+    from all tokens, with one seed for each sample.
     """
 
     max_new_tokens: int = 256
@@ -96,9 +96,9 @@ class AnswerRule:
     parser: a name in `vtg_eval.parsing.spans.SPAN_PARSERS`. choice_parser: a name in
     `vtg_eval.parsing.choices.CHOICE_PARSERS`. unit: what a number in the text means, seconds or
     hundredths of the duration (then IoU is taken on fractions of the duration).
-    select: "first": all spans are read, and the first counts for metrics of one span; "last": only
-    the last listed span is read, whatever its score. reversed: what an end before the start
-    means. quantum: round times to a multiple of so many seconds (0: not at all).
+    select: "first": all spans are parsed, and the first counts for metrics of one span; "last":
+    only the last listed span is parsed, whatever its score. reversed: what an end before the start
+    means. quantum: round times to a multiple of this many seconds (0: not at all).
     """
 
     parser: str = "strict"
@@ -113,29 +113,27 @@ class AnswerRule:
 class ScoreRule:
     """From spans to figures.
 
-    comparator: how IoU is held against a threshold. iou_decimals: round each IoU first
+    comparator: how IoU is compared with a threshold. iou_decimals: round each IoU first
     (-1: not at all). ranks: a recall is reported for the best of the first so many spans.
     nms: leave out spans that overlap a better one by more than this IoU (-1: keep all).
-    nms_below: instead, for each recall, by more than its threshold less this (-1: not so).
-    order: whether the spans that were read are ranked as listed or by their scores, if they have
-    some.
+    nms_below: instead, for each recall, by more than its threshold minus this (-1: off).
+    order: whether the parsed spans are ranked as listed or by their scores, if they have some.
     truth: "clamp" cuts targets at the video's ends and leaves out those that then are empty.
     occurrences: which of a target's occurrences counts. missing: whether samples without an
-    answer score 0 or leave the denominator; unparsed: the same for answers in which nothing was
-    found. duplicates: which line counts when an id occurs twice; "pool": the first ten spans of
-    each, after those of the last. arithmetic: in which order the
-    mean is taken, and addition: in which order the values are added up, as the annotation lists the
-    samples or as ext4 lists files named after CG-Bench's questions; both show in the last digits
-    only. decimals: round the percentages (-1: not
-    at all). average: also report the mean of mIoU and the recalls, as "avg".
+    answer score 0 or leave the denominator; unparsed: the same for answers without a parsed span or
+    option. duplicates: which line counts when an id occurs twice; "pool": the first ten spans of
+    each, after those of the last. arithmetic: the order of operations in the mean. addition: the
+    order in which the values are added up, as the annotation lists the samples or as ext4 lists
+    files named after CG-Bench's questions. Both affect the last digits only. decimals: round the
+    percentages (-1: not at all). average: also report the mean of mIoU and the recalls, as "avg".
     discounted: also report the recalls discounted by the errors of start and end, as dR1@0.5.
-    non_finite: what NaN and infinity do. "zero": they never hit. "truth-first": as Python's max
-    and min with the truth first, which return it when compared with NaN. "spread": as numpy's,
-    where NaN spreads into the mean; zero lengths on both sides give NaN as well. "signed": as
-    "truth-first", with negative IoU for spans apart. All but "zero" reproduce a source.
+    non_finite: how NaN and infinity are scored. "zero": they never hit. "truth-first": as
+    Python's max and min with the truth first, which return it when compared with NaN. "spread": as
+    numpy's, where NaN spreads into the mean; zero lengths on both sides give NaN as well. "signed":
+    as "truth-first", with negative IoU for spans apart. All but "zero" reproduce a source.
     undefined: whether a sample whose IoU is not a number is scored, or leaves the denominator.
-    repeats: whether samples with the same video, question (as it is asked) and target count each,
-    or once, with the answer to the last of them.
+    repeats: whether samples with the same video, question (as it is asked) and target count
+    separately, or once, with the answer to the last of them.
     """
 
     thresholds: tuple[float, ...] = (0.3, 0.5, 0.7)
@@ -167,7 +165,7 @@ class ScoreRule:
 
 @dataclass(frozen=True, slots=True)
 class ResolvedProtocol:
-    """A protocol's values as they hold for one task and split, or for samples of no task.
+    """A protocol's values for one task and split, or for samples without a task.
 
     `only_tasks` and `families` (of metrics): what the protocol is defined for; empty: everything.
     """
@@ -185,15 +183,15 @@ class ResolvedProtocol:
     families: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain values; "overrides", a file's key, is there so that digests of runs stay."""
+        """Return plain values; "overrides", a file's key, is kept so that runs' digests stay."""
         return {**asdict(self), "overrides": {}}
 
 
 @dataclass(frozen=True, slots=True)
 class Protocol:
-    """A named, versioned way from samples to scores, as its file has it.
+    """A named, versioned way from samples to scores, as in its file.
 
-    `without_task`: the values for samples of no task, and of tasks without a table of their own.
+    `without_task`: the values for samples without a task, and for tasks without a table.
     """
 
     without_task: ResolvedProtocol
@@ -205,20 +203,20 @@ class Protocol:
         return self.without_task.name
 
     def covers(self, task: str, family: str) -> bool:
-        """Tell whether the protocol says anything for a task of that metric family."""
+        """Tell whether the protocol is defined for a task of that metric family."""
         only, families = self.without_task.only_tasks, self.without_task.families
         return (not families or family in families) and (not only or task in only)
 
     def for_task(self, task: str, family: str, split: str = "") -> ResolvedProtocol:
         """Return the values for a task, and for one of its splits.
 
-        Raises NotApplicableError where the protocol says nothing for that task.
+        Raises NotApplicableError where the protocol is not defined for that task.
         """
         if not self.covers(task, family):
             rules = self.without_task
-            known = (*rules.only_tasks, *(f"tasks with {name} metrics" for name in rules.families))
+            scope = (*rules.only_tasks, *(f"tasks with {name} metrics" for name in rules.families))
             raise NotApplicableError(
-                f"The protocol {self.name} is not defined for {task}, only for {', '.join(known)}."
+                f"The protocol {self.name} is not defined for {task}, only for {', '.join(scope)}."
             )
         return self.with_overrides(task, split)
 
@@ -268,5 +266,5 @@ def _protocol(table: dict[str, Any]) -> Protocol:
 
 def _rule(default: Any, table: Mapping[str, Any], part: str) -> Any:
     """Return a rule with the table's values."""
-    given = converted(table, type(default), part)
-    return replace(default, **{name: getattr(given, name) for name in table})
+    overrides = converted(table, type(default), part)
+    return replace(default, **{name: getattr(overrides, name) for name in table})

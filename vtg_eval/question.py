@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from vtg_eval.protocol import PromptRule
 from vtg_eval.types import OutputType, Sample
 
-PLACES = re.compile(r"\{(query|options|subtitles|frame_times)\}")
+PLACEHOLDERS = re.compile(r"\{(query|options|subtitles|frame_times)\}")
 
 
 def wording(asks: OutputType, rule: PromptRule) -> str:
-    """Return the protocol's text for that kind of sample, empty where it has none."""
+    """Return the protocol's prompt for that kind of sample, empty where it has none."""
     match asks:
         case OutputType.SPANS:
             return rule.text
@@ -23,10 +23,10 @@ def wording(asks: OutputType, rule: PromptRule) -> str:
 
 
 def written(query: str, rule: PromptRule) -> str:
-    """Return the query as the rule writes it.
+    """Return the query as the rule formats it.
 
     "sentence" is TimeLens' rule: white space collapsed, full stops at the ends cut;
-    "lower-sentence" is VTimeLLM's: lower case besides.
+    "lower-sentence" is VTimeLLM's: also lower case.
     """
     match rule.query:
         case "as-is":
@@ -45,8 +45,8 @@ def question(
 ) -> str:
     """Return the prompt's text for a sample.
 
-    frame_times: seconds. clean: what is done to every text of the dataset before it goes in.
-    What the places are filled with is never searched for places itself.
+    frame_times: seconds. clean: applied to every text of the dataset before it is inserted.
+    Inserted text is never searched for placeholders.
     """
     options = zip(sample.letters, map(clean, sample.options), strict=True)
     texts: Mapping[str, str] = {
@@ -55,9 +55,9 @@ def question(
         "subtitles": clean(sample.subtitles),
         "frame_times": ", ".join(f"{time:.1f}" for time in frame_times),
     }
-    return PLACES.sub(lambda place: texts[place[1]], wording(sample.asks, rule))
+    return PLACEHOLDERS.sub(lambda match: texts[match[1]], wording(sample.asks, rule))
 
 
 def _option(letter: str, text: str, rule: PromptRule) -> str:
     values = {"{letter}": letter, "{text}": text}
-    return re.sub(r"\{letter\}|\{text\}", lambda place: values[place[0]], rule.option)
+    return re.sub(r"\{letter\}|\{text\}", lambda match: values[match[0]], rule.option)

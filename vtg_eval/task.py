@@ -15,7 +15,7 @@ from vtg_eval.types import Cue, Sample
 
 @dataclass(frozen=True, slots=True)
 class SplitMetadata:
-    """What a split should hold, for checks: numbers of videos and queries."""
+    """What a split should contain, for checks: numbers of videos and queries."""
 
     name: str
     videos: int
@@ -26,8 +26,8 @@ class SplitMetadata:
 class SourceFile:
     """An annotation file: `path` relative to the task's folder, where it comes from, its digest.
 
-    `fetch` is an address that may be fetched without asking anyone, None where the user must
-    fetch it by hand from `home`.
+    `fetch` is an address that may be fetched without asking anyone; None where the user must
+    download it by hand from `home`.
     """
 
     path: str
@@ -40,13 +40,13 @@ class SourceFile:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """The machine-checked facts of a benchmark, read from the TOML file beside its module.
+    """A benchmark's machine-checked metadata, read from the TOML file beside its module.
 
     `version` is like "2-A": the number changes when scores stop being comparable, the letter
     when only the interface does. `constant_span` is the blind constant fitted on the train
-    split, as fractions of the duration; None where it is fitted from the data at hand.
-    `report_by` names a grouping whose accuracies are metrics of their own; `average` is what
-    their plain (macro) mean is called, empty where it is not reported.
+    split, as fractions of the duration; None where it is fitted from the available data.
+    `report_by` is a grouping whose accuracies are metrics; `average` is the name of their plain
+    (macro) mean, empty where it is not reported.
     """
 
     name: str
@@ -70,10 +70,10 @@ class Card:
 
     def split(self, name: str | None) -> str:
         """Return the split's name (the default for None); raises UserError on an unknown one."""
-        known = [facts.name for facts in self.splits]
+        names = [metadata.name for metadata in self.splits]
         chosen = name or self.default_split
-        if chosen not in known:
-            raise UserError(f'{self.name} has no split "{chosen}". {suggestion(chosen, known)}')
+        if chosen not in names:
+            raise UserError(f'{self.name} has no split "{chosen}". {suggestion(chosen, names)}')
         return chosen
 
 
@@ -91,13 +91,13 @@ class Task(ABC):
     def samples(self, root: Path, split: str) -> Sequence[Sample]:
         """Return the split's samples in the order of the annotation file; needs no video.
 
-        Raises MissingFileError where the annotation is not there, and DataError that names file
+        Raises MissingFileError where the annotation is missing, and DataError that names file
         and line (or key) for a malformed record.
         """
 
     @abstractmethod
     def video_path(self, root: Path, video: str) -> Path:
-        """Return where that video belongs (it may not be there)."""
+        """Return where that video belongs (it may be missing)."""
 
     def subtitles(self, root: Path, sample: Sample) -> Sequence[Cue]:
         """Return the subtitles of a sample's video; empty where it has none.
@@ -111,16 +111,16 @@ class Task(ABC):
     ) -> None:
         """Make a split's files without a network (generated benchmarks); a no-op elsewhere.
 
-        videos: ids of those that are needed (None: all of the split).
+        videos: ids of the required ones (None: all of the split).
         """
 
     def folder(self, root: Path) -> Path:
-        """Return the task's own folder: `root`/<task name> where that exists, else `root`."""
-        own = root / self.card.name
-        return own if own.is_dir() else root
+        """Return the task's folder: `root`/<task name> where that exists, else `root`."""
+        folder = root / self.card.name
+        return folder if folder.is_dir() else root
 
     def file(self, root: Path, name: str) -> Path:
-        """Return an annotation file's path; raises MissingFileError that says its source."""
+        """Return an annotation file's path; raises MissingFileError that names its source."""
         path = self.folder(root) / name
         if path.is_file():
             return path
@@ -139,17 +139,17 @@ def found_video(
     folders: Sequence[str] = ("videos",),
     suffixes: Sequence[str] = (".mp4",),
 ) -> Path:
-    """Return the first of the usual places that holds the video, else the first of them.
+    """Return the first usual path at which the video exists, else the first usual path.
 
-    The places are `folders` in the task's own folder and beside it, with each suffix ("" where
-    the id has one already). Raises DataError for an id that leads out of them.
+    Usual are `folders` in the task's folder and in `root`, with each suffix ("" where the id has
+    one already). Raises DataError for an id that leads out of them.
     """
     relative = PurePosixPath(video)
     if relative.is_absolute() or ".." in relative.parts or "\0" in video:
         raise DataError(f"The annotation names a video outside of the data: {video[:80]!r}.")
     paths = [
-        home / name / f"{video}{suffix}"
-        for home in (folder, root)
+        parent / name / f"{video}{suffix}"
+        for parent in (folder, root)
         for name in folders
         for suffix in suffixes
     ]

@@ -1,4 +1,4 @@
-"""The harness's nouns: frozen data that flows one way, from annotations to scores.
+"""The harness's data types, frozen: data flows one way, from annotations to scores.
 
 All times are seconds from the start of the video, floats.
 """
@@ -23,7 +23,7 @@ class Span(NamedTuple):
 
 
 class ScoredSpan(NamedTuple):
-    """A span (seconds) and how sure the answer is of it; higher is surer. May be NaN."""
+    """A span (seconds) and the answer's confidence score; higher is surer. May be NaN."""
 
     start: float
     end: float
@@ -39,7 +39,7 @@ def scored(spans: SpanList) -> TypeIs[tuple[ScoredSpan, ...]]:
 
 
 class Group(NamedTuple):
-    """A sample's membership: which grouping (for example "moment length"), which group of it."""
+    """A sample's membership in a group of a grouping (for example "moment length")."""
 
     grouping: str
     name: str
@@ -48,12 +48,17 @@ class Group(NamedTuple):
 class Cue(NamedTuple):
     """One subtitle, on screen from `start` to `end` (seconds of the video); one line of text.
 
-    `end` is infinite where the file gives none.
+    `end` is infinite where the file has none.
     """
 
     start: float
     end: float
     text: str
+
+
+def option_letter(index: int) -> str:
+    """Return the letter of an option by its index: "A" for 0."""
+    return chr(ord("A") + index)
 
 
 class OutputType(StrEnum):
@@ -70,8 +75,8 @@ class Target:
 
     `spans` holds every occurrence (seconds); empty on a grounding task means that the event
     never happens. `choice` is the right option's letter; None on a question with
-    options: none of them is right, and every answer is wrong. `saliency` has one row of annotators'
-    scores for each clip.
+    options means that none of them is right, so every answer is wrong. `saliency` has one row of
+    annotators' scores for each clip.
     """
 
     spans: tuple[Span, ...] = ()
@@ -85,10 +90,10 @@ class Sample:
 
     `id` is unique within its task; `video` is the task's own video id; `duration` is the
     annotated length in seconds, None where the annotation has none. `options` are lettered from
-    A. `groups`: a grouping may come several times, where a sample is in several of its groups.
+    A. `groups`: a sample may be in several groups of one grouping.
     `clips`: the parts (seconds, of the file) that are shown, one after the other, as one video
     that starts at 0; empty: all of it. `duration` and the target are in the shown video's time.
-    `subtitles`: the spoken words that go with the question; filled in when it is asked.
+    `subtitles`: the spoken text that goes with the question; filled in when it is asked.
     """
 
     id: str
@@ -109,15 +114,15 @@ class Sample:
     @property
     def letters(self) -> tuple[str, ...]:
         """The letters of the options: A, B, C, D for four."""
-        return tuple(chr(ord("A") + k) for k in range(len(self.options)))
+        return tuple(map(option_letter, range(len(self.options))))
 
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What a model or a user's file answered for one sample: raw text, or ready values.
+    """What a model or a user's file answered for one sample: raw text, or parsed values.
 
-    `spans` are in the answer's own order (best first), with scores where it gave some.
-    `failure` is why there is no answer, or no whole one (`Failure.TRUNCATED`); None otherwise.
+    `spans` are in the answer's order (best first), with scores where it has some.
+    `failure` is why there is no answer, or no complete one (`Failure.TRUNCATED`); else None.
     """
 
     id: str

@@ -86,13 +86,13 @@ def test_padding_has_no_overlap_under_any_rule(rule):
 )
 def test_a_nan_answer_differs_from_no_answer(rule, expected):
     spans, targets = np.full((2, 1, 2), NAN), np.array([[[0.0, 10.0]]] * 2)
-    ious = best_ious(spans, targets, rule, given=np.array([[True], [False]]))
+    ious = best_ious(spans, targets, rule, exists=np.array([[True], [False]]))
     assert ious.ravel().tolist() == [pytest.approx(expected, nan_ok=True), 0.0]
 
 
 def test_a_span_marked_as_padding_does_not_count():
     spans = np.array([[[0.0, 10.0]]])
-    assert best_ious(spans, spans, given=np.array([[False]])).tolist() == [[0.0]]
+    assert best_ious(spans, spans, exists=np.array([[False]])).tolist() == [[0.0]]
 
 
 def test_a_discount_is_the_product_of_both_errors():

@@ -10,7 +10,7 @@ import pytest
 from tests.reference_data import BENCHMARKS, needs_benchmarks
 from vtg_eval.errors import DataError, UserError
 from vtg_eval.registry import Registry
-from vtg_eval.scoring.families import FAMILIES
+from vtg_eval.scoring.score import FAMILIES
 from vtg_eval.task import load_card
 from vtg_eval.types import OutputType
 

@@ -20,7 +20,7 @@ from vtg_eval.types import Sample, Span, Target
 
 
 class CaptionsTask(Task):
-    """A benchmark of captioned moments; the truth is left as it is, neither clamped nor sorted.
+    """A benchmark of captioned moments; the truth is neither clamped nor sorted.
 
     annotation: each split's file. The keys of a video's record: `duration_key` (seconds),
     `spans_key` (a list of [start, end]), `queries_key` (as many sentences). `video_folders` and
@@ -42,7 +42,7 @@ class CaptionsTask(Task):
         return [sample for video, row in table.items() for sample in self._video(video, row)]
 
     def video_path(self, root: Path, video: str) -> Path:
-        """Return the first usual place that holds the video, else the first of them."""
+        """Return the first usual path at which the video exists, else the first usual path."""
         return found_video(self.folder(root), root, video, self.video_folders, self.suffixes)
 
     def duration(self, record: AnnotationRecord) -> float | None:
@@ -54,7 +54,7 @@ class CaptionsTask(Task):
         return span
 
     def query(self, sentence: str) -> str:
-        """Return a sentence as it is asked."""
+        """Return the query of a sentence."""
         return sentence.strip()
 
     def _video(self, video: str, record: AnnotationRecord) -> list[Sample]:

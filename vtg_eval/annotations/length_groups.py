@@ -1,4 +1,4 @@
-"""Groups by length: of the moment that is sought, and of the video."""
+"""Groups of samples by the length of the target moment and of the video."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ def length_groups(
 
 def length_bin(seconds: float, bounds: tuple[float, float]) -> str:
     """Return the name of the bin: below the first bound, between them, from the second on."""
-    return _names(bounds)[bisect_right(bounds, seconds)]
+    return _bin_names(bounds)[bisect_right(bounds, seconds)]
 
 
 @cache
-def _names(bounds: tuple[float, float]) -> tuple[str, str, str]:
+def _bin_names(bounds: tuple[float, float]) -> tuple[str, str, str]:
     low, high = bounds
     return f"under {low:g} s", f"{low:g} to {high:g} s", f"{high:g} s and more"

@@ -12,14 +12,15 @@ from typing import Any
 from vtg_eval.annotations.records import AnnotationRecord, read_lines, read_list
 from vtg_eval.errors import DataError, UserError
 from vtg_eval.task import Task
+from vtg_eval.types import option_letter
 
 OPTION_LINE = re.compile(r"\n\(([A-Z])\) ?")
 
 
 def any_file(task: Task, root: Path, names: Sequence[str]) -> Path:
-    """Return the first of these annotation files that is there.
+    """Return the first of these annotation files that exists.
 
-    Raises UserError that says where the first comes from, where none is.
+    Raises MissingFileError, with the source of the first, where none does.
     """
     paths = (task.folder(root) / name for name in names)
     return next((path for path in paths if path.is_file()), None) or task.file(root, names[0])
@@ -28,7 +29,7 @@ def any_file(task: Task, root: Path, names: Sequence[str]) -> Path:
 def read_rows(path: Path) -> tuple[AnnotationRecord, ...]:
     """Return the records of a .parquet, a .jsonl or a .json file (a list); raises DataError.
 
-    Raises UserError where a Parquet file lies there, but not the package that reads it.
+    Raises UserError for a Parquet file where the package that reads it is not installed.
     """
     if path.suffix == ".parquet":
         return _parquet_rows(path)
@@ -38,12 +39,12 @@ def read_rows(path: Path) -> tuple[AnnotationRecord, ...]:
 def split_options(text: str) -> tuple[str, tuple[str, ...]]:
     r"""Return the question and the options of a text such as "Who?\n(A) he\n(B) she".
 
-    The lines "(A) …", "(B) …" must come in order; an option may have several lines. Written as
-    such lines again they give the text back. No options: the text as it is.
+    The lines "(A) …", "(B) …" must come in order; an option may have several lines. Joined as
+    such lines they give the text back. Without options: the text as it is.
     """
     marks: list[re.Match[str]] = []
     for mark in OPTION_LINE.finditer(text):
-        if mark[1] == letter(len(marks)):
+        if mark[1] == option_letter(len(marks)):
             marks.append(mark)
     if not marks:
         return text, ()
@@ -55,15 +56,15 @@ def split_options(text: str) -> tuple[str, tuple[str, ...]]:
 def unlabelled(options: Sequence[str], label: str) -> tuple[str, ...]:
     """Return the options without their labels; `label` is like "{letter}. "."""
     return tuple(
-        option.removeprefix(label.replace("{letter}", letter(number)))
-        for number, option in enumerate(options)
+        option.removeprefix(label.replace("{letter}", option_letter(index)))
+        for index, option in enumerate(options)
     )
 
 
 def matching_letter(answer: str, options: Sequence[str]) -> str | None:
-    """Return the letter of the option that is the answer: of several the last; None: none is."""
-    found = [number for number, option in enumerate(options) if option == answer]
-    return letter(found[-1]) if found else None
+    """Return the letter of the option that equals the answer, the last of several, or None."""
+    indices = [index for index, option in enumerate(options) if option == answer]
+    return option_letter(indices[-1]) if indices else None
 
 
 def letter_of_text(record: AnnotationRecord, key: str, options: Sequence[str]) -> str:
@@ -71,24 +72,19 @@ def letter_of_text(record: AnnotationRecord, key: str, options: Sequence[str]) -
     text = record.text(key)
     if text not in options:
         raise DataError(f'{record.where}: "{key}" is {text[:60]!r}, which is no option.')
-    return letter(options.index(text))
+    return option_letter(options.index(text))
 
 
 def right_letter(record: AnnotationRecord, key: str, options: Sequence[str]) -> str:
-    """Return the letter under `key`; without options (the file has none) any capital will do.
+    """Return the letter under `key`, any capital where the file has no options.
 
     Raises DataError where it is no option's letter.
     """
-    found = record.text(key)
-    known = ascii_uppercase[: len(options)] if options else ascii_uppercase
-    if found not in tuple(known):
-        raise DataError(f'{record.where}: "{key}" is {found!r}, which is no option\'s letter.')
-    return found
-
-
-def letter(number: int) -> str:
-    """Return the letter of an option by its place, from 0: "A" for the first."""
-    return chr(ord("A") + number)
+    letter = record.text(key)
+    letters = ascii_uppercase[: len(options)] if options else ascii_uppercase
+    if letter not in tuple(letters):
+        raise DataError(f'{record.where}: "{key}" is {letter!r}, which is no option\'s letter.')
+    return letter
 
 
 def _parquet_rows(path: Path) -> tuple[AnnotationRecord, ...]:

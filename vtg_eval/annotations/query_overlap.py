@@ -1,4 +1,4 @@
-"""Seen queries: which samples ask in words that stand in the task's own train split, too."""
+"""Query overlap: which samples have a query that is also in the task's train split."""
 
 from __future__ import annotations
 
@@ -9,30 +9,31 @@ from vtg_eval.errors import MissingFileError
 from vtg_eval.task import Card
 from vtg_eval.types import Group, Sample
 
-GROUPING, SEEN, UNSEEN = "query", "in the train split", "not in the train split"
+GROUPING, IN_TRAIN, NOT_IN_TRAIN = "query", "in the train split", "not in the train split"
 TRAIN = "train"
 
 
 def normalised(query: str) -> str:
-    """Return a query's words: case, white space and full stops at the end do not count."""
+    """Return the query without differences of case, white space and final full stops."""
     return " ".join(query.casefold().split()).rstrip(".").rstrip()
 
 
 def with_query_overlap(
     samples: Sequence[Sample], card: Card, split: str, read: Callable[[str], Sequence[Sample]]
 ) -> tuple[Sample, ...]:
-    """Return the samples, each in a group that says whether its query stands in the train split.
+    """Return the samples, each in a group that says whether its query is in the train split.
 
-    read: gives the samples of a split by its name. Without a train split, or its annotations, the
-    samples are as they were. Raises what `read` raises for annotations that are malformed.
+    read: returns the samples of a split by its name. Without a train split, or its annotations,
+    the samples are unchanged. Raises what `read` raises for annotations that are malformed.
     """
-    if split == TRAIN or TRAIN not in {facts.name for facts in card.splits}:
+    if split == TRAIN or TRAIN not in {metadata.name for metadata in card.splits}:
         return tuple(samples)
     try:
-        words = {normalised(sample.query) for sample in read(TRAIN)}
+        train_queries = {normalised(sample.query) for sample in read(TRAIN)}
     except MissingFileError:
         return tuple(samples)
-    groups = {True: Group(GROUPING, SEEN), False: Group(GROUPING, UNSEEN)}
+    groups = {True: Group(GROUPING, IN_TRAIN), False: Group(GROUPING, NOT_IN_TRAIN)}
     return tuple(
-        replace(s, groups=(*s.groups, groups[normalised(s.query) in words])) for s in samples
+        replace(s, groups=(*s.groups, groups[normalised(s.query) in train_queries]))
+        for s in samples
     )

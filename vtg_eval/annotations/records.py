@@ -22,7 +22,7 @@ class AnnotationRecord:
     table: Mapping[str, Any]
 
     def text(self, key: str) -> str:
-        """Return a string, also where the file has a number."""
+        """Return a string; a number becomes one."""
         value = self._value(key)
         if isinstance(value, bool) or not isinstance(value, str | int | float):
             raise self._wrong(key, "text")
@@ -30,10 +30,10 @@ class AnnotationRecord:
 
     def seconds(self, key: str) -> float:
         """Return a finite number (of seconds, frames or anything else)."""
-        found = _number(self._value(key))
-        if found is None:
+        number = _number(self._value(key))
+        if number is None:
             raise self._wrong(key, "a finite number")
-        return found
+        return number
 
     def whole(self, key: str) -> int:
         """Return an integer."""
@@ -55,18 +55,18 @@ class AnnotationRecord:
 
     def span(self, key: str) -> Span:
         """Return one [start, end]; neither sorted nor clamped."""
-        found = _span(self._value(key))
-        if found is None:
+        span = _span(self._value(key))
+        if span is None:
             raise self._wrong(key, "a pair of finite numbers")
-        return found
+        return span
 
     def spans(self, key: str) -> tuple[Span, ...]:
         """Return a list of [start, end]; neither sorted nor clamped."""
-        found = [_span(value) for value in self._list(key)]
-        kept = tuple(span for span in found if span is not None)
-        if len(kept) < len(found):
+        values = self._list(key)
+        spans = tuple(span for value in values if (span := _span(value)) is not None)
+        if len(spans) < len(values):
             raise self._wrong(key, "a list of pairs of finite numbers")
-        return kept
+        return spans
 
     def records(self, key: str) -> tuple[AnnotationRecord, ...]:
         """Return a list of objects as records."""
@@ -87,8 +87,8 @@ class AnnotationRecord:
         return self.table[key]
 
     def _wrong(self, key: str, expected: str) -> DataError:
-        found = repr(self.table[key])
-        return DataError(f'{self.where}: "{key}" must be {expected}, not {found[:60]}.')
+        value = repr(self.table[key])
+        return DataError(f'{self.where}: "{key}" must be {expected}, not {value[:60]}.')
 
 
 def read_list(path: Path) -> tuple[AnnotationRecord, ...]:
@@ -149,10 +149,10 @@ def _number(value: Any) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
-        found = float(value)
+        number = float(value)
     except (ValueError, OverflowError):
         return None
-    return found if math.isfinite(found) else None
+    return number if math.isfinite(number) else None
 
 
 def _span(value: Any) -> Span | None:

@@ -16,7 +16,7 @@ LINE = re.compile(r"(\w+) (\S+) (\S+?)##(.*)", re.ASCII)
 
 
 class SentenceLine(NamedTuple):
-    """One moment: the video's id, start and end in seconds as they stand there, the sentence.
+    """One moment: the video's id, start and end in seconds as in the file, the sentence.
 
     id: <video>/<k>, the k-th line of that video, from 0.
     """
@@ -29,7 +29,7 @@ class SentenceLine(NamedTuple):
 
 def read_sentence_lines(path: Path) -> Iterator[SentenceLine]:
     """Yield the file's moments; blank lines are skipped. Raises DataError that names the line."""
-    seen: dict[str, int] = {}
+    counts: dict[str, int] = {}
     with path.open("rb") as lines:
         for number, raw in enumerate(lines, start=1):
             line = raw.decode("utf-8", errors="replace").strip()
@@ -43,8 +43,9 @@ def read_sentence_lines(path: Path) -> Iterator[SentenceLine]:
                     f"seconds, found `{line[:60]}`."
                 )
             video = match[1]
-            place = seen[video] = seen.get(video, -1) + 1
-            yield SentenceLine(f"{video}/{place}", video, span, match[4].strip())
+            index = counts.get(video, 0)
+            counts[video] = index + 1
+            yield SentenceLine(f"{video}/{index}", video, span, match[4].strip())
 
 
 def read_lengths(path: Path) -> Mapping[str, float]:
@@ -61,8 +62,8 @@ def read_lengths(path: Path) -> Mapping[str, float]:
     return lengths
 
 
-def _seconds(written: str) -> float:
+def _seconds(text: str) -> float:
     try:
-        return float(written)
+        return float(text)
     except ValueError:
         return math.nan

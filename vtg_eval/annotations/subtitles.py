@@ -1,4 +1,4 @@
-"""Subtitles: reading SRT and LongVideoBench's JSON, and the words that go with shown frames."""
+"""Subtitles: reading SRT and LongVideoBench's JSON, and the text that goes with shown frames."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ MIB = 1 << 20
 # A day of speech is under 2 MiB.
 LIMIT = 16 * MIB
 
-# "01:02:03,450"; hours and fraction may be missing, and dots or colons stand for the comma.
+# "01:02:03,450"; hours and fraction may be missing; the comma may be a dot or a colon.
 _TIME = r"(?:([0-9]{1,3}):)?([0-9]{1,3}):([0-9]{1,2})(?:[.,:]([0-9]{1,9}))?"
 TIME = re.compile(_TIME)
 CUE_TIMES = re.compile(rf"\s*+{_TIME}\s*+-{{1,2}}>\s*+{_TIME}(?![0-9])")
 # A line that should hold a cue's times but does not.
 BROKEN_TIMES = re.compile(r"\s*+(?:[0-9][^>]{0,40}?)?-->")
-# HTML's and WebVTT's tags, and the overrides that SubStation files leave behind.
+# HTML's and WebVTT's tags, and overrides left over from SubStation files.
 TAG = re.compile(r"</?[A-Za-z][^<>]*+>|<[0-9][0-9:.]*+>|\{\\[^{}]*+\}")
 LINE_END = re.compile(r"\r++\n?")
 
 log = logging.getLogger(__name__)
 
 
-class Parsed(NamedTuple):
+class ParsedSubtitles(NamedTuple):
     """The cues by start, and how many malformed ones were skipped."""
 
     cues: tuple[Cue, ...]
@@ -44,10 +44,10 @@ class Parsed(NamedTuple):
 def read_subtitles(path: Path, offset: float = 0.0, duration: float = math.inf) -> tuple[Cue, ...]:
     """Return a file's cues, by start: LongVideoBench's JSON (.json), else SRT.
 
-    offset: what the file's times say at the video's start; duration: the video's length; both in
-    seconds. Cues that end before the video starts or start after its end are left out: a file
-    may cover the longer video that this one was cut from. Malformed cues are skipped, and a
-    warning counts them. Raises DataError that names the file.
+    offset: the file's time at the video's start; duration: the video's length; both in seconds.
+    Cues that end before the video starts or start after its end are left out: a file may cover the
+    longer video that this one was cut from. Malformed cues are skipped, and a warning counts them.
+    Raises DataError that names the file.
     """
     try:
         with path.open("rb") as file:
@@ -69,9 +69,9 @@ def read_subtitles(path: Path, offset: float = 0.0, duration: float = math.inf) 
 
 
 def subtitle_text(
-    cues: Iterable[Cue], times: Iterable[float], which: Literal["shown-frames", "all"]
+    cues: Iterable[Cue], times: Iterable[float], scope: Literal["shown-frames", "all"]
 ) -> str:
-    """Return the cues' texts, one a line, in order; neighbouring repeats once.
+    """Return the cues' texts, one a line, in order; neighbouring repeats only once.
 
     "shown-frames": the cues on screen at a shown frame's time (`times`, seconds, in any order),
     each once, as Video-MME gives them. On screen means start <= time <= end. The common code for
@@ -79,7 +79,7 @@ def subtitle_text(
     ends out and widens cues under a second to one second.
     """
     chosen = list(cues)
-    if which == "shown-frames":
+    if scope == "shown-frames":
         shown = sorted(time for time in times if math.isfinite(time))
         chosen = [cue for cue in chosen if _is_shown(cue, shown)]
     lines: list[str] = []
@@ -95,24 +95,24 @@ def _is_shown(cue: Cue, times: list[float]) -> bool:
 
 
 def decoded(content: bytes) -> str:
-    """Return a file's text: UTF-16 by its byte order mark, else UTF-8; what is not, replaced."""
+    """Return a file's text: UTF-16 by byte order mark, else UTF-8; invalid bytes are replaced."""
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return content.decode("utf-16", "replace")
     return content.decode("utf-8-sig", "replace")
 
 
-def parse_srt(text: str, name: str) -> Parsed:
+def parse_srt(text: str, name: str) -> ParsedSubtitles:
     """Return the cues of SRT text. Raises DataError, with `name`, for text without any cue.
 
     Counters and blank lines may be missing: a cue begins at the line with its times. A line of
     digits right before that line is the counter.
     """
     blocks = [(_cue_times(line), body) for line, body in _blocks(LINE_END.sub("\n", text))]
-    good = [(times, clean(" ".join(body))) for times, body in blocks if times is not None]
-    if not good and text.strip():
+    well_formed = [(times, clean(" ".join(body))) for times, body in blocks if times is not None]
+    if not well_formed and text.strip():
         raise DataError(f"{name} holds no subtitles that can be read; fetch the file again")
-    cues = (Cue(*times, words) for times, words in good if words)
-    return Parsed(_by_start(cues), len(blocks) - len(good))
+    cues = (Cue(*times, line) for times, line in well_formed if line)
+    return ParsedSubtitles(_by_start(cues), len(blocks) - len(well_formed))
 
 
 def _blocks(text: str) -> Iterator[tuple[str, list[str]]]:
@@ -136,10 +136,10 @@ def _without_counter(body: list[str]) -> list[str]:
 
 
 def _cue_times(line: str) -> tuple[float, float] | None:
-    found = CUE_TIMES.match(line)
-    if found is None:
+    match = CUE_TIMES.match(line)
+    if match is None:
         return None
-    groups = found.groups()
+    groups = match.groups()
     start, end = _seconds(groups[:4]), _seconds(groups[4:])
     return (start, end) if start <= end else None
 
@@ -149,7 +149,7 @@ def _seconds(parts: tuple[str | None, ...]) -> float:
     return int(hours) * 3600 + int(minutes) * 60 + float(f"{int(seconds)}.{fraction}")
 
 
-def parse_json(text: str, name: str) -> Parsed:
+def parse_json(text: str, name: str) -> ParsedSubtitles:
     """Return the cues of LongVideoBench's JSON; times as the file has them, in seconds.
 
     A list of {"start", "end", "line"} with times like "00:01:02.345", or of
@@ -162,11 +162,10 @@ def parse_json(text: str, name: str) -> Parsed:
         raise DataError(f"{name} is not JSON ({exc}); fetch the file again") from exc
     if not isinstance(rows, list):
         raise DataError(f"{name} is not a list of subtitles; fetch the file again")
-    read = [_json_cue(row) for row in rows]
-    cues = [cue for cue in read if cue is not None]
+    cues = [cue for row in rows if (cue := _json_cue(row)) is not None]
     if rows and not cues:
         raise DataError(f"{name} holds no subtitles that can be read; fetch the file again")
-    return Parsed(_by_start(cue for cue in cues if cue.text), len(read) - len(cues))
+    return ParsedSubtitles(_by_start(cue for cue in cues if cue.text), len(rows) - len(cues))
 
 
 def _json_cue(row: object) -> Cue | None:
@@ -188,8 +187,8 @@ def _json_cue(row: object) -> Cue | None:
 
 def _json_time(value: object) -> float | None:
     if isinstance(value, str):
-        found = TIME.fullmatch(value.strip())
-        return _seconds(found.groups()) if found else None
+        match = TIME.fullmatch(value.strip())
+        return _seconds(match.groups()) if match else None
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
@@ -200,7 +199,9 @@ def _json_time(value: object) -> float | None:
 
 
 def _by_start(cues: Iterable[Cue]) -> tuple[Cue, ...]:
-    return tuple(sorted(cues, key=lambda cue: cue.start))  # stable: else as in the file
+    return tuple(
+        sorted(cues, key=lambda cue: cue.start)
+    )  # stable: ties stay in the order of the file
 
 
 def clean(text: str) -> str:

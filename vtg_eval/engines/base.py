@@ -15,14 +15,14 @@ from vtg_eval.video.frames import Frames
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One sample in the model's own terms.
+    """One sample as the model's input.
 
     `prompt` is text with the model's placeholders, `frames` uint8 [T, H, W, 3] with their times,
-    `metadata` what the model's processor is told of them (always `do_sample_frames: False`),
+    `metadata` what the model's processor gets with them (always `do_sample_frames: False`),
     `processor_kwargs` further processor arguments. `model_times` are the times in seconds that
-    reach the model, one a frame pair (or as the model's grid has it). `answer` is set instead
-    where the answer exists already (baseline, replay). `neutralised` counts the control tokens
-    that were found in the sample's own text and broken up.
+    reach the model, one for each frame pair (or as the model's grid has it). `answer` is set
+    where the answer exists already (baseline, replay). `escaped` counts the special tokens in the
+    sample's text that were escaped.
     """
 
     sample_id: str
@@ -42,7 +42,7 @@ ENGINE_FINISHES = (Finish.STOP, Finish.LENGTH, Finish.ERROR)
 class Completion:
     """One answer. `finish` is one of `ENGINE_FINISHES`; `error` says what failed.
 
-    The plain words ("stop", "length", "error") are taken as well.
+    Their plain values ("stop", "length", "error") are accepted too.
     """
 
     sample_id: str
@@ -76,16 +76,16 @@ class Engine(ABC):
     def generate(self, requests: Iterable[Request]) -> Iterator[Completion]:
         """Answer the requests, in any order, each as soon as it is ready.
 
-        Takes requests from the stream only as it has room for them, so memory is bounded by
-        what is in flight. A request that fails becomes a completion with `Finish.ERROR`.
+        Takes requests from the stream only when there is room for them, so the requests in
+        flight bound the memory. A request that fails becomes a completion with `Finish.ERROR`.
         """
 
     @abstractmethod
     def describe(self) -> Mapping[str, Any]:
-        """Return versions, dtype, device and every argument that can move an answer."""
+        """Return versions, dtype, device and every argument that can change an answer."""
 
-    def close(self) -> None:  # noqa: B027 - most engines hold nothing to give back
-        """Give back processes and memory."""
+    def close(self) -> None:  # noqa: B027 - most engines have nothing to release
+        """Release processes and memory."""
 
 
 def failed(request: Request, reason: str) -> Completion:

@@ -1,4 +1,4 @@
-"""What both engines read from a checkpoint's generation settings, so that they stop alike."""
+"""A checkpoint's generation settings as both engines use them, so that they stop alike."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ def generation_settings(checkpoint: Path) -> dict[str, Any]:
 
 
 def stop_ids(settings: dict[str, Any], tokenizer_eos: int | None) -> list[int]:
-    """Return the tokens that end an answer: the generation settings' and the tokenizer's own."""
-    listed = settings.get("eos_token_id")
-    several: Iterable[Any] = listed if isinstance(listed, list) else (listed,)
-    return sorted({int(token) for token in (*several, tokenizer_eos) if token is not None})
+    """Return the tokens that end an answer: the settings' and the tokenizer's."""
+    setting = settings.get("eos_token_id")
+    tokens: Iterable[Any] = setting if isinstance(setting, list) else (setting,)
+    return sorted({int(token) for token in (*tokens, tokenizer_eos) if token is not None})
 
 
 def sample_seed(seed: int, sample_id: str) -> int:

@@ -1,4 +1,4 @@
-"""From requests to tensors: a model's own processor, called once for each video."""
+"""From requests to tensors: the model's processor, called once for each video."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from transformers.video_utils import VideoMetadata
 
 from vtg_eval.engines.base import Request
 
-OURS = "do_sample_frames"  # in the metadata for vLLM; transformers takes it as an argument
+SAMPLE_FRAMES = "do_sample_frames"  # in the metadata for vLLM; transformers takes it as an argument
 TEXT = ("input_ids", "attention_mask", "mm_token_type_ids")
 VIDEO_TYPE = 2  # transformers' mark of a video token in `mm_token_type_ids`
 
 
 @dataclass(frozen=True, slots=True)
 class ModelInput:
-    """One prompt: token ids with the video's placeholders spelt out, and its tensors."""
+    """One prompt: token ids with the video's placeholder expanded, and its tensors."""
 
     ids: list[int]
     tensors: Mapping[str, torch.Tensor] = field(default_factory=dict)
@@ -27,7 +27,7 @@ class ModelInput:
 
 @dataclass(frozen=True, slots=True)
 class _Video:
-    """What the processor made of one video: the ids of its placeholder, and its tensors."""
+    """The processor's output for one video: the ids of its placeholder, and its tensors."""
 
     key: tuple[Any, ...]
     block: list[int]
@@ -39,7 +39,7 @@ class InputBuilder:
 
     def __init__(self, processor: Any) -> None:
         self._processor = processor
-        self._place = int(processor.video_token_id)
+        self._video_token = int(processor.video_token_id)
         self._last: _Video | None = None
 
     def build(self, request: Request) -> ModelInput:
@@ -47,11 +47,13 @@ class InputBuilder:
         ids: list[int] = self._processor.tokenizer(request.prompt)["input_ids"]
         if request.frames is None:
             return ModelInput(ids)
-        if ids.count(self._place) != 1:
-            raise ValueError(f"the prompt has {ids.count(self._place)} places for a video, not 1")
+        if ids.count(self._video_token) != 1:
+            raise ValueError(
+                f"the prompt has {ids.count(self._video_token)} video placeholders, not 1"
+            )
         video = self._video(request, ids)
-        at = ids.index(self._place)
-        return ModelInput(ids[:at] + video.block + ids[at + 1 :], video.tensors)
+        index = ids.index(self._video_token)
+        return ModelInput(ids[:index] + video.block + ids[index + 1 :], video.tensors)
 
     def _video(self, request: Request, ids: list[int]) -> _Video:
         assert request.frames is not None
@@ -64,20 +66,22 @@ class InputBuilder:
         self, request: Request, ids: list[int]
     ) -> tuple[list[int], Mapping[str, torch.Tensor]]:
         assert request.frames is not None
-        told = {name: value for name, value in request.metadata.items() if name != OURS}
-        made = self._processor(
+        metadata = {
+            name: value for name, value in request.metadata.items() if name != SAMPLE_FRAMES
+        }
+        outputs = self._processor(
             text=[request.prompt],
             videos=[request.frames.array],
-            video_metadata=[VideoMetadata(**told)],
+            video_metadata=[VideoMetadata(**metadata)],
             return_tensors="pt",
             **request.processor_kwargs,
         )
-        spelt: list[int] = made["input_ids"][0].tolist()
-        at = ids.index(self._place)
-        block = spelt[at : len(spelt) - (len(ids) - at - 1)]
+        expanded: list[int] = outputs["input_ids"][0].tolist()
+        index = ids.index(self._video_token)
+        block = expanded[index : len(expanded) - (len(ids) - index - 1)]
         tensors = {
             name: value
-            for name, value in made.items()
+            for name, value in outputs.items()
             if name not in TEXT and isinstance(value, torch.Tensor)
         }
         return block, tensors
@@ -91,7 +95,7 @@ class InputBuilder:
             ids[row, longest - len(item.ids) :] = torch.tensor(item.ids)
             mask[row, longest - len(item.ids) :] = 1
         batch = {"input_ids": ids, "attention_mask": mask}
-        batch["mm_token_type_ids"] = VIDEO_TYPE * ((ids == self._place) & (mask == 1)).long()
+        batch["mm_token_type_ids"] = VIDEO_TYPE * ((ids == self._video_token) & (mask == 1)).long()
         for name in {name: None for item in items for name in item.tensors}:
             batch[name] = torch.cat([item.tensors[name] for item in items if name in item.tensors])
         return BatchFeature(batch)

@@ -1,4 +1,4 @@
-"""What libraries and their child processes write to standard error, kept for when it matters."""
+"""Captured standard error of libraries and their child processes, for use in error messages."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from contextlib import contextmanager
 from pathlib import Path
 
 ERROR_LINE = re.compile(r"^.*?\b((?:\w+\.)*\w*(?:Error|Exception)\b: .+)$")
-# consequences, which say nothing of the cause
+# consequences that do not name the cause
 CONSEQUENCE = re.compile(r"Engine core initialization failed|WorkerProc initialization failed")
-KEPT_BYTES = 1 << 18
+MAX_BYTES = 1 << 18
 
 
-class Said:
+class CapturedOutput:
     """The captured text; grows while child processes that inherited it live."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._text = ""
 
-    def keep(self) -> None:
-        """Read the end of what was said so far."""
+    def read(self) -> None:
+        """Read the end of the text so far."""
         with self._path.open("rb") as file:
             size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, size - KEPT_BYTES))
+            file.seek(max(0, size - MAX_BYTES))
             self._text = file.read().decode("utf-8", "replace")
 
     def last_error(self) -> str | None:
@@ -38,22 +38,22 @@ class Said:
 
 
 @contextmanager
-def captured_stderr() -> Iterator[Said]:
-    """Send this process's and its children's standard error to a temporary file meanwhile.
+def captured_stderr() -> Iterator[CapturedOutput]:
+    """Redirect standard error of this process and its children to a temporary file.
 
-    Children that outlive the block go on writing there: the progress bar stays clean.
+    Children that outlive the block go on writing to that file, so the progress bar stays clean.
     """
     with tempfile.TemporaryDirectory(prefix="vtg-eval-") as folder:
-        said = Said(Path(folder) / "stderr")
+        captured = CapturedOutput(Path(folder) / "stderr")
         sys.stderr.flush()
-        before = os.dup(2)
-        file = os.open(said._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        original = os.dup(2)
+        file = os.open(captured._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         os.dup2(file, 2)
         os.close(file)
         try:
-            yield said
+            yield captured
         finally:
             sys.stderr.flush()
-            os.dup2(before, 2)
-            os.close(before)
-            said.keep()
+            os.dup2(original, 2)
+            os.close(original)
+            captured.read()

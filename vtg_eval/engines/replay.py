@@ -1,4 +1,4 @@
-"""The engine for requests that bring their answer along."""
+"""The engine for requests that contain their answer."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from vtg_eval.protocol import GenerationRule
 
 
 class ReplayEngine(Engine):
-    """Hands each request's own answer back."""
+    """Returns each request's answer."""
 
     def __init__(self, checkpoint: Path, rule: GenerationRule, options: EngineOptions) -> None:
-        """Start nothing: answers depend on the requests alone."""
+        """Start nothing: answers depend on the requests only."""
 
     def generate(self, requests: Iterable[Request]) -> Iterator[Completion]:
         """Answer each request at once; one without an answer becomes an error."""
@@ -26,5 +26,5 @@ class ReplayEngine(Engine):
                 yield Completion(request.sample_id, request.answer, 0, 0, Finish.STOP)
 
     def describe(self) -> Mapping[str, Any]:
-        """Nothing of this engine can move an answer."""
+        """Return the engine's name; no argument can change an answer."""
         return {"engine": "replay"}

@@ -2,9 +2,9 @@
 
 Where a video's time is a position (Qwen2.5-VL), the text after it goes on from the largest
 position in the video, and so do vLLM and transformers 5.2. transformers 5.19 goes on from the
-picture's height or width instead, so that the question falls amid the video's times.
-`patch_rope_positions` restores the former; where each frame pair is a group of its own (Qwen3-VL)
-both rules are one and nothing changes.
+picture's height or width instead, so that the question falls within the video's times.
+`patch_rope_positions` restores the former. Where each frame pair is a separate group (Qwen3-VL),
+both rules give the same positions.
 """
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ def _patch_row(positions: torch.Tensor, kinds: torch.Tensor, mask: torch.Tensor)
 
     Returns by how much the next position exceeds the number of tokens.
     """
-    real = mask.nonzero().flatten()
-    shown = kinds[real].tolist()
+    unpadded = mask.nonzero().flatten()
+    token_types = kinds[unpadded].tolist()
     start, following = 0, 0
-    for _, group in groupby(shown):
+    for _, group in groupby(token_types):
         end = start + len(list(group))
-        part = real[start:end]
+        part = unpadded[start:end]
         positions[:, part] += following - positions[:, part].min()
         following = int(positions[:, part].max()) + 1
         start = end
-    return following - len(shown)
+    return following - len(token_types)

@@ -26,11 +26,11 @@ except ImportError as exc:
 
 
 class TransformersEngine(Engine):
-    """Any architecture that transformers' image-text-to-text models know.
+    """Any architecture among transformers' image-text-to-text models.
 
-    Greedy answers do not depend on the batch (up to the rounding of the dtype; float32 on a
-    CPU), and neither do those drawn at a temperature. Where the checkpoint's own settings sample,
-    each sample has its own seed and is answered alone.
+    Neither greedy answers nor those sampled at a temperature depend on the batch (up to the
+    rounding of the dtype; float32 on a CPU). Where the checkpoint's settings sample, each sample
+    has its own seed and is answered alone.
     """
 
     def __init__(self, checkpoint: Path, rule: GenerationRule, options: EngineOptions) -> None:
@@ -45,7 +45,7 @@ class TransformersEngine(Engine):
             model = transformers.AutoModelForImageTextToText.from_pretrained(
                 checkpoint, dtype=self._dtype, use_safetensors=True, **trust, **options.extra
             )
-        except Exception as exc:  # whatever a broken checkpoint makes the loaders raise
+        except Exception as exc:  # loaders raise anything on a broken checkpoint
             reason = " ".join(str(exc).split())[:300]
             raise UserError(
                 f"{checkpoint} cannot be loaded: {type(exc).__name__}: {reason}"
@@ -56,16 +56,16 @@ class TransformersEngine(Engine):
         settings = generation_settings(checkpoint)
         self._stops = stop_ids(settings, self._tokenizer.eos_token_id)
         self._pad = self._tokenizer.pad_token_id or 0
-        self._asked = rule
-        self._rule = self._generation(rule, settings)
-        # `generate` fills what a config leaves open from the model's own: leave it nothing
-        self._model.generation_config = self._rule
+        self._rule = rule
+        self._config = self._generation(rule, settings)
+        # `generate` fills unset values from the model's config, so replace that config
+        self._model.generation_config = self._config
         self._builder = InputBuilder(self._processor)
 
     def generate(self, requests: Iterable[Request]) -> Iterator[Completion]:
         """Answer in batches of `batch_size`, in order."""
         stream = iter(requests)
-        size = 1 if self._rule.do_sample else self._options.batch_size
+        size = 1 if self._config.do_sample else self._options.batch_size
         while batch := list(islice(stream, size)):
             ready: list[tuple[Request, ModelInput]] = []
             for request in batch:
@@ -77,7 +77,7 @@ class TransformersEngine(Engine):
                 yield from self._answer(ready)
 
     def describe(self) -> Mapping[str, Any]:
-        """Return versions, dtype, device and every argument that can move an answer."""
+        """Return versions, dtype, device and every argument that can change an answer."""
         return {
             "engine": "transformers",
             "transformers": transformers.__version__,
@@ -86,12 +86,12 @@ class TransformersEngine(Engine):
             "device": torch.cuda.get_device_name() if self._device == "cuda" else "cpu",
             "seed": self._options.seed,
             "batch_size": self._options.batch_size,
-            "generation": {**asdict(self._asked), **self._rule.to_diff_dict()},
+            "generation": {**asdict(self._rule), **self._config.to_diff_dict()},
             **self._options.extra,
         }
 
     def close(self) -> None:
-        """Give the weights' memory back."""
+        """Release the weights' memory."""
         del self._model, self._builder
         if self._device == "cuda":
             torch.cuda.empty_cache()
@@ -99,17 +99,17 @@ class TransformersEngine(Engine):
     def _answer(self, ready: list[tuple[Request, ModelInput]]) -> Iterator[Completion]:
         inputs = self._builder.collate([item for _, item in ready], self._pad).to(self._device)
         seeds = [sample_seed(self._options.seed, request.sample_id) for request, _ in ready]
-        drawing = []
-        if self._rule.do_sample:
+        processors = []
+        if self._config.do_sample:
             torch.manual_seed(seeds[0])
-        elif self._asked.decoding == "sample":
-            drawing.append(GumbelSampler(seeds, self._asked.temperature))
+        elif self._rule.decoding == "sample":
+            processors.append(GumbelSampler(seeds, self._rule.temperature))
         try:
             with torch.inference_mode():
                 rows = self._model.generate(
                     **inputs,
-                    generation_config=self._rule,
-                    logits_processor=transformers.LogitsProcessorList(drawing),
+                    generation_config=self._config,
+                    logits_processor=transformers.LogitsProcessorList(processors),
                 )
         except torch.OutOfMemoryError as exc:
             raise UserError(
@@ -132,19 +132,19 @@ class TransformersEngine(Engine):
         )
 
     def _generation(self, rule: GenerationRule, settings: Mapping[str, Any]) -> Any:
-        own = dict(settings) if rule.decoding == "checkpoint" else {"do_sample": False}
-        own |= {
+        values = dict(settings) if rule.decoding == "checkpoint" else {"do_sample": False}
+        values |= {
             "max_new_tokens": rule.max_new_tokens,
             "eos_token_id": self._stops,
             "pad_token_id": self._pad,
         }
-        return transformers.GenerationConfig(**own)
+        return transformers.GenerationConfig(**values)
 
 
 def _dtype(name: str, device: str) -> torch.dtype:
     if name == "auto":
         return torch.float32 if device == "cpu" else torch.bfloat16
-    found = getattr(torch, name, None)
-    if not isinstance(found, torch.dtype) or not found.is_floating_point:
+    dtype = getattr(torch, name, None)
+    if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
         raise UserError(f'"{name}" is no dtype; use auto, float32, bfloat16 or float16.')
-    return found
+    return dtype

@@ -35,7 +35,7 @@ for _name, _value in ENVIRONMENT.items():
 try:
     import psutil  # type: ignore[import-untyped]
 
-    with captured_stderr():  # advice on what else could be installed
+    with captured_stderr():  # hints about optional packages
         import vllm
         from vllm.platforms import current_platform
         from vllm.sampling_params import RequestOutputKind
@@ -45,19 +45,19 @@ except ImportError as exc:
 
 GIB = 1 << 30
 # Longest prompt with its answer, in tokens: twice what 14,336 visual tokens with their time
-# stamps need, a fraction of what checkpoints declare (and would reserve memory for).
+# stamps need, and a fraction of what checkpoints declare (vLLM would reserve memory for that).
 CONTEXT = 32_768
-# Tokens in one forward pass; also the room for encoded videos, which the longest must fit.
+# Tokens in one forward pass; also the cache for encoded videos, which must fit the longest.
 BATCHED_TOKENS = 16_384
 CPU_KV_BYTES = 1 * GIB
 # Requests taken from the stream ahead of their answers, as a multiple of the batch size.
 IN_FLIGHT = 4
-# How long its processes may take to end by themselves.
-LAST_SECONDS = 5.0
+# How long the engine's processes may take to end by themselves.
+SHUTDOWN_SECONDS = 5.0
 
 
 class VllmEngine(Engine):
-    """Any architecture that vLLM knows, in continuous batches with prefix caching.
+    """Any architecture that vLLM supports, in continuous batches with prefix caching.
 
     `options.extra` overrides any of vLLM's engine arguments.
     """
@@ -65,40 +65,40 @@ class VllmEngine(Engine):
     def __init__(self, checkpoint: Path, rule: GenerationRule, options: EngineOptions) -> None:
         self._options = options
         self._rule = rule
-        self._room = options.batch_size * IN_FLIGHT
+        self._capacity = options.batch_size * IN_FLIGHT
         self._numbers = count()
         if current_platform.is_cpu():
-            # processes of its own take 30 s more to start and give a CPU's cores nothing to do
+            # separate processes take 30 s longer to start and have no use on a CPU
             os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
-        self._arguments = {**_arguments(checkpoint, self._room, options), **options.extra}
+        self._arguments = {**_arguments(checkpoint, self._capacity, options), **options.extra}
         try:
             before = set(_descendants())
-            with captured_stderr() as said:
+            with captured_stderr() as output:
                 self._llm = vllm.LLM(model=str(checkpoint), **self._arguments)
-        except Exception as exc:  # whatever a broken checkpoint or argument makes vLLM raise
+        except Exception as exc:  # vLLM raises anything on a broken checkpoint or argument
             raise UserError(
-                f"vLLM cannot load {checkpoint}: {said.last_error() or _line(exc)}"
+                f"vLLM cannot load {checkpoint}: {output.last_error() or _line(exc)}"
             ) from exc
         self._processes = [p for p in _descendants() if p not in before]
         pids = [process.pid for process in self._processes]
         self._watchdog = Watchdog(pids) if pids else None
-        atexit.register(self.close)  # an engine left open would keep Python from ending
+        atexit.register(self.close)  # an open engine would keep Python from exiting
         settings = generation_settings(checkpoint)
         self._tokenizer = self._llm.get_tokenizer()
         self._stops = stop_ids(settings, self._tokenizer.eos_token_id)
         self._sampling = _sampling(rule, settings)
 
     def generate(self, requests: Iterable[Request]) -> Iterator[Completion]:
-        """Answer in the order in which answers are ready."""
+        """Answer in the order in which the answers finish."""
         waiting: dict[str, Request] = {}
         try:
-            yield from self._converse(iter(requests), waiting)
+            yield from self._stream(iter(requests), waiting)
         finally:
             if waiting:  # the caller stopped listening, or the engine failed
                 self._llm.llm_engine.abort_request(list(waiting))
 
     def describe(self) -> Mapping[str, Any]:
-        """Return versions, dtype, device and every argument that can move an answer."""
+        """Return versions, dtype, device and every argument that can change an answer."""
         config = self._llm.model_config
         return {
             "engine": "vllm",
@@ -108,7 +108,7 @@ class VllmEngine(Engine):
             "dtype": str(config.dtype).removeprefix("torch."),
             "device": current_platform.get_device_name(),
             "seed": self._options.seed,
-            "max_in_flight": self._room,
+            "max_in_flight": self._capacity,
             "arguments": self._arguments,
             "generation": {**asdict(self._rule), **self._sampling, "stop_token_ids": self._stops},
         }
@@ -117,20 +117,20 @@ class VllmEngine(Engine):
         """Stop the engine's processes."""
         atexit.unregister(self.close)
         self._llm.llm_engine.engine_core.shutdown()
-        _, left = psutil.wait_procs(self._processes, timeout=LAST_SECONDS)
-        for process in left:
+        _, alive = psutil.wait_procs(self._processes, timeout=SHUTDOWN_SECONDS)
+        for process in alive:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
         if self._watchdog is not None:
             self._watchdog.close()
 
-    def _converse(
+    def _stream(
         self, stream: Iterator[Request], waiting: dict[str, Request]
     ) -> Iterator[Completion]:
-        """Fill a first batch, then take one request a step; `waiting` is what is out, by id."""
+        """Fill a first batch, then add one request a step; `waiting`: those in flight, by id."""
         more = True
         while more or waiting:
-            if more and len(waiting) < self._room:
+            if more and len(waiting) < self._capacity:
                 request = next(stream, None)
                 if request is None:
                     more = False
@@ -146,7 +146,7 @@ class VllmEngine(Engine):
             yield from self._step(waiting)
 
     def _add(self, request: Request) -> str:
-        """Hand a request over; returns vLLM's id for it."""
+        """Add a request to the engine; returns its id."""
         prompt: dict[str, Any] = {"prompt": request.prompt}
         if request.frames is not None:
             prompt |= {
@@ -177,10 +177,10 @@ class VllmEngine(Engine):
         if answer.finish_reason not in (Finish.STOP, Finish.LENGTH):
             return failed(request, f"vLLM ended the request: {answer.finish_reason}")
         tokens = list(answer.token_ids)
-        said = tokens[:-1] if tokens and tokens[-1] in self._stops else tokens
+        text_tokens = tokens[:-1] if tokens and tokens[-1] in self._stops else tokens
         return Completion(
             sample_id=request.sample_id,
-            text=self._tokenizer.decode(said, skip_special_tokens=True),
+            text=self._tokenizer.decode(text_tokens, skip_special_tokens=True),
             prompt_tokens=len(output.prompt_token_ids),
             completion_tokens=len(tokens),
             finish=Finish(answer.finish_reason),
@@ -188,8 +188,8 @@ class VllmEngine(Engine):
         )
 
 
-def _arguments(checkpoint: Path, room: int, options: EngineOptions) -> dict[str, Any]:
-    """Return vLLM's engine arguments, as far as they are not its defaults."""
+def _arguments(checkpoint: Path, capacity: int, options: EngineOptions) -> dict[str, Any]:
+    """Return the engine arguments that differ from vLLM's defaults."""
     on_cpu = current_platform.is_cpu()
     arguments: dict[str, Any] = {
         "dtype": "float32" if options.dtype == "auto" and on_cpu else options.dtype,
@@ -199,7 +199,7 @@ def _arguments(checkpoint: Path, room: int, options: EngineOptions) -> dict[str,
         "generation_config": "vllm",  # sampling is set request by request
         "max_model_len": min(CONTEXT, _declared_length(checkpoint)),
         "max_num_batched_tokens": BATCHED_TOKENS,
-        "max_num_seqs": room,
+        "max_num_seqs": capacity,
         "limit_mm_per_prompt": {"image": 0, "video": 1},
         "enable_prefix_caching": True,
     }
@@ -211,13 +211,13 @@ def _arguments(checkpoint: Path, room: int, options: EngineOptions) -> dict[str,
 
 
 def _descendants() -> list[psutil.Process]:
-    """Return the processes that multiprocessing started here, and those below them."""
+    """Return the processes that multiprocessing started, and their descendants."""
     started = [psutil.Process(child.pid) for child in multiprocessing.active_children()]
     return [p for child in started for p in (child, *child.children(recursive=True))]
 
 
 def _declared_length(checkpoint: Path) -> int:
-    """Return the checkpoint's own limit in tokens."""
+    """Return the checkpoint's limit in tokens."""
     config = json.loads((checkpoint / "config.json").read_text(encoding="utf-8"))
     text = config.get("text_config") or {}
     return int(
@@ -226,23 +226,23 @@ def _declared_length(checkpoint: Path) -> int:
 
 
 def _sampling(rule: GenerationRule, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the sampling parameters: the rule's, or what the checkpoint's own settings say."""
+    """Return the sampling parameters: the rule's, or the checkpoint's."""
     if rule.decoding == "greedy":
         return {"temperature": 0.0}
     if rule.decoding == "sample":
         return {"temperature": rule.temperature}
-    own = {k: settings[k] for k in ("top_p", "top_k", "repetition_penalty") if k in settings}
+    cutoffs = {k: settings[k] for k in ("top_p", "top_k", "repetition_penalty") if k in settings}
     return {
-        **own,
+        **cutoffs,
         "temperature": settings.get("temperature", 1.0) if settings.get("do_sample") else 0.0,
     }
 
 
 def _video_id(request: Request) -> str:
-    """Return a digest of all that changes what the model sees of a video: vLLM trusts it."""
+    """Return a digest of all that changes the model's view of a video: vLLM caches by it."""
     assert request.frames is not None
-    facts = [request.frames.digest, request.metadata, request.processor_kwargs]
-    return hashlib.sha256(json.dumps(facts, sort_keys=True, default=repr).encode()).hexdigest()
+    parts = [request.frames.digest, request.metadata, request.processor_kwargs]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=repr).encode()).hexdigest()
 
 
 def _line(exc: Exception) -> str:

@@ -1,7 +1,7 @@
 """Child processes that must not outlive this one, even when it is killed without warning.
 
-vLLM's engine process goes on for good after its parent got SIGKILL, holding the GPU's memory.
-A helper of a few lines watches the parent instead; it needs no library and no thread of ours.
+vLLM's engine process survives a SIGKILL of its parent and keeps the GPU's memory. A small helper
+process watches the parent; it needs no library and no thread.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ for child in children:
 
 
 class Watchdog:
-    """Kills `children` (process ids) as soon as this process is gone; `close` calls it off."""
+    """Kills `children` (process ids) as soon as this process ends; `close` stops that."""
 
     def __init__(self, children: Iterable[int]) -> None:
-        words = [str(os.getpid()), *map(str, children)]
+        arguments = [str(os.getpid()), *map(str, children)]
         self._helper = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-c", SCRIPT, *words],
+            [sys.executable, "-I", "-S", "-c", SCRIPT, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -38,6 +38,6 @@ class Watchdog:
         )
 
     def close(self) -> None:
-        """Call the helper off."""
+        """Stop the helper process."""
         self._helper.kill()
         self._helper.wait()

@@ -17,26 +17,26 @@ def best_ious(
     spans: Floats,
     targets: Floats,
     non_finite: NonFinite = "zero",
-    given: Mask | None = None,
+    exists: Mask | None = None,
 ) -> Floats:
     """Return [N, R]: each ranked span's IoU with the target's best fitting occurrence.
 
     spans: [N, R, 2], targets: [N, K, 2], seconds; an occurrence that does not exist is NaN.
-    given: bool [N, R], which spans were answered; the others have IoU 0. Where it is None, a
-    span of two NaN counts as not answered, which is right under "zero" only: under the other
-    rules an answered NaN has a value of its own.
+    exists: bool [N, R], which spans were answered; the others have IoU 0. Where it is None, a
+    span of two NaN counts as not answered. That is right under "zero" only: the other rules give
+    an answered NaN a value.
     """
-    given = existing(spans) if given is None else given
+    exists = existing(spans) if exists is None else exists
     overlaps = IOUS[non_finite](targets[:, None, :, :], spans[:, :, None, :])
     overlaps = np.where(existing(targets)[:, None, :], overlaps, 0.0)
-    return np.where(given, overlaps.max(axis=2, initial=0.0), 0.0)
+    return np.where(exists, overlaps.max(axis=2, initial=0.0), 0.0)
 
 
 def discounts(spans: Floats, targets: Floats, durations: Floats) -> Floats:
-    """Return [N, R]: what a hit is worth for its errors in time, 0 to 1.
+    """Return [N, R]: the factor by which each hit counts for its errors in time, 0 to 1.
 
     spans: [N, R, 2], targets: [N, K, 2], durations: [N], all in one unit. The factor is
-    (1 - |error of the start| / duration) * (1 - |error of the end| / duration) with regard to
+    (1 - |error of the start| / duration) * (1 - |error of the end| / duration) relative to
     the best fitting occurrence, each error at most the duration; 0 where a time is not finite.
     Yuan et al., "A Closer Look at Temporal Sentence Grounding in Videos: Dataset and Metric",
     2021 (dR@n,IoU@m); its authors published no code to check against.
@@ -47,8 +47,8 @@ def discounts(spans: Floats, targets: Floats, durations: Floats) -> Floats:
     fitting = np.take_along_axis(targets, best[..., None], axis=1)
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         errors = np.abs(spans - fitting) / durations[:, None, None]
-        kept = 1.0 - np.minimum(errors, 1.0)
-        worth = kept[..., 0] * kept[..., 1]
+        factors = 1.0 - np.minimum(errors, 1.0)
+        worth = factors[..., 0] * factors[..., 1]
     return np.where(np.isnan(worth), 0.0, worth)
 
 
@@ -57,8 +57,8 @@ def sample_values(
 ) -> Mapping[str, Floats]:
     """Return each metric's value for each sample ([N], 0 to 1) from the IoUs of ranked spans.
 
-    ious: [N, R], in rank order, or [T, N, R] where each of the rule's T thresholds has a ranking
-    of its own (`threshold_ious`). worth: the like, from `discounts`; a rule with discounted
+    ious: [N, R], in rank order, or [T, N, R] where each of the rule's T thresholds has its own
+    ranking (`threshold_ious`). worth: of the same shape, from `discounts`; a rule with discounted
     recalls needs it. Recalls first, then mIoU (of the first span) and the discounted recalls,
     dR1@0.5 and so on, each of the best among the hits.
     """
@@ -76,7 +76,7 @@ def sample_values(
 
 
 def recall_name(rank: int, threshold: float) -> str:
-    """Return what the recall is called: "R1@0.5"."""
+    """Return the name of the recall: "R1@0.5"."""
     return f"R{rank}@{threshold:g}"
 
 
@@ -89,13 +89,13 @@ def _rounded(ious: Floats, decimals: int) -> Floats:
 
 
 def _hits(ious: Floats, threshold: float, rule: ScoreRule) -> Mask:
-    """NaN is no hit, whatever the comparator."""
+    """Return where the IoU reaches the threshold; NaN never does."""
     return ious >= threshold if rule.comparator == ">=" else ious > threshold
 
 
 def _discounted(hits: list[Mask], rule: ScoreRule, worth: Floats | None) -> dict[str, Floats]:
     if worth is None:
-        raise ValueError("discounted recalls need what each hit is worth: see `discounts`")
+        raise ValueError("discounted recalls need the worth of each hit: see `discounts`")
     layers = np.broadcast_to(worth, (len(hits), *worth.shape[-2:]))
     values: dict[str, Floats] = {}
     for rank in rule.ranks:
@@ -105,48 +105,48 @@ def _discounted(hits: list[Mask], rule: ScoreRule, worth: Floats | None) -> dict
     return values
 
 
-def by_score(spans: Floats, scores: Floats, given: Mask) -> tuple[Floats, Mask]:
-    """Return the spans ([N, M, 2]) in falling order of score, and which of them exist ([N, M]).
+def by_score(spans: Floats, scores: Floats, exists: Mask) -> tuple[Floats, Mask]:
+    """Return the spans ([N, M, 2]) by descending score, and which of them exist ([N, M]).
 
-    scores, given: [N, M]. Of equal scores the later span comes first, as in jiyanggao/TALL
+    scores, exists: [N, M]. Of equal scores the later span comes first, as in jiyanggao/TALL
     at 7e600f59 (main.py, nms_temporal); spans that do not exist come last, NaN scores before them.
     """
     level = np.where(np.isnan(scores), -np.inf, scores)
-    order = np.lexsort((level, given), axis=-1)[:, ::-1]
+    order = np.lexsort((level, exists), axis=-1)[:, ::-1]
     return np.take_along_axis(spans, order[..., None], axis=1), np.take_along_axis(
-        given, order, axis=1
+        exists, order, axis=1
     )
 
 
-def suppress_all(spans: Floats, given: Mask, threshold: float, keep: int) -> tuple[Floats, Mask]:
+def suppress_all(spans: Floats, exists: Mask, threshold: float, keep: int) -> tuple[Floats, Mask]:
     """Return up to `keep` spans of each sample that non-maximum suppression keeps, in rank order.
 
-    spans: [N, M, 2] in rank order, given: [N, M], which of them exist; the result likewise:
+    spans: [N, M, 2] in rank order, exists: [N, M], which of them exist; the result likewise:
     [N, keep, 2] (NaN where there is none) and [N, keep]. A span goes when its IoU with a kept,
-    better ranked one exceeds `threshold` or is not a number (two empty spans in one place); the
-    union here is the sum of lengths less the intersection. The same rule stands in
-    microsoft/2D-TAN at 2f7410f0 (lib/core/eval.py) and in jiyanggao/TALL at 7e600f59 (main.py,
-    nms_temporal), which differ in the threshold and in where the order comes from.
+    better ranked one exceeds `threshold` or is NaN (two equal empty spans); the union here is the
+    sum of lengths minus the intersection. This is the rule of microsoft/2D-TAN at 2f7410f0
+    (lib/core/eval.py) and of jiyanggao/TALL at 7e600f59 (main.py, nms_temporal), which differ in
+    the threshold and in the source of the order.
     """
-    indices = _surviving(spans, given, threshold, keep)
-    found = indices >= 0
+    indices = _surviving(spans, exists, threshold, keep)
+    kept_exists = indices >= 0
     kept = np.full((*indices.shape, 2), np.nan)
-    rows, _ = np.nonzero(found)
-    kept[found] = spans[rows, indices[found]]
-    return kept, found
+    rows, _ = np.nonzero(kept_exists)
+    kept[kept_exists] = spans[rows, indices[kept_exists]]
+    return kept, kept_exists
 
 
 def suppress(spans: Floats, threshold: float, keep: int) -> list[int]:
     """Return the indices of up to `keep` of one sample's spans ([M, 2]): see `suppress_all`."""
-    given = np.ones((1, len(spans)), dtype=np.bool_)
-    indices: list[int] = _surviving(spans[None], given, threshold, keep)[0].tolist()
+    exists = np.ones((1, len(spans)), dtype=np.bool_)
+    indices: list[int] = _surviving(spans[None], exists, threshold, keep)[0].tolist()
     return [index for index in indices if index >= 0]
 
 
-def _surviving(spans: Floats, given: Mask, threshold: float, keep: int) -> npt.NDArray[np.int64]:
-    """Return [N, keep]: where the kept spans stand in [N, M, 2], -1 where there are no more."""
+def _surviving(spans: Floats, exists: Mask, threshold: float, keep: int) -> npt.NDArray[np.int64]:
+    """Return [N, keep]: the indices of the kept spans in [N, M, 2], -1 where there are no more."""
     indices = np.full((len(spans), keep), -1, dtype=np.int64)
-    alive, rows = given.copy(), np.arange(len(spans))
+    alive, rows = exists.copy(), np.arange(len(spans))
     for rank in range(keep):
         if not alive.any():
             break
@@ -161,27 +161,27 @@ def threshold_ious(
     spans: Floats,
     targets: Floats,
     rule: ScoreRule,
-    given: Mask,
+    exists: Mask,
     below: float,
     non_finite: NonFinite = "signed",
 ) -> Floats:
-    """Return [T, N, R]: `best_ious` after a suppression of its own for each threshold.
+    """Return [T, N, R]: `best_ious` after a separate suppression for each threshold.
 
-    spans: [N, M, 2] in rank order, given: [N, M], targets: [N, K, 2]. For each of the rule's T
-    thresholds, spans go that overlap a better one by more than the threshold less `below`. The
-    first span always stays, so mIoU is the same for all. R is the largest of the rule's ranks.
+    spans: [N, M, 2] in rank order, exists: [N, M], targets: [N, K, 2]. For each of the rule's T
+    thresholds, spans that overlap a better one by more than the threshold minus `below` are
+    removed. The first span always stays, so mIoU is the same for all. R is the largest rank.
     jiyanggao/TALL at 7e600f59 (main.py, compute_IoU_recall_top_n_forreg) takes 0.05 below.
     """
     depth = max(rule.ranks)
     layers = []
     for threshold in rule.thresholds:
-        kept, found = suppress_all(spans, given, threshold - below, depth)
-        layers.append(best_ious(kept, targets, non_finite, found))
+        kept, kept_exists = suppress_all(spans, exists, threshold - below, depth)
+        layers.append(best_ious(kept, targets, non_finite, kept_exists))
     return np.stack(layers)
 
 
 def _overlap(leader: Floats, spans: Floats) -> Floats:
-    """Return the IoU by which spans are suppressed, NaN where the lengths leave no union."""
+    """Return the IoU by which spans are suppressed, NaN where the union is empty."""
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         shared = np.minimum(leader[..., 1], spans[..., 1]) - np.maximum(
             leader[..., 0], spans[..., 0]

@@ -18,12 +18,12 @@ import numpy.typing as npt
 from vtg_eval.metrics.iou import Floats
 from vtg_eval.metrics.moment_map import Indices, Mask, NonFinite, sums_of_selected
 
-# what an annotator's score (0 to 4) must reach for a clip to count as a highlight
+# the annotator's score (0 to 4) from which a clip counts as a highlight
 LEVELS: Mapping[str, int] = MappingProxyType({"Fair": 2, "Good": 3, "VeryGood": 4})
 
 
 class Highlights(NamedTuple):
-    """Average precision and hit at one, 0 to 1: [N, L] each, levels in the order given."""
+    """Average precision and hit at one, 0 to 1: [N, L] each, in the order of the levels."""
 
     ap: Floats
     hit: Floats
@@ -49,8 +49,8 @@ def highlight_values(
     entries compete, so one beyond the C clips can win, and misses.
 
     non_finite: "zero" ranks non-finite predictions last and never rewards them: as the highest
-    they miss, and recall that they bring has precision 0. An empty list scores 0.
-    "official" does as the evaluator. It raises ValueError where the evaluator stops: at an empty
+    they miss, and recall that they add has precision 0. An empty list scores 0.
+    "official" follows the evaluator. It raises ValueError where the evaluator stops: at an empty
     list, and at a non-finite prediction for a query that has both highlights and other clips.
     """
     if len(predicted) != len(saliency):
@@ -61,7 +61,7 @@ def highlight_values(
     if non_finite == "official":
         _check_official(predicted, _stops(predicted, chosen, clips))
     ranking = _ranking(predicted, clips, chosen.shape[3], non_finite)
-    precisions = [_average_precisions(each, ranking).mean(axis=1) for each in chosen]
+    precisions = [_average_precisions(level, ranking).mean(axis=1) for level in chosen]
     return Highlights(np.stack(precisions, axis=1), _hits(predicted, chosen, clips, non_finite))
 
 
@@ -77,10 +77,10 @@ def official_stops(
 
 
 class _Ranking(NamedTuple):
-    """Clips by falling prediction, [N, C] each; clips that do not exist come last.
+    """Clips by descending prediction, [N, C] each; clips that do not exist come last.
 
-    order: which clip stands at a place; ends: whether it is the last of its ties; rewarded:
-    whether finding clips there is worth anything.
+    order: the clip at each rank; ends: whether it is the last of its ties; rewarded: whether
+    clips at that rank count.
     """
 
     order: Indices
@@ -92,7 +92,7 @@ def _chosen(
     saliency: Sequence[npt.NDArray[np.integer] | Floats], levels: Sequence[float]
 ) -> tuple[Mask, Indices]:
     """Return who chose which clip at which level, [L, N, A, C], and the number of clips, [N]."""
-    clips = np.array([len(each) for each in saliency], dtype=np.intp)
+    clips = np.array([len(scores) for scores in saliency], dtype=np.intp)
     exists = np.arange(max(1, clips.max())) < clips[:, None]
     flat = np.concatenate(saliency)
     chosen = np.zeros((len(levels), *exists.shape, flat.shape[1]), dtype=np.bool_)
@@ -104,14 +104,14 @@ def _chosen(
 def _check_official(predicted: Sequence[Floats], stops: Mask) -> None:
     if stops.any():
         row = int(stops.argmax())
-        found = "non-finite" if len(predicted[row]) else "no"
+        kind = "non-finite" if len(predicted[row]) else "no"
         raise ValueError(
-            f"query {row} (from 0) has {found} saliency: the official script stops here"
+            f"query {row} (from 0) has {kind} saliency: the official script stops here"
         )
 
 
 def _stops(predicted: Sequence[Floats], chosen: Mask, clips: Indices) -> Mask:
-    """Return bool [N]: whether the evaluator stops there."""
+    """Return bool [N]: whether the evaluator stops at the query."""
     counts = np.count_nonzero(chosen, axis=3)
     mixed = ((counts > 0) & (counts < clips[:, None])).any(axis=(0, 2))
     rows = zip(predicted, clips.tolist(), mixed.tolist(), strict=True)
@@ -126,19 +126,19 @@ def _ranking(
 ) -> _Ranking:
     keys = np.zeros((len(predicted), width))
     for row, (values, used) in enumerate(zip(predicted, clips.tolist(), strict=True)):
-        given = values[:used]
-        keys[row, : len(given)] = given
+        in_clips = values[:used]
+        keys[row, : len(in_clips)] = in_clips
     keys = -keys
-    places = np.arange(width)
-    rewarded = places < clips[:, None]
+    positions = np.arange(width)
+    rewarded = positions < clips[:, None]
     keys[~rewarded] = np.inf
     if non_finite == "zero":
         rewarded &= np.isfinite(keys) & np.array([[len(values) > 0] for values in predicted])
     keys[~np.isfinite(keys)] = np.inf
     order = keys.argsort(axis=1, kind="stable")
-    falling = np.take_along_axis(keys, order, axis=1)
-    ends = places == clips[:, None] - 1
-    ends[:, :-1] |= falling[:, 1:] != falling[:, :-1]
+    ascending = np.take_along_axis(keys, order, axis=1)
+    ends = positions == clips[:, None] - 1
+    ends[:, :-1] |= ascending[:, 1:] != ascending[:, :-1]
     return _Ranking(order, ends, np.take_along_axis(rewarded, order, axis=1))
 
 
@@ -146,12 +146,12 @@ def _average_precisions(chosen: Mask, ranking: _Ranking) -> Floats:
     """Return [N, A], 0 where nothing is chosen; chosen: [N, A, C]."""
     width = chosen.shape[2]
     ranked = np.take_along_axis(chosen, ranking.order[:, None], axis=2)
-    found = ranked.cumsum(axis=2, dtype=np.int32) * ranking.ends[:, None]
-    most = np.maximum.accumulate(found, axis=2)
+    hits = ranked.cumsum(axis=2, dtype=np.int32) * ranking.ends[:, None]
+    most = np.maximum.accumulate(hits, axis=2)
     # the evaluator compares recalls in single precision, which keeps all of these apart
-    steps = found.copy()
+    steps = hits.copy()
     steps[:, :, 1:] -= most[:, :, :-1]
-    precision = found / np.arange(1, width + 1) * ranking.rewarded[:, None]
+    precision = hits / np.arange(1, width + 1) * ranking.rewarded[:, None]
     # from the lowest prediction up, which is also the order in which the evaluator adds
     highest = np.maximum.accumulate(precision[:, :, ::-1], axis=2).reshape(-1, width)
     grows = (steps > 0)[:, :, ::-1].reshape(-1, width)
@@ -173,7 +173,7 @@ def _hits(
 
 
 def _top(values: Floats, non_finite: NonFinite) -> int:
-    """Return the place of the (first) highest value, -1 where no value counts."""
+    """Return the index of the (first) highest value, -1 where no value counts."""
     if not len(values):
         return -1
     best = int(values.argmax())

@@ -27,15 +27,15 @@ def set_iou(
     """
     pairs = zip(predicted, truth, strict=True)
     if strict:
-        values = [min(1.0, _iou(_proper(mine), _proper(true))) for mine, true in pairs]
+        values = [min(1.0, _iou(_proper(answer), _proper(target))) for answer, target in pairs]
     else:
-        values = [_iou(_intervals(mine), _intervals(true)) for mine, true in pairs]
+        values = [_iou(_intervals(answer), _intervals(target)) for answer, target in pairs]
     return np.array(values, dtype=np.float64)
 
 
 def _intervals(table: npt.ArrayLike) -> list[Interval]:
-    found: list[Interval] = np.asarray(table, dtype=np.float64).reshape(-1, 2).tolist()
-    return found
+    intervals: list[Interval] = np.asarray(table, dtype=np.float64).reshape(-1, 2).tolist()
+    return intervals
 
 
 def _proper(table: npt.ArrayLike) -> list[Interval]:
@@ -45,7 +45,7 @@ def _proper(table: npt.ArrayLike) -> list[Interval]:
 
 
 def _iou(first: list[Interval], second: list[Interval]) -> float:
-    # plain Python throughout: where NaN takes part, the order of each comparison shows
+    # plain Python throughout: with NaN, the result depends on the order of each comparison
     first, second = _merged(first), _merged(second)
     shared = _shared(first, second)
     union = _length(first) + _length(second) - shared

@@ -1,7 +1,7 @@
-"""Temporal intersection over union: our strict rule, and the variants that sources use.
+"""Temporal intersection over union: the strict rule, and the variants of other evaluators.
 
-All of them take the union as the hull, as the field's evaluators do: the two agree wherever the
-spans overlap. They differ in what non-finite times and empty spans do.
+All of them use the hull as the union, as is usual; the two are equal wherever the spans overlap.
+They differ in how they treat non-finite times and empty spans.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ def iou(first: Floats, second: Floats) -> Floats:
 
 
 def truth_first_iou(truth: Floats, spans: Floats) -> Floats:
-    """Return the IoU as scripts in plain Python get it: [..., 2] against [..., 2] gives [...].
+    """Return the IoU as scripts in plain Python compute it: [..., 2] against [..., 2] gives [...].
 
     Python's max and min return the first argument, here the truth's, when compared with NaN: so
-    a NaN time counts as the truth's own, and a span of two has IoU 1. `truth` must be finite.
+    a NaN time counts as the truth's, and a span of two has IoU 1. `truth` must be finite.
     Where such a script divides by zero and stops, the value is 0.
     Checked against TencentARC/TimeLens at 5d90c067 (evaluation/compute_metrics.py).
     """
@@ -60,7 +60,7 @@ def signed_iou(truth: Floats, spans: Floats) -> Floats:
 
 
 def spreading_iou(truth: Floats, spans: Floats) -> Floats:
-    """Return the IoU as scripts in numpy get it: NaN spreads, and so does an empty hull's 0 / 0.
+    """Return the IoU as scripts in numpy compute it: NaN spreads, as does an empty hull's 0 / 0.
 
     So a span that equals an empty or reversed truth has IoU NaN. Checked against
     microsoft/2D-TAN at 2f7410f0 (lib/core/eval.py), which xiaomi-research/time-r1 at 7f2b5944
@@ -94,8 +94,8 @@ IOUS: Mapping[NonFinite, Callable[[Floats, Floats], Floats]] = MappingProxyType(
 
 def existing(spans: Floats) -> Mask:
     """Return [...]: which rows of [..., 2] exist, where those that do not are NaN."""
-    found: Mask = ~(np.isnan(spans[..., 0]) & np.isnan(spans[..., 1]))
-    return found
+    mask: Mask = ~(np.isnan(spans[..., 0]) & np.isnan(spans[..., 1]))
+    return mask
 
 
 def _python_max(first: Floats, second: Floats) -> Floats:

@@ -1,4 +1,4 @@
-"""The order in which ext4 lists files, where a source adds its values up in that order."""
+"""The order in which ext4 lists files, for a source that adds its values up in that order."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ Words = tuple[int, ...]
 
 
 def listing_order(names: Sequence[str]) -> list[int]:
-    """Return the positions of the names in the order in which ext4 lists files so called.
+    """Return the indices of the names in the order in which ext4 lists files of those names.
 
-    A folder of more than one block is listed by the half-MD4 hash of its files' names, on a file
-    system without a hash seed of its own always the same (Linux, fs/ext4/hash.c; MD4: RFC 1320).
+    A folder of more than one block is listed by the half-MD4 hash of its files' names, which is
+    always the same on a file system without its own hash seed (Linux, fs/ext4/hash.c; MD4: RFC
+    1320).
     Names are ASCII: with other letters the order depends on the processor.
     """
     return sorted(range(len(names)), key=lambda row: _hash(names[row].encode()))
@@ -29,14 +30,14 @@ def _hash(name: bytes) -> tuple[int, int]:
     return state[1] & ~1, state[2]
 
 
-def _words(rest: bytes) -> Words:
-    """Return eight numbers of four letters each, what is not filled made of the length."""
-    length = len(rest) & 0xFF
+def _words(name: bytes) -> Words:
+    """Return eight numbers of four letters each, padded with the length."""
+    length = len(name) & 0xFF
     filling = length * 0x01010101
     words = []
     for first in range(0, BLOCK, 4):
         word = filling
-        for letter in rest[first : min(first + 4, BLOCK)]:
+        for letter in name[first : min(first + 4, BLOCK)]:
             word = (word << 8 | letter) & MASK
         words.append(word)
     return tuple(words)
@@ -55,7 +56,7 @@ def _parity(x: int, y: int, z: int) -> int:
 
 
 class Round(NamedTuple):
-    """One pass over the eight numbers: in which order, what is added, turned and mixed."""
+    """One pass over the eight numbers: their order, the constant, the rotations, the mixing."""
 
     order: Words
     constant: int
@@ -74,7 +75,7 @@ def _mixed(state: Words, words: Words) -> Words:
     a, b, c, d = state
     for order, constant, shifts, mix in ROUNDS:
         for step, word in enumerate(order):
-            turned = (a + mix(b, c, d) + words[word] + constant) & MASK
+            rotated = (a + mix(b, c, d) + words[word] + constant) & MASK
             shift = shifts[step % 4]
-            a, b, c, d = d, (turned << shift | turned >> (32 - shift)) & MASK, b, c
+            a, b, c, d = d, (rotated << shift | rotated >> (32 - shift)) & MASK, b, c
     return tuple((old + new) & MASK for old, new in zip(state, (a, b, c, d), strict=True))

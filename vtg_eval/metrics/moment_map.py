@@ -22,7 +22,7 @@ Mask = npt.NDArray[np.bool_]
 
 MAX_SPANS = 10
 THRESHOLDS: tuple[float, ...] = tuple(percent / 100 for percent in range(50, 100, 5))
-# the evaluator writes "full" as (0, 150], but leaves out no target there, whatever its length
+# the evaluator writes "full" as (0, 150], but includes targets of any length
 LENGTH_RANGES: Mapping[str, tuple[float, float]] = MappingProxyType(
     {
         "short": (0.0, 10.0),
@@ -55,7 +55,7 @@ def average_precisions(
 
     non_finite: "zero" gives a span with a non-finite time or with an end not after its start
     IoU 0 with everything, ranks non-finite scores last, and scores a query without spans 0.
-    "official" does as the evaluator: a NaN IoU (a NaN time, or lengths that cancel out, as in
+    "official" follows the evaluator: a NaN IoU (a NaN time, or lengths that cancel out, as in
     a target written backwards) reaches every threshold and comes before every number; NaN
     scores rank as Python's sort leaves them.
 
@@ -89,7 +89,7 @@ def first_ious(
     """
     _check_spans(spans, non_finite)
     nowhere = np.full(2, np.nan)
-    first = np.array([each[0] if len(each) else nowhere for each in spans], dtype=np.float64)
+    first = np.array([row[0] if len(row) else nowhere for row in spans], dtype=np.float64)
     values = np.full(len(spans), np.nan)
     for rows, truth in _by_target_count(targets, len(spans)):
         best = _true_ious(first[rows][:, None], truth, non_finite).argmax(axis=1)
@@ -98,7 +98,7 @@ def first_ious(
 
 
 def length_range(targets: Sequence[Floats], low: float, high: float) -> list[Floats]:
-    """Return the targets with low < length <= high (seconds): N arrays [K, 2], some of them empty.
+    """Return the targets with low < length <= high (seconds): N arrays [K, 2], some empty.
 
     The evaluator leaves out queries that keep no target.
     """
@@ -129,15 +129,15 @@ def sums_of_selected(values: Floats, selected: Mask) -> Floats:
 
 def _check_spans(spans: Sequence[Floats], non_finite: NonFinite) -> None:
     if non_finite == "official":
-        empty = next((row for row, each in enumerate(spans) if not len(each)), None)
+        empty = next((row for row, listed in enumerate(spans) if not len(listed)), None)
         if empty is not None:
             raise ValueError(f"query {empty} (from 0) has no spans: the official script stops here")
 
 
 def _flattened(rows: Sequence[Floats]) -> tuple[Floats, Indices, Indices]:
     """Return all spans of all rows [S, 2], and each row's start in them and its count, [N]."""
-    counts = np.array([len(each) for each in rows], dtype=np.intp)
-    flat = np.concatenate([np.empty((0, 2)), *(each for each in rows if len(each))])
+    counts = np.array([len(row) for row in rows], dtype=np.intp)
+    flat = np.concatenate([np.empty((0, 2)), *(row for row in rows if len(row))])
     return flat, counts.cumsum() - counts, counts
 
 
@@ -156,22 +156,22 @@ def _ranked(
 ) -> tuple[Floats, Mask]:
     """Return the spans that count [N, M, 2], best first, and which of them exist [N, M]."""
     flat, starts, counts = _flattened(spans)
-    if counts.tolist() != [len(each) for each in scores]:
+    if counts.tolist() != [len(row) for row in scores]:
         raise ValueError("each query needs exactly one score for each of its spans")
     kept = np.minimum(counts, limit)
-    places = np.arange(kept.max(initial=1))
-    exists = places < kept[:, None]
-    # the last entry stands for spans that do not exist
-    index = np.where(exists, starts[:, None] + places, -1)
+    positions = np.arange(kept.max(initial=1))
+    exists = positions < kept[:, None]
+    # the last entry represents spans that do not exist
+    index = np.where(exists, starts[:, None] + positions, -1)
     flat_scores = np.concatenate([*scores, np.full(1, -np.inf)])
     keys = -flat_scores[index]
     if non_finite == "zero":
         keys[~np.isfinite(keys)] = np.inf
     order = keys.argsort(axis=1, kind="stable")
     for row in np.flatnonzero(np.isnan(keys).any(axis=1)):
-        real = keys[row, : kept[row]].tolist()
-        order[row] = places
-        order[row, : kept[row]] = sorted(range(len(real)), key=real.__getitem__)
+        existing_keys = keys[row, : kept[row]].tolist()
+        order[row] = positions
+        order[row, : kept[row]] = sorted(range(len(existing_keys)), key=existing_keys.__getitem__)
     times = np.concatenate([flat, np.full((1, 2), np.nan)])
     return times[np.take_along_axis(index, order, axis=1)], exists
 
@@ -197,12 +197,12 @@ def _matched(overlaps: Floats, thresholds: Floats) -> Mask:
     # the evaluator leaves ties to numpy's quicksort, which is stable for up to 16 targets, but not
     # on all processors
     order = overlaps.argsort(axis=2, kind="stable")[:, :, ::-1]
-    falling = np.take_along_axis(overlaps, order, axis=2)
+    descending = np.take_along_axis(overlaps, order, axis=2)
     free = np.ones((queries, len(thresholds), targets), dtype=np.bool_)
     hits = np.zeros((queries, len(thresholds), spans), dtype=np.bool_)
     for rank in range(spans):
         # not ">=": NaN is not below any threshold
-        reaches = ~(falling[:, rank, None, :] < thresholds[:, None])
+        reaches = ~(descending[:, rank, None, :] < thresholds[:, None])
         can = reaches & np.take_along_axis(free, order[:, rank, None, :], axis=2)
         hits[:, :, rank] = can.any(axis=2)
         row, level = np.nonzero(hits[:, :, rank])
@@ -215,14 +215,14 @@ def _interpolated(hits: Mask, targets: int) -> Floats:
 
     hits: [n, T, M] in rank order. Spans that miss at the end of the ranking change nothing.
     """
-    found = hits.cumsum(axis=2)
-    precision = found / np.arange(1, hits.shape[2] + 1)
+    hit_counts = hits.cumsum(axis=2)
+    precision = hit_counts / np.arange(1, hits.shape[2] + 1)
     highest = np.maximum.accumulate(precision[:, :, ::-1], axis=2)[:, :, ::-1]
-    recall = found / targets
+    recall = hit_counts / targets
     areas = np.diff(recall, axis=2, prepend=0.0) * highest
     # the evaluator's last step, up to recall 1 at precision 0, is one more number in its sum
-    rest = found[:, :, -1:] < targets
-    areas = np.concatenate([areas, np.zeros(rest.shape)], axis=2)
-    steps = np.concatenate([hits, rest], axis=2)
+    incomplete = hit_counts[:, :, -1:] < targets
+    areas = np.concatenate([areas, np.zeros(incomplete.shape)], axis=2)
+    steps = np.concatenate([hits, incomplete], axis=2)
     flat = (-1, areas.shape[2])
     return sums_of_selected(areas.reshape(flat), steps.reshape(flat)).reshape(hits.shape[:2])

@@ -15,7 +15,7 @@ from vtg_eval.metrics.iou import Floats
 
 Ints = npt.NDArray[np.int64]
 SEGMENTS = 21
-AGREEING = 3  # so many annotators count: those whom the ranking fits best
+AGREEING = 3  # annotators that count: those that the ranking fits best
 
 
 class SegmentScores(NamedTuple):
@@ -31,8 +31,8 @@ def segment_scores(rankings: Ints, truths: Ints) -> SegmentScores:
 
     rankings: [N, R, 2], best first, truths: [N, A, 2]: chunk numbers, -1 where there is none.
     The ranks and the IoUs (of the first segment) are each averaged over the three annotators
-    whom they fit best. A segment that a ranking leaves out ranks behind all 21, so that a short
-    list gains nothing by its shortness; the official script stops there. Samples without an
+    that they fit best. A segment that a ranking lacks ranks behind all 21, so that a short list
+    has no advantage; the official script stops there. Samples without an
     annotator or a ranking have 0.
     Checked against LisaAnne/LocalizingMoments at b6a555c8 (utils/eval.py).
     """
@@ -49,7 +49,7 @@ def segment_scores(rankings: Ints, truths: Ints) -> SegmentScores:
 
 
 def _ranks(rankings: Ints, truths: Ints) -> Floats:
-    """Return [N, A]: where each annotator's segment stands in the ranking, from 1."""
+    """Return [N, A]: the rank of each annotator's segment in the ranking, from 1."""
     last = max(SEGMENTS, rankings.shape[1]) + 1
     if not rankings.shape[1]:
         return np.full(truths.shape[:2], last, dtype=np.float64)

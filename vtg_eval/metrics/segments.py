@@ -20,30 +20,30 @@ def best_overlaps(
     spans: Floats,
     segments: Floats,
     non_finite: Literal["zero", "truth-first"] = "zero",
-    given: Mask | None = None,
+    exists: Mask | None = None,
 ) -> SegmentOverlaps:
-    """Return [N] and [N], 0 to 1: each the best over the segments, taken apart from the other.
+    """Return [N] and [N], 0 to 1: the best IoU and the best IoP over the segments, separately.
 
     spans: [N, 2], segments: [N, K, 2] (NaN where there is no further one), seconds.
-    non_finite: "zero": a span with a time that is not finite has 0 and 0. "truth-first": it has
-    what the official script gives it, where a NaN time counts as the segment's own in the IoU.
-    given: bool [N], which spans were answered; the others have 0 and 0. Where it is None, a span
+    non_finite: "zero": a span with a time that is not finite has 0 and 0. "truth-first": as
+    in the official script, where a NaN time counts as the segment's in the IoU.
+    exists: bool [N], which spans were answered; the others have 0 and 0. Where it is None, a span
     of two NaN counts as not answered.
     Checked against doc-doc/NExT-GQA at 63772e02 (code/TempGQA/eval_ground.py).
     """
-    usable = existing(spans) if given is None else given
+    usable = existing(spans) if exists is None else exists
     if non_finite == "zero":
         usable = usable & np.isfinite(spans[:, 0]) & np.isfinite(spans[:, 1])
     counted = usable[:, None] & existing(segments)
-    found = segment_overlaps(segments, spans[:, None, :])
-    return SegmentOverlaps(*(_best(values, counted) for values in found))
+    overlaps = segment_overlaps(segments, spans[:, None, :])
+    return SegmentOverlaps(*(_best(values, counted) for values in overlaps))
 
 
 def segment_overlaps(segments: Floats, spans: Floats) -> SegmentOverlaps:
     """Return IoU and IoP of spans with segments, [..., 2] against [..., 2], not bounded at 0.
 
     A span of one instant has IoU 0, and IoP 1 where it lies in the segment (ends included). A
-    reversed span has IoP 0. Disjoint ones have negative values, and so has a reversed span's IoU.
+    reversed span has IoP 0. Disjoint ones have negative values; so does a reversed span's IoU.
     """
     starts, ends = spans[..., 0], spans[..., 1]
     shared, hull = truth_first_extents(segments, spans)

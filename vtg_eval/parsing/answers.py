@@ -1,4 +1,4 @@
-"""From one prediction to what a protocol sees in it, and what is wrong with it."""
+"""One prediction as a protocol parses it: its spans or letters, and its failures."""
 
 from __future__ import annotations
 
@@ -8,22 +8,24 @@ from string import ascii_uppercase
 from typing import NamedTuple
 
 from vtg_eval.failures import Failure
-from vtg_eval.parsing.choices import Choice, choice_parser
+from vtg_eval.parsing.choice_rules import Choice
+from vtg_eval.parsing.choices import choice_parser
 from vtg_eval.parsing.spans import Parse, span_parser
 from vtg_eval.protocol import AnswerRule, ResolvedProtocol
 from vtg_eval.types import OutputType, Prediction, Sample, ScoredSpan, Span, SpanList, scored
 
-WHOLE_VIDEO = 0.95  # of the duration: from here on an answer says nothing
-USELESS = (Failure.MALFORMED, Failure.TOO_MANY_SPANS, Failure.REFUSED)  # but answers they are
+WHOLE_VIDEO = 0.95  # of the duration: an answer of at least this length says nothing
+# failures that are answers, though without anything to score
+USELESS = (Failure.MALFORMED, Failure.TOO_MANY_SPANS, Failure.REFUSED)
 
 
-class ParsedAnswer(NamedTuple):  # by the hundred thousand, and a dataclass takes four times as long
-    """An answer under a protocol. `listed`: its spans, with their scores where it gave some.
+class ParsedAnswer(NamedTuple):  # hundreds of thousands; a dataclass is 4 x slower
+    """An answer under a protocol. `listed`: its spans, with their scores where it has some.
 
     The first span is the one that counts. Under a rule with the unit "percent" spans are
     fractions of the duration, else seconds. `absent`: the answer says that the event never
     happens. `letters`: the options that it names. `saliency`: one number a clip. `answered`:
-    there was an answer at all, be it a useless one. `kinds`: what is wrong, in the ledger's words.
+    whether there was an answer at all, useful or not. `kinds`: its failures.
     """
 
     listed: SpanList = ()
@@ -54,27 +56,27 @@ class ParsedAnswer(NamedTuple):  # by the hundred thousand, and a dataclass take
 def parse_answer(
     sample: Sample, prediction: Prediction | None, protocol: ResolvedProtocol
 ) -> ParsedAnswer:
-    """Read a prediction (None: there is none) as the protocol does."""
+    """Parse a prediction as the protocol does; None is a missing answer."""
     if prediction is None:
         return ParsedAnswer(answered=False, kinds=(Failure.MISSING,))
     kinds = () if prediction.failure is None else (prediction.failure,)
     if kinds:
-        ready = (prediction.text, prediction.spans, prediction.choice, prediction.saliency)
-        if all(value is None for value in ready):
+        content = (prediction.text, prediction.spans, prediction.choice, prediction.saliency)
+        if all(value is None for value in content):
             return ParsedAnswer(answered=kinds[0] in USELESS, kinds=kinds)
     if sample.asks is OutputType.CHOICE:
-        reading = ParsedAnswer(saliency=prediction.saliency, kinds=kinds)
+        parsed = ParsedAnswer(saliency=prediction.saliency, kinds=kinds)
     else:
-        reading = _read_spans(sample, prediction, protocol.answer, kinds)
+        parsed = _parse_spans(sample, prediction, protocol.answer, kinds)
     if sample.asks is not OutputType.SPANS:
-        reading = _with_choice(reading, sample, prediction, protocol.answer)
-    return reading
+        parsed = _with_choice(parsed, sample, prediction, protocol.answer)
+    return parsed
 
 
-def _read_spans(
+def _parse_spans(
     sample: Sample, prediction: Prediction, rule: AnswerRule, kinds: tuple[Failure, ...]
 ) -> ParsedAnswer:
-    """Read the spans; `kinds` is what was wrong before that."""
+    """Parse the spans; `kinds` are the failures so far."""
     parse, saliency = _parse(prediction, rule), prediction.saliency
     if parse.failure is not None:
         return ParsedAnswer(saliency=saliency, kinds=_once(*kinds, parse.failure))
@@ -83,10 +85,10 @@ def _read_spans(
         return ParsedAnswer(absent=True, saliency=saliency, kinds=_once(*kinds, *wrong))
     spans = _converted(_scaled(parse, sample), sample, prediction, rule)
     listed = spans[-1:] if rule.select == "last" else spans
-    found = _faults(listed[0], sample, rule)
+    faults = _faults(listed[0], sample, rule)
     if rule.reversed == "swap":
         listed = _moved(listed, lambda start, end: (min(start, end), max(start, end)))
-    return ParsedAnswer(listed=listed, saliency=saliency, kinds=_once(*kinds, *found))
+    return ParsedAnswer(listed=listed, saliency=saliency, kinds=_once(*kinds, *faults))
 
 
 def _once(*kinds: Failure) -> tuple[Failure, ...]:
@@ -94,25 +96,25 @@ def _once(*kinds: Failure) -> tuple[Failure, ...]:
 
 
 def _with_choice(
-    reading: ParsedAnswer, sample: Sample, prediction: Prediction, rule: AnswerRule
+    parsed: ParsedAnswer, sample: Sample, prediction: Prediction, rule: AnswerRule
 ) -> ParsedAnswer:
-    """Read the option; a ready letter comes before text.
+    """Parse the option; a letter that the prediction has comes before its text.
 
-    Where the annotation does not have the options, any capital may be one of them.
+    Where the annotation has no options, any capital counts as one.
     """
     if prediction.choice is not None:
-        known = prediction.choice in (sample.letters or tuple(ascii_uppercase))
-        found = Choice((prediction.choice,), None if known else Failure.MALFORMED)
+        exists = prediction.choice in (sample.letters or tuple(ascii_uppercase))
+        choice = Choice((prediction.choice,), None if exists else Failure.MALFORMED)
     elif prediction.text is not None:
-        found = choice_parser(rule.choice_parser)(prediction.text, sample.options)
+        choice = choice_parser(rule.choice_parser)(prediction.text, sample.options)
     else:
-        found = Choice(failure=Failure.UNPARSED)
-    kinds = () if found.failure is None else (found.failure,)
-    return reading._replace(letters=found.letters, kinds=_once(*reading.kinds, *kinds))
+        choice = Choice(failure=Failure.UNPARSED)
+    kinds = () if choice.failure is None else (choice.failure,)
+    return parsed._replace(letters=choice.letters, kinds=_once(*parsed.kinds, *kinds))
 
 
 def _parse(prediction: Prediction, rule: AnswerRule) -> Parse:
-    """Ready spans come before text; an empty list of them says that there is no such moment."""
+    """Spans come before text; an empty list of spans says that there is no such moment."""
     if prediction.spans is not None:
         return Parse(prediction.spans) if prediction.spans else Parse(absent=True)
     if prediction.text is not None:
@@ -121,7 +123,7 @@ def _parse(prediction: Prediction, rule: AnswerRule) -> Parse:
 
 
 def _scaled(parse: Parse, sample: Sample) -> SpanList:
-    """Return the parsed spans, those given as fractions of the duration in seconds."""
+    """Return the parsed spans, fractions of the duration converted to seconds."""
     if not parse.fractions:
         return parse.spans
     length = math.nan if sample.duration is None else sample.duration
@@ -133,15 +135,15 @@ def _converted(
 ) -> SpanList:
     """Return the spans in the unit of the score."""
     if rule.unit == "percent":
-        whole = 100.0 if prediction.spans is None else (sample.duration or math.nan)
-        return _moved(spans, lambda start, end: (start / whole, end / whole))
+        full_length = 100.0 if prediction.spans is None else (sample.duration or math.nan)
+        return _moved(spans, lambda start, end: (start / full_length, end / full_length))
     if quantum := rule.quantum:
         return _moved(spans, lambda start, end: (_rounded(start, quantum), _rounded(end, quantum)))
     return spans
 
 
 def _moved(spans: SpanList, move: Callable[[float, float], tuple[float, float]]) -> SpanList:
-    """Return the spans with other times, their scores kept."""
+    """Return the spans with their times moved and their scores kept."""
     if scored(spans):
         return tuple(ScoredSpan(*move(start, end), score) for start, end, score in spans)
     return tuple([Span(*move(start, end)) for start, end in spans])  # faster than a generator
@@ -156,15 +158,15 @@ def _faults(span: Span | ScoredSpan, sample: Sample, rule: AnswerRule) -> tuple[
     if not (math.isfinite(span.start) and math.isfinite(span.end)):
         return (Failure.NON_FINITE,)
     length = 1.0 if rule.unit == "percent" else sample.duration
-    found = []
+    faults = []
     if span.end < span.start:
-        found.append(Failure.REVERSED)
+        faults.append(Failure.REVERSED)
     if span.end == span.start:
-        found.append(Failure.ZERO_LENGTH)
+        faults.append(Failure.ZERO_LENGTH)
     if not sample.target.spans:
-        found.append(Failure.FALSE_PRESENT)
+        faults.append(Failure.FALSE_PRESENT)
     if span.start < 0 or (length is not None and max(span.start, span.end) > length):
-        found.append(Failure.OUT_OF_RANGE)
+        faults.append(Failure.OUT_OF_RANGE)
     if length is not None and min(span.end, length) - max(span.start, 0.0) >= WHOLE_VIDEO * length:
-        found.append(Failure.WHOLE_VIDEO)
-    return tuple(found)
+        faults.append(Failure.WHOLE_VIDEO)
+    return tuple(faults)

@@ -1,4 +1,4 @@
-"""The parsers that find an option in an answer's text, by name."""
+"""The parsers that read an option from an answer's text, by name."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ from collections.abc import Mapping
 
 from vtg_eval.errors import UserError, suggestion
 from vtg_eval.parsing import lmms_choices, official_choices
-from vtg_eval.parsing.chosen import Choice, ChoiceParser
+from vtg_eval.parsing.choice_rules import ChoiceParser
 from vtg_eval.parsing.strict_choice import strict
-
-__all__ = ["CHOICE_PARSERS", "Choice", "ChoiceParser", "choice_parser"]
 
 CHOICE_PARSERS: Mapping[str, ChoiceParser] = {
     "strict": strict,

@@ -1,6 +1,6 @@
 """Which option an answer names, by the tasks of lmms-eval (EvolvingLMMs-Lab, at 75571cfe).
 
-Written after the repository's stored versions and checked against what that commit returns.
+Checked against what that commit returns.
 """
 
 from __future__ import annotations
@@ -9,8 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from vtg_eval.parsing.chosen import Choice, ChoiceParser, named
-from vtg_eval.parsing.lettering import first_letter
+from vtg_eval.parsing.choice_rules import UNPARSED, Choice, ChoiceParser, first_letter, named
 
 PHRASES = (
     "The best answer is",
@@ -24,14 +23,14 @@ PHRASES = (
 )
 # tasks/timescope/utils.py
 lmms_timescope = first_letter("ABCDEF", PHRASES)
-# tasks/longvideobench/utils.py; where that draws an option at random, this is unparsed
+# tasks/longvideobench/utils.py; where the script samples an option at random, this is unparsed
 longvideobench = first_letter("ABCDE", PHRASES)
 
 EDGES = (",", ".", "!", "?", ";", ":", "'", '"')
-# what stands before and after a letter, and how much that counts
+# what stands before and after a letter, and the priority of that format
 FORMATS = (("(", ")", 6), ("", ".", 5), ("", ":", 4), ("", ")", 3), ("", " ", 2))
 START, END, PHRASE, ANYWHERE = 10, 9, 7, 0
-# all of them: a longer one may first stand elsewhere than the shorter one that it holds
+# A phrase that contains another may first occur elsewhere, so all of them are tried.
 ANSWER_PHRASES = (
     *("answer is", "the answer is", "correct answer is", "the correct answer is"),
     *("best answer is", "the best answer is", "my answer is"),
@@ -49,8 +48,8 @@ STOPS_REMOVED = 32  # the script passes a flag (re.UNICODE) where the count belo
 MARKS = ';/[]"{}()=+\\_-><@`,?!'
 
 
-class _Found(NamedTuple):
-    """A letter, how much the way it was found counts, and where: the greatest of both wins."""
+class _Candidate(NamedTuple):
+    """A letter at a position of the text. The highest priority wins, then the last position."""
 
     priority: int
     position: int
@@ -69,26 +68,31 @@ def lmms_mcq(letters: str) -> ChoiceParser:
         for mark in EDGES:
             text = text.strip(mark)
         text = f" {text} "
-        found = [*_formatted(text, letters), *_after_phrase(text, letters), *_edge(text, letters)]
-        found = found or [
-            _Found(ANYWHERE, text.rfind(letter), letter) for letter in letters if letter in text
+        candidates = [
+            *_formatted(text, letters),
+            *_after_phrase(text, letters),
+            *_edge(text, letters),
+        ] or [
+            _Candidate(ANYWHERE, text.rfind(letter), letter) for letter in letters if letter in text
         ]
-        return named(max(found, key=lambda one: one[:2]).letter if found else "")
+        if not candidates:
+            return UNPARSED
+        return named(max(candidates, key=lambda candidate: candidate[:2]).letter)
 
     return parse
 
 
-def _formatted(text: str, letters: str) -> Iterator[_Found]:
-    """Yield the last place of each letter in each format."""
+def _formatted(text: str, letters: str) -> Iterator[_Candidate]:
+    """Yield the last position of each letter in each format."""
     for before, after, priority in FORMATS:
         for letter in letters:
             position = text.rfind(f"{before}{letter}{after}")
             if position >= 0:
-                yield _Found(priority, position, letter)
+                yield _Candidate(priority, position, letter)
 
 
-def _after_phrase(text: str, letters: str) -> Iterator[_Found]:
-    """Yield the first place of each letter, even inside a word, after each phrase's first."""
+def _after_phrase(text: str, letters: str) -> Iterator[_Candidate]:
+    """Yield each letter's first position, even inside a word, after each phrase's first."""
     lower = text.lower()
     for phrase in ANSWER_PHRASES:
         start = lower.find(phrase)
@@ -97,23 +101,23 @@ def _after_phrase(text: str, letters: str) -> Iterator[_Found]:
         for letter in letters:
             position = text.find(letter, start + len(phrase))
             if position >= 0:
-                yield _Found(PHRASE, position, letter)
+                yield _Candidate(PHRASE, position, letter)
 
 
-def _edge(text: str, letters: str) -> Iterator[_Found]:
+def _edge(text: str, letters: str) -> Iterator[_Candidate]:
     """Yield the letter with which the text begins or ends, where no word does."""
     core = text.strip()
     if core[:1] in letters and not core[1:2].isalpha():
-        yield from (_Found(START, 0, letter) for letter in core[:1])
+        yield from (_Candidate(START, 0, letter) for letter in core[:1])
     if core[-1:] in letters and not core[-2:-1].isalpha():
-        yield from (_Found(END, len(text) - 1, letter) for letter in core[-1:])
+        yield from (_Candidate(END, len(text) - 1, letter) for letter in core[-1:])
 
 
 def lmms_mvbench(text: str, options: tuple[str, ...]) -> Choice:
     """Read "B. text" on one line; else the first free-standing A to E, in any case.
 
-    tasks/mvbench/utils.py: mcq_acc. Marks are taken out first, or made spaces, so "(B)" and
-    "answer_B" count. What is left may be another single letter: that is given as it is.
+    tasks/mvbench/utils.py: mcq_acc. Marks are removed first, or replaced by spaces, so "(B)" and
+    "answer_B" count. If another single letter remains, it is returned as it is.
     """
     text = text.strip()
     line = OPTION_LINE.match(text)

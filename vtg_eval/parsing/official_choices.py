@@ -1,7 +1,7 @@
-"""Which option an answer names, by the benchmarks' own scripts and VLMEvalKit's, to the letter.
+"""Which option an answer names, exactly as the benchmarks' own scripts and VLMEvalKit's read it.
 
 Quirks are kept: a first word "(" is right in MVBench, "Because" is B in Video-MME. What a script
-cannot read is unparsed; whether that counts as wrong or not at all is the protocol's to say.
+cannot read is unparsed; the protocol decides whether that counts as wrong or not at all.
 """
 
 from __future__ import annotations
@@ -9,16 +9,15 @@ from __future__ import annotations
 import json
 import re
 
-from vtg_eval.parsing.chosen import UNPARSED, Choice, lettered, named
-from vtg_eval.parsing.fenced_json import fenced_json
-from vtg_eval.parsing.lettering import first_letter
+from vtg_eval.parsing.choice_rules import UNPARSED, Choice, first_letter, lettered, named
+from vtg_eval.parsing.clue_intervals import fenced_json
 
-NO_LETTER = "?"  # an answer was given, but it cannot be any option's letter
+NO_LETTER = "?"  # an answer that cannot be any option's letter
 BARE_WORD = re.compile(r"(?<=:\s)([A-Za-z_]\w*+)")
 A_TO_H = re.compile(r"\b[A-H]\b")
 BRACKETED = re.compile(r"\(([A-Z])\)")
 
-# In both lists two phrases are joined for want of a comma, as in the scripts.
+# In both lists two phrases are joined because a comma is missing, as in the scripts.
 VLMEVALKIT_PHRASES = (
     "The best answer is",
     "The correct answer is",
@@ -36,7 +35,7 @@ vlmevalkit_video_mme = first_letter("ABCD", VLMEVALKIT_PHRASES)
 
 
 def lvbench(text: str, options: tuple[str, ...]) -> Choice:
-    """Take the first character of the first word, of what stands in the first brackets if any.
+    """Take the first character of the first word, within the first brackets if there are any.
 
     THUDM/LVBench at f998d955, lvbench/utils/answer_util.py: "The answer is B" is T.
     """
@@ -81,8 +80,8 @@ def time_r1(text: str, options: tuple[str, ...]) -> Choice:
 def cg_bench(text: str, options: tuple[str, ...]) -> Choice:
     """Read the fenced {"result": "B"} (B may lack its quotes); else all free-standing A to H.
 
-    A result that is not a string, or not a letter, is an answer and wrong; the second way is
-    taken only where there is no result. "A or B" names both, and is right for both.
+    A result that is not a string, or not a letter, is a wrong answer; free-standing letters
+    count only where there is no result. "A or B" names both, and is right for both.
     CG-Bench/CG-Bench at f8266087, run/utils.py, and VLMEvalKit at e8e78f05,
     vlmeval/dataset/utils/cgbench.py: post_process for long_acc and clue_acc, the same in both.
     """
@@ -112,8 +111,8 @@ def tempcompass_yes_no(text: str, options: tuple[str, ...]) -> Choice:
     eval_yes_no.py: "Nothing moves" is no.
     """
     text = text.replace("</s>", "").lower()
-    said = next((word for word in ("yes", "no") if text.startswith(word)), None)
-    return named([letter for letter, option in lettered(options) if option.lower() == said])
+    answer = next((option for option in ("yes", "no") if text.startswith(option)), None)
+    return named([letter for letter, option in lettered(options) if option.lower() == answer])
 
 
 def tempcompass_caption(text: str, options: tuple[str, ...]) -> Choice:
@@ -124,14 +123,14 @@ def tempcompass_caption(text: str, options: tuple[str, ...]) -> Choice:
     in several ways is taken as a label first, then as a sentence. eval_caption_matching.py.
     """
     text = text.replace("</s>", "")
-    said = _caption_part(text, options)
-    if said is None:
+    caption = _caption_part(text, options)
+    if caption is None:
         return UNPARSED
     return Choice(
         tuple(
             letter
             for letter, line in lettered(options)
-            if said in (line, line.split(":")[0], _sentence(line))
+            if caption in (line, line.split(":")[0], _sentence(line))
         )
     )
 

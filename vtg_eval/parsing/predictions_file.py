@@ -1,7 +1,7 @@
 """A user's predictions file: JSON lines `{"id", "text"}` or `{"id", "spans", …}`.
 
-A line that is no record stops the reading with its number; a record whose values make no sense
-is kept as a counted failure, for one bad answer must not hide the score of the others.
+A line that is not a record raises an error with its number. A record with malformed values is
+counted as a failure, because one bad answer must not hide the score of the others.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """From an answer's text to spans: one small function for each protocol's rule.
 
-Every pattern here is linear in the text's length, because answers are hostile input: digits are
-taken possessively and a match may not begin amid a run of them, which finds the same matches as
-the plain patterns of the sources do. A parser never raises.
+Every pattern here is linear in the text's length, because answers are untrusted input: digits are
+matched possessively and a match may not begin within a run of them, which gives the same matches
+as the plain patterns of the sources. A parser never raises.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from vtg_eval.types import Span, SpanList
 
 
 class Parse(NamedTuple):
-    """What an answer says: spans in the text's order, or that the event never happens, or why not.
+    """The spans of an answer in the text's order, or that the event never happens, or the failure.
 
     `absent` is an explicit statement, never a guess from silence. `fractions`: the times are
-    fractions of the video's length, where the parser's rule tells them from seconds.
+    fractions of the video's length, where the parser's rule distinguishes them from seconds.
     """
 
     spans: SpanList = ()
@@ -53,7 +53,7 @@ ECHOED_EXAMPLE = "a specific example is : 20.8 - 30.0 seconds"
 
 
 def strict(text: str) -> Parse:
-    """Read the final answer and nothing else; see docs/design/scoring.md for the rule."""
+    """Parse the final answer and nothing else; see docs/design/scoring.md for the rule."""
     answer, cut_off = final_answer(text)
     spans, failure = spans_in(answer)
     if spans:
@@ -72,17 +72,17 @@ def timelens(text: str) -> Parse:
     text = text.lower()
     spans = _paired(map(_seconds, CLOCK.findall(text)))
     spans = spans or _matches(DASHED, text) or _matches(SPACED_TO, text)
-    return _found(spans or _paired(map(float, WHOLE_NUMBER.findall(text))))
+    return _spans_or_unparsed(spans or _paired(map(float, WHOLE_NUMBER.findall(text))))
 
 
 def to_or_and(text: str) -> Parse:
     """Every "a to b" and "a and b" with single spaces, anywhere (Time-R1, TimeZero)."""
-    return _found(_matches(TO_OR_AND, text))
+    return _spans_or_unparsed(_matches(TO_OR_AND, text))
 
 
 def two_digits(text: str) -> Parse:
     """Every "dd to dd" and "dd and dd" (VTimeLLM: hundredths of the video)."""
-    return _found(_matches(TWO_DIGITS, text))
+    return _spans_or_unparsed(_matches(TWO_DIGITS, text))
 
 
 def timechat(text: str) -> Parse:
@@ -115,14 +115,14 @@ def lmms_charades(text: str) -> Parse:
 def cg_bench(text: str) -> Parse:
     """All intervals, as CG-Bench's own script; the empty set is a statement of absence.
 
-    What it does not save is unparsed. See `vtg_eval.parsing.clue_intervals`.
+    An answer that it does not save is unparsed. See `vtg_eval.parsing.clue_intervals`.
     """
-    return _set(cg_bench_intervals(text))
+    return _interval_set(cg_bench_intervals(text))
 
 
 def vlmevalkit_cg_bench(text: str) -> Parse:
-    """All intervals, as VLMEvalKit reads CG-Bench's; what it leaves out is unparsed."""
-    return _set(vlmevalkit_intervals(text))
+    """All intervals, as VLMEvalKit reads CG-Bench's; an answer that it leaves out is unparsed."""
+    return _interval_set(vlmevalkit_intervals(text))
 
 
 SPAN_PARSERS: Mapping[str, Parser] = {
@@ -144,20 +144,20 @@ def span_parser(name: str) -> Parser:
     return SPAN_PARSERS[name]
 
 
-def _found(spans: Iterable[Span]) -> Parse:
-    kept = tuple(spans)
-    return Parse(kept) if kept else Parse(failure=Failure.UNPARSED)
+def _spans_or_unparsed(spans: Iterable[Span]) -> Parse:
+    in_order = tuple(spans)
+    return Parse(in_order) if in_order else Parse(failure=Failure.UNPARSED)
 
 
-def _set(found: Intervals | None) -> Parse:
-    if found is None:
+def _interval_set(intervals: Intervals | None) -> Parse:
+    if intervals is None:
         return Parse(failure=Failure.UNPARSED)
-    return Parse(found.spans, absent=not found.spans, fractions=found.fractions)
+    return Parse(intervals.spans, absent=not intervals.spans, fractions=intervals.fractions)
 
 
 def _ordered(spans: list[Span]) -> Parse:
     """Keep the first span only, its times in ascending order."""
-    return _found(Span(min(span), max(span)) for span in spans[:1])
+    return _spans_or_unparsed(Span(min(span), max(span)) for span in spans[:1])
 
 
 def _matches(pattern: re.Pattern[str], text: str) -> list[Span]:
@@ -172,30 +172,30 @@ def _numbers(pairs: Iterable[tuple[str, str]]) -> list[Span]:
 
 
 def _in_first(
-    pattern: re.Pattern[str], sentences: Iterable[str], read: Callable[[str], float]
+    pattern: re.Pattern[str], sentences: Iterable[str], to_seconds: Callable[[str], float]
 ) -> list[Span]:
     """Return the spans of the first sentence that has any."""
     for sentence in sentences:
         pairs = pattern.findall(sentence)
         if pairs:
-            return [Span(read(start), read(end)) for start, end in pairs]
+            return [Span(to_seconds(start), to_seconds(end)) for start, end in pairs]
     return []
 
 
 def _firsts(
-    pattern: re.Pattern[str], sentences: Iterable[str], read: Callable[[str], float]
+    pattern: re.Pattern[str], sentences: Iterable[str], to_seconds: Callable[[str], float]
 ) -> Iterator[float]:
     """Yield the first time of each sentence that has one."""
     for sentence in sentences:
         match = pattern.search(sentence)
         if match:
-            yield read(match.group(1))
+            yield to_seconds(match.group(1))
 
 
 def _paired(times: Iterable[float]) -> list[Span]:
     """Return consecutive times as spans; an odd last one is left out."""
-    each = iter(times)
-    return [Span(start, end) for start, end in zip(each, each, strict=False)]
+    remaining = iter(times)
+    return [Span(start, end) for start, end in zip(remaining, remaining, strict=False)]
 
 
 def _seconds(clock: str) -> float:

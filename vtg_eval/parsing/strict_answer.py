@@ -1,8 +1,8 @@
-"""The strict reading of an answer: what its final part says, in seconds, and nothing guessed.
+"""The strict span parser: the spans of the answer's final part, in seconds, nothing guessed.
 
-Numbers are read as times only where the text pairs them up as one: "a - b", "a to b",
+Numbers are times only where the text joins two of them as a span: "a - b", "a to b",
 "a and b", "[a, b]", or a start and an end by name. Percentages, frame numbers, minutes and
-numbers inside words are no times in seconds and are not read as such.
+numbers inside words are not times in seconds.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from vtg_eval.failures import Failure
 from vtg_eval.types import Span
 
 TAG = re.compile(r"<(/?)(think|answer)>", re.IGNORECASE)
-# one run of digits with what may stand inside a time; what it is, is decided afterwards
+# digits and the marks that may stand inside a time; `_value` decides whether it is one
 RUN = re.compile(r"[0-9][0-9.,:]*+(?:[eE][+-]?[0-9]++)?+")
 THOUSANDS = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?")
 CLOCK = re.compile(r"[0-9]{1,3}(?::[0-5][0-9]){1,2}(?:\.[0-9]+)?")
 TIGHT_LIST = re.compile(
     r"([\[(]\s*+-?[0-9]++(?:\.[0-9]++)?+),(?=-?[0-9]++(?:\.[0-9]++)?+\s*+[\])])"
 )
-UNIT = re.compile(  # the second group: no unit of time in seconds
+UNIT = re.compile(  # the second group: not seconds
     r"""\s*+(?:(seconds?|secs?|s)\b\.?
       | (%|percent|minutes?\b|mins?\b|m\b|hours?\b|hrs?\b|h\b|frames?\b|ms\b|fps\b))""",
     re.IGNORECASE | re.VERBOSE,
@@ -61,20 +61,22 @@ REFUSAL = re.compile(
 
 
 def final_answer(text: str) -> tuple[str, bool]:
-    """Return the part that counts, and whether the answer broke off amid its thoughts.
+    """Return the part that counts, and whether the answer was cut off within its thoughts.
 
-    Thoughts (<think>…</think>, also unclosed or closed only) are dropped; of what is left, the
-    last <answer> counts, closed or not, where there is one.
+    Thoughts (<think>…</think>, also unclosed or closed only) are dropped. After that, the last
+    <answer>, closed or not, counts where there is one.
     """
     if "<" not in text:
         return _narrow(text), False
-    said, cut_off = _without_thoughts(text)
-    starts = [tag.end() for tag in TAG.finditer(said) if tag[2].lower() == "answer" and not tag[1]]
+    answer, cut_off = _without_thoughts(text)
+    starts = [
+        tag.end() for tag in TAG.finditer(answer) if tag[2].lower() == "answer" and not tag[1]
+    ]
     if starts:
-        said = said[starts[-1] :]
-        end = next((t.start() for t in TAG.finditer(said) if t[1]), len(said))
-        said = said[:end]
-    return _narrow(said), cut_off
+        answer = answer[starts[-1] :]
+        end = next((t.start() for t in TAG.finditer(answer) if t[1]), len(answer))
+        answer = answer[:end]
+    return _narrow(answer), cut_off
 
 
 def _narrow(text: str) -> str:
@@ -100,10 +102,7 @@ def _without_thoughts(text: str) -> tuple[str, bool]:
 
 
 def spans_in(answer: str) -> tuple[list[Span], Failure | None]:
-    """Return the finite spans that the answer gives, in its order; none and why, if it has none.
-
-    A first span that is not finite makes the answer a failure: it is not passed over.
-    """
+    """Return the finite spans in the answer's order, or a failure if the first is not finite."""
     if "," in answer:  # "[12,345]" is a list of two, not twelve thousand
         answer = TIGHT_LIST.sub(r"\1, ", answer)
     spans = list(islice(_pairs(answer), MAX_SPANS))
@@ -114,9 +113,9 @@ def spans_in(answer: str) -> tuple[list[Span], Failure | None]:
 
 
 def _pairs(answer: str) -> Iterator[Span]:
-    """Yield each two times that belong together; a time belongs to one pair only."""
+    """Yield each pair of times that belong together; a time belongs to one pair only."""
     first: float | None = None
-    first_start = -1  # none waits for its second
+    first_start = -1  # no time waits for its second
     before = ""
     position = 0
     for start, end, value in _times(answer):
@@ -145,23 +144,23 @@ def _belong_together(answer: str, before: str, start: int, gap: str, end: int) -
 
 
 def _times(answer: str) -> Iterator[tuple[int, int, float | None]]:
-    """Yield every number: where it starts and ends, its value in seconds (None: not in seconds).
+    """Yield every number's start, end and value in seconds (None: not in seconds).
 
-    Its unit, where it has one, belongs to it.
+    The end includes a unit of seconds.
     """
-    previous = -1  # where the number before ends
+    previous = -1  # the end of the number before
     counting = _may_count(answer)
     for run in RUN.finditer(answer):
         start = run.start()
-        written = run[0].rstrip(".,:")
-        end = start + len(written)
-        value = _value(written)
-        left = answer[start - 1] if start else " "
-        if left != " ":
-            if left in "-−" and _is_sign(answer, previous, start - 1):
+        digits = run[0].rstrip(".,:")
+        end = start + len(digits)
+        value = _value(digits)
+        preceding = answer[start - 1] if start else " "
+        if preceding != " ":
+            if preceding in "-−" and _is_sign(answer, previous, start - 1):
                 value = None if value is None else -value
                 start -= 1
-            elif left.isalpha() or left == "_":
+            elif preceding.isalpha() or preceding == "_":
                 value = None
         unit = UNIT.match(answer, end)
         if unit:
@@ -176,32 +175,32 @@ def _times(answer: str) -> Iterator[tuple[int, int, float | None]]:
 
 
 def _may_count(answer: str) -> bool:
-    """Tell whether a number may come after one of the counted words; seldom, which saves time."""
+    """Tell whether a number may follow one of the counted words; rare, so the check saves time."""
     lowered = answer.lower()
     return not lowered.isascii() or any(map(lowered.__contains__, COUNTED))
 
 
 def _is_sign(answer: str, previous: int, dash: int) -> bool:
-    """Tell a minus sign from a dash that joins two times: the latter has a time right before it."""
+    """Tell whether a dash is a minus sign; one that joins two times has a time right before it."""
     return previous < 0 or bool(answer[previous:dash].strip())
 
 
-def _value(written: str) -> float | None:
-    """Return what digits with ".", ",", ":" and an exponent say."""
+def _value(digits: str) -> float | None:
+    """Return the value of digits with ".", ",", ":" and an exponent."""
     try:
-        value = float(written)
+        value = float(digits)
     except ValueError:
-        return _marked(written)
-    return None if ".e" in written.lower() else value
+        return _marked(digits)
+    return None if ".e" in digits.lower() else value
 
 
-def _marked(written: str) -> float | None:
-    """Return a number with marks of thousands, or a clock time in seconds."""
-    if THOUSANDS.fullmatch(written):
-        return float(written.replace(",", ""))
-    if CLOCK.fullmatch(written):
+def _marked(digits: str) -> float | None:
+    """Return the value of a number with thousands separators, or of a clock time in seconds."""
+    if THOUSANDS.fullmatch(digits):
+        return float(digits.replace(",", ""))
+    if CLOCK.fullmatch(digits):
         seconds = 0.0
-        for part in written.split(":"):
+        for part in digits.split(":"):
             seconds = seconds * 60 + float(part)
         return seconds
     return None

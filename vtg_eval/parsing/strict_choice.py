@@ -1,13 +1,13 @@
-"""The strict reading of a choice: the one option that the final answer names, nothing guessed.
+"""The strict choice parser: the one option that the final answer names, nothing guessed.
 
 What names an option: its letter as the whole answer or as the last line; its letter at the
 start, with a mark after it or with the option's text; a letter or an option's text after
 "answer is", "option:", "I choose" and the like; "B is correct"; the option's whole text. Where
-none of these is found, a capital in round brackets or in bold. In all of them, letters may be in
+none of these occurs, a capital in round brackets or in bold. In all of them, letters may be in
 brackets, quotes or bold.
 
-A letter in passing ("because A is not shown") names nothing, nor does the "a" of "a dog", nor a
-letter beyond the options. Two options named are no choice: ambiguous.
+These name nothing: a letter in passing ("because A is not shown"), the "a" of "a dog", a letter
+beyond the options. An answer that names two options is ambiguous.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ import re
 from collections.abc import Iterable, Iterator
 
 from vtg_eval.failures import Failure
-from vtg_eval.parsing.chosen import Choice, lettered
+from vtg_eval.parsing.choice_rules import Choice, lettered
 from vtg_eval.parsing.strict_answer import REFUSAL, final_answer
 
 OPEN = r"[ \t*_`\"'“‘(\[{$:]*+"
 CLOSE = r"[*_`\"'”’)\]}$]*+"
 NOUN = r"\b(?i:answer|option|choice|letter|result)\b"
-# "A" and "I" are words: where one follows them, it must show that the letter is meant
+# "A" and "I" are words: a word that follows them must show that the letter is meant
 NO_WORD = r"(?![ \t]++(?!(?:because|since|as|or|and|is)\b)\w)"
 CAPITAL = rf"(?:[B-HJ-Z]|[AI]{NO_WORD})(?![-'’]?\w)"
 SMALL = r"[a-z](?=[ \t]*+(?:\n|\Z)|[.:;,)\]}*_`\"'”’$]++(?!\w))"
@@ -45,15 +45,15 @@ VERDICT = re.compile(
 )
 SET_OFF = re.compile(r"(?<!\w)\(([A-Z])\)|\*\*\(?([A-Z])\)?[.:]?\*\*")
 WRAPPING = "*_`\"'“”‘’ "
-SLACK = 40  # marks and spaces that a text may have more than the option it repeats
+SLACK = 40  # additional marks and spaces in a text that repeats an option
 CHAIN = 26  # letters that may follow a letter: "A, B or C"
 
 
 def strict(text: str, options: tuple[str, ...]) -> Choice:
     """Return the option that the final answer names; see the module for the rule.
 
-    text: the answer; options: their texts from A on. Without just one option named, the failure
-    is AMBIGUOUS (several), REFUSED, TRUNCATED (it broke off amid its thoughts) or UNPARSED.
+    text: the answer; options: their texts from A on. Where not exactly one option is named, the
+    failure is AMBIGUOUS (several), REFUSED, TRUNCATED (within its thoughts) or UNPARSED.
     """
     answer, cut_off = final_answer(text)
     letters = _Options(options).named_in(answer.strip())
@@ -65,7 +65,7 @@ def strict(text: str, options: tuple[str, ...]) -> Choice:
 
 
 class _Options:
-    """The options of one question, and what in a text names them."""
+    """The options of one question, and the rules by which a text names them."""
 
     def __init__(self, options: tuple[str, ...]) -> None:
         self._letters = {letter for letter, _ in lettered(options) if letter <= "Z"}
@@ -77,22 +77,22 @@ class _Options:
 
     def named_in(self, answer: str) -> tuple[str, ...]:
         """Return the letters of all options that the answer names."""
-        bare = self._known(_bare(answer))
+        bare = self._existing(_bare(answer))
         if bare:
             return bare
         return (
-            self._known(self._whole(answer))
-            or self._known(self._claims(answer))
-            or self._known(match[1] or match[2] for match in SET_OFF.finditer(answer))
+            self._existing(self._whole(answer))
+            or self._existing(self._stated(answer))
+            or self._existing(match[1] or match[2] for match in SET_OFF.finditer(answer))
         )
 
-    def _known(self, letters: Iterable[str]) -> tuple[str, ...]:
+    def _existing(self, letters: Iterable[str]) -> tuple[str, ...]:
         return tuple(dict.fromkeys(letter for letter in letters if letter in self._letters))
 
     def _whole(self, answer: str) -> list[str]:
         return self._by_text.get(_plain(answer), [])
 
-    def _claims(self, answer: str) -> Iterator[str]:
+    def _stated(self, answer: str) -> Iterator[str]:
         yield from self._at_start(answer)
         for phrase in PHRASE.finditer(answer):
             yield from self._line(answer, phrase.end()) or self._letters_at(
@@ -106,7 +106,7 @@ class _Options:
         start = _skip(START, answer, 0)
         letter, gap = answer[start : start + 1], _skip(GAP, answer, start + 1)
         if gap > start + 1 and letter in self._line(answer, gap):
-            yield letter  # and its text, maybe without a mark: "A the dog"
+            yield letter  # followed by its text, a mark between them or not: "A the dog"
             return
         match = LETTER.match(answer, start)
         if match is None:
@@ -116,9 +116,9 @@ class _Options:
             yield from self._letters_at(answer, start)
 
     def _letters_at(self, answer: str, position: int) -> Iterator[str]:
-        """Yield the letter there, the others in a row with it, and the option whose text follows.
+        """Yield the letter at `position`, letters joined to it, and the option whose text follows.
 
-        A text of another option than the letter's so makes the answer ambiguous.
+        So the text of another option than the letter's makes the answer ambiguous.
         """
         match = LETTER.match(answer, position)
         if match is None:
@@ -138,7 +138,7 @@ class _Options:
             end = another.end()
 
     def _line(self, answer: str, position: int) -> list[str]:
-        """Return the options whose text is all that stands from there to the line's end."""
+        """Return the options whose text is all of the rest of the line."""
         line, end, _ = answer[position : position + self._longest + 1].partition("\n")
         if not end and len(line) > self._longest:
             return []

@@ -1,1 +1,1 @@
-"""Scoring: readings of answers become a table of metrics, one module for each metric family."""
+"""Scoring: parsed answers become a table of metrics, one module for each metric family."""

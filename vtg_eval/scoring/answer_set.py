@@ -1,4 +1,4 @@
-"""Answers to samples, read once for all protocols that read them alike."""
+"""Answers to samples, parsed once for all protocols that parse them alike."""
 
 from __future__ import annotations
 
@@ -15,41 +15,43 @@ from vtg_eval.types import Prediction, Sample, scored
 POOLED = 10  # spans of each record, where records for one sample are pooled
 
 
-class Read(NamedTuple):
-    """What a protocol sees in a set of answers: a reading for each sample, and the ledger."""
+class ParsedAnswers(NamedTuple):
+    """A set of answers under a protocol: one parsed answer for each sample, and failure counts."""
 
     parsed_answers: tuple[ParsedAnswer, ...]
     failures: Mapping[Failure, int]
 
 
 class AnswerSet:
-    """Answers to samples, in any order. Some may be missing, said twice, or to no sample."""
+    """Answers to samples, in any order. Some may be missing, duplicates, or to no sample."""
 
     def __init__(self, samples: Iterable[Sample], predictions: Iterable[Prediction]) -> None:
         self.samples = tuple(samples)
         self._predictions = tuple(predictions)
-        self._read: dict[tuple[AnswerRule, Duplicates], Read] = {}
+        self._parsed: dict[tuple[AnswerRule, Duplicates], ParsedAnswers] = {}
 
-    def read(self, protocol: ResolvedProtocol) -> Read:
-        """Read the answers as the protocol does."""
+    def read(self, protocol: ResolvedProtocol) -> ParsedAnswers:
+        """Parse the answers as the protocol does."""
         key = (protocol.answer, protocol.score.duplicates)
-        if key not in self._read:
+        if key not in self._parsed:
             answers, strays = _by_sample(self.samples, self._predictions, protocol.score.duplicates)
             parsed_answers = tuple(
-                parse_answer(each, answers.get(each.id), protocol) for each in self.samples
+                parse_answer(sample, answers.get(sample.id), protocol) for sample in self.samples
             )
-            self._read[key] = Read(parsed_answers, _ledger(parsed_answers, strays))
-        return self._read[key]
+            failures = _failure_counts(parsed_answers, strays)
+            self._parsed[key] = ParsedAnswers(parsed_answers, failures)
+        return self._parsed[key]
 
 
 def _by_sample(
     samples: Iterable[Sample], predictions: Iterable[Prediction], duplicates: Duplicates
 ) -> tuple[dict[str, Prediction], Counter[Failure]]:
-    known = {sample.id for sample in samples}
+    """Return one prediction for each sample id, and counts of stray records."""
+    ids = {sample.id for sample in samples}
     records: dict[str, list[Prediction]] = {}
     strays: Counter[Failure] = Counter()
     for prediction in predictions:
-        if prediction.id not in known:
+        if prediction.id not in ids:
             strays[Failure.UNKNOWN_ID] += 1
             continue
         if prediction.id in records:
@@ -57,11 +59,11 @@ def _by_sample(
         records.setdefault(prediction.id, []).append(prediction)
     match duplicates:
         case "first":
-            return {key: each[0] for key, each in records.items()}, strays
+            return {key: group[0] for key, group in records.items()}, strays
         case "last":
-            return {key: each[-1] for key, each in records.items()}, strays
+            return {key: group[-1] for key, group in records.items()}, strays
         case "pool":
-            return {key: _pooled([*map(_cut, each)]) for key, each in records.items()}, strays
+            return {key: _pooled([*map(_cut, group)]) for key, group in records.items()}, strays
 
 
 def _cut(prediction: Prediction) -> Prediction:
@@ -72,23 +74,24 @@ def _cut(prediction: Prediction) -> Prediction:
 
 
 def _pooled(records: Sequence[Prediction]) -> Prediction:
-    """Return the last record with the spans of all, its own listed first.
+    """Return the last record with the spans of all records, those of the last listed first.
 
-    Its spans are ranked in the order of the records: scores become ranks, for which the order of
-    the list does not matter.
+    Scores become ranks, in which ties keep the order of the records and not of the list.
     """
     last = records[-1]
     if len(records) == 1 or not (last.spans and scored(last.spans)):
         return last
-    spans = [s for each in records if each.spans and scored(each.spans) for s in each.spans]
-    # stable; NaN as it falls
-    best_first = sorted(range(len(spans)), key=lambda place: -spans[place].score)
-    for rank, place in enumerate(best_first):
-        spans[place] = spans[place]._replace(score=-float(rank))
-    own = len(spans) - len(last.spans)
-    return replace(last, spans=(*spans[own:], *spans[:own]))
+    spans = [s for record in records if record.spans and scored(record.spans) for s in record.spans]
+    # stable; NaN scores rank as Python's sort leaves them
+    best_first = sorted(range(len(spans)), key=lambda index: -spans[index].score)
+    for rank, index in enumerate(best_first):
+        spans[index] = spans[index]._replace(score=-float(rank))
+    first_of_last = len(spans) - len(last.spans)
+    return replace(last, spans=(*spans[first_of_last:], *spans[:first_of_last]))
 
 
-def _ledger(parsed_answers: Iterable[ParsedAnswer], strays: Counter[Failure]) -> dict[Failure, int]:
-    counts = strays + Counter(kind for reading in parsed_answers for kind in reading.kinds)
+def _failure_counts(
+    parsed_answers: Iterable[ParsedAnswer], strays: Counter[Failure]
+) -> dict[Failure, int]:
+    counts = strays + Counter(kind for parsed in parsed_answers for kind in parsed.kinds)
     return {kind: counts[kind] for kind in Failure if counts[kind]}

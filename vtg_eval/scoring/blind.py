@@ -1,4 +1,4 @@
-"""Blind predictors: they never see a video, so every score should beat them."""
+"""Blind predictors: they never see a video, so every model should beat them."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ MAJORITY, LONGEST = "majority letter", "longest option"
 
 @dataclass(frozen=True, slots=True)
 class Blind:
-    """A predictor: the name of its spans, how it draws them, and its rule for options.
+    """A predictor: the name of its rule for spans, that rule, and its rule for options.
 
-    letters: a name in `LETTERS`; "majority letter" holds where no sample's options are known. Some
-    answers depend on all samples, so a predictor is given those that are scored, in the
+    letters: a name in `LETTERS`; without options in any sample, "majority letter" is used instead.
+    Some answers depend on all samples, so a predictor gets all those that are scored, in the
     annotation's order.
     """
 
@@ -37,7 +37,7 @@ class Blind:
     letters: str = MAJORITY
 
     def label(self, samples: Sequence[Sample]) -> str:
-        """Return the predictor's name on these samples: of its spans, its options or both."""
+        """Return the predictor's name for these samples: of its rule for spans, options or both."""
         asked = {sample.asks for sample in samples}
         spans = [] if asked == {OutputType.CHOICE} else [self.name]
         letters = [] if asked == {OutputType.SPANS} else [self._letters(samples)]
@@ -52,7 +52,7 @@ class Blind:
                 sample.id,
                 spans=None if sample.asks is OutputType.CHOICE else (span,),
                 choice=None if sample.asks is OutputType.SPANS else letter,
-                saliency=_even(sample),
+                saliency=_uniform_saliency(sample),
             )
             for sample, span, letter in answers
         ]
@@ -62,7 +62,7 @@ class Blind:
 
 
 def constant_span(fractions: Fractions) -> Blind:
-    """Return the predictor of the same fractions of the duration everywhere."""
+    """Return the predictor that answers the same fractions of the duration everywhere."""
     return Blind(f"constant [{fractions[0]:g}, {fractions[1]:g}]", constant(fractions))
 
 
@@ -78,21 +78,21 @@ def constant(fractions: Fractions) -> Spans:
 
 
 def drawn(samples: Sequence[Sample]) -> list[Span]:
-    """Answer two uniform times, sorted: one draw of Python's generator, seed 0, in sample order."""
-    draw = random.Random(0)  # noqa: S311 - no secret
-    pairs = [(draw.random(), draw.random(), sample.duration or 0.0) for sample in samples]
+    """Answer two uniform times, sorted: one run of Python's generator, seed 0, in sample order."""
+    generator = random.Random(0)  # noqa: S311 - no secret
+    pairs = [(generator.random(), generator.random(), sample.duration or 0.0) for sample in samples]
     return [Span(min(a, b) * length, max(a, b) * length) for a, b, length in pairs]
 
 
 def majority(samples: Sequence[Sample]) -> list[str | None]:
-    """Answer the letter that is right most often in these very samples (of several the first)."""
+    """Answer the letter that is right most often in these samples (the first of several)."""
     counts = Counter(s.target.choice for s in samples if s.target.choice is not None)
     best = min(counts, key=lambda letter: (-counts[letter], letter)) if counts else None
     return [best] * len(samples)
 
 
 def longest(samples: Sequence[Sample]) -> list[str | None]:
-    """Answer the option of most characters (of several the first); None where there is none."""
+    """Answer the longest option in characters (the first of several); None without options."""
     return [
         max(zip(sample.options, sample.letters, strict=True), key=lambda pair: len(pair[0]))[1]
         if sample.options
@@ -124,7 +124,7 @@ def fit_constant(train: Sequence[Sample], step: float = GRID) -> Fractions | Non
     return grid[int(np.argmax(means))]
 
 
-def _even(sample: Sample) -> tuple[float, ...] | None:
+def _uniform_saliency(sample: Sample) -> tuple[float, ...] | None:
     """Return the same saliency for every clip, where saliency is asked for."""
     if sample.target.saliency is None or sample.duration is None:
         return None

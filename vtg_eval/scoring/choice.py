@@ -37,7 +37,9 @@ def choice(
 def right_choices(samples: Sequence[Sample], parsed_answers: Sequence[ParsedAnswer]) -> Mask:
     """Return bool [N]: whether the answer names the right option."""
     pairs = zip(samples, parsed_answers, strict=True)
-    return np.array([s.target.choice in r.letters for s, r in pairs], dtype=np.bool_)
+    return np.array(
+        [sample.target.choice in parsed.letters for sample, parsed in pairs], dtype=np.bool_
+    )
 
 
 def group_masks(samples: Sequence[Sample], grouping: str) -> dict[str, Mask]:

@@ -1,7 +1,7 @@
 """CG-Bench: a question on the whole video, the same on its clues, and the clues themselves.
 
 The three samples of a record share their id up to the last slash: 14/long_acc, 14/clue_acc,
-14/miou; which of them a sample is stands in its group "kind".
+14/miou; a sample's group "kind" says which of them it is.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5)
 
 
 @dataclass(frozen=True, slots=True)
-class Stated(Derived):
+class Precomputed(Derived):
     """A derived metric whose figure does not follow from the others' rounded figures.
 
-    value: percent. For resamples the rule of `Derived` is near enough.
+    value: percent. Resamples use the rule of `Derived`, which is close enough.
     """
 
     value: float = 0.0
@@ -58,7 +58,7 @@ def clues(
     kinds = np.array([sample.group("kind") for sample in samples], dtype=np.object_)
     right = right_choices(samples, parsed_answers)
     overlaps = _overlaps(samples, parsed_answers, rule)
-    right_too, answered_too = _partners(samples, kinds, right, counted)
+    long_right, long_counted = _long_questions(samples, kinds, right, counted)
     grounded = counted & (kinds == SPANS)
     columns = {
         "long-acc": _column(right.astype(np.float64), counted & (kinds == LONG), rule),
@@ -70,8 +70,8 @@ def clues(
     for threshold in THRESHOLDS:
         hits = overlaps >= threshold if rule.comparator == ">=" else overlaps > threshold
         columns[f"rec@{threshold:g}"] = _column(hits.astype(np.float64), grounded, rule)
-        joint = (hits & right_too).astype(np.float64)
-        columns[f"acc@{threshold:g}"] = _column(joint, grounded & answered_too, rule)
+        joint = (hits & long_right).astype(np.float64)
+        columns[f"acc@{threshold:g}"] = _column(joint, grounded & long_counted, rule)
     derived = {
         "rec@IoU": _over_thresholds("rec", columns, rule),
         "acc@IoU": _over_thresholds("acc", columns, rule),
@@ -90,39 +90,39 @@ def _over_thresholds(part: str, columns: Mapping[str, Column], rule: ScoreRule) 
     parts = [columns[name] for name in names]
     values = np.concatenate([column.values for column in parts])
     counted = np.concatenate([column.counted for column in parts])
-    return Stated(names, value=Column(values, counted, rule.arithmetic).percent())
+    return Precomputed(names, value=Column(values, counted, rule.arithmetic).percent())
 
 
 def _recovery(columns: Mapping[str, Column], rule: ScoreRule) -> Derived:
     names = ("long-acc", "clue-acc")
-    whole, clue = (replace(columns[name], decimals=-1).percent() for name in names)
-    value = rounded(min(whole, clue) / clue * 100, rule.decimals) if clue else 0.0
-    return Stated(names, "least ratio", rule.decimals, value)
+    long, clue = (replace(columns[name], decimals=-1).percent() for name in names)
+    value = rounded(min(long, clue) / clue * 100, rule.decimals) if clue else 0.0
+    return Precomputed(names, "least ratio", rule.decimals, value)
 
 
 def _overlaps(
     samples: Sequence[Sample], parsed_answers: Sequence[ParsedAnswer], rule: ScoreRule
 ) -> Floats:
     return set_iou(
-        [reading.spans for reading in parsed_answers],
+        [parsed.spans for parsed in parsed_answers],
         [sample.target.spans for sample in samples],
         strict=rule.non_finite == "zero",
     )
 
 
-def _partners(
+def _long_questions(
     samples: Sequence[Sample], kinds: npt.NDArray[np.object_], right: Mask, counted: Mask
 ) -> tuple[Mask, Mask]:
-    """Return for each sample whether its record's question on the whole video is right, counts."""
+    """Return bool [N] twice: the record's whole-video question is right, and it counts."""
     records = [_record(sample) for sample in samples]
-    whole = {records[row]: row for row in np.flatnonzero(kinds == LONG)}
-    rows = np.array([whole.get(record, -1) for record in records], dtype=np.intp)
-    there = rows >= 0
-    return there & right[rows], there & counted[rows]
+    long_rows = {records[row]: row for row in np.flatnonzero(kinds == LONG)}
+    rows = np.array([long_rows.get(record, -1) for record in records], dtype=np.intp)
+    exists = rows >= 0
+    return exists & right[rows], exists & counted[rows]
 
 
 def _addition(samples: Sequence[Sample], counted: Mask, rule: ScoreRule) -> tuple[int, ...] | None:
-    """Return in which order the counted values are added up, as positions among them."""
+    """Return the order in which the counted values are added up, as indices among them."""
     if rule.addition == "listed":
         return None
     rows = np.flatnonzero(counted)

@@ -1,4 +1,4 @@
-"""What a blind guess gets on the same samples, and the best that the model's frames allow."""
+"""The scores of blind predictors on the same samples, and the best that the frames allow."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from vtg_eval.scoring.score import score
 from vtg_eval.task import Card, Task
 from vtg_eval.types import OutputType, Prediction, Sample, Span
 
-FIT_SPLITS = ("train", "val")  # the blind constant is fitted on the first that is there
+FIT_SPLITS = ("train", "val")  # the blind constant is fitted on the first that exists
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,20 +47,20 @@ def floors(
     protocol: ResolvedProtocol,
     fitted: Fractions | None = None,
 ) -> tuple[Floor, ...]:
-    """Return what blind predictors get: scored as a model is, under the same protocol.
+    """Return the scores of blind predictors, under the same protocol as a model's.
 
-    fitted: the constant span, where the card names none. Empty where a duration is unknown and
-    spans are asked for, for then the predictors are not defined on the same samples.
+    fitted: the constant span, where the card has none. Empty where a sample that asks for spans
+    has no duration, because then the predictors are not defined on the same samples.
     """
     unknown = any(s.duration is None for s in samples if s.asks is not OutputType.CHOICE)
     if not samples or unknown:
         return ()
     predictors = _predictors({s.asks for s in samples}, card.constant_span or fitted)
-    found = []
-    for label, blind in {each.label(samples): each for each in predictors}.items():
+    scored = []
+    for label, blind in {blind.label(samples): blind for blind in predictors}.items():
         result = score(card, samples, blind.predictions(samples), protocol, split)
-        found.append(Floor(label, result.metrics, result.table.narrow))
-    return tuple(found)
+        scored.append(Floor(label, result.metrics, result.table.narrow))
+    return tuple(scored)
 
 
 def _predictors(asked: set[OutputType], fitted: Fractions | None) -> list[Blind]:
@@ -81,12 +81,12 @@ def task_floors(
 def fitted_constant(task: Task, root: Path, split: str) -> Fractions | None:
     """Return the constant span with the best mIoU on the train split, else on the val split.
 
-    None where neither is another split than `split` and on this machine. Raises DataError for
+    None where neither exists on this machine as another split than `split`. Raises DataError for
     annotations that are malformed.
     """
-    known = {facts.name for facts in task.card.splits} - {split}
+    other_splits = {metadata.name for metadata in task.card.splits} - {split}
     for name in FIT_SPLITS:
-        if name in known:
+        if name in other_splits:
             try:
                 return fit_constant(task.samples(root, name))
             except MissingFileError:
@@ -103,8 +103,8 @@ def ceiling(
 ) -> Mapping[str, float]:
     """Return the metrics of the best answers whose times are times of shown frames.
 
-    frame_times: for each sample's id the times (seconds, ascending) that the model was told.
-    Options are all answered right, and so is an event that never happens.
+    frame_times: for each sample's id the model times (seconds, ascending).
+    All options and events that never happen are answered right.
     """
     answers = [
         Prediction(
@@ -120,20 +120,20 @@ def ceiling(
 
 
 def _best(sample: Sample, times: Floats) -> tuple[Span, ...]:
-    """Return for each occurrence the span on the grid that fits it best, the best one first."""
+    """Return for each occurrence the span between frame times that fits it best, best first."""
     if not sample.target.spans:
         return ()
     if not len(times):
         return (Span(0.0, 0.0),)
-    found = [_nearest(span, times) for span in sample.target.spans]
-    return tuple(span for _, span in sorted(found, key=lambda pair: -pair[0]))
+    fits = [_nearest(span, times) for span in sample.target.spans]
+    return tuple(span for _, span in sorted(fits, key=lambda pair: -pair[0]))
 
 
 def _nearest(target: Span, times: Floats) -> tuple[float, Span]:
-    # the IoU rises up to the true time and falls after it: only its two neighbours can be best
+    # The IoU rises up to the true time and falls after it, so one of its two neighbours is best.
     after = np.searchsorted(times, np.array(target))
-    near = np.stack([np.maximum(after - 1, 0), np.minimum(after, len(times) - 1)], axis=-1)
-    spans = np.array([(a, b) for a in times[near[0]] for b in times[near[1]]])
-    fits = iou(spans, np.array(target, dtype=np.float64))
-    best = int(np.argmax(fits))
-    return float(fits[best]), Span(float(spans[best, 0]), float(spans[best, 1]))
+    neighbours = np.stack([np.maximum(after - 1, 0), np.minimum(after, len(times) - 1)], axis=-1)
+    spans = np.array([(a, b) for a in times[neighbours[0]] for b in times[neighbours[1]]])
+    ious = iou(spans, np.array(target, dtype=np.float64))
+    best = int(np.argmax(ious))
+    return float(ious[best]), Span(float(spans[best, 0]), float(spans[best, 1]))

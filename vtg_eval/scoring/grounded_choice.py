@@ -1,4 +1,4 @@
-"""NExT-GQA: an answer counts when the span given for it lies in the moment that shows it."""
+"""NExT-GQA: an answer counts when its span lies in the moment that shows it."""
 
 from __future__ import annotations
 
@@ -28,27 +28,27 @@ def grounded_choice(
 ) -> Table:
     """Score the option and the span: Acc@QA, Acc@GQA, IoP and IoU over several segments.
 
-    A card's `report_by` adds each group's Acc@QA. It is over all questions under every rule,
-    for the official script stops where an option is missing; under `missing` "drop" a question
+    A card's `report_by` adds each group's Acc@QA. It covers all questions under every rule,
+    because the official script stops where an option is missing; under `missing` "drop" a question
     without a span leaves the other metrics.
     Checked against doc-doc/NExT-GQA at 63772e02 (code/TempGQA/eval_ground.py,
     code/TempCLIP/eval_next.py).
     """
     rule = protocol.score
-    spans, given = ranked_spans(parsed_answers, rule)
+    spans, exists = ranked_spans(parsed_answers, rule)
     located = in_denominator(parsed_answers, rule)
     if rule.missing == "drop":
-        located &= given[:, 0]
+        located &= exists[:, 0]
     segments = padded([sample.target.spans for sample in samples])
     mode: Literal["zero", "truth-first"] = "zero" if rule.non_finite == "zero" else "truth-first"
-    found = best_overlaps(spans[:, 0], segments, mode, given[:, 0])
+    overlaps = best_overlaps(spans[:, 0], segments, mode, exists[:, 0])
     right = right_choices(samples, parsed_answers)
-    everyone = np.ones(len(samples), dtype=np.bool_)
+    all_samples = np.ones(len(samples), dtype=np.bool_)
     columns = {
-        "Acc@GQA": _share(right & (found.iop >= GROUNDED), located, rule.decimals),
-        "Acc@QA": _share(right, everyone, rule.decimals),
+        "Acc@GQA": _share(right & (overlaps.iop >= GROUNDED), located, rule.decimals),
+        "Acc@QA": _share(right, all_samples, rule.decimals),
     }
-    for name, values in (("IoP", found.iop), ("IoU", found.iou)):
+    for name, values in (("IoP", overlaps.iop), ("IoU", overlaps.iou)):
         columns[f"m{name}"] = Column(values, located, rule.arithmetic, rule.decimals)
         for threshold in THRESHOLDS:
             columns[f"{name}@{threshold:g}"] = _share(values >= threshold, located, rule.decimals)

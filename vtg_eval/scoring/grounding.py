@@ -33,31 +33,31 @@ def grounding(
     parsed_answers: Sequence[ParsedAnswer],
     protocol: ResolvedProtocol,
 ) -> Table:
-    """Score the span that counts (and where the rule asks for it, those ranked after it).
+    """Score the span that counts, and those ranked after it where the rule has ranks above 1.
 
     Raises NotApplicableError where the rule needs durations that the annotation does not have.
     """
     rule = protocol.score
     parsed_answers, kept = merged_repeats(samples, parsed_answers, protocol)
     targets, usable = target_spans(samples, protocol)
-    spans, given = ranked_spans(parsed_answers, rule)
+    spans, exists = ranked_spans(parsed_answers, rule)
     if rule.nms_below >= 0:
-        ious = threshold_ious(spans, targets, rule, given, rule.nms_below, rule.non_finite)
+        ious = threshold_ious(spans, targets, rule, exists, rule.nms_below, rule.non_finite)
     else:
-        ious = best_ious(spans, targets, rule.non_finite, given)
+        ious = best_ious(spans, targets, rule.non_finite, exists)
     absent = _rightly_absent(samples, parsed_answers)
     ious[..., absent, 0] = 1.0
     worth = None
     if rule.discounted:
-        worth = discounts(spans, targets, known_durations(samples, protocol))
+        worth = discounts(spans, targets, required_durations(samples, protocol))
         worth[absent, 0] = 1.0
     values = sample_values(ious, rule, worth)
     counted = in_denominator(parsed_answers, rule) & usable & kept
     if rule.undefined == "drop":
         counted &= ~np.isnan(values[MEAN_IOU])
     columns = {
-        name: Column(each, counted, _arithmetic(name, rule), rule.decimals)
-        for name, each in values.items()
+        name: Column(metric_values, counted, _arithmetic(name, rule), rule.decimals)
+        for name, metric_values in values.items()
     }
     recalls = [recall_name(rank, t) for rank in rule.ranks for t in rule.thresholds]
     derived = {"avg": Derived((MEAN_IOU, *recalls))} if rule.average else {}
@@ -73,62 +73,64 @@ def _arithmetic(metric: str, rule: ScoreRule) -> Arithmetic:
 def merged_repeats(
     samples: Sequence[Sample], parsed_answers: Sequence[ParsedAnswer], protocol: ResolvedProtocol
 ) -> tuple[Sequence[ParsedAnswer], Mask]:
-    """Return the readings, and bool [N], which samples stand for themselves.
+    """Return the parsed answers, and which samples count, bool [N].
 
-    Where the rule counts repeats once, of several samples with the same video, question (as the
-    prompt asks it) and target the first that was answered stands for all, with the reading of the
-    last that was. So it is in a dictionary with such keys that is filled line by line, as in
-    TencentARC/TimeLens at 5d90c067 (evaluation/compute_metrics.py).
+    Where the rule counts repeats once, several samples with the same video, question (as the
+    prompt has it) and target count as one: the first that was answered, with the parsed answer of
+    the last that was. TencentARC/TimeLens at 5d90c067 (evaluation/compute_metrics.py) does so
+    with a dictionary that has such keys and is filled line by line.
     """
     if protocol.score.repeats == "each":
         return parsed_answers, np.ones(len(samples), dtype=np.bool_)
     merged = list(parsed_answers)
     first: dict[tuple[str, str, tuple[Span, ...]], int] = {}
-    for row, (sample, reading) in enumerate(zip(samples, parsed_answers, strict=True)):
+    for row, (sample, parsed) in enumerate(zip(samples, parsed_answers, strict=True)):
         key = (sample.video, written(sample.query, protocol.prompt), sample.target.spans)
         if not merged[first.setdefault(key, row)].answered:
             first[key] = row
-        if reading.answered:
-            merged[first[key]] = reading
+        if parsed.answered:
+            merged[first[key]] = parsed
     return merged, np.isin(np.arange(len(samples)), list(first.values()))
 
 
 def _rightly_absent(samples: Sequence[Sample], parsed_answers: Sequence[ParsedAnswer]) -> Mask:
     """Return bool [N]: the event never happens, and the answer says so."""
     pairs = zip(samples, parsed_answers, strict=True)
-    return np.array([not s.target.spans and r.absent for s, r in pairs], dtype=np.bool_)
+    return np.array(
+        [not sample.target.spans and parsed.absent for sample, parsed in pairs], dtype=np.bool_
+    )
 
 
 def ranked_spans(parsed_answers: Sequence[ParsedAnswer], rule: ScoreRule) -> tuple[Floats, Mask]:
     """Return [N, R, 2], each answer's spans in rank order, and [N, R], which of them exist."""
     depth = max(rule.ranks)
-    every = rule.nms >= 0 or rule.nms_below >= 0 or rule.order == "score"
-    width = max((len(r.listed) for r in parsed_answers), default=0) if every else depth
-    spans = padded([reading.spans[:width] for reading in parsed_answers], max(width, depth))
-    counts = np.array([len(reading.listed) for reading in parsed_answers])
-    given = np.arange(spans.shape[1]) < counts[:, None]
+    uses_all = rule.nms >= 0 or rule.nms_below >= 0 or rule.order == "score"
+    width = max((len(a.listed) for a in parsed_answers), default=0) if uses_all else depth
+    spans = padded([parsed.spans[:width] for parsed in parsed_answers], max(width, depth))
+    counts = np.array([len(parsed.listed) for parsed in parsed_answers])
+    exists = np.arange(spans.shape[1]) < counts[:, None]
     if rule.order == "score":
-        scores = padded([[(s, s) for s in _scores(r)] for r in parsed_answers], spans.shape[1])
-        spans, given = by_score(spans, scores[..., 0], given)
+        scores = padded([[(s, s) for s in _scores(a)] for a in parsed_answers], spans.shape[1])
+        spans, exists = by_score(spans, scores[..., 0], exists)
     if rule.nms >= 0:
-        spans, given = suppress_all(spans, given, rule.nms, depth)
-    return spans, given
+        spans, exists = suppress_all(spans, exists, rule.nms, depth)
+    return spans, exists
 
 
-def _scores(reading: ParsedAnswer) -> Sequence[float]:
+def _scores(parsed: ParsedAnswer) -> Sequence[float]:
     """Return one score for each span; spans without scores are ranked as listed."""
-    return reading.scores or range(0, -len(reading.listed), -1)
+    return parsed.scores or range(0, -len(parsed.listed), -1)
 
 
 def target_spans(samples: Sequence[Sample], protocol: ResolvedProtocol) -> tuple[Floats, Mask]:
     """Return [N, K, 2], NaN where there is no further occurrence, and which samples count."""
     rule = protocol.score
-    kept = 1 if rule.occurrences == "first" else None
-    targets = padded([sample.target.spans[:kept] for sample in samples])
+    limit = 1 if rule.occurrences == "first" else None
+    targets = padded([sample.target.spans[:limit] for sample in samples])
     counted = np.ones(len(samples), dtype=np.bool_)
     if rule.truth == "as-is" and protocol.answer.unit == "seconds":
         return targets, counted
-    durations = known_durations(samples, protocol)
+    durations = required_durations(samples, protocol)
     if rule.truth == "clamp":
         targets[..., 0] = np.maximum(targets[..., 0], 0.0)
         targets[..., 1] = np.minimum(targets[..., 1], durations[:, None])
@@ -141,16 +143,16 @@ def target_spans(samples: Sequence[Sample], protocol: ResolvedProtocol) -> tuple
 
 def padded(spans: Sequence[Sequence[tuple[float, float]]], width: int = 0) -> Floats:
     """Return spans as [N, K, 2], K at least `width`; NaN where a row has fewer than K."""
-    counts = np.array([len(each) for each in spans], dtype=np.intp)
+    counts = np.array([len(row) for row in spans], dtype=np.intp)
     table = np.full((len(spans), counts.max(initial=width), 2), np.nan)
-    given = np.arange(table.shape[1]) < counts[:, None]
+    exists = np.arange(table.shape[1]) < counts[:, None]
     times = chain.from_iterable(chain.from_iterable(spans))
-    table[given] = np.fromiter(times, np.float64, 2 * counts.sum()).reshape(-1, 2)
+    table[exists] = np.fromiter(times, np.float64, 2 * counts.sum()).reshape(-1, 2)
     return table
 
 
-def known_durations(samples: Sequence[Sample], protocol: ResolvedProtocol) -> Floats:
-    """Return durations [N] in seconds; raises NotApplicableError where one is not known."""
+def required_durations(samples: Sequence[Sample], protocol: ResolvedProtocol) -> Floats:
+    """Return durations [N] in seconds; raises NotApplicableError where one is missing."""
     missing = next((sample.id for sample in samples if sample.duration is None), None)
     if missing is not None:
         raise NotApplicableError(

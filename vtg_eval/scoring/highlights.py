@@ -24,7 +24,7 @@ from vtg_eval.scoring.table import Column, Mask, Table, in_denominator
 from vtg_eval.task import Card
 from vtg_eval.types import Sample, scored
 
-NOWHERE = np.array([[-1.0, -1.0]])  # a span without length fits nothing
+NOWHERE = np.array([[-1.0, -1.0]])  # an empty span has IoU 0 with everything
 NO_SALIENCY = np.zeros(1)
 PRIMARY = "MR-full-R1@0.5"
 HEADLINE = (
@@ -41,7 +41,7 @@ def highlights(
 ) -> Table:
     """Score spans with their scores, and saliency where any answer has some.
 
-    The moments' metrics stand for all moments ("full") and for those of each range of lengths;
+    The moments' metrics are for all moments ("full") and for those of each range of lengths;
     queries without a moment in the range are not in its denominator.
     """
     rule = protocol.score
@@ -52,11 +52,11 @@ def highlights(
     for name, (low, high) in LENGTH_RANGES.items():
         columns |= _moments(name, length_range(targets, low, high), ranked, counted, rule)
     saliency = {}
-    if any(reading.saliency is not None for reading in parsed_answers):
+    if any(parsed.saliency is not None for parsed in parsed_answers):
         saliency = _saliency(samples, parsed_answers, counted, rule)
     headline = (*HEADLINE, *saliency)
-    rest = (name for name in columns if name not in headline)
-    return Table(columns | saliency, PRIMARY, order=(*headline, *rest), headline=headline)
+    others = (name for name in columns if name not in headline)
+    return Table(columns | saliency, PRIMARY, order=(*headline, *others), headline=headline)
 
 
 class _Ranked(NamedTuple):
@@ -70,14 +70,14 @@ class _Ranked(NamedTuple):
 def _ranked(parsed_answers: Sequence[ParsedAnswer], rule: ScoreRule) -> _Ranked:
     """Return the spans; without scores they are ranked as listed."""
     spans, scores = [], []
-    for reading in parsed_answers:
-        table = np.array(reading.listed, dtype=np.float64) if reading.listed else NOWHERE
-        if not scored(reading.listed):
-            # only scored spans are pooled, so that those without scores have one record's limit
+    for parsed in parsed_answers:
+        table = np.array(parsed.listed, dtype=np.float64) if parsed.listed else NOWHERE
+        if not scored(parsed.listed):
+            # only scored spans are pooled, so spans without scores have the limit of one record
             table = np.column_stack([table, -np.arange(len(table))])[:MAX_SPANS]
         spans.append(table[:, :2])
         scores.append(table[:, 2])
-    pooled = rule.duplicates == "pool"  # with ten spans of each record
+    pooled = rule.duplicates == "pool"  # up to ten spans of each record
     return _Ranked(spans, scores, max(map(len, spans), default=0) if pooled else MAX_SPANS)
 
 
@@ -91,7 +91,7 @@ def _moments(
         spans, scores, targets, THRESHOLDS, non_finite=mode, limit=limit
     )
     ious = first_ious(spans, targets, non_finite=mode)
-    present = counted & np.array([len(each) > 0 for each in targets], dtype=np.bool_)
+    present = counted & np.array([len(spans) > 0 for spans in targets], dtype=np.bool_)
     columns = {f"MR-{name}-mAP": _column(precisions.mean(axis=1), present, rule)}
     for threshold, values in zip(THRESHOLDS, precisions.T, strict=True):
         columns[f"MR-{name}-mAP@{threshold:g}"] = _column(values, present, rule)
@@ -108,10 +108,10 @@ def _saliency(
     rule: ScoreRule,
 ) -> dict[str, Column]:
     """Return mAP and Hit1 at each level; an answer with saliency that cannot be scored has 0."""
-    lists = [np.array(reading.saliency or (), dtype=np.float64) for reading in parsed_answers]
+    lists = [np.array(parsed.saliency or (), dtype=np.float64) for parsed in parsed_answers]
     truth = [np.array(s.target.saliency or ((0, 0, 0),), dtype=np.int64) for s in samples]
     usable = _usable(lists, truth, rule)
-    predicted = [each if good else NO_SALIENCY for each, good in zip(lists, usable, strict=True)]
+    predicted = [row if good else NO_SALIENCY for row, good in zip(lists, usable, strict=True)]
     precisions, hits = highlight_values(predicted, truth, non_finite=_mode(rule))
     columns = {}
     for level, name in enumerate(LEVELS):
@@ -124,8 +124,8 @@ def _saliency(
 def _usable(
     lists: Sequence[Floats], truth: Sequence[npt.NDArray[np.int64]], rule: ScoreRule
 ) -> Mask:
-    """Return bool [N]: the saliency has numbers and, but where the source takes NaN, no others."""
-    usable = np.array([len(each) > 0 and np.isfinite(each).all() for each in lists], dtype=np.bool_)
+    """Return bool [N]: there is saliency, and it is finite unless the source accepts others."""
+    usable = np.array([len(row) > 0 and np.isfinite(row).all() for row in lists], dtype=np.bool_)
     if _mode(rule) == "official":
         rows = np.flatnonzero(~usable)
         stops = official_stops([lists[row] for row in rows], [truth[row] for row in rows])

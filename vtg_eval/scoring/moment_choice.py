@@ -30,7 +30,7 @@ def moment_choice(
     """Score the first span against the target that it fits best, the option, and both at once.
 
     `decimals` are for mIoU and the recalls only, as in the official script; under `non_finite`
-    "spread" a NaN time makes mIoU NaN, as there.
+    "spread" a NaN time makes mIoU NaN, also as in that script.
     Checked against ReXTime/ReXTime at cb9f4841 (evaluation/rextime_eval.py, utils.py).
     """
     rule = protocol.score
@@ -53,10 +53,10 @@ def moment_choice(
 def _ious(
     samples: Sequence[Sample], parsed_answers: Sequence[ParsedAnswer], rule: ScoreRule
 ) -> Floats:
-    spans = [np.array(r.spans, dtype=np.float64) if r.spans else NOWHERE for r in parsed_answers]
+    spans = [np.array(a.spans, dtype=np.float64) if a.spans else NOWHERE for a in parsed_answers]
     targets = [np.array(s.target.spans, dtype=np.float64).reshape(-1, 2) for s in samples]
     mode = "zero" if rule.non_finite == "zero" else "official"
     ious = np.nan_to_num(first_ious(spans, targets, non_finite=mode))  # type: ignore[arg-type]
     if rule.non_finite == "spread":
-        ious[[bool(np.isnan(each[0]).any()) for each in spans]] = np.nan
+        ious[[bool(np.isnan(answer[0]).any()) for answer in spans]] = np.nan
     return ious

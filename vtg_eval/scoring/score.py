@@ -1,4 +1,4 @@
-"""Scoring: samples, answers and a protocol in, figures and the ledger of failures out."""
+"""Scoring: samples, answers and a protocol in, figures and failure counts out."""
 
 from __future__ import annotations
 
@@ -8,24 +8,42 @@ from functools import cached_property
 
 import numpy as np
 
+from vtg_eval.errors import UserError, suggestion
 from vtg_eval.failures import Failure
 from vtg_eval.metrics.iou import Floats
 from vtg_eval.parsing.answers import ParsedAnswer
 from vtg_eval.protocol import ResolvedProtocol, ScoreRule
 from vtg_eval.scoring.answer_set import AnswerSet
-from vtg_eval.scoring.families import metric_family
-from vtg_eval.scoring.table import Table, counted_in
+from vtg_eval.scoring.choice import choice
+from vtg_eval.scoring.clues import clues
+from vtg_eval.scoring.grounded_choice import grounded_choice
+from vtg_eval.scoring.grounding import grounding
+from vtg_eval.scoring.highlights import highlights
+from vtg_eval.scoring.moment_choice import moment_choice
+from vtg_eval.scoring.segment_ranks import segment_ranks
+from vtg_eval.scoring.table import Family, Table, counted_in
 from vtg_eval.statistics.bootstrap import RESAMPLES, Interval, interval, resampled_means
 from vtg_eval.task import Card
 from vtg_eval.types import Prediction, Sample
+
+# metric families by the name that a card gives
+FAMILIES: Mapping[str, Family] = {
+    "grounding": grounding,
+    "choice": choice,
+    "clues": clues,
+    "grounded choice": grounded_choice,
+    "highlights": highlights,
+    "moment choice": moment_choice,
+    "segment ranks": segment_ranks,
+}
 
 
 @dataclass(frozen=True)
 class Score:
     """One task's result under one protocol. `rule` is the protocol's.
 
-    `readings` are in the order of `samples`; `metrics` are percent, unrounded unless the
-    protocol rounds; `failures` is the whole ledger.
+    `parsed_answers` are in the order of `samples`; `metrics` are percent, unrounded unless the
+    protocol rounds; `failures` counts all kinds that occur.
     """
 
     task: str
@@ -68,35 +86,38 @@ def score(
 ) -> Score:
     """Score answers. They may come in any order; the result does not depend on it.
 
-    protocol: as it holds for this task and split. Raises UserError where the metric family does
-    not apply to the task.
+    protocol: resolved for this task and split. Raises UserError where there is no metric family
+    of the card's name, and what the family raises.
     """
     return score_answers(card, AnswerSet(samples, predictions), protocol, split)
 
 
 def score_answers(card: Card, answers: AnswerSet, protocol: ResolvedProtocol, split: str) -> Score:
     """Score answers that may be scored under other protocols, too. Errors as for `score`."""
-    read = answers.read(protocol)
-    table = metric_family(card.metric_family)(card, answers.samples, read.parsed_answers, protocol)
+    name = card.metric_family
+    if name not in FAMILIES:
+        raise UserError(f'There is no metric family "{name}". {suggestion(name, FAMILIES)}')
+    parsed = answers.read(protocol)
+    table = FAMILIES[name](card, answers.samples, parsed.parsed_answers, protocol)
     return Score(
         task=card.name,
         split=split,
         protocol=protocol.name,
         rule=protocol.score,
         samples=answers.samples,
-        parsed_answers=read.parsed_answers,
+        parsed_answers=parsed.parsed_answers,
         table=table,
         metrics=table.metrics(),
-        failures=read.failures,
+        failures=parsed.failures,
     )
 
 
 def bootstrap(result: Score, resamples: int = RESAMPLES, seed: int = 0) -> dict[str, Interval]:
     """Return each metric's 95 % interval in percent; whole videos are resampled."""
-    number: dict[str, int] = {}
-    clusters = np.array([number.setdefault(s.video, len(number)) for s in result.samples])
+    cluster_of: dict[str, int] = {}
+    clusters = np.array([cluster_of.setdefault(s.video, len(cluster_of)) for s in result.samples])
     table, columns = result.table, result.table.columns
-    found = resampled_means(
+    resampled = resampled_means(
         np.stack([column.values for column in columns.values()], axis=1),
         clusters,
         np.stack([column.counted for column in columns.values()], axis=1),
@@ -106,13 +127,13 @@ def bootstrap(result: Score, resamples: int = RESAMPLES, seed: int = 0) -> dict[
     counted = {name: column.counted for name, column in columns.items()}
     return {
         name: interval(figure, len(np.unique(clusters[counted_in(name, counted, table.derived)])))
-        for name, figure in zip(table.names, found.columns(), strict=True)
+        for name, figure in zip(table.names, resampled.columns(), strict=True)
     }
 
 
 def _figures(table: Table, means: Floats) -> Floats:
     """Return all figures in percent, [R, names], from the columns' means, [R, M]."""
-    found = dict(zip(table.columns, 100 * means.T, strict=True))
+    figures = dict(zip(table.columns, 100 * means.T, strict=True))
     for name, derived in table.derived.items():
-        found[name] = derived.figures(found)
-    return np.stack([found[name] for name in table.names], axis=1)
+        figures[name] = derived.figures(figures)
+    return np.stack([figures[name] for name in table.names], axis=1)

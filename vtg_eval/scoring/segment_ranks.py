@@ -28,14 +28,14 @@ def segment_ranks(
     """Score spans (seconds, best first), each taken as the segment whose ends are nearest."""
     rule = protocol.score
     counted = in_denominator(parsed_answers, rule)
-    found = segment_scores(
-        _segments([reading.spans for reading in parsed_answers]),
+    scores = segment_scores(
+        _segments([parsed.spans for parsed in parsed_answers]),
         _segments([sample.target.spans for sample in samples]),
     )
     columns = {
-        "rank@1": Column(found.rank1, counted, rule.arithmetic, rule.decimals),
-        "rank@5": Column(found.rank5, counted, rule.arithmetic, rule.decimals),
-        "mIoU": Column(found.iou, counted, rule.arithmetic, rule.decimals),
+        "rank@1": Column(scores.rank1, counted, rule.arithmetic, rule.decimals),
+        "rank@5": Column(scores.rank5, counted, rule.arithmetic, rule.decimals),
+        "mIoU": Column(scores.iou, counted, rule.arithmetic, rule.decimals),
     }
     return Table(columns, "mIoU")
 
@@ -43,7 +43,7 @@ def segment_ranks(
 def _segments(rows: Sequence[Sequence[Span]]) -> npt.NDArray[np.int64]:
     """Return [N, R, 2], the first and the last chunk of each span.
 
-    Both are -1 where there is none, and for spans that are reversed, empty or not finite.
+    Both are -1 where there is no span, and for spans that are reversed, empty or not finite.
     """
     spans = padded([row[:SEGMENTS] for row in rows])
     usable = np.isfinite(spans).all(axis=2) & (spans[..., 0] < spans[..., 1])

@@ -1,4 +1,4 @@
-"""The table that every metric family fills: per-sample values, and figures made of them."""
+"""The table that every metric family returns: per-sample values and the figures from them."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class Column:
     """One metric's part of each sample. values: float64 [N], 0 to 1 (NaN only where a protocol's
     source has it). counted: bool [N], whether the sample is in the metric's denominator.
 
-    arithmetic: in which order the mean is taken. decimals: how the percentage is rounded (-1: not
-    at all), as `f"{value:.2f}"` writes it for 2. addition: in which order the counted values are
-    added up, as positions among them (None: as they stand).
+    arithmetic: the order of operations in the mean. decimals: how the percentage is rounded (-1:
+    not at all), as `f"{value:.2f}"` writes it for 2. addition: the order in which the counted
+    values are added up, as indices among them (None: as they are).
     """
 
     values: Floats
@@ -84,7 +84,7 @@ class Derived:
 class Table:
     """All metrics of a score.
 
-    primary: the metric that stands for the whole, a column. order: the names of all metrics in
+    primary: the main metric, a column. order: the names of all metrics in
     the order of the report (empty: columns, then derived). headline: those for the narrow table
     (empty: all).
     """
@@ -107,29 +107,29 @@ class Table:
 
     def metrics(self) -> dict[str, float]:
         """Return each metric in percent, in the order of the report."""
-        found = {name: column.percent() for name, column in self.columns.items()}
+        figures = {name: column.percent() for name, column in self.columns.items()}
         for name, derived in self.derived.items():
-            found[name] = derived.figure(found)
-        return {name: found[name] for name in self.names}
+            figures[name] = derived.figure(figures)
+        return {name: figures[name] for name in self.names}
 
 
 Family = Callable[[Card, Sequence[Sample], Sequence[ParsedAnswer], ResolvedProtocol], Table]
-"""A metric family: samples and what was read in their answers, in the same order, to a table."""
+"""A metric family: from samples and their parsed answers, in the same order, to a table."""
 
 
 def in_denominator(parsed_answers: Sequence[ParsedAnswer], rule: ScoreRule) -> Mask:
-    """Return which samples count, bool [N], by the rule's word on missing and unparsed answers."""
+    """Return which samples count, bool [N], by the rule for missing and unparsed answers."""
     counted = np.ones(len(parsed_answers), dtype=np.bool_)
-    for row, reading in enumerate(parsed_answers):
-        if rule.missing == "drop" and not reading.answered:
+    for row, parsed in enumerate(parsed_answers):
+        if rule.missing == "drop" and not parsed.answered:
             counted[row] = False
-        if rule.unparsed == "drop" and Failure.UNPARSED in reading.kinds:
+        if rule.unparsed == "drop" and Failure.UNPARSED in parsed.kinds:
             counted[row] = False
     return counted
 
 
 def counted_in(name: str, columns: Mapping[str, Mask], derived: Mapping[str, Derived]) -> Mask:
-    """Return which samples have a part in a metric, be it one that follows from others, bool [N].
+    """Return which samples count in a metric, derived or not, bool [N].
 
     columns: which samples count in each metric that is a mean over samples.
     """
@@ -144,8 +144,8 @@ def rounded(value: float, decimals: int) -> float:
 
 def total(values: Floats) -> Floats:
     """Return the sum over the first axis, added plainly in its order."""
-    found: Floats = np.add.accumulate(values)[-1]
-    return found
+    summed: Floats = np.add.accumulate(values)[-1]
+    return summed
 
 
 def _mean_percent(values: Floats, arithmetic: Arithmetic) -> float:

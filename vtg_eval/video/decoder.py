@@ -1,4 +1,4 @@
-"""The decoder interface: what is in a video file, and its frames at a size."""
+"""The decoder interface: a video file's metadata, and its frames at a size."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from vtg_eval.video.frames import VideoInfo
 
 
 class Decoder(ABC):
-    """Reads video files. `version` names everything in it that could change a pixel or a time."""
+    """Reads video files. `version` names everything that could change a pixel or a time."""
 
     name: str
     version: str
 
     @abstractmethod
     def probe(self, path: Path) -> VideoInfo:
-        """Return what is known of the file; `times` are those of all frames `read` can give.
+        """Return the file's metadata; `times` are those of all frames that `read` can return.
 
         Raises VideoError with a one-line reason: missing, empty, not a video, no frames.
         """
@@ -31,11 +31,11 @@ class Decoder(ABC):
     def read(
         self, path: Path, indices: Sequence[int], size: tuple[int, int]
     ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float64]]:
-        """Return (uint8 [T, H, W, 3], float64 [T]): frames and their own times in seconds.
+        """Return (uint8 [T, H, W, 3], float64 [T]): frames and their times in seconds.
 
         indices: ascending (repeats allowed), into the `times` of `probe`. size: (height, width)
-        in px, of the picture as displayed. Where a frame is damaged, the one that stays on
-        display in its place is returned with its own time. Raises VideoError.
+        in px, of the picture as displayed. Instead of a damaged frame, the one that stays
+        on display is returned with its time. Raises VideoError.
         """
 
     @property
@@ -54,7 +54,7 @@ def content_digest(path: Path) -> str:
 
 
 def require_content(path: Path) -> None:
-    """Raise VideoError unless `path` is a file with something in it."""
+    """Raise VideoError unless `path` is a file that is not empty."""
     if not path.is_file():
         raise VideoError(f"{path.name}: no such file")
     if path.stat().st_size == 0:

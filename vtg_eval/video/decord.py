@@ -1,4 +1,4 @@
-"""Decoding with decord, to reproduce protocols that used it; its times are its own.
+"""Decoding with decord, with its frame times, to reproduce protocols that used it.
 
 decord's time stamps are wrong on some files (HEVC, edit lists); `docs/design/video.md` has the
 figures. Use PyAV for anything else.
@@ -24,7 +24,7 @@ BATCH = 16
 
 
 class DecordDecoder(Decoder):
-    """decord's VideoReader at the file's own size, resized as every decoder here resizes."""
+    """decord's VideoReader at the file's size, resized by the rule of all decoders."""
 
     name = "decord"
 
@@ -39,7 +39,7 @@ class DecordDecoder(Decoder):
         self.version: str = decord.__version__
 
     def probe(self, path: Path) -> VideoInfo:
-        """Return decord's own frame times (the start of each frame), rate and size."""
+        """Return decord's frame times (the start of each frame), rate and size."""
         with self._reading(path) as reader:
             spans = np.asarray(reader.get_frame_timestamp(range(len(reader))), dtype=np.float64)
             height, width = reader[0].shape[:2]
@@ -56,7 +56,7 @@ class DecordDecoder(Decoder):
     def read(
         self, path: Path, indices: Sequence[int], size: tuple[int, int]
     ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float64]]:
-        """Decode the wanted frames in small batches."""
+        """Decode the requested frames in small batches."""
         rows = [int(index) for index in indices]
         array = np.empty((len(rows), *size, 3), dtype=np.uint8)
         resizer = Resizer(size)

@@ -30,9 +30,9 @@ from vtg_eval.video.sampling import ShownVideo, choose_rows, show
 
 GIB = 1 << 30
 DEFAULT_LIMIT = 20 * GIB
-# After eviction the store is this full, so that not every entry needs an eviction.
+# Eviction leaves the store this full, so that not every new entry needs an eviction.
 LOW_WATER = 0.9
-# Other processes' entries are counted again after so many of our own.
+# Other processes' entries are counted again after this process wrote so many.
 RECOUNT = 64
 
 Sizer = Callable[[int, int, int], tuple[int, int]]
@@ -53,7 +53,7 @@ class FrameStore:
         self._writable = True
 
     def probe(self, path: Path) -> VideoInfo:
-        """Return what is known of the file, remembered while it is unchanged. Raises VideoError."""
+        """Return the file's metadata, cached while the file is unchanged. Raises VideoError."""
         return self._probes.probe(path)
 
     def frames(
@@ -61,8 +61,8 @@ class FrameStore:
     ) -> Frames:
         """Return the frames that `rule` chooses, from disk where they were decoded before.
 
-        sizer: (height, width, number of frames) -> (height, width) in px, as
-        `Adapter.frame_size` has it. clips: as in `Sample`; with them, `times` and the info's
+        sizer: (height, width, number of frames) -> (height, width) in px, like
+        `Adapter.frame_size`. clips: as in `Sample`; with them, `times` and the info's
         `times` and `duration` are in the shown video's time. Raises VideoError.
         """
         shown = show(self.probe(path), clips)
@@ -76,7 +76,7 @@ class FrameStore:
         return Frames(*entry, digest=key, decoder=self.decoder.identity, info=shown.info)
 
     def stored(self, key: str) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float64]] | None:
-        """Return the frames kept under a `Frames.digest` and their times; None where none are."""
+        """Return the frames stored under a `Frames.digest` and their times, or None."""
         path = self._path(key)
         try:
             entry = read_entry(path)
@@ -85,7 +85,7 @@ class FrameStore:
         except (OSError, ValueError) as exc:
             log.warning("A stored video is damaged (%s) and is decoded again: %s", exc, path)
             return None
-        with suppress(OSError):  # evicted meanwhile, or a store that may only be read
+        with suppress(OSError):  # evicted meanwhile, or a read-only store
             os.utime(path)  # used now: evicted last
         return entry
 
@@ -96,8 +96,8 @@ class FrameStore:
         order = np.argsort(indices, kind="stable")
         array, times = self.decoder.read(path, indices[order].tolist(), size)
         if (indices[1:] < indices[:-1]).any():  # clips that go back in the file
-            back = np.argsort(order)
-            array, times = array[back], times[back]
+            inverse = np.argsort(order)
+            array, times = array[inverse], times[inverse]
         return array, shown.shown_times(rows, times)
 
     def _path(self, key: str) -> Path:
@@ -138,7 +138,7 @@ class FrameStore:
             self._used -= stat.st_size
 
     def _entries(self) -> Iterator[tuple[Path, os.stat_result]]:
-        """Yield all entries; removes what processes that died left half-written."""
+        """Yield all entries; removes partial files of processes that died."""
         for path in self.folder.glob("*/*"):
             try:
                 stat = path.stat()
@@ -154,7 +154,7 @@ def frames_key(
     shown: ShownVideo, decoder: str, rows: npt.NDArray[np.int64], size: tuple[int, int]
 ) -> str:
     """Return the sha256 of everything that changes the frames or their times, hexadecimal."""
-    facts: dict[str, object] = {
+    parts: dict[str, object] = {
         "video": shown.info.digest,
         "decoder": decoder,
         "indices": shown.indices[rows].tolist(),
@@ -163,5 +163,5 @@ def frames_key(
         "resize": RESIZE_RULE,
     }
     if shown.clips:
-        facts["clips"] = shown.clips
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+        parts["clips"] = shown.clips
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Decoded frames and what is known of the file they come from."""
+"""Decoded frames and the metadata of their file."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class Frames:
     """Frames of one video, ready for a processor.
 
     array: uint8 [T, H, W, 3], RGB. times: float64 [T], each frame's presentation time (seconds).
-    digest: the frame store's key: everything that changes `array` (see `frame_store`).
-    decoder: name and version. info: the file they come from.
+    digest: the frame store's key, a digest of everything that changes `array` (see `frame_store`).
+    decoder: name and version. info: of their file.
     """
 
     array: npt.NDArray[np.uint8]

@@ -43,17 +43,17 @@ class Packets:
         """Seconds to the end of the last frame."""
         return self.time(self.end)
 
-    def seek_target(self, position: int | None, wanted: int, over: int) -> int | None:
-        """Return the time stamp to seek to on the way from `position` to `wanted`.
+    def seek_target(self, position: int | None, target: int, max_waste: int) -> int | None:
+        """Return the time stamp to seek to on the way from `position` to `target` (pts).
 
-        None where decoding on would waste no more than `over` frames.
+        None where decoding on would waste at most `max_waste` frames.
         """
-        key = int(np.searchsorted(self.key_pts, wanted, side="right")) - 1
+        key = int(np.searchsorted(self.key_pts, target, side="right")) - 1
         if key < 0:
             return None
         done = -1 if position is None else int(np.searchsorted(self.pts, position))
         wasted = int(np.searchsorted(self.pts, self.key_pts[key])) - done - 1
-        return int(self.key_seek[key]) if wasted > over else None
+        return int(self.key_seek[key]) if wasted > max_waste else None
 
 
 def read_packets(container: Any, stream: Any) -> Packets:
@@ -95,19 +95,19 @@ def read_packets(container: Any, stream: Any) -> Packets:
 
 
 def _order_is_lost(rows: list[tuple[Any, ...]], container: Any, stream: Any) -> bool:
-    """Say whether frames are reordered but their time stamps are not (H.264 in AVI).
+    """Tell whether frames are reordered but their time stamps are not (H.264 in AVI).
 
     AVI stores one time stamp a packet, in decoding order.
     """
     if container.format.name != "avi" or not stream.codec_context.has_b_frames:
         return False
     stamps = [dts if pts is None else pts for pts, dts, *_ in rows]
-    known = [stamp for stamp in stamps if stamp is not None]
-    return all(a < b for a, b in pairwise(known))
+    present = [stamp for stamp in stamps if stamp is not None]
+    return all(a < b for a, b in pairwise(present))
 
 
 def _last_duration(shown: dict[int, int], stream: Any) -> int:
-    """Return how long the last frame stays, in the stream's time unit; the file may not say."""
+    """Return how long the last frame stays, in the stream's time unit; the file may lack it."""
     last = max(shown)
     if shown[last]:
         return shown[last]

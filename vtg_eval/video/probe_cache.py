@@ -1,4 +1,4 @@
-"""Remembers what probing found, for files that have not changed since."""
+"""A cache of probed metadata, for files that have not changed since."""
 
 from __future__ import annotations
 
@@ -29,26 +29,26 @@ class ProbeCache:
             stat = path.stat()
         except OSError as exc:
             raise VideoError(f"{path.name}: no such file") from exc
-        facts = [str(path.resolve()), stat.st_size, stat.st_mtime_ns, self._decoder.identity]
-        key = hashlib.sha256(json.dumps(facts).encode()).hexdigest()
-        known = self._folder / f"{key}.json"
-        info = _load(known)
+        identity = [str(path.resolve()), stat.st_size, stat.st_mtime_ns, self._decoder.identity]
+        key = hashlib.sha256(json.dumps(identity).encode()).hexdigest()
+        cached = self._folder / f"{key}.json"
+        info = _load(cached)
         if info is None:
             info = self._decoder.probe(path)
-            self._save(known, info)
+            self._save(cached, info)
         return info
 
-    def _save(self, known: Path, info: VideoInfo) -> None:
+    def _save(self, cached: Path, info: VideoInfo) -> None:
         record = asdict(info) | {"times": info.times.tolist()}
-        with suppress(OSError):  # no room or no right to write: it is computed again next time
+        with suppress(OSError):  # disk full or read-only: probed again next time
             self._folder.mkdir(parents=True, exist_ok=True)
-            with atomic_path(known, sync=False) as part:  # a probe is checked when read
+            with atomic_path(cached, sync=False) as part:  # a probe is checked when read
                 part.write_text(json.dumps(record), encoding="utf-8")
 
 
-def _load(known: Path) -> VideoInfo | None:
+def _load(cached: Path) -> VideoInfo | None:
     try:
-        record = json.loads(known.read_text(encoding="utf-8"))
+        record = json.loads(cached.read_text(encoding="utf-8"))
         return VideoInfo(**record | {"times": np.array(record["times"], dtype=np.float64)})
     except (OSError, ValueError, TypeError, KeyError):
         return None

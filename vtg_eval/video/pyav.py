@@ -1,4 +1,4 @@
-"""Exact decoding with PyAV (FFmpeg): every frame is found by its own presentation time."""
+"""Exact decoding with PyAV (FFmpeg): every frame is identified by its presentation time."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from vtg_eval.video.resize import Resizer, quarter_turns
 # Containers of real videos only: a playlist or a concat script must not open other files.
 FORMATS = "mov,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,ogg,asf"
 THREADS = min(4, os.cpu_count() or 1)
-# Decoding on costs less than a seek until so many frames would be decoded for nothing.
-SEEK_OVER = 48
+# Decoding on costs less than a seek until this many frames would be decoded for nothing.
+MAX_WASTE = 48
 # Longest time (seconds) for which an earlier frame may stand in for damaged ones.
 LONGEST_FREEZE = 1.0
 
@@ -64,29 +64,29 @@ class PyavDecoder(Decoder):
     def read(
         self, path: Path, indices: Sequence[int], size: tuple[int, int]
     ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float64]]:
-        """Decode the wanted frames in one pass."""
+        """Decode the requested frames in one pass."""
         with _opened(path) as (container, stream):
             packets = read_packets(container, stream)
         if not len(packets.pts):
             raise VideoError(f"{path.name}: the video stream has no frames")
         rows = np.asarray(indices, dtype=np.int64)
-        taken = _Taken(packets, rows, size)
+        requested = _Frames(packets, rows, size)
         # A decoder may withhold frames after a seek (gradual refresh); then go without seeking.
         for seeking in (True, False):
             with _opened(path) as (container, stream):
-                if _take(container, stream, packets, taken, seeking and not packets.by_order):
+                if _decode(container, stream, packets, requested, seeking and not packets.by_order):
                     break
-        return taken.finish(path.name)
+        return requested.finish(path.name)
 
 
-class _Taken:
-    """The wanted frames, filled in ascending order."""
+class _Frames:
+    """The requested frames, filled in ascending order."""
 
     def __init__(
         self, packets: Packets, rows: npt.NDArray[np.int64], size: tuple[int, int]
     ) -> None:
         self._packets = packets
-        self._wanted = packets.times[rows]
+        self._requested = packets.times[rows]
         self._resizer = Resizer(size)
         self.array = np.empty((len(rows), *size, 3), dtype=np.uint8)
         self.times = np.full(len(rows), np.nan)
@@ -97,7 +97,7 @@ class _Taken:
         return int(self.queue[0][1])
 
     def put(self, pts: int, frame: av.VideoFrame, until: int | None = None) -> None:
-        """Put a frame where frames up to `until` (its own time by default) are wanted."""
+        """Put a frame into the rows whose pts is at most `until` (by default the frame's)."""
         picture = None
         while self.queue and self.next_pts <= (pts if until is None else until):
             row, _ = self.queue.popleft()
@@ -106,44 +106,47 @@ class _Taken:
             self.times[row] = self._packets.time(pts)
 
     def finish(self, name: str) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float64]]:
-        """Return array and times; raises VideoError where nothing near was decodable."""
-        frozen = ~(np.abs(self.times - self._wanted) <= LONGEST_FREEZE)
+        """Return array and times; raises VideoError where no frame nearby was decodable."""
+        frozen = ~(np.abs(self.times - self._requested) <= LONGEST_FREEZE)
         if frozen.any():
             raise VideoError(
-                f"{name}: no picture can be decoded at {self._wanted[frozen][0]:.3f} s"
+                f"{name}: no picture can be decoded at {self._requested[frozen][0]:.3f} s"
             )
         return self.array, self.times
 
 
-def _take(container: Any, stream: Any, packets: Packets, taken: _Taken, seeking: bool) -> bool:
-    """Decode what is wanted; False when, after a seek, a wanted frame did not come out."""
+def _decode(
+    container: Any, stream: Any, packets: Packets, requested: _Frames, seeking: bool
+) -> bool:
+    """Decode the requested frames; False when, after a seek, one of them did not come out."""
     last: tuple[int, av.VideoFrame] | None = None
-    aim = packets.seek_target(None, taken.next_pts, SEEK_OVER) if seeking else None
-    if aim is not None:
-        container.seek(aim, stream=stream)
-    while taken.queue:
-        onward = None
+    seek_pts = packets.seek_target(None, requested.next_pts, MAX_WASTE) if seeking else None
+    if seek_pts is not None:
+        container.seek(seek_pts, stream=stream)
+    while requested.queue:
+        next_seek = None
         for pts, frame in _pictures(container, stream, packets):
-            if pts > taken.next_pts:
+            if pts > requested.next_pts:
                 if seeking:
                     return False
                 # A damaged frame: a player goes on showing the one before.
-                taken.put(*(last or (pts, frame)), until=pts - 1)
-            taken.put(pts, frame)
+                requested.put(*(last or (pts, frame)), until=pts - 1)
+            requested.put(pts, frame)
             last = (pts, frame)
-            if not taken.queue:
+            if not requested.queue:
                 return True
             if seeking:
-                onward = packets.seek_target(pts, taken.next_pts, SEEK_OVER)
-                if onward is not None and onward != aim:  # a seek may land early: aim once
+                next_seek = packets.seek_target(pts, requested.next_pts, MAX_WASTE)
+                # A seek may land early: seek only once.
+                if next_seek is not None and next_seek != seek_pts:
                     break
         else:
             if last is None or seeking:
                 return False
-            taken.put(*last, until=int(packets.pts[-1]))
+            requested.put(*last, until=int(packets.pts[-1]))
             return True
-        aim = onward
-        container.seek(aim, stream=stream)
+        seek_pts = next_seek
+        container.seek(seek_pts, stream=stream)
     return True
 
 

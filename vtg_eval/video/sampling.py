@@ -25,9 +25,9 @@ class ShownVideo:
     """The parts of a file that are shown, one after the other, as one video that starts at 0.
 
     info: of the shown video: `times` of its N frames and `duration` in its own time (seconds).
-    indices: int64 [N], where those frames are in the file. starts, offsets, lengths: float64 [N],
+    indices: int64 [N], of those frames in the file. starts, offsets, lengths: float64 [N],
     for each frame's clip: its start in the file, in the shown video, and how long it is (seconds).
-    clips: the clips as they are shown, within the file; empty where all of it is.
+    clips: the clips as they are shown, cut to the file; empty where all of it is shown.
     """
 
     info: VideoInfo
@@ -42,7 +42,7 @@ class ShownVideo:
     ) -> npt.NDArray[np.float64]:
         """Return the shown times of the frames `rows` whose times in the file are `times`.
 
-        A frame from before its clip stands at the clip's start.
+        A frame from before its clip has the time of the clip's start.
         """
         if not self.clips:
             return times
@@ -53,8 +53,8 @@ class ShownVideo:
 def choose(info: VideoInfo, rule: FrameRule, clips: Sequence[Span] = ()) -> npt.NDArray[np.int64]:
     """Return indices into `info.times`, even in number; repeats on short videos.
 
-    With `clips` the rule is applied to the video that they make up (see `show`). Ascending as
-    long as the clips are. Raises VideoError where the policy is not defined for so short a video
+    With `clips` the rule is applied to the video that they make up (see `show`). Ascending if
+    the clips are. Raises VideoError where the policy is not defined for so short a video
     and where no clip lies in it.
     """
     shown = show(info, clips)
@@ -64,15 +64,15 @@ def choose(info: VideoInfo, rule: FrameRule, clips: Sequence[Span] = ()) -> npt.
 def show(info: VideoInfo, clips: Sequence[Span]) -> ShownVideo:
     """Return the video that `clips` (seconds, of the file) make up; all of the file for none.
 
-    Clips are taken in the order given, cut to the file; where they overlap, the frames are shown
+    Clips are taken in their order, cut to the file; where they overlap, the frames are shown
     twice. Empty and reversed ones and those with NaN are left out. A clip has the frames that
     start in [start, end); where none does, the one on display at its start. (qwen-vl-utils, which
     shows one clip only, also takes a frame that starts exactly at the end.)
-    Raises VideoError where nothing is left.
+    Raises VideoError where no clip remains.
     """
     if not clips:
-        none = np.empty(0, dtype=np.float64)
-        return ShownVideo(info, np.arange(len(info.times), dtype=np.int64), none, none, none)
+        empty = np.empty(0, dtype=np.float64)
+        return ShownVideo(info, np.arange(len(info.times), dtype=np.int64), empty, empty, empty)
     kept = tuple(cut for clip in clips if (cut := _within(clip, info.duration)) is not None)
     if not kept:
         raise VideoError(f"none of the clips to show lies in the video's {info.duration:.3f} s")
@@ -95,7 +95,7 @@ def show(info: VideoInfo, clips: Sequence[Span]) -> ShownVideo:
 
 
 def _within(clip: Span, duration: float) -> Span | None:
-    """Return the part of the clip that lies in the file, None where that is nothing."""
+    """Return the part of the clip that lies in the file, None where that is empty."""
     if math.isnan(clip.start) or math.isnan(clip.end):
         return None
     start, end = max(clip.start, 0.0), min(clip.end, duration)
@@ -111,7 +111,7 @@ def _frames_of(info: VideoInfo, clip: Span) -> npt.NDArray[np.int64]:
 
 
 def choose_rows(info: VideoInfo, rule: FrameRule) -> npt.NDArray[np.int64]:
-    """Return which frames of a whole (shown) video the rule takes: ascending, even in number."""
+    """Return the indices of the frames that the rule takes of a (shown) video: ascending, even."""
     match rule.policy:
         case "fps":
             return _on_display(info, _fps_targets(info.duration, rule))
@@ -136,8 +136,8 @@ def _fps_targets(duration: float, rule: FrameRule) -> npt.NDArray[np.float64]:
 
 def _on_display(info: VideoInfo, targets: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
     """Return for each target (seconds) the last frame that starts no later."""
-    found = np.searchsorted(info.times, targets + TOLERANCE, side="right") - 1
-    return np.maximum(found, 0).astype(np.int64)
+    indices = np.searchsorted(info.times, targets + TOLERANCE, side="right") - 1
+    return np.maximum(indices, 0).astype(np.int64)
 
 
 def _pairs(count: int) -> int:
