@@ -51,7 +51,7 @@ class RunSetup:
 
 
 def make_setup(family: str, folder: Path) -> RunSetup:
-    """Write the checkpoint and the videos, long enough for time to outrun height and width."""
+    """Write the checkpoint and the videos, which have more frame pairs than rows and columns."""
     start = FAMILIES[family](folder / "start")
     videos = [
         write_clock(folder / f"{n}.mp4", frames=36 + 6 * n, rate=6, height=56, width=64)
@@ -79,7 +79,7 @@ def lines(out: Path) -> list[dict[str, Any]]:
 
 
 def train(stage: str, recipe: Recipe, examples: Sequence[Example], out: Path) -> Path:
-    """Train one stage here, with one thread, so that sums are the same everywhere."""
+    """Train one stage in this process, with one thread, so that sums do not depend on threads."""
     from vtg_eval.training.trainers.rl import run_rl
     from vtg_eval.training.trainers.sft import run_sft
 
@@ -87,7 +87,7 @@ def train(stage: str, recipe: Recipe, examples: Sequence[Example], out: Path) ->
     return {"sft": run_sft, "rl": run_rl}[stage](recipe, examples, out)
 
 
-def elsewhere() -> Any:
+def process_context() -> Any:
     """Return a context for processes that have the libraries loaded, and no threads yet."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(
@@ -96,23 +96,30 @@ def elsewhere() -> Any:
     return context
 
 
-def spread(
-    rank: int, processes: int, port: int, stage: str, recipe: Recipe,
-    examples: Sequence[Example], out: Path,
-) -> None:  # fmt: skip
-    """Be one of several processes that train together, as accelerate would start it."""
+def train_in_two_processes(
+    stage: str, recipe: Recipe, examples: Sequence[Example], out: Path
+) -> None:
+    """Train one stage in two processes over gloo, as accelerate starts them."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    workers = [
+        process_context().Process(target=_worker, args=(rank, port, stage, recipe, examples, out))
+        for rank in range(2)
+    ]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert [worker.exitcode for worker in workers] == [0, 0]
+
+
+def _worker(rank: int, port: int, *training: Any) -> None:
     os.environ |= {
-        "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(processes),
-        "LOCAL_WORLD_SIZE": str(processes), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port),
-        "ACCELERATE_USE_CPU": "true",
+        "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2",
+        "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "ACCELERATE_USE_CPU": "true",
     }  # fmt: skip
-    train(stage, recipe, examples, out)
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
+    train(*training)
 
 
 def with_rule(recipe: Recipe, stage: str, **values: Any) -> Recipe:
@@ -122,7 +129,7 @@ def with_rule(recipe: Recipe, stage: str, **values: Any) -> Recipe:
 
 def killed_at(step: int, stage: str, recipe: Recipe, setup: RunSetup, out: Path) -> None:
     """Train in a process of its own and kill it once `step` steps are logged."""
-    process = elsewhere().Process(target=train, args=(stage, recipe, setup.examples, out))
+    process = process_context().Process(target=train, args=(stage, recipe, setup.examples, out))
     process.start()
     while len(lines(out)) < step:
         assert process.is_alive()

@@ -1,6 +1,6 @@
 """The command line of training: `vtg-train COMMAND RECIPE …`.
 
-What needs torch is imported by the command that needs it, so that planning starts at once.
+Modules that need torch are imported within the commands that use them, so that planning is fast.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .data.sample import load_samples
 from .data.task_data import with_task_data
 from .plan.plan import Hardware, TrainingPlan
 from .plan.plan import plan as make_plan
-from .plan.table import table
+from .plan.table import plan_table
 from .recipe import load_recipe
 from .shipped import find_recipe, is_study, shipped_recipes, shipped_studies
 from .study.study import load_study
@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     try:
         result = args.command(args, Registry.discover())
-        if os.environ.get("RANK", "0") == "0":  # of the processes that accelerate starts
+        if os.environ.get("RANK", "0") == "0":  # first of the processes that accelerate starts
             print(result, flush=True)
     except UserError as error:
         print(f"vtg-train: {error}", file=sys.stderr)
@@ -53,44 +53,50 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="vtg-train",
-        description="Train models that find moments in video, as a recipe says.",
+        description="Train models that find moments in video, by a recipe.",
         epilog=f"Shipped recipes: {', '.join(shipped_recipes())}. Studies, for plan and run: "
         f"{', '.join(shipped_studies())}.",
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"vtg-train {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    planned = _add(commands, "plan", plan, "say what a recipe will take; needs no GPU")
-    checked = _add(commands, "curate", curate, "check and filter the data; say what is left out")
-    tuned = _add(commands, "sft", sft, "supervised fine-tuning on the curated samples")
-    probed = _add(commands, "difficulty", difficulty, "ask the start checkpoint several times")
-    rewarded = _add(commands, "rl", rl, "reinforcement learning on the selected samples")
-    whole = _add(commands, "run", run, "all stages, then scores before and after, and a report")
-    for stage in (planned, checked, tuned, probed, rewarded, whole):
-        _add_work(stage)
-    for command in (planned, whole):
-        command.add_argument("--launch", default="", help="single, cpu2, fsdp2, zero2 or zero3")
-        command.add_argument("--devices", type=_count, default=0, help="of all machines together")
-        command.add_argument("--machines", type=_count, default=1)
-    written = _add(commands, "export", export, "write the data for ms-swift, verl or EasyR1")
-    _add_work(written, "--work")
-    written.add_argument("--to", required=True, metavar="PROJECT", help="ms-swift, verl or easyr1")
-    written.add_argument("--out", type=Path, required=True, metavar="DIR", help="to write to")
-    for command in (planned, checked, written):
-        command.add_argument("--json", action="store_true", help="print JSON")
+    parsers = {
+        name: _add(commands, name, command, summary)
+        for name, command, summary in (
+            ("plan", plan, "compute the cost of a recipe; needs no GPU"),
+            ("curate", curate, "check and filter the data; report what is left out"),
+            ("sft", sft, "supervised fine-tuning on the curated samples"),
+            ("difficulty", difficulty, "rate the samples by several answers"),
+            ("rl", rl, "reinforcement learning on the selected samples"),
+            ("run", run, "all stages, then scores before and after, and a report"),
+            ("export", export, "write the data for ms-swift, verl or EasyR1"),
+        )
+    }
+    for name in ("plan", "curate", "sft", "difficulty", "rl", "run"):
+        _add_workspace(parsers[name])
+    for name in ("plan", "run"):
+        parsers[name].add_argument("--launch", default="", help="single, cpu2, fsdp2, zero2, zero3")
+        parsers[name].add_argument("--devices", type=_count, default=0, help="of all machines")
+        parsers[name].add_argument("--machines", type=_count, default=1)
+    exporting = parsers["export"]
+    _add_workspace(exporting, "--work")
+    exporting.add_argument("--to", required=True, metavar="PROJECT", help="ms-swift, verl, easyr1")
+    exporting.add_argument("--out", type=Path, required=True, metavar="DIR", help="to write to")
+    for name in ("plan", "curate", "export"):
+        parsers[name].add_argument("--json", action="store_true", help="print JSON")
     return parser
 
 
-def _add(commands: Any, name: str, run: Command, words: str) -> argparse.ArgumentParser:
+def _add(commands: Any, name: str, run: Command, summary: str) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(
-        name, help=words, description=f"{words[0].upper()}{words[1:]}.", allow_abbrev=False
+        name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.", allow_abbrev=False
     )
     parser.add_argument("recipe", metavar="RECIPE", help="a shipped recipe's name, or a file")
     parser.set_defaults(command=run)
     return parser
 
 
-def _add_work(parser: argparse.ArgumentParser, flag: str = "--out") -> None:
+def _add_workspace(parser: argparse.ArgumentParser, flag: str = "--out") -> None:
     parser.add_argument(
         flag,
         type=Path,
@@ -107,14 +113,14 @@ def _count(text: str) -> int:
     return number
 
 
-def _work(args: argparse.Namespace, registry: Registry, videos: bool = False) -> Workspace:
+def _workspace(args: argparse.Namespace, registry: Registry, videos: bool = False) -> Workspace:
     recipe = with_task_data(load_recipe(find_recipe(args.recipe)), registry, videos)
     return Workspace(recipe, args.workspace or RUNS / recipe.name)
 
 
-def _planned(args: argparse.Namespace, workspace: Workspace, registry: Registry) -> TrainingPlan:
-    place = Hardware(args.launch, args.devices, args.machines)
-    return make_plan(workspace.recipe, place, args.recipe, str(workspace.folder), registry)
+def _plan(args: argparse.Namespace, workspace: Workspace, registry: Registry) -> TrainingPlan:
+    hardware = Hardware(args.launch, args.devices, args.machines)
+    return make_plan(workspace.recipe, hardware, args.recipe, str(workspace.folder), registry)
 
 
 def plan(args: argparse.Namespace, registry: Registry) -> str:
@@ -122,8 +128,10 @@ def plan(args: argparse.Namespace, registry: Registry) -> str:
     file = find_recipe(args.recipe)
     if is_study(file):
         return _study_plan(file, args, registry)
-    found = _planned(args, _work(args, registry), registry)
-    return json.dumps(found.to_json(), indent=2, allow_nan=False) if args.json else table(found)
+    planned = _plan(args, _workspace(args, registry), registry)
+    if args.json:
+        return json.dumps(planned.to_json(), indent=2, allow_nan=False)
+    return plan_table(planned)
 
 
 def run(args: argparse.Namespace, registry: Registry) -> str:
@@ -133,11 +141,11 @@ def run(args: argparse.Namespace, registry: Registry) -> str:
         return _run_study(file, args, registry)
     from .pipeline import run_recipe
 
-    workspace = _work(args, registry)
-    found = _planned(args, workspace, registry)
-    print(table(found), flush=True)
-    _work(args, registry, videos=True)
-    report = run_recipe(workspace, found, registry)
+    workspace = _workspace(args, registry)
+    planned = _plan(args, workspace, registry)
+    print(plan_table(planned), flush=True)
+    _workspace(args, registry, videos=True)
+    report = run_recipe(workspace, planned, registry)
     return f"\n{report.read_text(encoding='utf-8')}\n{report}"
 
 
@@ -147,7 +155,7 @@ def _study_plan(file: Path, args: argparse.Namespace, registry: Registry) -> str
     if args.launch or args.devices or args.machines > 1:
         raise UserError(
             "Each training of a study is one process: leave out --launch, --devices and "
-            "--machines, and type the command in several terminals."
+            "--machines, and run the command in several terminals."
         )
     study = load_study(file)
     plans = study_plans(study, registry)
@@ -167,24 +175,24 @@ def _run_study(file: Path, args: argparse.Namespace, registry: Registry) -> str:
 
 def curate(args: argparse.Namespace, registry: Registry) -> str:
     """Check and filter the recipe's data."""
-    workspace = _work(args, registry, videos=True)
-    found = run_curation(workspace, registry)
+    workspace = _workspace(args, registry, videos=True)
+    curation = run_curation(workspace, registry)
     if args.json:
-        return json.dumps(found._asdict(), indent=2)
+        return json.dumps(curation._asdict(), indent=2)
     return (
-        f"{found.report}\n{found.kept} of {found.read} samples may be trained on, "
-        f"{found.cold_start} of them are for the cold start: {workspace.folder}"
+        f"{curation.report}\n{curation.kept} of {curation.read} samples are kept, "
+        f"{curation.cold_start} of them for the cold start: {workspace.folder}"
     )
 
 
 def sft(args: argparse.Namespace, registry: Registry) -> str:
     """Fine-tune on the curated samples."""
-    workspace = _work(args, registry)
+    workspace = _workspace(args, registry)
     rule = workspace.recipe.sft
     if rule is None:
         raise UserError(f"The recipe {workspace.recipe.name} has no [sft].")
     samples = curated(workspace.cold_start)
-    from .data.target_text import target_text
+    from .data.answers import target_text
     from .trainers.batches import Example, find_source
     from .trainers.sft import run_sft
 
@@ -203,21 +211,21 @@ def sft(args: argparse.Namespace, registry: Registry) -> str:
 
 
 def difficulty(args: argparse.Namespace, registry: Registry) -> str:
-    """Ask the checkpoint that RL starts from several times about each sample."""
+    """Rate each sample by several answers of the checkpoint that RL starts from."""
     from .difficulty import run_difficulty
     from .run_report import difficulty_table
 
-    workspace = _work(args, registry)
+    workspace = _workspace(args, registry)
     samples = curated(workspace.data)
     start = workspace.after_sft().model.checkpoint
     folder = workspace.difficulty.parent
-    found = run_difficulty(workspace.recipe, samples, start, folder, registry)
-    return f"{difficulty_table(load_samples([found]))}\n\n{found}"
+    path = run_difficulty(workspace.recipe, samples, start, folder, registry)
+    return f"{difficulty_table(load_samples([path]))}\n\n{path}"
 
 
 def rl(args: argparse.Namespace, registry: Registry) -> str:
     """Train on the rewards of the model's own answers to the selected samples."""
-    workspace = _work(args, registry)
+    workspace = _workspace(args, registry)
     if workspace.recipe.rl is None:
         raise UserError(f"The recipe {workspace.recipe.name} has no [rl].")
     samples = selected(workspace)
@@ -239,7 +247,7 @@ def export(args: argparse.Namespace, registry: Registry) -> str:
     from .data.export import Exporter, export
     from .plan.model_size import checkpoint_folder, model_size
 
-    workspace = _work(args, registry)
+    workspace = _workspace(args, registry)
     recipe = workspace.recipe
     folder = checkpoint_folder(recipe.model.checkpoint, registry)
     contexts = SampleContexts(recipe.model, folder, registry)
@@ -247,9 +255,9 @@ def export(args: argparse.Namespace, registry: Registry) -> str:
     exporter = Exporter(
         recipe, lambda sample: contexts.of(sample).protocol, factor, Path(recipe.data.videos)
     )
-    lessons = curated(workspace.cold_start) if recipe.sft else ()
-    questions = selected(workspace) if recipe.rl else ()
-    files = export(exporter, args.to, lessons, questions, args.out)
+    sft_samples = curated(workspace.cold_start) if recipe.sft else ()
+    rl_samples = selected(workspace) if recipe.rl else ()
+    files = export(exporter, args.to, sft_samples, rl_samples, args.out)
     if args.json:
         return json.dumps({str(path): rows for path, rows in files.items()}, indent=2)
     return "\n".join(f"{path}: {rows} rows" for path, rows in files.items())

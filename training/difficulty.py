@@ -1,11 +1,11 @@
-"""Difficulty: what the start checkpoint makes of each training sample, by vtg-eval's own engines.
+"""Difficulty: how well the checkpoint that RL starts from answers each training sample.
 
-difficulty.json     whose answers these are; another recipe's are refused
-journal.jsonl       every answer as it comes: what is there is not asked again
+difficulty.json     the owner record: all that the answers depend on; another recipe is refused
+journal.jsonl       each answer when it is complete; answered rollouts are not asked again
 difficulty.jsonl    the samples with their difficulties, written when all are answered
 
-Each sample is asked several times, under ids like "<id>#3": so each answer has its own seed and
-is the same in any order, batch or resumed run.
+Each sample is asked several times, under ids like "<id>#3". So each answer has a seed of its own
+and does not depend on order, batches or interruptions. The engines are vtg-eval's.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from .data.sample import Difficulty, TrainingSample, write_samples
 from .recipe import DifficultyRule, Recipe, RewardRule
 from .trainers.rewards import Reward
 
-SHOWN = 5  # samples named where some cannot be asked
+SHOWN = 5  # samples named in a message about those that cannot be asked
 RESULT = "difficulty.jsonl"
 
 Answers = Mapping[str, Record]
@@ -51,38 +51,39 @@ def run_difficulty(
     out: Path,
     registry: Registry,
 ) -> Path:
-    """Ask what is missing, then write the samples with their difficulties; returns that file.
+    """Ask the missing rollouts, then write the samples with their difficulties; returns that file.
 
-    checkpoint: what RL starts from. Samples that cannot be asked are left out and named, up to
-    the recipe's data.missing_share. Raises UserError where there are more, for a recipe without
+    checkpoint: RL starts from it. Samples that cannot be asked are left out and named, up to the
+    recipe's data.missing_share. Raises UserError where there are more, for a recipe without
     [difficulty], and where `out` holds the answers of another recipe.
     """
     rule = recipe.difficulty
     if rule is None:
         raise UserError(f"The recipe {recipe.name} has no [difficulty].")
     asked = tuple(samples[: rule.limit or None])
-    probe = _Probe(recipe, rule, checkpoint, out, registry)
+    rater = _Rater(recipe, rule, checkpoint, out, registry)
     record = out / "difficulty.json"
     with lock_folder(record, "folder of difficulties"):
-        check_owner(record, probe.metadata(asked))
+        check_owner(record, rater.metadata(asked))
         result = out / RESULT
         if not result.is_file():
-            answers = probe.answers(asked)
+            answers = rater.answers(asked)
             kept = _answered(asked, rule.rollouts, answers, recipe.data.missing_share, out)
-            write_samples(result, (probe.rated(sample, answers) for sample in kept))
+            write_samples(result, (rater.rated(sample, answers) for sample in kept))
     return result
 
 
-def names(sample: TrainingSample, rollouts: int) -> list[str]:
-    """Return the ids under which a sample is asked."""
+def rollout_ids(sample: TrainingSample, rollouts: int) -> list[str]:
+    """Return the ids of a sample's rollouts."""
     return [f"{sample.id}#{number}" for number in range(rollouts)]
 
 
 def rate(sample: TrainingSample, texts: Sequence[str], reward: Reward) -> Difficulty:
-    """Return the difficulty that a sample's answers show.
+    """Return the difficulty of a sample by its answers.
 
-    The IoU is the reward's, which is the score's; of a question that asks for no moment, whether
-    the right option is named takes its place. The deviation is over the answers (divided by N).
+    The IoU is that of the reward, which is that of the score. For a question that asks for no
+    moment it is 1 where the right option is named, else 0. The deviation is over the N answers
+    (divided by N).
     """
     question = sample.to_sample()
     parts = [reward(question, text) for text in texts]
@@ -96,8 +97,8 @@ def rate(sample: TrainingSample, texts: Sequence[str], reward: Reward) -> Diffic
     )
 
 
-class _Probe:
-    """The start checkpoint, ready to be asked."""
+class _Rater:
+    """Asks the start checkpoint and rates the samples by its answers."""
 
     def __init__(
         self, recipe: Recipe, rule: DifficultyRule, checkpoint: str, out: Path, registry: Registry
@@ -116,7 +117,7 @@ class _Probe:
         )
 
     def metadata(self, samples: Sequence[TrainingSample]) -> dict[str, object]:
-        """Return what makes two probings the same."""
+        """Return all that the answers and difficulties depend on."""
         return {
             "difficulty": asdict(self.rule),
             "rewards": asdict(self.recipe.rewards) if self.recipe.rewards else None,
@@ -131,16 +132,16 @@ class _Probe:
         }
 
     def rated(self, sample: TrainingSample, answers: Answers) -> TrainingSample:
-        """Return the sample with the difficulty that its answers show."""
+        """Return the sample with its difficulty."""
         rewards = self.recipe.rewards or RewardRule(tiou=1.0)
         reward = Reward(rewards, self.contexts.of(sample).protocol)
-        texts = [answers[name].text for name in names(sample, self.rule.rollouts)]
+        texts = [answers[rollout].text for rollout in rollout_ids(sample, self.rule.rollouts)]
         return replace(sample, difficulty=rate(sample, texts, reward))
 
     def answers(self, samples: Sequence[TrainingSample]) -> Answers:
-        """Ask what has no answer yet; returns the last record of each rollout."""
+        """Ask the rollouts without an answer; returns the last record of each rollout."""
         journal = self.out / "journal.jsonl"
-        done = {name for name, record in read_journal(journal).items() if record.answered}
+        done = {rollout for rollout, record in read_journal(journal).items() if record.answered}
         jobs = self._jobs(samples, done)
         if jobs:
             self._ask(samples, jobs, journal)
@@ -149,7 +150,7 @@ class _Probe:
     def _ask(self, samples: Sequence[TrainingSample], jobs: Sequence[VideoJob], path: Path) -> None:
         engines = EngineCache(self.registry, self.model, self.options.engine_options)
         total = len(samples) * self.rule.rollouts
-        left = sum(len(job.samples) for job in jobs)
+        missing = sum(len(job.samples) for job in jobs)
 
         def start() -> Engine:
             return engines.engine(self.generation)
@@ -160,7 +161,7 @@ class _Probe:
             Progress(
                 f"{self.recipe.name}: rollouts of {self.model.name}",
                 total=total,
-                done=total - left,
+                done=total - missing,
                 quiet=not sys.stderr.isatty(),
             ) as progress,
             closing(self._stream(samples, jobs)) as stream,
@@ -168,7 +169,7 @@ class _Probe:
         ):
 
             def keep(record: Record) -> None:
-                # `frames` names the frames; their times, again for every rollout, would fill memory
+                # `frames` identifies the frames; times for every rollout would fill the memory
                 journal.append(replace(record, frame_times=(), model_times=()))
                 progress.advance()
 
@@ -177,19 +178,22 @@ class _Probe:
     def _stream(self, samples: Sequence[TrainingSample], jobs: Sequence[VideoJob]) -> RequestStream:
         builder = RequestBuilder(self.model.adapter, self.registry.decoder(self.options.decoder)())
         contexts = {
-            name: self.contexts.of(sample)
+            rollout: self.contexts.of(sample)
             for sample in samples
-            for name in names(sample, self.rule.rollouts)
+            for rollout in rollout_ids(sample, self.rule.rollouts)
         }
         return builder.stream(jobs, lambda question: contexts[question.id])
 
     def _jobs(self, samples: Sequence[TrainingSample], done: set[str]) -> list[VideoJob]:
-        """Return what is left to ask, all rollouts on one video together, long videos first."""
+        """Return the rollouts to ask, grouped by video, long videos first."""
         groups: dict[tuple[str, Span | None, FrameRule], list[Sample]] = {}
         for sample in samples:
             question = sample.to_sample()
-            left = [n for n in names(sample, self.rule.rollouts) if n not in done]
-            rollouts = [replace(question, id=name) for name in left]
+            rollouts = [
+                replace(question, id=rollout)
+                for rollout in rollout_ids(sample, self.rule.rollouts)
+                if rollout not in done
+            ]
             key = (sample.video, sample.clip, self.contexts.of(sample).protocol.frames)
             groups.setdefault(key, []).extend(rollouts)
         folder = Path(self.recipe.data.videos)
@@ -208,22 +212,22 @@ def _answered(
     share: float,
     out: Path,
 ) -> list[TrainingSample]:
-    """Return the samples all of whose rollouts were answered; raises UserError for too few."""
-    reasons = {sample.id: _why_lost(sample, rollouts, answers) for sample in samples}
-    lost = [f"{name} ({why})" for name, why in reasons.items() if why]
+    """Return the samples whose rollouts are all answered; raises UserError for too few."""
+    errors = {sample.id: _error(sample, rollouts, answers) for sample in samples}
+    lost = [f"{name} ({error})" for name, error in errors.items() if error]
     if not lost:
         return list(samples)
-    said = f"{len(lost)} of {len(samples)} samples could not be asked: {', '.join(lost[:SHOWN])}"
+    message = f"{len(lost)} of {len(samples)} samples could not be asked: {', '.join(lost[:SHOWN])}"
     if len(lost) > share * len(samples):
         raise UserError(
-            f"{said}; the recipe lets {share:.0%} pass (data.missing_share). The answers so far "
-            f"are kept in {out}; run the same command again to ask for the others."
+            f"{message}; the recipe allows {share:.0%} (data.missing_share). The answers so far "
+            f"are kept in {out}; run the same command again to ask the others."
         )
-    print(f"vtg-train: {said}. They are left out.", file=sys.stderr)
-    return [sample for sample in samples if not reasons[sample.id]]
+    print(f"vtg-train: {message}. They are left out.", file=sys.stderr)
+    return [sample for sample in samples if not errors[sample.id]]
 
 
-def _why_lost(sample: TrainingSample, rollouts: int, answers: Answers) -> str:
-    """Return why a rollout has no answer, empty where all have one."""
-    records = [answers[name] for name in names(sample, rollouts)]
+def _error(sample: TrainingSample, rollouts: int, answers: Answers) -> str:
+    """Return the first error among a sample's rollouts, empty where all are answered."""
+    records = [answers[rollout] for rollout in rollout_ids(sample, rollouts)]
     return next((r.error or r.finish for r in records if not r.answered), "")

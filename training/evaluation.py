@@ -22,16 +22,16 @@ START, TRAINED = "start", "trained"
 
 
 def scored(workspace: Workspace) -> Mapping[str, str]:
-    """Return the checkpoints to score by their names: "start", "trained" where there is one."""
+    """Return the checkpoints to score by name: "start", and "trained" where a stage trains."""
     recipe = workspace.recipe
     rule = recipe.evaluation or EvaluationRule()
     trained = workspace.rl if recipe.rl else workspace.sft if recipe.sft else None
-    found = {}
+    checkpoints = {}
     if rule.start or trained is None:
-        found[START] = recipe.model.checkpoint
+        checkpoints[START] = recipe.model.checkpoint
     if trained is not None:
-        found[TRAINED] = str(trained / "checkpoint")
-    return found
+        checkpoints[TRAINED] = str(trained / "checkpoint")
+    return checkpoints
 
 
 def run_folder(workspace: Workspace, name: str, task: str) -> Path:
@@ -40,31 +40,31 @@ def run_folder(workspace: Workspace, name: str, task: str) -> Path:
 
 
 def check_evaluation(workspace: Workspace, registry: Registry) -> None:
-    """See, before anything is trained, that what will be scored is there; raises UserError."""
+    """Check, before training, that the tasks to score can be run; raises UserError."""
     rule = workspace.recipe.evaluation or EvaluationRule()
     with closing(
         Runner(_options(workspace, workspace.recipe.model.checkpoint), registry)
     ) as runner:
         for task in rule.tasks:
-            runner.plan(_case(runner, task), run_folder(workspace, START, task))
+            runner.plan(_setup(runner, task), run_folder(workspace, START, task))
 
 
 def run_evaluation(workspace: Workspace, registry: Registry) -> None:
-    """Score each checkpoint on each task, from where it was left.
+    """Score each checkpoint on each task, and resume an interrupted run.
 
-    Raises KeyboardInterrupt where someone stops it, UserError where it cannot go on.
+    Raises KeyboardInterrupt when it is interrupted, UserError when it cannot continue.
     """
     rule = workspace.recipe.evaluation or EvaluationRule()
     for name, checkpoint in scored(workspace).items():
         with closing(Runner(_options(workspace, checkpoint), registry)) as runner:
             for task in rule.tasks:
-                outcome = runner.run(_case(runner, task), run_folder(workspace, name, task))
+                outcome = runner.run(_setup(runner, task), run_folder(workspace, name, task))
                 if outcome.results is None:
                     raise KeyboardInterrupt
 
 
 def evaluation_results(workspace: Workspace) -> Iterator[Sequence[tuple[str, TaskResults]]]:
-    """Yield, for each task, each checkpoint's name and results, as far as they are there."""
+    """Yield, for each task, the name and results of each checkpoint that has results."""
     for task in (workspace.recipe.evaluation or EvaluationRule()).tasks:
         files = {
             name: RunFolder(run_folder(workspace, name, task)).results_file
@@ -75,7 +75,7 @@ def evaluation_results(workspace: Workspace) -> Iterator[Sequence[tuple[str, Tas
         ]
 
 
-def _case(runner: Runner, task: str) -> RunSetup:
+def _setup(runner: Runner, task: str) -> RunSetup:
     name, _, split = task.partition(":")
     return runner.setup(name, split or None)
 

@@ -1,8 +1,8 @@
-"""The whole recipe: curate, sft, difficulty, rl, evaluation, each done once, then the report.
+"""All stages of a recipe (curate, sft, difficulty, rl, evaluation), each run once, then the report.
 
-run.json in the working folder says of each stage that is done what it was made of. A stage runs
-as the command that `vtg-train plan` shows for it: a process of its own, so that it may be several
-(accelerate starts them) and leaves no memory taken. Each resumes by itself.
+run.json in the working folder records, for each finished stage, all that its result depends on. A
+stage runs as the command that `vtg-train plan` shows for it. This is a separate process, so that
+accelerate can start several, and its memory is free afterwards. Each stage resumes by itself.
 """
 
 from __future__ import annotations
@@ -32,16 +32,17 @@ from .recipe import Recipe
 from .run_report import run_report
 from .workspace import Workspace, curate_data, data_metadata
 
-PYTHON: Mapping[str, tuple[str, ...]] = {  # the programs that a plan's commands name
+PROGRAMS: Mapping[str, tuple[str, ...]] = {  # the programs in a plan's commands
     "vtg-train": (sys.executable, "-m", "vtg_eval.training.cli"),
     "accelerate": (sys.executable, "-m", "accelerate.commands.accelerate_cli"),
 }
-LAST_SECONDS = 10.0  # that a stopped stage has to end by itself
+STOP_SECONDS = 10.0  # time for an interrupted stage to end by itself
 
 
 class Step(NamedTuple):
-    """One stage: all that it is made of (without what it shares with the stages before it, of
-    which there is a digest) and the files that are there when it is done.
+    """One stage. results: files that exist when it is finished.
+
+    metadata: all that its result depends on; of the stages before it a digest only.
     """
 
     name: str
@@ -50,39 +51,39 @@ class Step(NamedTuple):
 
 
 def run_recipe(workspace: Workspace, plan: TrainingPlan, registry: Registry) -> Path:
-    """Hold the folder and run what is not done of a recipe in it; returns the report's path.
+    """Lock the folder and run the recipe's unfinished stages in it; returns the report's path.
 
-    Raises UserError as `run_stages` does, and where another process is at work in the folder or it
-    holds something else.
+    Raises UserError as `run_stages` does, and where another process uses the folder or it holds
+    something else.
     """
     with workspace.lock():
         return run_stages(workspace, plan, registry)
 
 
 def run_stages(workspace: Workspace, plan: TrainingPlan, registry: Registry) -> Path:
-    """Run what is not done of a recipe, in a folder that is held; returns the report's path.
+    """Run the recipe's unfinished stages, in a locked folder; returns the report's path.
 
-    Raises UserError where the folder holds another recipe's work, where a stage cannot go on,
-    and for a plan of several machines; KeyboardInterrupt where someone stops it.
+    Raises UserError where the folder holds the work of another recipe, where a stage fails, and
+    for a plan of several machines; KeyboardInterrupt when it is interrupted.
     """
     if plan.machines > 1:
         raise UserError(
             "One command cannot start processes on other machines: run each stage's command, as "
-            "vtg-train plan shows it, on every one of them."
+            "vtg-train plan shows it, on every machine."
         )
-    done = _Done(workspace.folder / "run.json")
+    finished = _FinishedStages(workspace.folder / "run.json")
     stages = list(steps(workspace, registry))
     for step in stages:
-        done.check(step)
-    if any(step.name == "evaluation" and not done.has(step) for step in stages):
+        finished.check(step)
+    if any(step.name == "evaluation" and not finished.has(step) for step in stages):
         check_evaluation(workspace, registry)
     for step in stages:
-        if done.has(step):
-            _say(f"{step.name}: done before")
+        if finished.has(step):
+            log(f"{step.name}: done before")
             continue
-        _say(f"{step.name} …")
+        log(f"{step.name} …")
         _run(step.name, workspace, plan, registry)
-        done.add(step)
+        finished.add(step)
     report = workspace.folder / "report.md"
     write_text(report, run_report(workspace))
     return report
@@ -90,7 +91,7 @@ def run_stages(workspace: Workspace, plan: TrainingPlan, registry: Registry) -> 
 
 def steps(workspace: Workspace, registry: Registry) -> Iterator[Step]:
     """Yield the recipe's stages in order."""
-    recipe, after = workspace.recipe, ""
+    recipe, previous = workspace.recipe, ""
     results = {
         "curate": (workspace.data, workspace.cold_start),
         "sft": (workspace.sft / "checkpoint",),
@@ -102,14 +103,14 @@ def steps(workspace: Workspace, registry: Registry) -> Iterator[Step]:
             for task in (recipe.evaluation.tasks if recipe.evaluation else ())
         ),
     }
-    for name, own in _metadata(recipe, registry).items():
-        metadata = plain_json({**own, "after": after})
+    for name, settings in _stage_settings(recipe, registry).items():
+        metadata = plain_json({**settings, "after": previous})
         yield Step(name, metadata, results[name])
-        after = sha256(canonical(metadata))
+        previous = sha256(canonical(metadata))
 
 
-def _metadata(recipe: Recipe, registry: Registry) -> Mapping[str, Mapping[str, Any]]:
-    """Return the stages that the recipe has, and what of it each is made of."""
+def _stage_settings(recipe: Recipe, registry: Registry) -> Mapping[str, Mapping[str, Any]]:
+    """Return the recipe's stages by name, each with the settings that its result depends on."""
     folder = resolve(recipe.model.checkpoint, registry)[0].path
     if folder is None:
         raise UserError(f"{recipe.model.checkpoint} has no weights to train.")
@@ -119,38 +120,38 @@ def _metadata(recipe: Recipe, registry: Registry) -> Mapping[str, Mapping[str, A
         for name in ("sft", "difficulty", "selection", "rewards", "rl", "evaluation")
         if (rule := getattr(recipe, name)) is not None
     }
-    of = {
+    tables = {
         "sft": ("sft",),
         "difficulty": ("difficulty", "rewards"),
         "rl": ("selection", "rewards", "rl"),
         "evaluation": ("evaluation",),
     }
-    found: dict[str, Mapping[str, Any]] = {"curate": data_metadata(recipe)}
-    for name, parts in of.items():
+    settings: dict[str, Mapping[str, Any]] = {"curate": data_metadata(recipe)}
+    for name, keys in tables.items():
         if name in rules:
-            found[name] = {"model": model, **{p: rules[p] for p in parts if p in rules}}
-    return found
+            settings[name] = {"model": model, **{key: rules[key] for key in keys if key in rules}}
+    return settings
 
 
-class _Done:
-    """The file run.json: the stages that are done."""
+class _FinishedStages:
+    """The file run.json: the metadata of each finished stage."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self.stages = read_object(path, REMEDY)
 
     def check(self, step: Step) -> None:
-        """Raise UserError where the stage was done with something else."""
+        """Raise UserError where the stage was run with other settings."""
         if step.name in self.stages:
-            place = f"The stage {step.name} in {self._path.parent}"
-            require_same(place, self.stages[step.name], step.metadata)
+            label = f"The stage {step.name} in {self._path.parent}"
+            require_same(label, self.stages[step.name], step.metadata)
 
     def has(self, step: Step) -> bool:
-        """Tell whether the stage is done and its results are there."""
+        """Tell whether the stage is finished and its results exist."""
         return step.name in self.stages and all(path.exists() for path in step.results)
 
     def add(self, step: Step) -> None:
-        """Note that a stage is done."""
+        """Record that a stage is finished."""
         self.stages[step.name] = dict(step.metadata)
         write_json(self._path, self.stages)
 
@@ -166,10 +167,10 @@ def _run(name: str, workspace: Workspace, plan: TrainingPlan, registry: Registry
             _start(name, shlex.split(command))
 
 
-def _start(name: str, words: list[str]) -> None:
-    """Run a stage's command to its end; what it says on standard error is shown as it comes."""
-    process = subprocess.Popen([*PYTHON[words[0]], *words[1:]], stdout=subprocess.DEVNULL)
-    watchdog = Watchdog([process.pid])  # it ends with this process, whatever ends that
+def _start(name: str, command: list[str]) -> None:
+    """Run a stage's command to its end; its standard error is shown as it comes."""
+    process = subprocess.Popen([*PROGRAMS[command[0]], *command[1:]], stdout=subprocess.DEVNULL)
+    watchdog = Watchdog([process.pid])  # ends the stage with this process, even if that is killed
     try:
         with terminable():
             status = process.wait()
@@ -180,19 +181,20 @@ def _start(name: str, words: list[str]) -> None:
         watchdog.close()
     if status:
         raise UserError(
-            f"The stage {name} ended with status {status}; what it said stands above. What it did "
-            "is kept: run the same command again to go on."
+            f"The stage {name} ended with status {status}; its message is above. Its work is "
+            "kept: run the same command again to resume."
         )
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
     process.terminate()
     try:
-        process.wait(LAST_SECONDS)
+        process.wait(STOP_SECONDS)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
 
 
-def _say(line: str) -> None:
+def log(line: str) -> None:
+    """Print a line about the progress to standard error."""
     print(f"vtg-train: {line}", file=sys.stderr, flush=True)

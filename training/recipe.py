@@ -1,7 +1,8 @@
-"""A training recipe: one TOML file, each stage a table, every value named and checked.
+"""A training recipe: one TOML file with a table for each stage; every value is checked.
 
-The dataclasses below are the schema, ranges of numbers included. A stage whose table is absent is
-not run. An unknown key is refused with the nearest one, a value out of range with what it must be.
+The dataclasses below are the schema, including the ranges of numbers. A stage without a table is
+not run. The error for an unknown key names the nearest key; the error for a value out of range
+names the range.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from msgspec import Meta
 from vtg_eval.errors import UserError
 from vtg_eval.files.toml_tables import converted, load_toml
 
-# what the numbers of a recipe may be
+# ranges of a recipe's numbers
 NonNegative = Annotated[float, Meta(ge=0)]
 Share = Annotated[float, Meta(ge=0, le=1)]
 Temperature = Annotated[float, Meta(ge=1e-3, le=10)]
@@ -27,17 +28,19 @@ BatchSize = Annotated[int, Meta(ge=1, le=10**6)]
 GroupSize = Annotated[int, Meta(ge=2, le=256)]
 AnswerTokens = Annotated[int, Meta(ge=1, le=32768)]
 Bounds = tuple[NonNegative, NonNegative]  # of a window, the lower one first
+Schedule = Literal["cosine", "linear", "constant"]
+AnswerForm = Literal["any", "think-answer", "think-time"]  # see `data.answers.well_formed`
 
 
 @dataclass(frozen=True, slots=True)
 class ModelRule:
-    """Which checkpoint is trained, and which of its parts.
+    """The checkpoint to train, and which of its weights.
 
     train: "all" weights, or "lora" adapters of rank `lora_rank` on the language model.
-    freeze_vision: leave the vision tower as it is. protocol: frames, prompt and answer's form
-    are this protocol's, so that the model sees in training what it sees in evaluation.
-    recompute: in the backward pass compute each layer again (gradient checkpointing): a third
-    more work, a small part of the memory.
+    freeze_vision: do not train the vision tower. protocol: gives frames, prompt and form of the
+    answer, so that the model sees in training what it sees in evaluation. recompute: gradient
+    checkpointing: compute each layer again in the backward pass, which takes a third more work
+    and a small part of the memory.
     """
 
     checkpoint: str
@@ -51,12 +54,12 @@ class ModelRule:
 
 @dataclass(frozen=True, slots=True)
 class DataRule:
-    """Files of training samples (JSON lines) and the share of missing videos that is let pass.
+    """Files of training samples (JSON lines), their videos, and what may be wrong with them.
 
-    train: also "task:NAME:SPLIT[:COUNT]", the (first) samples of a task's split; without `videos`.
-    label_noise: the share of all labels that is replaced by other moments of the same videos, to
-    study what wrong labels do.
-    leaks: what to do about videos or queries of an evaluation split.
+    train: files, or one "task:NAME:SPLIT[:COUNT]", the (first) samples of a task's split, without
+    `videos`. missing_share: how many samples may lack their video. leaks: what to do about
+    samples on videos of an evaluation split. label_noise: the share of labels that is replaced by
+    other moments of the same videos, to study the effect of wrong labels.
     """
 
     train: tuple[str, ...]
@@ -68,13 +71,13 @@ class DataRule:
 
 @dataclass(frozen=True, slots=True)
 class CurationRule:
-    """Which cold-start samples are kept (lengths in seconds).
+    """Which samples are kept (lengths in seconds); the first two filters are for the cold start.
 
-    reasoning_iou: the span in the reasoning text must have this IoU with the label (0: any).
+    reasoning_iou: least IoU of the span in the reasoning text with the label (0: no filter).
     """
 
     reasoning_iou: Share = 0.0
-    format: Literal["any", "think-answer", "think-time"] = "any"
+    format: AnswerForm = "any"
     moment_seconds: Bounds = (0.0, 1e9)
     video_seconds: Bounds = (0.0, 1e9)
     moment_share: tuple[Share, Share] = (0.0, 1.0)
@@ -85,15 +88,15 @@ class CurationRule:
 class SftRule:
     """Supervised fine-tuning. batch: samples in one step over all devices.
 
-    quantum: write the labels' times as multiples of so many seconds, as of the time between two
-    frames, for nothing finer can be seen (0: tenths).
+    quantum: seconds; times in the answers are rounded to its multiples, for example to the time
+    between two frames, because nothing finer can be seen (0: one decimal).
     """
 
     steps: Steps
     batch: BatchSize = 128
     device_batch: BatchSize = 1
     learning_rate: NonNegative = 1e-5
-    schedule: Literal["cosine", "linear", "constant"] = "cosine"
+    schedule: Schedule = "cosine"
     warmup: Share = 0.03
     weight_decay: NonNegative = 0.0
     max_grad_norm: NonNegative = 1.0
@@ -105,8 +108,9 @@ class SftRule:
 
 @dataclass(frozen=True, slots=True)
 class DifficultyRule:
-    """How the start checkpoint is probed: `rollouts` answers to each of the first `limit` samples
-    (0: all), and RL sees no others. engine: of vtg-eval; empty: its default.
+    """How difficulty is measured: `rollouts` answers of the checkpoint that RL starts from to each
+    of the first `limit` samples (0: all); RL sees these samples only. engine: of vtg-eval; empty:
+    its default.
     """
 
     rollouts: GroupSize = 8
@@ -123,7 +127,7 @@ class SelectionRule:
     method: "all"; "gaussian": a Gaussian window over the mean IoU (mean, deviation), corrected
     for how many samples have that IoU; "inverse": weights (1 - mean IoU) ** power.
     drop_constant: leave out samples whose rollouts all have the same reward. mean_iou: the
-    window that is let in at all. curriculum: easy first.
+    range of mean IoU outside which samples are left out. curriculum: easy samples first.
     """
 
     method: Literal["all", "gaussian", "inverse"] = "all"
@@ -139,7 +143,7 @@ class SelectionRule:
 
 @dataclass(frozen=True, slots=True)
 class RewardRule:
-    """Weights of the rewards, 0 where one is not used (see `rewards`)."""
+    """Weights of the rewards, 0 for a reward that is not used (see `trainers.rewards`)."""
 
     tiou: NonNegative = 0.0
     boundary: NonNegative = 0.0
@@ -148,7 +152,7 @@ class RewardRule:
     choice: NonNegative = 0.0
     format: NonNegative = 0.0
     parse_penalty: NonNegative = 0.0
-    answer_format: Literal["any", "think-answer", "think-time"] = "any"
+    answer_format: AnswerForm = "any"
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,10 +160,10 @@ class RlRule:
     """Group relative policy optimisation.
 
     prompts: distinct prompts in one step over all devices; each gets `group` answers.
-    share_prompt: score a group's answers behind one copy of their prompt: the same figures for a
-    fraction of the work; needs attention that takes a mask (not flash attention).
-    plateau: stop when neither the mean reward nor its deviation within groups has improved for
-    so many steps (0: never).
+    share_prompt: score a group's answers behind one copy of their prompt, which gives the same
+    figures with less work; needs attention that takes a mask (not flash attention).
+    plateau: stop after this many steps without an improvement of the mean reward or of its
+    deviation within groups (0: never).
     """
 
     steps: Steps
@@ -167,7 +171,7 @@ class RlRule:
     group: GroupSize = 8
     device_batch: BatchSize = 8
     learning_rate: NonNegative = 1e-6
-    schedule: Literal["cosine", "linear", "constant"] = "constant"
+    schedule: Schedule = "constant"
     warmup: Share = 0.0
     weight_decay: NonNegative = 0.0
     max_grad_norm: NonNegative = 1.0
@@ -187,10 +191,9 @@ class RlRule:
 
 @dataclass(frozen=True, slots=True)
 class EvaluationRule:
-    """What is scored when training is done: the first `limit` samples (0: all) of each task, under
-    the protocol (empty: the model's). tasks: names, or NAME:SPLIT for another split than the
-    task's own choice. engine: of vtg-eval; empty: its default. start: also score the checkpoint
-    that training starts from.
+    """What is scored after training: the first `limit` samples (0: all) of each task, under the
+    protocol (empty: the model's). tasks: names, or NAME:SPLIT for another split than the task's
+    default. engine: of vtg-eval; empty: its default. start: also score the start checkpoint.
     """
 
     tasks: tuple[str, ...] = ()
@@ -202,7 +205,7 @@ class EvaluationRule:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """A whole recipe; `source` says where it comes from, `ours` which values are our choice."""
+    """A whole recipe. source: where it comes from; ours: the values that are our own choice."""
 
     name: str
     summary: str
@@ -220,19 +223,19 @@ class Recipe:
 
 
 def load_recipe(path: Path) -> Recipe:
-    """Read a recipe; raises UserError that names the file, the key and what it must be."""
+    """Read a recipe; raises UserError that names the file, the key and the values it may have."""
     return load_toml(path, "a recipe", make_recipe)
 
 
 def make_recipe(table: Mapping[str, Any]) -> Recipe:
-    """Return a recipe from TOML's tables; raises UserError that names the key."""
+    """Return the recipe of TOML tables; raises UserError that names the key."""
     recipe = converted(table, Recipe)
     _check(recipe)
     return recipe
 
 
 def recipe_text(recipe: Recipe) -> str:
-    """Return a recipe as a TOML file, every value spelt out."""
+    """Return a recipe as TOML text with every value, defaults included."""
     lines: list[str] = []
     for name, value in asdict(recipe).items():
         if isinstance(value, dict):
@@ -243,10 +246,12 @@ def recipe_text(recipe: Recipe) -> str:
 
 
 def _check(recipe: Recipe) -> None:
-    """Raise UserError for tables that do not go together."""
+    """Raise UserError for values that are valid alone, but not together."""
     if recipe.rl is not None and recipe.rewards is None:
         raise UserError("[rl] needs a table [rewards].")
-    if recipe.rewards is not None and not any(_numbers(recipe.rewards)):
+    if recipe.rewards is not None and not any(
+        weight > 0 for weight in astuple(recipe.rewards) if isinstance(weight, float)
+    ):
         raise UserError("[rewards] needs a weight above 0.")
     if not recipe.data.train:
         raise UserError("data.train is empty; name a file of training samples.")
@@ -254,7 +259,3 @@ def _check(recipe: Recipe) -> None:
         for name, window in asdict(rule).items() if rule else ():
             if isinstance(window, tuple) and window[0] > window[1]:
                 raise UserError(f"{stage}.{name} is {list(window)}; the lower one stands first")
-
-
-def _numbers(rule: RewardRule) -> list[float]:
-    return [value for value in astuple(rule) if isinstance(value, float)]

@@ -1,7 +1,4 @@
-"""The training log as a page: what was learnt from what, and what came of it.
-
-It is made of the stages' files alone.
-"""
+"""The report of a training as Markdown: data, curves and scores, all from the stages' files."""
 
 from __future__ import annotations
 
@@ -11,9 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from tabulate import tabulate
 
-from vtg_eval.report.tables import remarks
+from vtg_eval.report.tables import remarks, text_table
 from vtg_eval.run.results import TaskResults
 from vtg_eval.statistics.bootstrap import cluster_bootstrap
 
@@ -24,7 +20,7 @@ from .recipe import SelectionRule
 from .workspace import Workspace
 
 BINS = 10  # of mean IoU
-ENDS = 10  # a curve's first and last figure are means over this part of its steps
+ENDS = 10  # the first and last figure of a curve are means over this fraction of its steps: 1 / 10
 SFT_FIGURES = ("loss", "token_accuracy", "entropy")
 RL_FIGURES = (
     "reward",
@@ -40,7 +36,7 @@ Log = Sequence[Mapping[str, float]]
 
 
 def run_report(workspace: Workspace) -> str:
-    """Return the page; a stage that the recipe does not have is not on it."""
+    """Return the page, with a section for each stage of the recipe."""
     recipe = workspace.recipe
     parts = [
         f"# {recipe.name}",
@@ -58,45 +54,45 @@ def run_report(workspace: Workspace) -> str:
         parts += ["## Difficulty", _difficulty(workspace)]
     if recipe.rl is not None:
         parts += ["## Reinforcement learning", _rl(workspace)]
-    scores = [score_table(found) for found in evaluation_results(workspace) if found]
+    scores = [score_table(results) for results in evaluation_results(workspace) if results]
     if scores:
         parts += ["## Scores", *scores]
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
 
 def difficulty_table(samples: Sequence[TrainingSample]) -> str:
-    """Return how many samples have which mean IoU, and the share that teaches nothing."""
-    found = [sample.difficulty for sample in samples if sample.difficulty is not None]
-    if not found:
-        return "No sample was probed."
-    counts, edges = np.histogram([each.mean_iou for each in found], bins=BINS, range=(0, 1))
+    """Return a histogram of the mean IoU, and the share of samples without variance."""
+    rated = [sample.difficulty for sample in samples if sample.difficulty is not None]
+    if not rated:
+        return "No sample was rated."
+    counts, edges = np.histogram([d.mean_iou for d in rated], bins=BINS, range=(0, 1))
     rows = [
-        [f"{low:.1f} to {high:.1f}", count, f"{count / len(found):.0%}"]
+        [f"{low:.1f} to {high:.1f}", str(count), f"{count / len(rated):.0%}"]
         for count, low, high in zip(counts, edges, edges[1:], strict=False)
     ]
-    same = constant([each.rewards for each in found])
+    without_variance = constant([d.rewards for d in rated])
     return "\n\n".join(
         [
-            _table(("mean IoU", "samples", "share"), rows),
-            f"{len(found)} samples: mean IoU {np.mean([e.mean_iou for e in found]):.3f}, deviation "
-            f"within a sample {np.mean([e.deviation for e in found]):.3f}; "
-            f"{np.mean([e.parse_failures for e in found]):.0%} of answers unreadable; "
-            f"{np.mean(same):.0%} of samples without variance in the reward.",
+            text_table(("mean IoU", "samples", "share"), rows),
+            f"{len(rated)} samples: mean IoU {np.mean([d.mean_iou for d in rated]):.3f}, deviation "
+            f"within a sample {np.mean([d.deviation for d in rated]):.3f}; "
+            f"{np.mean([d.parse_failures for d in rated]):.0%} of answers unreadable; "
+            f"{np.mean(without_variance):.0%} of samples without variance in the reward.",
         ]
     )
 
 
-def score_table(found: Sequence[tuple[str, TaskResults]]) -> str:
+def score_table(scored: Sequence[tuple[str, TaskResults]]) -> str:
     """Return one task's scores, a row for each checkpoint, with 95 % intervals over videos."""
-    last = found[-1][1]
+    name, last = scored[-1]
     rows = [
         [name, *(_with_interval(results, metric) for metric in results.headline)]
-        for name, results in found
+        for name, results in scored
     ]
     title = f"{last.task} {last.split}, {last.protocol}"
-    parts = [_table((title, *last.headline), rows), *remarks(last)]
-    if [name for name, _ in found][-1] == TRAINED and len(found) > 1:
-        parts.append(_difference(found[0][1], last))
+    parts = [text_table((title, *last.headline), rows), *remarks(last)]
+    if name == TRAINED and len(scored) > 1:
+        parts.append(_difference(scored[0][1], last))
     return "\n\n".join(parts)
 
 
@@ -132,49 +128,49 @@ def _difficulty(workspace: Workspace) -> str:
 def _rl(workspace: Workspace) -> str:
     rule, log = workspace.recipe.rl, read_log(workspace.rl / "log.jsonl")
     assert rule is not None
-    parts = sorted({name for line in log for name in line if name.startswith("reward/")})
-    used = [p for p in parts if any(line.get(p) for line in log)]
+    rewards = sorted({name for line in log for name in line if name.startswith("reward/")})
+    used = [name for name in rewards if any(line.get(name) for line in log)]
     early = " (ended on a plateau)" if len(log) < rule.steps else ""
-    without = np.mean([line.get("constant_groups", 0.0) for line in log]) if log else 0.0
+    constant_share = np.mean([line.get("constant_groups", 0.0) for line in log]) if log else 0.0
     return "\n\n".join(
         [
             f"{len(log)} of {rule.steps} steps{early}, {rule.prompts} prompts a step, "
             f"{rule.group} answers to each.",
-            f"Groups without variance, which teach nothing: {without:.0%} over all steps.",
+            f"Groups without variance, which teach nothing: {constant_share:.0%} over all steps.",
             curve_table(log, (*RL_FIGURES, *used)),
         ]
     )
 
 
 def read_log(path: Path) -> Log:
-    """Return a stage's figures, one mapping a step."""
+    """Return a stage's figures, one mapping for each step."""
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 def curve_table(log: Log, figures: Sequence[str]) -> str:
     """Return each figure's mean over the first tenth of the steps and over the last."""
-    part = max(1, len(log) // ENDS)
+    count = max(1, len(log) // ENDS)
     rows = []
     for name in figures:
         values = [line[name] for line in log if name in line]
         if values:
-            rows.append([name, f"{np.mean(values[:part]):.4g}", f"{np.mean(values[-part:]):.4g}"])
-    steps = "step" if part == 1 else f"{part} steps"
-    return _table(("figure", f"first {steps}", f"last {steps}"), rows)
+            rows.append([name, f"{np.mean(values[:count]):.4g}", f"{np.mean(values[-count:]):.4g}"])
+    steps = "step" if count == 1 else f"{count} steps"
+    return text_table(("figure", f"first {steps}", f"last {steps}"), rows)
 
 
 def _difference(before: TaskResults, after: TaskResults) -> str:
-    """Return the paired difference of the primary metric, samples of one video kept together."""
-    old = {sample.id: sample.value for sample in before.samples}
+    """Return the paired difference of the primary metric, with samples clustered by video."""
+    earlier = {sample.id: sample.value for sample in before.samples}
     pairs = [
-        (sample.video, 100 * (sample.value - first))
+        (sample.video, 100 * (sample.value - value))
         for sample in after.samples
-        if sample.value is not None and (first := old.get(sample.id)) is not None
+        if sample.value is not None and (value := earlier.get(sample.id)) is not None
     ]
     if not pairs:
         return "No sample was scored both times."
     videos = sorted({video for video, _ in pairs})
-    values = np.array([[value] for _, value in pairs])
+    values = np.array([[difference] for _, difference in pairs])
     (interval,) = cluster_bootstrap(values, np.array([videos.index(v) for v, _ in pairs]))
     return (
         f"{after.primary}, trained less start on the same {len(pairs)} samples: "
@@ -188,9 +184,3 @@ def _with_interval(results: TaskResults, metric: str) -> str:
         return "–"
     low, high = results.intervals.get(metric, (None, None))
     return f"{value:.1f}" if low is None or high is None else f"{value:.1f} [{low:.1f}, {high:.1f}]"
-
-
-def _table(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    cells = [[str(cell).replace("|", "\\|") for cell in row] for row in rows]
-    text: str = tabulate(cells, headers, tablefmt="github", disable_numparse=True)
-    return text

@@ -23,23 +23,23 @@ def shipped_studies() -> Mapping[str, Path]:
     return {path.stem: path for path in sorted(STUDIES.glob("*.toml"))}
 
 
-def find_recipe(word: str) -> Path:
-    """Return the file of a shipped recipe's or study's name, or the path that `word` is.
+def find_recipe(reference: str) -> Path:
+    """Return the file of a shipped recipe or study by its name, else the file at that path.
 
-    Raises UserError with the nearest name.
+    Raises UserError with the nearest name where neither exists.
     """
     shipped = {**shipped_recipes(), **shipped_studies()}
-    path = shipped.get(word, Path(word))
+    path = shipped.get(reference, Path(reference))
     if not path.is_file():
         raise UserError(
-            f'There is no recipe "{word}", and no such file. {suggestion(word, shipped)}'
+            f'There is no recipe "{reference}", and no such file. {suggestion(reference, shipped)}'
         )
     return path
 
 
 def is_study(path: Path) -> bool:
-    """Tell whether a file holds a study: it has arms."""
+    """Tell whether a file is a study: it has arms."""
     try:
         return "arms" in read_toml(path)
     except UserError:
-        return False  # whoever reads it as a recipe says what is wrong
+        return False  # reading it as a recipe then says what is wrong

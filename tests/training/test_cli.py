@@ -70,7 +70,7 @@ SAMPLES = [
 
 
 @pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def workdir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with data, two of three videos and a recipe."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("VTG_EVAL_DATA", str(tmp_path))
@@ -88,15 +88,15 @@ def recipe(folder: Path, missing: float = 0.5, leaks: str = "refuse", more: str 
     (folder / "r.toml").write_text(text, encoding="utf-8")
 
 
-def run(*words: str) -> int:
-    return cli.main(list(words))
+def run(*argv: str) -> int:
+    return cli.main(list(argv))
 
 
-@pytest.mark.parametrize("words", [["--help"], ["plan", "tvg-r1-7b"], ["plan", "nano-smoke"]])
-def test_help_and_plans_import_nothing_heavy(words: list[str]) -> None:
+@pytest.mark.parametrize("argv", [["--help"], ["plan", "tvg-r1-7b"], ["plan", "nano-smoke"]])
+def test_help_and_plans_import_nothing_heavy(argv: list[str]) -> None:
     code = (
         "import sys; from vtg_eval.training.cli import main\n"
-        f"try: main({words!r})\nexcept SystemExit: pass\n"
+        f"try: main({argv!r})\nexcept SystemExit: pass\n"
         f"print('loaded', sorted(set({HEAVY!r}) & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -104,7 +104,7 @@ def test_help_and_plans_import_nothing_heavy(words: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "says"),
+    ("argv", "message"),
     [
         (["plan", "timelens-7"], 'There is no recipe "timelens-7"'),
         (["plan", "best", "--launch", "fsdp"], 'Did you mean "fsdp2"'),
@@ -115,18 +115,18 @@ def test_help_and_plans_import_nothing_heavy(words: list[str]) -> None:
     ],
 )
 def test_a_mistake_is_one_line_and_status_2(
-    place: Path, capsys: pytest.CaptureFixture[str], words: list[str], says: str
+    workdir: Path, capsys: pytest.CaptureFixture[str], argv: list[str], message: str
 ) -> None:
-    assert run(*words) == 2
+    assert run(*argv) == 2
     out, err = capsys.readouterr()
     assert out == "" and err.startswith("vtg-train: ") and err.count("\n") == 1
-    assert says in err
+    assert message in err
 
 
-@pytest.mark.parametrize("words", [[], ["plan", "best", "--devices", "0"], ["polish", "best"]])
-def test_a_command_line_that_is_none_is_status_2(words: list[str]) -> None:
+@pytest.mark.parametrize("argv", [[], ["plan", "best", "--devices", "0"], ["polish", "best"]])
+def test_an_invalid_command_line_is_status_2(argv: list[str]) -> None:
     with pytest.raises(SystemExit) as error:
-        run(*words)
+        run(*argv)
     assert error.value.code == 2
 
 
@@ -137,31 +137,33 @@ def test_a_plan_is_json_where_asked(capsys: pytest.CaptureFixture[str]) -> None:
     assert all(stage["gib"] > 1 for stage in table["stages"])
 
 
-def test_curation_says_what_it_left_out(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_curation_reports_what_is_left_out(
+    workdir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run("curate", "r.toml", "--json") == 0
-    found = json.loads(capsys.readouterr().out)
-    assert (found["read"], found["kept"], found["cold_start"]) == (4, 2, 2)
-    assert "lost.mp4" in found["report"] and "1 of 4 samples" in found["report"]
-    kept = load_samples([place / "runs/tiny/data.jsonl"])
+    curation = json.loads(capsys.readouterr().out)
+    assert (curation["read"], curation["kept"], curation["cold_start"]) == (4, 2, 2)
+    assert "lost.mp4" in curation["report"] and "1 of 4 samples" in curation["report"]
+    kept = load_samples([workdir / "runs/tiny/data.jsonl"])
     assert [s.id for s in kept] == ["one", "two"]
-    assert (place / "runs/tiny/data.md").read_text() == found["report"]
+    assert (workdir / "runs/tiny/data.md").read_text() == curation["report"]
 
 
-def test_curation_again_gives_what_is_there_and_other_data_is_refused(
-    place: Path, capsys: pytest.CaptureFixture[str]
+def test_curation_again_returns_the_same_and_other_data_is_refused(
+    workdir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run("curate", "r.toml") == 0
-    first, before = capsys.readouterr().out, (place / "runs/tiny/data.jsonl").stat().st_mtime_ns
+    first, before = capsys.readouterr().out, (workdir / "runs/tiny/data.jsonl").stat().st_mtime_ns
     assert run("curate", "r.toml") == 0
     assert capsys.readouterr().out == first
-    assert (place / "runs/tiny/data.jsonl").stat().st_mtime_ns == before
-    recipe(place, missing=0.6)
+    assert (workdir / "runs/tiny/data.jsonl").stat().st_mtime_ns == before
+    recipe(workdir, missing=0.6)
     assert run("curate", "r.toml") == 2
     assert "data.missing_share (before 0.5, now 0.6)" in capsys.readouterr().err
-    assert (place / "runs/tiny/data.jsonl").stat().st_mtime_ns == before
+    assert (workdir / "runs/tiny/data.jsonl").stat().st_mtime_ns == before
 
 
-def test_curations_that_start_at_once_leave_one_whole_result(place: Path) -> None:
+def test_concurrent_curations_leave_one_complete_result(workdir: Path) -> None:
     command = [sys.executable, "-m", "vtg_eval.training.cli", "curate", "r.toml"]
     processes = [
         subprocess.Popen(command, text=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
@@ -170,79 +172,77 @@ def test_curations_that_start_at_once_leave_one_whole_result(place: Path) -> Non
     ends = [(process.communicate()[1], process.returncode) for process in processes]
     assert 0 in [status for _, status in ends]
     assert all(status == 0 or "at work in runs/tiny" in err for err, status in ends)
-    work = place / "runs/tiny"
-    assert json.loads((work / "data.json").read_text())["counts"] == [4, 2, 2]
-    assert [s.id for s in load_samples([work / "data.jsonl"])] == ["one", "two"]
-    assert {path.name for path in work.iterdir()} == {
+    folder = workdir / "runs/tiny"
+    assert json.loads((folder / "data.json").read_text())["counts"] == [4, 2, 2]
+    assert [s.id for s in load_samples([folder / "data.jsonl"])] == ["one", "two"]
+    assert {path.name for path in folder.iterdir()} == {
         *("lock", "data.json", "data.jsonl", "cold-start.jsonl", "data.md")
     }
 
 
-def test_an_interrupted_curation_is_done_again(place: Path) -> None:
+def test_an_interrupted_curation_is_done_again(workdir: Path) -> None:
     assert run("curate", "r.toml") == 0
-    work = place / "runs/tiny"
-    record = json.loads((work / "data.json").read_text())
+    folder = workdir / "runs/tiny"
+    record = json.loads((folder / "data.json").read_text())
     del record["counts"]
-    (work / "data.json").write_text(json.dumps(record))
-    (work / "cold-start.jsonl").unlink()
+    (folder / "data.json").write_text(json.dumps(record))
+    (folder / "cold-start.jsonl").unlink()
     assert run("curate", "r.toml") == 0
-    assert len(load_samples([work / "cold-start.jsonl"])) == 2
+    assert len(load_samples([folder / "cold-start.jsonl"])) == 2
 
 
-def test_a_file_of_the_users_is_not_overwritten(
-    place: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    own = place / "mine" / "data.jsonl"
-    own.parent.mkdir()
-    own.write_text("mine")
+def test_a_users_file_is_not_overwritten(workdir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = workdir / "mine" / "data.jsonl"
+    file.parent.mkdir()
+    file.write_text("mine")
     assert run("curate", "r.toml", "--out", "mine") == 2
     assert "holds data.jsonl" in capsys.readouterr().err
-    assert own.read_text() == "mine"
+    assert file.read_text() == "mine"
     assert run("curate", "r.toml", "--out", "mine") == 2
-    assert own.read_text() == "mine"
+    assert file.read_text() == "mine"
 
 
-def test_too_many_missing_videos_stop_it(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    recipe(place, missing=0.1)
+def test_too_many_missing_videos_stop_it(workdir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recipe(workdir, missing=0.1)
     assert run("curate", "r.toml") == 2
     err = capsys.readouterr().err
     assert "The videos of 1 of 4 samples are missing" in err and "lost.mp4" in err
 
 
-def test_a_leak_is_refused_until_the_recipe_says_what_to_do(
-    place: Path, capsys: pytest.CaptureFixture[str]
+def test_a_leak_is_refused_until_the_recipe_decides(
+    workdir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (place / "data.jsonl").unlink()
-    write_clock(place / "videos" / "test-00.mp4", frames=24, rate=12, height=64, width=64)
-    write_samples(place / "data.jsonl", [*SAMPLES, sample("leak", "test-00.mp4")])
+    (workdir / "data.jsonl").unlink()
+    write_clock(workdir / "videos" / "test-00.mp4", frames=24, rate=12, height=64, width=64)
+    write_samples(workdir / "data.jsonl", [*SAMPLES, sample("leak", "test-00.mp4")])
     assert run("curate", "r.toml") == 2
     assert "synth_vtg test" in capsys.readouterr().err
-    recipe(place, leaks="drop")
+    recipe(workdir, leaks="drop")
     assert run("curate", "r.toml") == 0
-    assert "leak" not in {s.id for s in load_samples([place / "runs/tiny/data.jsonl"])}
+    assert "leak" not in {s.id for s in load_samples([workdir / "runs/tiny/data.jsonl"])}
 
 
-def test_reasoning_filters_are_for_the_cold_start_only(place: Path) -> None:
-    (place / "data.jsonl").unlink()
-    write_samples(place / "data.jsonl", [*SAMPLES, sample("thought", reasoning=THOUGHT)])
-    text = (place / "r.toml").read_text()
-    (place / "r.toml").write_text(text.replace("[curation]", '[curation]\nformat = "think-time"'))
+def test_reasoning_filters_are_for_the_cold_start_only(workdir: Path) -> None:
+    (workdir / "data.jsonl").unlink()
+    write_samples(workdir / "data.jsonl", [*SAMPLES, sample("thought", reasoning=THOUGHT)])
+    text = (workdir / "r.toml").read_text()
+    (workdir / "r.toml").write_text(text.replace("[curation]", '[curation]\nformat = "think-time"'))
     assert run("curate", "r.toml") == 0
-    assert len(load_samples([place / "runs/tiny/data.jsonl"])) == 3
-    assert [s.id for s in load_samples([place / "runs/tiny/cold-start.jsonl"])] == ["thought"]
+    assert len(load_samples([workdir / "runs/tiny/data.jsonl"])) == 3
+    assert [s.id for s in load_samples([workdir / "runs/tiny/cold-start.jsonl"])] == ["thought"]
 
 
-def test_export_writes_what_was_curated(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_export_writes_what_was_curated(workdir: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("curate", "r.toml") == 0
     capsys.readouterr()
     assert run("export", "r.toml", "--to", "ms-swift", "--out", "swift", "--json") == 0
     assert json.loads(capsys.readouterr().out) == {"swift/sft.jsonl": 2, "swift/rl.jsonl": 2}
-    row = json.loads((place / "swift/sft.jsonl").read_text().splitlines()[0])
-    assert row["videos"] == [str(place / "videos" / "a.mp4")]
+    row = json.loads((workdir / "swift/sft.jsonl").read_text().splitlines()[0])
+    assert row["videos"] == [str(workdir / "videos" / "a.mp4")]
     assert row["messages"][-1]["content"] == "0.5 - 1.5"
 
 
-def test_an_interruption_is_status_130_and_says_how_to_go_on(
+def test_an_interruption_is_status_130_and_says_how_to_resume(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupt(*_: object) -> None:
@@ -253,7 +253,7 @@ def test_an_interruption_is_status_130_and_says_how_to_go_on(
     assert "run the same command again to resume" in capsys.readouterr().err
 
 
-def test_ctrl_c_while_it_works_is_status_130(place: Path) -> None:
+def test_ctrl_c_while_it_works_is_status_130(workdir: Path) -> None:
     code = (
         "import sys, time\n"
         "from vtg_eval.training import cli\n"
@@ -273,7 +273,7 @@ def test_ctrl_c_while_it_works_is_status_130(place: Path) -> None:
 @pytest.mark.engine
 @pytest.mark.xdist_group("training")
 def test_curation_fine_tuning_and_rl_follow_on_one_another(
-    place: Path, capsys: pytest.CaptureFixture[str]
+    workdir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pytest.importorskip("trl", reason="needs the extra train")
     assert run("curate", "r.toml") == 0
@@ -284,7 +284,7 @@ def test_curation_fine_tuning_and_rl_follow_on_one_another(
     last = capsys.readouterr().out.splitlines()[-2:]
     assert last[0] == "runs/tiny/rl/checkpoint"
     assert last[1].startswith("Score it: vtg-eval --model runs/tiny/rl/checkpoint")
-    record = json.loads((place / "runs/tiny/rl/training.json").read_text())
+    record = json.loads((workdir / "runs/tiny/rl/training.json").read_text())
     assert record["stage"] == "rl"
-    assert (place / "runs/tiny/rl/checkpoint/model.safetensors").is_file()
+    assert (workdir / "runs/tiny/rl/checkpoint/model.safetensors").is_file()
     assert run("plan", "r.toml") == 0

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from vtg_eval.training.data.sample import TrainingSample, load_samples
-from vtg_eval.training.difficulty import names, rate, run_difficulty
+from vtg_eval.training.difficulty import rate, rollout_ids, run_difficulty
 from vtg_eval.training.recipe import DataRule, DifficultyRule, ModelRule, Recipe, RewardRule
 from vtg_eval.training.trainers.rewards import Reward
 
@@ -56,24 +56,24 @@ def recipe(tmp_path: Path) -> Recipe:
 def probe(recipe: Recipe, out: Path, registry: Registry) -> dict[str, TrainingSample]:
     path = run_difficulty(recipe, SAMPLES, recipe.model.checkpoint, out, registry)
     assert path == out / "difficulty.jsonl"
-    return {found.id: found for found in load_samples([path])}
+    return {sample.id: sample for sample in load_samples([path])}
 
 
-def test_each_sample_is_asked_so_often_and_measured_by_the_reward(
+def test_each_sample_is_asked_as_often_as_the_rule_says_and_rated_by_the_reward(
     recipe: Recipe, registry: Registry, tmp_path: Path
 ) -> None:
-    found = probe(recipe, tmp_path / "out", registry)
+    rated = probe(recipe, tmp_path / "out", registry)
     assert sorted(RolloutEngine.asked) == sorted(
         f"{s.id}#{n}" for s in SAMPLES for n in range(ROLLOUTS)
     )
     (rule,) = RolloutEngine.rules
     assert (rule.decoding, rule.temperature, rule.max_new_tokens) == ("sample", 0.7, 9)
     for one in SAMPLES:
-        texts = [answer(name) for name in names(one, ROLLOUTS)]
-        assert found[one.id] == replace(one, difficulty=rate(one, texts, REWARD))
+        texts = [answer(rollout) for rollout in rollout_ids(one, ROLLOUTS)]
+        assert rated[one.id] == replace(one, difficulty=rate(one, texts, REWARD))
 
 
-def test_what_was_answered_is_not_asked_again(
+def test_answered_rollouts_are_not_asked_again(
     recipe: Recipe, registry: Registry, tmp_path: Path
 ) -> None:
     whole = probe(recipe, tmp_path / "whole", registry)
@@ -165,20 +165,24 @@ def test_a_killed_write_of_an_answer_costs_that_answer_only(
 def test_a_difficulty_is_what_the_answers_score(texts: list[str]) -> None:
     one = sample("one")
     parts = [REWARD(one.to_sample(), text) for text in texts]
-    found = rate(one, texts, REWARD)
+    difficulty = rate(one, texts, REWARD)
     mean = sum(p.tiou for p in parts) / len(parts)
-    assert found.mean_iou == pytest.approx(mean)
-    spread = sum((p.tiou - mean) ** 2 for p in parts) / len(parts)
-    assert found.deviation == pytest.approx(spread**0.5, abs=1e-9)
-    assert found.parse_failures == sum(p.parse_penalty < 0 for p in parts) / len(parts)
-    assert found.rewards == tuple(p.total for p in parts)
-    assert 0 <= found.mean_iou <= 1 and 0 <= found.deviation <= 0.5
+    assert difficulty.mean_iou == pytest.approx(mean)
+    variance = sum((p.tiou - mean) ** 2 for p in parts) / len(parts)
+    assert difficulty.deviation == pytest.approx(variance**0.5, abs=1e-9)
+    assert difficulty.parse_failures == sum(p.parse_penalty < 0 for p in parts) / len(parts)
+    assert difficulty.rewards == tuple(p.total for p in parts)
+    assert 0 <= difficulty.mean_iou <= 1 and 0 <= difficulty.deviation <= 0.5
 
 
-def test_of_a_question_without_a_moment_the_right_option_counts() -> None:
+def test_for_a_question_without_a_moment_the_right_option_counts() -> None:
     asked = replace(sample("q"), spans=(), options=("red", "blue"), choice="B")
-    found = rate(asked, ["B", "A", "B", "what?"], REWARD)
-    assert (found.mean_iou, found.deviation, found.parse_failures) == (0.5, 0.5, 0.25)
+    difficulty = rate(asked, ["B", "A", "B", "what?"], REWARD)
+    assert (difficulty.mean_iou, difficulty.deviation, difficulty.parse_failures) == (
+        0.5,
+        0.5,
+        0.25,
+    )
 
 
 @pytest.mark.engine

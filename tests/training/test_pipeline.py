@@ -68,13 +68,13 @@ def test_another_recipe_is_refused_with_what_differs_before_anything_is_done(
     assert {path: path.read_bytes() for path in workspace.folder.iterdir()} == before
 
 
-def test_a_recipe_may_be_mended_until_a_stage_is_done_with_it(workspace: Workspace) -> None:
+def test_a_recipe_may_change_until_a_stage_is_finished_with_it(workspace: Workspace) -> None:
     (Path(workspace.recipe.data.videos) / "a.mp4").unlink()
     with pytest.raises(UserError, match="raise missing_share"):
         run_recipe(workspace, PLAN, REGISTRY)
     (Path(workspace.recipe.data.videos) / "a.mp4").write_bytes(b"here again")
-    mended = replace(workspace.recipe, data=replace(workspace.recipe.data, missing_share=0.5))
-    run_recipe(workspace._replace(recipe=mended), PLAN, REGISTRY)
+    changed = replace(workspace.recipe, data=replace(workspace.recipe.data, missing_share=0.5))
+    run_recipe(workspace._replace(recipe=changed), PLAN, REGISTRY)
 
 
 def test_two_processes_do_not_work_in_one_folder(workspace: Workspace) -> None:
@@ -82,7 +82,7 @@ def test_two_processes_do_not_work_in_one_folder(workspace: Workspace) -> None:
         run_recipe(workspace, PLAN, REGISTRY)
 
 
-def test_a_report_of_the_users_is_not_overwritten(workspace: Workspace) -> None:
+def test_a_users_report_is_not_overwritten(workspace: Workspace) -> None:
     workspace.folder.mkdir()
     (workspace.folder / "report.md").write_text("mine")
     with pytest.raises(UserError, match=r"holds report\.md"):
@@ -90,7 +90,7 @@ def test_a_report_of_the_users_is_not_overwritten(workspace: Workspace) -> None:
     assert (workspace.folder / "report.md").read_text() == "mine"
 
 
-def test_a_file_that_is_no_record_of_stages_is_named(workspace: Workspace) -> None:
+def test_a_malformed_record_of_stages_is_named(workspace: Workspace) -> None:
     workspace.folder.mkdir()
     (workspace.folder / "run.json").write_text("[")
     with pytest.raises(UserError, match=r"run\.json cannot be read"):
@@ -113,7 +113,7 @@ def test_a_stage_that_fails_says_how_to_go_on(
     assert list(json.loads((workspace.folder / "run.json").read_text())) == ["curate"]
 
 
-def test_what_will_be_scored_is_looked_for_before_anything_is_trained(
+def test_the_evaluation_is_checked_before_anything_is_trained(
     workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("VTG_EVAL_DATA", str(tmp_path))
@@ -126,7 +126,7 @@ def test_what_will_be_scored_is_looked_for_before_anything_is_trained(
     assert not workspace.data.exists()
 
 
-def test_a_change_moves_its_stage_and_those_after_it_only(workspace: Workspace) -> None:
+def test_a_change_affects_its_stage_and_those_after_it_only(workspace: Workspace) -> None:
     smoke = replace(load_recipe(find_recipe("nano-smoke")), data=workspace.recipe.data)
     assert smoke.rl is not None
     other = replace(smoke, rl=replace(smoke.rl, steps=9))
@@ -147,18 +147,18 @@ def lines(path: Path) -> list[dict[str, Any]]:
 
 def children(parent: int) -> list[int]:
     """Return the processes that a process has started."""
-    found = Path(f"/proc/{parent}/task/{parent}/children").read_text()
-    return [int(word) for word in found.split()]
+    text = Path(f"/proc/{parent}/task/{parent}/children").read_text()
+    return [int(pid) for pid in text.split()]
 
 
 @pytest.fixture(scope="module")
 def killed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """nano-smoke, killed without warning in the midst of RL."""
+    """nano-smoke, killed without warning during RL."""
     pytest.importorskip("trl", reason="needs the extra train")
-    place = tmp_path_factory.mktemp("smoke")
-    words = [sys.executable, "-m", "vtg_eval.training.cli", "run", "nano-smoke"]
-    process = subprocess.Popen(words, cwd=place, stdout=subprocess.PIPE, text=True)
-    log = place / "runs/nano-smoke/rl/log.jsonl"
+    workdir = tmp_path_factory.mktemp("smoke")
+    command = [sys.executable, "-m", "vtg_eval.training.cli", "run", "nano-smoke"]
+    process = subprocess.Popen(command, cwd=workdir, stdout=subprocess.PIPE, text=True)
+    log = workdir / "runs/nano-smoke/rl/log.jsonl"
     while not lines(log) and process.poll() is None:
         time.sleep(0.05)
     started = children(process.pid)
@@ -170,7 +170,7 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     while any(_lives(pid) for pid in started):
         assert time.monotonic() < deadline, "a stage outlived the command"
         time.sleep(0.05)
-    yield place
+    yield workdir
 
 
 def _lives(pid: int) -> bool:
@@ -208,8 +208,8 @@ def test_nano_smoke_goes_through_every_stage_though_it_is_killed(
         s.difficulty and len(s.difficulty.rewards) == 2 for s in samples
     )
     assert (out / "report.md").read_text() in text
-    for words in ("Leaks", "4 of 4 steps", "4 of 8", "without variance", "| trained "):
-        assert words in (out / "report.md").read_text()
+    for phrase in ("Leaks", "4 of 4 steps", "4 of 8", "without variance", "| trained "):
+        assert phrase in (out / "report.md").read_text()
 
     # killed between stages: what is done stays done, and the scores are the same
     page = (out / "report.md").read_bytes()
@@ -221,8 +221,8 @@ def test_nano_smoke_goes_through_every_stage_though_it_is_killed(
     assert (out / "report.md").read_bytes() == page
     assert (out / "evaluation/trained/synth_vtg/journal.jsonl").read_bytes() == answers
 
-    own = find_recipe("nano-smoke").read_text().replace("steps = 4 ", "steps = 5 ")
-    (killed / "own.toml").write_text(own)
+    changed = find_recipe("nano-smoke").read_text().replace("steps = 4 ", "steps = 5 ")
+    (killed / "own.toml").write_text(changed)
     capfd.readouterr()
     assert cli.main(["run", "own.toml", "--out", str(out)]) == 2
     assert "sft.steps (before 4, now 5)" in capfd.readouterr().err

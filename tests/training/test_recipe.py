@@ -1,4 +1,4 @@
-"""Recipes: what ships loads, what is wrong is named."""
+"""Recipes: shipped recipes load, mistakes are named."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from vtg_eval.types import Prediction, Span
 
 FULL_SIZE = {"tvg-r1-7b", "timelens-7b", "timelens-8b", "best"}
 NANO = {"nano-smoke", "nano-tvg-r1", "nano-timelens-7b", "nano-timelens-8b", "nano-best"}
-PLACE = r"arXiv \d{4}\.\d{5}|github\.com/|the same\b|the recipe |second-hand: |the survey "
+LOCATION = r"arXiv \d{4}\.\d{5}|github\.com/|the same\b|the recipe |second-hand: |the survey "
 HEAD = 'name = "x"\nsummary = "x"\nsource = "x"\n'
 MODEL = '[model]\ncheckpoint = "nano"\n'
 DATA = '[data]\ntrain = ["a.jsonl"]\n'
@@ -49,7 +49,7 @@ def test_a_shipped_recipe_loads_and_names_what_there_is(name: str) -> None:
 
 
 def sources_of(header: str) -> dict[str, str]:
-    """Return what the header of a recipe says of each source by its short name."""
+    """Return the description of each source in a recipe's header, by its short name."""
     listed = header.partition("# Sources:\n")[2]
     return dict(re.findall(r"^#   (\S[^:\n]*): (.+)$", listed, re.MULTILINE))
 
@@ -72,12 +72,12 @@ def test_each_line_has_a_source_and_our_choices_are_listed(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(FULL_SIZE | NANO))
-def test_what_the_header_explains_can_be_looked_up_and_is_used(name: str) -> None:
+def test_each_source_in_the_header_has_a_location_and_is_used(name: str) -> None:
     header, _, body = shipped_recipes()[name].read_text(encoding="utf-8").partition("\nname = ")
-    found = sources_of(header)
-    assert found
-    for source, place in found.items():
-        assert re.search(PLACE, place), f"nowhere to look: {source}"
+    sources = sources_of(header)
+    assert sources
+    for source, location in sources.items():
+        assert re.search(LOCATION, location), f"nowhere to look: {source}"
         assert source in body, f"not used: {source}"
     assert not re.search(r"§|\[[RS]\]", header + body)
 
@@ -119,12 +119,12 @@ def test_steps_divide_evenly_among_processes(name: str, processes: int) -> None:
     assert recipe.rl is not None
     answers = recipe.rl.prompts * recipe.rl.group
     assert answers % (recipe.rl.device_batch * processes) == 0
-    own = answers // processes
-    assert own % recipe.rl.group == 0 or recipe.rl.group % own == 0
+    share = answers // processes  # of each process
+    assert share % recipe.rl.group == 0 or recipe.rl.group % share == 0
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "message"),
     [
         (HEAD + '[model]\ncheckpont = "nano"\n' + DATA, '"model.checkpont". Did you mean "checkp'),
         (WHOLE + "[rll]\nsteps = 1\n", '"rll". Did you mean "rl"?'),
@@ -169,10 +169,10 @@ def test_steps_divide_evenly_among_processes(name: str, processes: int) -> None:
         ("name = ", "not TOML: Invalid value"),
     ],
 )
-def test_a_mistake_is_named(tmp_path: Path, text: str, says: str) -> None:
+def test_a_mistake_is_named(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(UserError, match=r"r\.toml") as error:
         load_recipe(written(tmp_path, text))
-    assert says in str(error.value)
+    assert message in str(error.value)
 
 
 def numbers() -> list[tuple[str, str]]:
@@ -193,14 +193,14 @@ def kinds(hint: Any) -> list[Any]:
 
 @pytest.mark.parametrize(("table", "key"), numbers())
 @pytest.mark.parametrize("value", [-1, float("inf"), 10**400])
-def test_no_number_may_be_negative_or_without_end(table: str, key: str, value: float) -> None:
+def test_no_number_may_be_negative_or_infinite(table: str, key: str, value: float) -> None:
     tables: dict[str, Any] = tomllib.loads(WHOLE)
     tables.setdefault(table, {})[key] = value
     with pytest.raises(UserError, match=rf"^{table}\.{key} is (-1|inf|10000*\.\.\.); it must be a"):
         make_recipe(tables)
 
 
-def test_a_file_that_is_no_text_and_one_that_is_not_there(tmp_path: Path) -> None:
+def test_a_file_that_is_not_text_and_a_folder(tmp_path: Path) -> None:
     path = tmp_path / "r.toml"
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(UserError, match="not TOML"):
@@ -214,7 +214,7 @@ def test_the_nearest_recipe_is_named() -> None:
         find_recipe("timelens-7")
 
 
-def test_a_file_is_taken_before_nothing_and_a_shipped_name_before_a_file(tmp_path: Path) -> None:
+def test_a_recipe_may_be_a_file(tmp_path: Path) -> None:
     path = written(tmp_path, WHOLE)
     assert find_recipe(str(path)) == path
     assert load_recipe(path).model.protocol == "strict@1"

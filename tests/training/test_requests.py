@@ -1,4 +1,4 @@
-"""Training asks in the words of evaluation: for every task, split, protocol and kind of sample."""
+"""Training asks with evaluation's prompts: for every task, split, protocol and kind of sample."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def frames() -> Frames:
 
 
 def training(sample: Sample, task: str, split: str | None) -> TrainingSample:
-    """Return the sample as a training sample that a file has held."""
+    """Return the sample as a training sample as read from a file."""
     return TrainingSample(
         sample.id, "videos/v1.mp4", sample.query, sample.target.spans, task,
         split=split, video_id=sample.video, duration=sample.duration,
@@ -111,13 +111,13 @@ def test_the_prompt_and_the_rules_are_those_of_evaluation(
             context = contexts.of(trained)
             assert context.protocol == rules
             if wording(trained.asks, rules.prompt):
-                wanted = builder.request(SAMPLES[trained.asks], frames(), evaluated)
-                found = builder.request(trained.to_sample(), frames(), context)
-                assert found == replace(wanted, frames=found.frames)
+                expected = builder.request(SAMPLES[trained.asks], frames(), evaluated)
+                request = builder.request(trained.to_sample(), frames(), context)
+                assert request == replace(expected, frames=request.frames)
                 shown = rules.prompt.subtitles != "none" and "{subtitles}" in wording(
                     trained.asks, rules.prompt
                 )
-                assert ("so they say" in found.prompt) == shown
+                assert ("so they say" in request.prompt) == shown
 
 
 def test_a_sample_of_no_task_is_asked_under_the_values_for_no_task() -> None:
@@ -199,7 +199,7 @@ class Case:
     ids=lambda param: param[0],
 )
 def case(request: pytest.FixtureRequest, root: Path) -> Case:
-    name, protocol, annotate, words = request.param
+    name, protocol, annotate, phrase = request.param
     annotate(root)
     registry = fakes.make_registry(vtg_eval.video, rollouts)
     task, split = registry.task(name.partition(":")[0]), name.partition(":")[2]
@@ -211,7 +211,7 @@ def case(request: pytest.FixtureRequest, root: Path) -> Case:
     with closing(Runner(options, registry)) as runner:
         runner.run(runner.setup(task.card.name), root / "run")
     (evaluated,) = RolloutEngine.requests.values()
-    assert words in evaluated.prompt
+    assert phrase in evaluated.prompt
     rule, data = ModelRule("nano", protocol=protocol), DataRule((f"task:{name}",))
     difficulty = DifficultyRule(rollouts=1, engine="rollouts")
     recipe = with_task_data(Recipe("tiny", "", "", rule, data, difficulty=difficulty), registry)

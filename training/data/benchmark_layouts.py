@@ -1,7 +1,7 @@
 """Converters of benchmarks' train splits, and of other collections of described moments.
 
-The source of a benchmark's sample is its task's name, so that it is asked as that task is.
-What all converters keep to is in `converters`.
+The source of a benchmark's sample is the name of its task, so that it is asked as in that task.
+Rules of all converters: see `converters`.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from vtg_eval.types import Span
 from .sample import TrainingSample, relative_video
 
 LENGTHS = "Charades_v1_train.csv"
-SHOWN = Span(0.0, 30.0)  # the annotators saw no more of longer videos
-CHUNK = 5.0  # seconds
+SHOWN = Span(0.0, 30.0)  # the part of longer videos that DiDeMo's annotators saw
+CHUNK = 5.0  # seconds, DiDeMo's unit of time
 
 
 def charades_sta(path: Path) -> Iterator[TrainingSample]:
-    """charades_sta_train.txt (seen); durations from Charades_v1_train.csv beside it, if there."""
+    """charades_sta_train.txt (seen); durations from Charades_v1_train.csv beside it, if any."""
     durations = read_lengths(path.with_name(LENGTHS))
     for line in read_sentence_lines(path):
         yield TrainingSample(
@@ -56,11 +56,11 @@ def queryd(path: Path) -> Iterator[TrainingSample]:
     """QuerYD's train split, written as JSON in this layout (seconds) by the user.
 
     The data set comes as pickles (captions, times) and lists of videos, and no pickle is opened
-    here. The layout of the JSON is therefore ours.
+    here. So the layout of the JSON is ours.
     """
     if path.suffix == ".pkl":
         raise UserError(
-            f"{path} is a pickle, which may run anything when it is opened. Write QuerYD's train "
+            f"{path} is a pickle, which can run any code when it is opened. Write QuerYD's train "
             'split as JSON, {video: {"duration": …, "timestamps": [[start, end], …], '
             '"sentences": […]}}, and give that file.'
         )
@@ -70,7 +70,7 @@ def queryd(path: Path) -> Iterator[TrainingSample]:
 def _captions(
     path: Path, source: str, rate: Callable[[AnnotationRecord], float], length: str, suffix: str
 ) -> Iterator[TrainingSample]:
-    """Yield a sample for each sentence. rate: units of the file's times in a second."""
+    """Yield a sample for each sentence. rate: units of the file's times in one second."""
     for video, record in read_table(path).items():
         spans, sentences = record.spans("timestamps"), record.texts("sentences")
         if len(spans) != len(sentences):
@@ -112,8 +112,8 @@ def qvhighlights(path: Path) -> Iterator[TrainingSample]:
 def didemo(path: Path) -> Iterator[TrainingSample]:
     """train_data.json of LisaAnne/LocalizingMoments. Seen: val_data.json and test_data.json.
 
-    The label is the segment that most annotators chose, the first of them in the file where
-    several are level (our choice: the evaluation keeps all, and other loaders take a mean). The
+    The label is the segment that most annotators chose; of several with the same count the first
+    in the file (our choice: the evaluation keeps all, and other loaders take a mean). The
     video is <video>.mp4, as the authors' script for AWS names it.
     """
     for record in read_list(path):
@@ -139,8 +139,8 @@ def _agreed(record: AnnotationRecord) -> Span:
 def hirest(path: Path) -> Iterator[TrainingSample]:
     """Moment retrieval: the part of a video that a how-to query is about.
 
-    all_data_train.json of j-min/HiREST (seen). Videos that are not about the query, or are as a
-    whole, have no moment and are left out.
+    all_data_train.json of j-min/HiREST (seen). Videos that are not about the query, or are about
+    it as a whole, have no moment and are left out.
     """
     for query, video, record in _clipped(path):
         yield TrainingSample(
@@ -156,7 +156,7 @@ def hirest(path: Path) -> Iterator[TrainingSample]:
 def hirest_steps(path: Path) -> Iterator[TrainingSample]:
     """Steps: each step's heading is the query, its bounds in the whole video the label.
 
-    The same file. Headings are written without their context, so that some are vague.
+    The same file. Headings have no context, so some are vague.
     """
     for query, video, record in _clipped(path):
         for number, step in enumerate(record.records("steps")):

@@ -1,4 +1,4 @@
-"""How a training sample is asked: as evaluation asks the task and split that it is from."""
+"""How a training sample is asked: as evaluation asks its task and split."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from vtg_eval.task import Task
 from ..recipe import ModelRule
 from .sample import TrainingSample
 
-TRAIN = "train"  # the split of samples that name none
+TRAIN = "train"  # the split of samples without one
 
 
 class SampleContexts:
@@ -26,7 +26,7 @@ class SampleContexts:
     """
 
     def __init__(self, rule: ModelRule, checkpoint: Path | None, registry: Registry) -> None:
-        """checkpoint: the folder whose profile is applied; None: there is none.
+        """checkpoint: the folder whose profile is applied; None: no profile.
 
         Raises UserError for an unknown protocol.
         """

@@ -1,10 +1,10 @@
-"""From the layouts in which training data is published to training samples.
+"""Converters of published training data to training samples.
 
-A converter is a function from an annotation file to samples; `CONVERTERS` has them by name. The
-paths of videos stay as the data set gives them, below the folder that the recipe names; where it
-gives ids only, they are <id>.mp4. Labels stay as they are, also where they are wrong: curation
-drops what is no moment. Each converter's docstring says whether its layout was read in a real
-file ("seen"), or in the authors' loader or documentation only.
+A converter is a function from an annotation file to samples; `CONVERTERS` has them by name. Video
+paths are those of the data set, below the folder that the recipe names; for a data set with ids
+only they are <id>.mp4. Labels are not changed, even if they are wrong: curation drops what is not
+a moment. Each converter's docstring says whether its layout was read in a real file ("seen"), or
+only in the authors' loader or documentation.
 """
 
 from __future__ import annotations

@@ -1,10 +1,17 @@
-"""Curation: which samples are fit to learn from, by named filters that count what they drop."""
+"""Curation: which samples are fit to learn from, by named filters that count what they drop.
+
+`with_label_noise` is applied before the filters, in studies of what wrong labels do to a model.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import NamedTuple
+from zlib import crc32
+
+import numpy as np
 
 from vtg_eval.annotations.query_overlap import normalised
 from vtg_eval.metrics.interval_sets import set_iou
@@ -12,11 +19,11 @@ from vtg_eval.parsing.spans import span_parser
 from vtg_eval.types import Span
 
 from ..recipe import Bounds, CurationRule
-from .answer_form import well_formed
+from .answers import well_formed
 from .sample import TrainingSample
 
-SHOWN = 5  # ids that a report names
-OPEN = CurationRule()  # its bounds let everything pass
+SHOWN = 5  # ids named in a report
+OPEN = CurationRule()  # the default bounds, which let everything pass
 
 Passes = Callable[[TrainingSample], bool]
 
@@ -40,10 +47,10 @@ class Curated(NamedTuple):
 def curate(samples: Sequence[TrainingSample], rule: CurationRule) -> Curated:
     """Pass the samples through the rule's filters, one after the other.
 
-    "moment" is always on: a label must end after it starts, and begin before the video ends.
-    Bounds that are the rule's defaults let everything pass; others drop a sample that lacks what
-    they are about (a duration, a moment). Filters on the reasoning text drop a sample without
-    one. Duplicates come last, so that of several the first good one stays.
+    "moment" always applies: a label must end after it starts, and begin before the video ends.
+    The default bounds let everything pass; other bounds drop a sample without the value that they
+    apply to (a duration, a moment). Filters on the reasoning text drop a sample without one.
+    Duplicates are dropped last, so that of several samples the first good one is kept.
     """
     kept, report = tuple(samples), []
     for name, passes in _filters(rule):
@@ -57,8 +64,7 @@ def curate(samples: Sequence[TrainingSample], rule: CurationRule) -> Curated:
 def reasoning_iou(sample: TrainingSample) -> float:
     """Return the IoU of the spans that the reasoning text ends in with the label, 0 to 1.
 
-    The final answer counts, as the strict protocol reads it; several spans are one set. 0 where
-    there is none.
+    The strict protocol's parser reads the final answer; several spans are one set. 0 without any.
     """
     spans = span_parser("strict")(sample.reasoning or "").spans
     return float(set_iou([list(spans)], [list(sample.spans)])[0])
@@ -88,12 +94,12 @@ def _named(name: str, bounds: Bounds) -> str:
 
 
 def _within(values: Callable[[TrainingSample], Sequence[float]], bounds: Bounds) -> Passes:
-    """Return a filter: all values lie between the bounds, and there is one."""
+    """Return a filter: the sample has a value, and all its values lie between the bounds."""
     low, high = bounds
 
     def passes(sample: TrainingSample) -> bool:
-        found = values(sample)
-        return bool(found) and all(low <= value <= high for value in found)
+        measured = values(sample)
+        return bool(measured) and all(low <= value <= high for value in measured)
 
     return passes
 
@@ -107,7 +113,7 @@ def _duration(sample: TrainingSample) -> Sequence[float]:
 
 
 def _share(sample: TrainingSample) -> Sequence[float]:
-    """Return the share of the video that is in a moment, all moments together."""
+    """Return the length of all moments together as a share of the video."""
     if sample.duration is None or not sample.spans:
         return []
     return [sum(_lengths(sample)) / sample.duration]
@@ -123,13 +129,34 @@ def _proper(span: Span, length: float) -> bool:
 
 
 def _is_first() -> Passes:
-    """Return a filter: no sample before asked the same of the same part of the same video."""
-    met: set[object] = set()
+    """Return a filter: no earlier sample has the same query about the same part of the video."""
+    seen: set[object] = set()
 
     def passes(sample: TrainingSample) -> bool:
         key = (sample.video, sample.clip, normalised(sample.query), sample.options)
-        new = key not in met
-        met.add(key)
+        new = key not in seen
+        seen.add(key)
         return new
 
     return passes
+
+
+def with_label_noise(samples: Sequence[TrainingSample], share: float) -> tuple[TrainingSample, ...]:
+    """Return the samples, a share of them with wrong labels: moments moved to another time.
+
+    The share is of the samples with a duration and one or more spans. The first span is moved and
+    keeps its length; the others are removed. The choice of samples and the new times depend on
+    the samples' ids only.
+    """
+    movable = [sample for sample in samples if sample.spans and sample.duration]
+    shuffled = sorted(movable, key=lambda sample: crc32(sample.id.encode()))
+    moved = {sample.id: _moved(sample) for sample in shuffled[: round(share * len(movable))]}
+    return tuple(moved.get(sample.id, sample) for sample in samples)
+
+
+def _moved(sample: TrainingSample) -> TrainingSample:
+    start, end = sample.spans[0]
+    length = end - start
+    latest = max((sample.duration or 0.0) - length, 0.0)
+    moved = float(np.random.default_rng(crc32(sample.id.encode())).uniform(0.0, latest))
+    return replace(sample, spans=(Span(moved, moved + length),))

@@ -1,4 +1,4 @@
-"""Data for native-video training elsewhere: ms-swift's JSON lines, verl's and EasyR1's Parquet.
+"""Export of training data: ms-swift's JSON lines, verl's and EasyR1's Parquet, with videos.
 
 The layouts are those that these projects document and load: ms-swift's "Custom dataset" page and
 swift/dataset/preprocessor/core.py at 05a12dc8; verl's docs/preparation/prepare_data.rst, and
@@ -21,11 +21,11 @@ from vtg_eval.protocol import FrameRule, ResolvedProtocol
 from vtg_eval.question import question, wording
 
 from ..recipe import Recipe, SftRule
+from .answers import target_text
 from .sample import TrainingSample
-from .target_text import target_text
 
 VIDEO_TAG = "<video>"
-# what the loaders replace by a file; in a data set's own text it would ask for one more
+# the loaders replace each tag by a file, so tags in a data set's text are escaped
 TAGS = re.compile(r"<(?=(?:image|video|audio)>)")
 ABILITY = "video temporal grounding"
 Row = Mapping[str, Any]
@@ -33,10 +33,10 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Exporter:
-    """What turns a recipe's samples into rows of another project.
+    """Turns a recipe's samples into the rows of another project.
 
-    protocol: returns what a sample is asked under. factor: px along a side of one of the model's
-    visual tokens. videos: the folder of videos.
+    protocol: returns the protocol of a sample. factor: side of one of the model's visual tokens,
+    in px. videos: the folder of videos.
     """
 
     recipe: Recipe
@@ -45,24 +45,23 @@ class Exporter:
     videos: Path
 
     def prompt(self, sample: TrainingSample) -> str:
-        """Return the user's message with the tag where the video goes, and no other tag."""
+        """Return the user's message with one tag, at the position of the video."""
         rule = self.protocol(sample).prompt
         text = question(sample.to_sample(), rule, (), lambda t: TAGS.sub("< ", t))
-        first = rule.layout == "video-first"
-        return f"{VIDEO_TAG}{text}" if first else f"{text}{VIDEO_TAG}"
+        return f"{VIDEO_TAG}{text}" if rule.layout == "video-first" else f"{text}{VIDEO_TAG}"
 
     def messages(self, sample: TrainingSample) -> list[dict[str, str]]:
-        """Return the chat that asks the sample."""
+        """Return the messages that ask the sample."""
         system = self.protocol(sample).prompt.system
-        head = [{"role": "system", "content": system}] if system else []
-        return [*head, {"role": "user", "content": self.prompt(sample)}]
+        system_message = [{"role": "system", "content": system}] if system else []
+        return [*system_message, {"role": "user", "content": self.prompt(sample)}]
 
     def path(self, sample: TrainingSample) -> str:
         """Return the video's absolute path."""
         return str((self.videos / sample.video).resolve())
 
     def solution(self, sample: TrainingSample) -> str:
-        """Return the label as JSON: what a reward needs besides the answer. Times are seconds."""
+        """Return the label as JSON, for the reward. Times are seconds."""
         label = {
             "id": sample.id,
             "spans": [list(span) for span in sample.spans],
@@ -72,19 +71,19 @@ class Exporter:
         return json.dumps(label, ensure_ascii=False, allow_nan=False)
 
 
-def swift_lessons(exporter: Exporter, samples: Iterable[TrainingSample]) -> Iterable[Row]:
+def swift_sft_rows(exporter: Exporter, samples: Iterable[TrainingSample]) -> Iterable[Row]:
     """Yield ms-swift's rows for supervised fine-tuning."""
     rule = exporter.recipe.sft or SftRule(steps=1)
     for sample in samples:
         answer = target_text(sample, exporter.protocol(sample), rule.reasoning, rule.quantum)
-        said = {"role": "assistant", "content": TAGS.sub("< ", answer)}
+        reply = {"role": "assistant", "content": TAGS.sub("< ", answer)}
         yield {
-            "messages": [*exporter.messages(sample), said],
+            "messages": [*exporter.messages(sample), reply],
             "videos": [exporter.path(sample)],
         }
 
 
-def swift_questions(exporter: Exporter, samples: Iterable[TrainingSample]) -> Iterable[Row]:
+def swift_rl_rows(exporter: Exporter, samples: Iterable[TrainingSample]) -> Iterable[Row]:
     """Yield ms-swift's rows for GRPO; `solution` reaches the reward function."""
     for sample in samples:
         yield {
@@ -94,8 +93,8 @@ def swift_questions(exporter: Exporter, samples: Iterable[TrainingSample]) -> It
         }
 
 
-def verl_questions(exporter: Exporter, samples: Iterable[TrainingSample]) -> Iterable[Row]:
-    """Yield verl's rows; a video is what qwen-vl-utils takes, its frames as the protocol says."""
+def verl_rows(exporter: Exporter, samples: Iterable[TrainingSample]) -> Iterable[Row]:
+    """Yield verl's rows; a video has the arguments of qwen-vl-utils for the protocol's frames."""
     for index, sample in enumerate(samples):
         start, end = (None, None) if sample.clip is None else sample.clip
         yield {
@@ -116,14 +115,14 @@ def verl_questions(exporter: Exporter, samples: Iterable[TrainingSample]) -> Ite
         }
 
 
-def easyr1_questions(exporter: Exporter, samples: Iterable[TrainingSample]) -> Iterable[Row]:
+def easyr1_rows(exporter: Exporter, samples: Iterable[TrainingSample]) -> Iterable[Row]:
     """Yield EasyR1's rows. Raises UserError where the protocol has a system message."""
     for sample in samples:
         protocol = exporter.protocol(sample)
         if protocol.prompt.system:
             raise UserError(
-                f"The protocol {protocol.name} has a system message, and EasyR1's data has no "
-                "place for one. Export to verl or ms-swift."
+                f"The protocol {protocol.name} has a system message, which EasyR1's data cannot "
+                "have. Export to verl or ms-swift."
             )
         yield {
             "prompt": exporter.prompt(sample),
@@ -133,12 +132,14 @@ def easyr1_questions(exporter: Exporter, samples: Iterable[TrainingSample]) -> I
 
 
 def frame_arguments(rule: FrameRule, factor: int) -> dict[str, float]:
-    """Return the rule in the words of qwen-vl-utils. Raises UserError for frames it cannot choose.
+    """Return the rule as arguments of qwen-vl-utils; raises UserError for a policy it lacks.
 
-    Its bounds on sizes are in px, and its bound on the whole video is on pairs of frames, too.
+    Its bounds on sizes are in px; its bound on the whole video also counts pairs of frames.
     """
     if rule.policy == "uniform":
-        raise UserError('qwen-vl-utils does not know the frame policy "uniform"; take another.')
+        raise UserError(
+            'qwen-vl-utils does not have the frame policy "uniform"; use another protocol.'
+        )
     area = factor * factor
     return {
         "fps": rule.fps,
@@ -155,18 +156,18 @@ Rows = Callable[[Exporter, Iterable[TrainingSample]], Iterable[Row]]
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """One project's files: name and rows of each; `clips`: it can show a part of a video."""
+    """One project's files: name and rows of each. clips: it can show a part of a video."""
 
-    lessons: tuple[str, Rows] | None
-    questions: tuple[str, Rows]
+    sft: tuple[str, Rows] | None
+    rl: tuple[str, Rows]
     clips: bool = False
 
 
 LAYOUTS: Mapping[str, Layout] = MappingProxyType(
     {
-        "ms-swift": Layout(("sft.jsonl", swift_lessons), ("rl.jsonl", swift_questions)),
-        "verl": Layout(None, ("rl.parquet", verl_questions), clips=True),
-        "easyr1": Layout(None, ("rl.parquet", easyr1_questions)),
+        "ms-swift": Layout(("sft.jsonl", swift_sft_rows), ("rl.jsonl", swift_rl_rows)),
+        "verl": Layout(None, ("rl.parquet", verl_rows), clips=True),
+        "easyr1": Layout(None, ("rl.parquet", easyr1_rows)),
     }
 )
 
@@ -174,29 +175,28 @@ LAYOUTS: Mapping[str, Layout] = MappingProxyType(
 def export(
     exporter: Exporter,
     to: str,
-    lessons: Sequence[TrainingSample],
-    questions: Sequence[TrainingSample],
+    sft_samples: Sequence[TrainingSample],
+    rl_samples: Sequence[TrainingSample],
     out: Path,
 ) -> Mapping[Path, int]:
-    """Write the files of a project into `out`; return how many rows each has.
+    """Write the files of a project into `out`; return the number of rows of each.
 
-    lessons are for supervised fine-tuning, questions for RL; a file is written for each stage
-    that the recipe and the project have. Raises UserError for an unknown project, a file that is
-    there already, a part of a video where the project shows whole ones only, and a protocol
-    without the prompt that is needed, or with frame times or subtitles in it.
+    A file is written for each stage that the recipe and the project have. Raises UserError for an
+    unknown project, an existing file, a part of a video where the project shows whole videos only,
+    and a protocol that has no prompt for a sample, or has frame times or subtitles in its prompt.
     """
     if to not in LAYOUTS:
         raise UserError(f'There is no export to "{to}". {suggestion(to, LAYOUTS)}')
     layout, recipe = LAYOUTS[to], exporter.recipe
-    wanted = [(layout.lessons, lessons)] if recipe.sft else []
-    wanted += [(layout.questions, questions)] if recipe.rl else []
-    files = [(out / part[0], part[1], samples) for part, samples in wanted if part is not None]
+    stages = [(layout.sft, sft_samples)] if recipe.sft else []
+    stages += [(layout.rl, rl_samples)] if recipe.rl else []
+    files = [(out / file[0], file[1], samples) for file, samples in stages if file is not None]
     if not files:
-        raise UserError(f"{to} gets no file from {recipe.name}: it has no such stage.")
+        raise UserError(f"{recipe.name} has no stage that {to} has a file for.")
     for path, _, samples in files:
         _check(exporter, to, layout, samples)
         if path.exists():
-            raise UserError(f"{path} is there already. Remove it or name another folder.")
+            raise UserError(f"{path} exists already. Remove it or name another folder.")
     out.mkdir(parents=True, exist_ok=True)
     return {path: _write(path, list(rows(exporter, samples))) for path, rows, samples in files}
 
@@ -205,12 +205,12 @@ def _check(exporter: Exporter, to: str, layout: Layout, samples: Sequence[Traini
     if not samples:
         raise UserError("There is no sample to export.")
     for protocol, asks in dict.fromkeys((exporter.protocol(s), s.asks) for s in samples):
-        words = wording(asks, protocol.prompt)
-        if not words:
+        template = wording(asks, protocol.prompt)
+        if not template:
             raise UserError(f"The protocol {protocol.name} has no prompt that asks for {asks}.")
-        if "{frame_times}" in words or protocol.prompt.subtitles != "none":
+        if "{frame_times}" in template or protocol.prompt.subtitles != "none":
             raise UserError(
-                f"{protocol.name} shows frame times or subtitles, known only when frames are read."
+                f"{protocol.name} shows frame times or subtitles, which need the decoded frames."
             )
     parts = sum(sample.clip is not None for sample in samples)
     if parts and not layout.clips:
@@ -221,7 +221,7 @@ def _check(exporter: Exporter, to: str, layout: Layout, samples: Sequence[Traini
 
 
 def _write(path: Path, rows: Sequence[Row]) -> int:
-    """Write a file, whole or not at all; return how many rows it has."""
+    """Write a file, as a whole or not at all; return the number of rows."""
     if path.suffix == ".parquet":
         with explained(path), atomic_path(path) as part:
             _write_parquet(part, rows)

@@ -1,9 +1,9 @@
-"""Leaks: training samples that an evaluation split asks about.
+"""Leaks: training samples on videos of an evaluation split.
 
-Two kinds are counted for each split. A shared video is a leak: the model has seen what it is
-scored on. A shared query on another video is none: "a person opens the door" describes many
-videos. It is reported all the same, because scores on such queries say less about new wording
-(42 % of Charades-STA's test queries stand word for word in its train split).
+Two kinds of overlap are counted for each split. A shared video is a leak: the model is trained on
+a video that it is scored on. A shared query on another video is not a leak: "a person opens the
+door" describes many videos. It is reported too, because scores on such queries say less about new
+wording (42 % of Charades-STA's test queries occur word for word in its train split).
 """
 
 from __future__ import annotations
@@ -24,40 +24,40 @@ from vtg_eval.task import Task
 
 from .sample import TrainingSample
 
-TRAIN = "train"  # the one split that is no evaluation split
+TRAIN = "train"  # the only split that is not an evaluation split
 SHOWN = 3  # splits named in a message
 ENDING = re.compile(
     r".\.(?:mp4|mkv|webm|avi|mov|mpg|mpeg|m4v|wmv|flv|3gp|3g2|mts|m2ts|ogv)?\Z", re.IGNORECASE
 )
 
-# how data sets write the ids of videos; `at` and `to` are seconds, or h:m:s:ms
+# how data sets write the ids of videos; `start` and `end` are seconds, or h:m:s:ms
 _ID = r"(?P<id>[A-Za-z0-9_-]{11})"
 _CLOCK = r"\d\d:\d\d:\d\d[:.]\d{3}"
 CONVENTIONS = tuple(
     re.compile(pattern, re.ASCII)
     for pattern in (
         rf"v_{_ID}",  # ActivityNet
-        rf"{_ID}_(?P<at>\d+(?:\.\d+)?)_(?P<to>\d+(?:\.\d+)?)",  # QVHighlights
-        rf"{_ID}_(?P<at>{_CLOCK})_(?P<to>{_CLOCK})",  # InternVid
+        rf"{_ID}_(?P<start>\d+(?:\.\d+)?)_(?P<end>\d+(?:\.\d+)?)",  # QVHighlights
+        rf"{_ID}_(?P<start>{_CLOCK})_(?P<end>{_CLOCK})",  # InternVid
         r"(?P<id>s\d+-d\d+)-cam-\d+",  # TACoS
     )
 )
 
 
 class VideoPart(NamedTuple):
-    """A source video's id, and which part of it a file is, as far as its name says (seconds)."""
+    """A source video's id, and the part of it that a file shows, by the file's name (seconds)."""
 
     id: str
     start: float = -math.inf
     end: float = math.inf
 
     def overlaps(self, other: VideoPart) -> bool:
-        """Tell whether two files show the same frames."""
+        """Tell whether two files show some of the same frames."""
         return self.id == other.id and self.start < other.end and other.start < self.end
 
 
 class EvaluationSplit(NamedTuple):
-    """What a split asks: pairs of (video, query)."""
+    """The (video, query) pairs of a split."""
 
     task: str
     name: str
@@ -65,7 +65,7 @@ class EvaluationSplit(NamedTuple):
 
 
 class Unchecked(NamedTuple):
-    """A split that could not be read, and why."""
+    """A split that could not be read, and the reason."""
 
     task: str
     name: str
@@ -73,7 +73,7 @@ class Unchecked(NamedTuple):
 
 
 class Evaluation(NamedTuple):
-    """Every evaluation split of this installation."""
+    """All evaluation splits of this installation."""
 
     splits: tuple[EvaluationSplit, ...]
     unchecked: tuple[Unchecked, ...] = ()
@@ -81,10 +81,10 @@ class Evaluation(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SplitLeaks:
-    """What training data and one split share.
+    """The overlap of the training data with one split.
 
-    videos, queries: the split's size. shared_videos: ids, as the split has them. Of its queries:
-    of_shared_videos; same_words (normalised) and word_for_word (to the letter) as some training
+    videos, queries: the split's size. shared_videos: the split's ids. Counts of its queries:
+    of_shared_videos; same_words (normalised text) and word_for_word (exact text) as a training
     query on any video; both: the same words on the same video; unseen: neither.
     """
 
@@ -102,7 +102,7 @@ class SplitLeaks:
 
 @dataclass(frozen=True, slots=True)
 class LeakReport:
-    """What was found. `leaking`: ids of the training samples on a shared video."""
+    """The overlap with all splits. leaking: ids of the training samples on a shared video."""
 
     samples: int
     splits: tuple[SplitLeaks, ...]
@@ -111,10 +111,10 @@ class LeakReport:
 
 
 def installed_splits(registry: Registry, root: Path | None = None) -> Evaluation:
-    """Read every evaluation split whose annotations are there: all splits but "train".
+    """Read every evaluation split (all but "train") whose annotations are installed.
 
-    root: the data root, None for the usual place. Tasks that cannot be loaded and files that are
-    not there or cannot be opened are listed. Raises DataError for annotations that are malformed.
+    root: the data root, None for the default. Tasks that cannot be loaded, and missing or
+    unreadable files, are listed. Raises DataError for malformed annotations.
     """
     splits, unchecked = [], []
     for name in registry.tasks:
@@ -123,21 +123,19 @@ def installed_splits(registry: Registry, root: Path | None = None) -> Evaluation
         except UserError as exc:
             unchecked.append(Unchecked(name, "*", str(exc)))
             continue
-        place = data_root(task, root)
-        for facts in task.card.splits:
-            if facts.name == TRAIN:
-                continue
+        folder = data_root(task, root)
+        for split in (split.name for split in task.card.splits if split.name != TRAIN):
             try:
-                asked = [(s.video, s.query) for s in task.samples(place, facts.name)]
-                splits.append(EvaluationSplit(name, facts.name, asked))
+                asked = [(s.video, s.query) for s in task.samples(folder, split)]
+                splits.append(EvaluationSplit(name, split, asked))
             except (MissingFileError, OSError) as exc:
-                unchecked.append(Unchecked(name, facts.name, str(exc)))
+                unchecked.append(Unchecked(name, split, str(exc)))
     return Evaluation(tuple(splits), tuple(unchecked))
 
 
 def find_leaks(samples: Sequence[TrainingSample], evaluation: Evaluation) -> LeakReport:
     """Compare training samples with every split."""
-    trained = _Trained(samples)
+    trained = _TrainingIndex(samples)
     splits = tuple(_compare(trained, split) for split in evaluation.splits)
     asked = {video for split in evaluation.splits for video, _ in split.asked}
     leaking = frozenset(name for video in asked for name in trained.on(video_part(video)))
@@ -149,30 +147,30 @@ def apply_leaks(
     report: LeakReport,
     rule: Literal["refuse", "drop", "keep"],
 ) -> tuple[TrainingSample, ...]:
-    """Return the samples to train on; raises UserError for "refuse" where there is a leak.
+    """Return the samples to train on; raises UserError for "refuse" if any sample leaks.
 
-    Only shared videos count (see above).
+    Only shared videos are leaks (see above).
     """
     if rule == "keep" or not report.leaking:
         return tuple(samples)
     if rule == "drop":
         return tuple(sample for sample in samples if sample.id not in report.leaking)
-    hit = [split for split in report.splits if split.shared_videos]
-    named = [f"{s.task} {s.split} ({len(s.shared_videos)} of {s.videos} videos)" for s in hit]
-    rest = f" and {len(named) - SHOWN} more" if len(named) > SHOWN else ""
+    shared = [split for split in report.splits if split.shared_videos]
+    listed = [f"{s.task} {s.split} ({len(s.shared_videos)} of {s.videos} videos)" for s in shared]
+    more = f" and {len(listed) - SHOWN} more" if len(listed) > SHOWN else ""
     raise UserError(
         f"{len(report.leaking)} of {report.samples} training samples are about videos that are "
-        f"scored: {', '.join(named[:SHOWN])}{rest}. "
+        f"scored: {', '.join(listed[:SHOWN])}{more}. "
         'Set leaks = "drop" under [data] in the recipe to leave them out, or "keep" to train on '
-        "them and say so with the scores."
+        "them and state that with the scores."
     )
 
 
 def video_part(video: str) -> VideoPart:
-    """Return the source video behind a path or id, whichever convention it is written by.
+    """Return the source video of a path or id, by any of the naming conventions.
 
-    Folders and suffixes go, case stays. An id is compared with those of all data sets, so that
-    files that are merely numbered ("001.mp4") may be taken for one another.
+    Folders and suffixes are removed, case is kept. Ids are compared across all data sets, so
+    different videos with plain numbers as names ("001.mp4") may count as the same.
     """
     name = PurePosixPath(video).name
     while ENDING.search(name):
@@ -180,47 +178,52 @@ def video_part(video: str) -> VideoPart:
     for convention in CONVENTIONS:
         match = convention.fullmatch(name)
         if match:
-            found = match.groupdict()
-            if "at" not in found:
-                return VideoPart(found["id"])
-            return VideoPart(found["id"], _seconds(found["at"]), _seconds(found["to"]))
+            fields = match.groupdict()
+            if "start" not in fields:
+                return VideoPart(fields["id"])
+            return VideoPart(fields["id"], _seconds(fields["start"]), _seconds(fields["end"]))
     return VideoPart(name)
 
 
-class _Trained:
+class _TrainingIndex:
     """The training samples by video and by query."""
 
     def __init__(self, samples: Iterable[TrainingSample]) -> None:
         self._parts: dict[str, dict[VideoPart, set[str]]] = defaultdict(dict)
-        self._words: dict[str, set[VideoPart]] = defaultdict(set)
-        self.letters: set[str] = set()
+        self._videos: dict[str, set[VideoPart]] = defaultdict(set)
+        self.queries: set[str] = set()
         for sample in samples:
             part = video_part(sample.video)
             self._parts[part.id].setdefault(part, set()).add(sample.id)
-            self._words[normalised(sample.query)].add(part)
-            self.letters.add(sample.query.strip())
+            self._videos[normalised(sample.query)].add(part)
+            self.queries.add(sample.query.strip())
 
     def on(self, part: VideoPart) -> set[str]:
-        """Return the ids of the samples on a video."""
+        """Return the ids of the samples on a part of a video."""
         parts = self._parts.get(part.id, {})
-        return {name for mine, names in parts.items() if mine.overlaps(part) for name in names}
+        return {
+            sample_id
+            for trained, sample_ids in parts.items()
+            if trained.overlaps(part)
+            for sample_id in sample_ids
+        }
 
     def videos_of(self, query: str) -> set[VideoPart]:
-        """Return the videos for which these words are trained on."""
-        return self._words.get(normalised(query), set())
+        """Return the videos with this query (normalised) in the training data."""
+        return self._videos.get(normalised(query), set())
 
 
-def _compare(trained: _Trained, split: EvaluationSplit) -> SplitLeaks:
+def _compare(trained: _TrainingIndex, split: EvaluationSplit) -> SplitLeaks:
     videos = {video: video_part(video) for video, _ in split.asked}
     shared = {video for video, part in videos.items() if trained.on(part)}
-    of_shared = same = to_the_letter = both = unseen = 0
+    of_shared = same_words = word_for_word = both = unseen = 0
     for video, query in split.asked:
-        elsewhere = trained.videos_of(query)
+        same_query = trained.videos_of(query)
         of_shared += video in shared
-        same += bool(elsewhere)
-        to_the_letter += query.strip() in trained.letters
-        both += any(part.overlaps(videos[video]) for part in elsewhere)
-        unseen += video not in shared and not elsewhere
+        same_words += bool(same_query)
+        word_for_word += query.strip() in trained.queries
+        both += any(part.overlaps(videos[video]) for part in same_query)
+        unseen += video not in shared and not same_query
     return SplitLeaks(
         task=split.task,
         split=split.name,
@@ -228,17 +231,17 @@ def _compare(trained: _Trained, split: EvaluationSplit) -> SplitLeaks:
         queries=len(split.asked),
         shared_videos=tuple(sorted(shared)),
         of_shared_videos=of_shared,
-        same_words=same,
-        word_for_word=to_the_letter,
+        same_words=same_words,
+        word_for_word=word_for_word,
         both=both,
         unseen=unseen,
     )
 
 
-def _seconds(written: str) -> float:
+def _seconds(text: str) -> float:
     """Return the seconds of "660.0" or "00:00:39:000"."""
-    parts = [float(part) for part in re.split(r"[:.]", written)] if ":" in written else []
+    parts = [float(part) for part in re.split(r"[:.]", text)] if ":" in text else []
     if not parts:
-        return float(written)
+        return float(text)
     hours, minutes, seconds, thousandths = parts
     return 3600 * hours + 60 * minutes + seconds + thousandths / 1000

@@ -1,7 +1,4 @@
-"""Converters of the data that TVG-R1, TimeLens and Time-R1 were trained on.
-
-What all converters keep to is in `converters`.
-"""
+"""Converters of the training data of TVG-R1, TimeLens and Time-R1; common rules: `converters`."""
 
 from __future__ import annotations
 
@@ -18,11 +15,11 @@ from vtg_eval.types import Span
 from .sample import Difficulty, TrainingSample, relative_video
 
 LETTERED = re.compile(r"\(?([A-Z])[).:]\s*(.*)", re.ASCII | re.DOTALL)
-MARK = "<video>"
-# TVG-R1's own prompt ends in this; what stands before it is instruction, not query
+VIDEO_TAG = "<video>"
+# the end of TVG-R1's prompt; the text before it is instruction, not query
 QUERY = re.compile(r"Now I give you the query: '(.*)'", re.DOTALL)
 ROLES = {"user": "user", "human": "user", "assistant": "assistant", "gpt": "assistant"}
-# "4jujhM5qhEc_00:00:39:000_00:01:24:700": a file that is itself a part of a longer video
+# "4jujhM5qhEc_00:00:39:000_00:01:24:700": the name of a file that is a part of a longer video
 CUT = re.compile(r".+_\d\d:\d\d:\d\d:\d{3}_\d\d:\d\d:\d\d:\d{3}", re.ASCII)
 
 
@@ -31,9 +28,9 @@ def tvg_r1_rl(path: Path) -> Iterator[TrainingSample]:
 
     "gt_frame" is the moment (seconds), "ground_truth" the right option of a question. The layout
     is the one that the training code reads (EasyR1/verl/utils/dataset_video.py and reward_score
-    of zjuruizhechen/TVG-R1); the files were not seen. The text of "problem" is the query as it
-    stands. "choices" may be an empty text; one with words in it, which the code appends to the
-    problem, is refused, because nothing says how it is divided.
+    of zjuruizhechen/TVG-R1); the files were not seen. "problem" is the query, unchanged.
+    "choices" may be an empty text; a non-empty text, which the code appends to the problem, is
+    refused, because its division into options is not documented.
     """
     for number, record in enumerate(read_list(path)):
         options = _options(record)
@@ -50,47 +47,47 @@ def tvg_r1_rl(path: Path) -> Iterator[TrainingSample]:
 
 
 def _options(record: AnnotationRecord) -> tuple[str, ...]:
-    """Return the options without their letters, where all have the letter of their place."""
+    """Return the options without their letters, where all have letters in order."""
     choices = record.table.get("choices")
     if choices is None or (isinstance(choices, str) and not choices.strip()):
         return ()
     options = record.texts("choices")
-    found = [LETTERED.fullmatch(option) for option in options]
-    letters = [match[1] for match in found if match]
+    matches = [match for option in options if (match := LETTERED.fullmatch(option))]
+    letters = [match[1] for match in matches]
     if letters == list(ascii_uppercase[: len(options)]):
-        return tuple(match[2] for match in found if match)
+        return tuple(match[2] for match in matches)
     return options
 
 
 def _choice(record: AnnotationRecord, options: Sequence[str]) -> str:
-    """Return the right letter; the file may have it or the option's words."""
-    truth = record.text("ground_truth").strip()
+    """Return the right letter; the file may have the letter or the option's text."""
+    answer = record.text("ground_truth").strip()
     letters = ascii_uppercase[: len(options)]
-    if len(truth) == 1 and truth in letters:
-        return truth
-    if truth in options:
-        return letters[options.index(truth)]
-    raise DataError(f'{record.where}: "ground_truth" is none of the choices: `{truth[:60]}`.')
+    if len(answer) == 1 and answer in letters:
+        return answer
+    if answer in options:
+        return letters[options.index(answer)]
+    raise DataError(f'{record.where}: "ground_truth" is not one of the choices: `{answer[:60]}`.')
 
 
 def conversations(path: Path) -> Iterator[TrainingSample]:
     """Read a JSON list, or JSON lines, of conversations with one question and one answer.
 
-    Two layouts are known: {"messages": [{"role", "content"}], "videos": [path]}, as ms-swift and
-    LLaMA-Factory document it, and {"conversations": [{"from", "value"}], "video": path}. The
-    label is the span of the answer, the answer is the reasoning text. The query is what stands in
-    quotes in TVG-R1's prompt (its evaluation code has it), else the whole question.
+    Two layouts are supported: {"messages": [{"role", "content"}], "videos": [path]}, documented
+    by ms-swift and LLaMA-Factory, and {"conversations": [{"from", "value"}], "video": path}. The
+    label is the span of the answer, the answer is the reasoning text. The query is the quoted
+    text in TVG-R1's prompt (of its evaluation code), else the whole question.
 
-    TVG-R1's cold-start file (TVG_Coldstart.json) was not seen. Its authors say (issue 1 of the
-    repository) that it is trained on the spans that the annotating model gave, which are the
-    answers' own. If it has another layout, the missing key is named.
+    TVG-R1's cold-start file (TVG_Coldstart.json) was not seen. By its authors (issue 1 of the
+    repository) the training targets are the annotating model's spans, which are those in the
+    answers. If it has another layout, the error names the missing key.
     """
     records = read_lines(path) if path.suffix == ".jsonl" else read_list(path)
     for number, record in enumerate(records):
-        question, answer = _turns(record)
+        question, answer = _last_exchange(record)
         spans = tuple(Span(span.start, span.end) for span in strict(answer).spans)
         if not spans:
-            raise DataError(f"{record.where}: there is no span in the answer `{answer[-60:]}`.")
+            raise DataError(f"{record.where}: no span in the answer `{answer[-60:]}`.")
         yield TrainingSample(
             id=f"{path.stem}/{number}",
             video=relative_video(_video(record), record.where),
@@ -101,15 +98,15 @@ def conversations(path: Path) -> Iterator[TrainingSample]:
         )
 
 
-def _turns(record: AnnotationRecord) -> tuple[str, str]:
-    """Return the last question and its answer; a system turn is left out."""
+def _last_exchange(record: AnnotationRecord) -> tuple[str, str]:
+    """Return the last question and its answer, without a system message."""
     key, role, text = ("messages", "role", "content")
     if "conversations" in record.table:
         key, role, text = ("conversations", "from", "value")
-    turns = {ROLES.get(turn.text(role)): turn.text(text) for turn in record.records(key)}
-    if "user" not in turns or "assistant" not in turns:
+    messages = {ROLES.get(m.text(role)): m.text(text) for m in record.records(key)}
+    if "user" not in messages or "assistant" not in messages:
         raise DataError(f'{record.where}: "{key}" needs a question and an answer.')
-    return turns["user"], turns["assistant"].strip()
+    return messages["user"], messages["assistant"].strip()
 
 
 def _video(record: AnnotationRecord) -> str:
@@ -123,7 +120,7 @@ def _video(record: AnnotationRecord) -> str:
 
 def _query(question: str) -> str:
     quoted = QUERY.search(question)
-    return (quoted[1] if quoted else question.replace(MARK, "")).strip()
+    return (quoted[1] if quoted else question.replace(VIDEO_TAG, "")).strip()
 
 
 def timelens_100k(path: Path) -> Iterator[TrainingSample]:
@@ -140,7 +137,7 @@ def timelens_100k(path: Path) -> Iterator[TrainingSample]:
 def timelens_filtered(path: Path) -> Iterator[TrainingSample]:
     """Read the filter stage's JSON lines: {source, video_path, duration, query, span, iou, …}.
 
-    "iou" is that of one greedy answer. The layout is the one that the authors' script writes
+    "iou" is the IoU of one greedy answer. The layout is the one that the authors' script writes
     (training/filter of TencentARC/TimeLens); the file was not seen. Its video paths begin with
     the authors' own folder, data/TimeLens-100K/videos.
     """
@@ -177,9 +174,9 @@ def time_r1(path: Path) -> Iterator[TrainingSample]:
     """train_2k5.json of xiaomi-research/time-r1 (seen), video paths below the repository.
 
     "difficulty" is the base model's IoU in percent, for the one answer in "pred". "video_start"
-    and "video_end" are a clip's place in a longer video (the authors, issue 22). Where the file's
-    name has such a place, the file is taken to be the clip; elsewhere to be the longer video. The
-    videos themselves were not seen.
+    and "video_end" are the bounds of a clip in a longer video (the authors, issue 22). A file
+    whose name has such bounds is taken as the clip, any other as the longer video. The videos
+    were not seen.
     """
     for number, record in enumerate(read_list(path)):
         video = relative_video(record.text("video"), record.where)

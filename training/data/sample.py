@@ -1,11 +1,11 @@
-"""Training samples and the one file format they have: JSON lines, one object for each sample.
+"""Training samples and their file format: JSON lines, one object for each sample.
 
     {"id": "didemo/49152", "video": "didemo/videos/a.mp4", "clip": [0, 30], "query": "…",
      "spans": [[5, 10]], "duration": 30, "source": "didemo", "split": "val",
      "reasoning": "<think>…", "options": ["red", "blue"], "choice": "B",
      "difficulty": {"mean_iou": 0.3, "deviation": 0.1, "parse_failures": 0, "rewards": [0.2, 0.4]}}
 
-Times are seconds. `id`, `video`, `query`, `spans` and `source` must be there, the rest may not.
+Times are seconds. `id`, `video`, `query`, `spans` and `source` are required, the rest is optional.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from vtg_eval.types import OutputType, Sample, Span, Target
 
 @dataclass(frozen=True, slots=True)
 class Difficulty:
-    """How the start checkpoint did on a sample, over its rollouts.
+    """How well the start checkpoint answered a sample, over its rollouts.
 
-    mean_iou and deviation (standard deviation of the IoU) over all rollouts, an unreadable answer
-    counting 0; parse_failures: share of unreadable answers; rewards: one for each rollout.
+    mean_iou and deviation (standard deviation of the IoU): over all rollouts, an unreadable answer
+    counts 0; parse_failures: share of unreadable answers; rewards: one for each rollout.
     """
 
     mean_iou: float
@@ -42,13 +42,13 @@ class TrainingSample:
 
     `video` is a path below the folder of videos, with forward slashes. `clip` is the part of the
     file that is shown (seconds, of the file), None for all of it; `spans` and `duration` are in
-    the shown video's time, and untouched: neither sorted nor clamped. `reasoning` is the whole
-    answer that is to be learnt, tags and all. `options` (without letters) and `choice` (the right
-    one's letter) are there for questions.
+    the time of the shown part, as in the data set: neither sorted nor clamped. `reasoning` is the
+    whole answer to learn, with its tags. `options` (without letters) and `choice` (the letter of
+    the right one) are for questions.
 
-    `source` is the data set. Where it is the name of a task, the sample is asked as that task
-    asks it: as its `split` does (None: the train split), and with the subtitles of the video that
-    the task calls `video_id` (None: without subtitles).
+    `source` is the data set. If it is the name of a task, the sample is asked as in that task's
+    `split` (None: the train split), and with the subtitles of the task's video `video_id` (None:
+    without subtitles).
     """
 
     id: str
@@ -66,7 +66,7 @@ class TrainingSample:
     difficulty: Difficulty | None = None
 
     def to_sample(self) -> Sample:
-        """Return the sample as evaluation has it, so that an adapter asks it in the same words."""
+        """Return the sample in evaluation's form, so that an adapter builds the same prompt."""
         return Sample(
             id=self.id,
             video=self.video_id or self.video,
@@ -80,7 +80,7 @@ class TrainingSample:
 
     @property
     def asks(self) -> OutputType:
-        """What the sample asks for."""
+        """The type of the answer."""
         if not self.options:
             return OutputType.SPANS
         return OutputType.BOTH if self.spans else OutputType.CHOICE
@@ -91,7 +91,7 @@ DIFFICULTY_KEYS = tuple(field.name for field in fields(Difficulty))
 
 
 def read_samples(path: Path) -> Iterator[TrainingSample]:
-    """Yield the samples of a file; raises DataError that names file, line and key."""
+    """Yield the samples of a file; raises DataError with the file, line and key."""
     try:
         yield from map(sample_from, read_lines(path))
     except OSError as exc:
@@ -99,23 +99,23 @@ def read_samples(path: Path) -> Iterator[TrainingSample]:
 
 
 def load_samples(paths: Iterable[Path]) -> tuple[TrainingSample, ...]:
-    """Return all samples of some files; raises DataError where an id stands there twice."""
-    found: dict[str, TrainingSample] = {}
+    """Return all samples of some files; raises DataError for an id that occurs twice."""
+    samples: dict[str, TrainingSample] = {}
     for path in paths:
         for sample in read_samples(path):
-            if sample.id in found:
-                raise DataError(f'{path}: the id "{sample.id}" stands there twice.')
-            found[sample.id] = sample
-    return tuple(found.values())
+            if sample.id in samples:
+                raise DataError(f'{path}: the id "{sample.id}" occurs twice.')
+            samples[sample.id] = sample
+    return tuple(samples.values())
 
 
 def write_samples(path: Path, samples: Iterable[TrainingSample]) -> int:
-    """Write a new file, whole or not at all; return how many samples it has.
+    """Write a new file, as a whole or not at all; return the number of samples.
 
-    Raises UserError where there is such a file, two samples have the same id, or the disk refuses.
+    Raises UserError where the file exists, two samples have the same id, or writing fails.
     """
     if path.exists():
-        raise UserError(f"{path} is there already. Remove it or name another file.")
+        raise UserError(f"{path} exists already. Remove it or name another file.")
     path.parent.mkdir(parents=True, exist_ok=True)
     lines: dict[str, str] = {}
     for sample in samples:
@@ -127,12 +127,12 @@ def write_samples(path: Path, samples: Iterable[TrainingSample]) -> int:
 
 
 def sample_from(record: AnnotationRecord) -> TrainingSample:
-    """Return the sample that a record of the format holds; raises DataError."""
-    _only(record, KEYS)
+    """Return the sample of a record; raises DataError for a malformed one."""
+    _check_keys(record, KEYS)
     sample = TrainingSample(
-        id=_filled(record, "id"),
-        video=_inside(record),
-        query=_filled(record, "query"),
+        id=_non_empty(record, "id"),
+        video=_video(record),
+        query=_non_empty(record, "query"),
         spans=record.spans("spans"),
         source=record.text("source"),
         clip=_clip(record),
@@ -148,19 +148,19 @@ def sample_from(record: AnnotationRecord) -> TrainingSample:
     return sample
 
 
-def relative_video(written: str, where: str) -> str:
-    """Return a data set's own path to a video as one below the folder of videos.
+def relative_video(path: str, where: str) -> str:
+    """Return a data set's path of a video as a path below the folder of videos.
 
-    A leading "/" or "./" goes; raises DataError for a path that leads out of the folder.
+    A leading "/" or "./" is removed; raises DataError for a path that leads out of the folder.
     """
-    parts = [part for part in PurePosixPath(written.strip()).parts if part != "/"]
-    if not parts or ".." in parts or "\0" in written:
-        raise DataError(f'{where}: "{written[:60]}" is not a path below the folder of videos.')
+    parts = [part for part in PurePosixPath(path.strip()).parts if part != "/"]
+    if not parts or ".." in parts or "\0" in path:
+        raise DataError(f'{where}: "{path[:60]}" is not a path below the folder of videos.')
     return str(PurePosixPath(*parts))
 
 
-def _inside(record: AnnotationRecord) -> str:
-    video = _filled(record, "video")
+def _video(record: AnnotationRecord) -> str:
+    video = _non_empty(record, "video")
     if video != relative_video(video, record.where):
         raise DataError(
             f'{record.where}: "video" must be a path below the folder of videos that the recipe '
@@ -172,15 +172,16 @@ def _inside(record: AnnotationRecord) -> str:
 def _check_target(sample: TrainingSample, where: str) -> None:
     letters = sample.to_sample().letters
     if sample.options and sample.choice not in letters:
-        wanted = ", ".join(letters)
-        raise DataError(f'{where}: "choice" is {sample.choice!r}; it must be one of {wanted}.')
+        raise DataError(
+            f'{where}: "choice" is {sample.choice!r}; it must be one of {", ".join(letters)}.'
+        )
     if sample.choice is not None and not sample.options:
         raise DataError(f'{where} has a "choice", but no "options".')
     if not sample.spans and not sample.options:
         raise DataError(f'{where}: "spans" is empty; only a question with options may have none.')
 
 
-def _filled(record: AnnotationRecord, key: str) -> str:
+def _non_empty(record: AnnotationRecord, key: str) -> str:
     text = record.text(key)
     if not text.strip():
         raise DataError(f'{record.where}: "{key}" is empty.')
@@ -214,7 +215,7 @@ def _difficulty(record: AnnotationRecord) -> Difficulty | None:
     if not isinstance(table, dict):
         raise DataError(f'{record.where}: "difficulty" must be an object.')
     inner = AnnotationRecord(f"{record.where}, difficulty", table)
-    _only(inner, DIFFICULTY_KEYS)
+    _check_keys(inner, DIFFICULTY_KEYS)
     rewards = [
         AnnotationRecord(inner.where, {"rewards": value}).seconds("rewards")
         for value in _list(inner, "rewards")
@@ -241,13 +242,13 @@ def _list(record: AnnotationRecord, key: str) -> Sequence[Any]:
     return values
 
 
-def _only(record: AnnotationRecord, known: Sequence[str]) -> None:
+def _check_keys(record: AnnotationRecord, allowed: Sequence[str]) -> None:
     for key in record.table:
-        if key not in known:
-            raise DataError(f'{record.where}: there is no key "{key}". {suggestion(key, known)}')
+        if key not in allowed:
+            raise DataError(f'{record.where}: there is no key "{key}". {suggestion(key, allowed)}')
 
 
 def _table(sample: TrainingSample) -> dict[str, Any]:
-    """Return a sample as JSON, without what it may lack and does."""
+    """Return a sample as a JSON object, without optional keys that have no value."""
     table = asdict(sample)
     return {key: value for key, value in table.items() if key == "spans" or value not in (None, ())}

@@ -1,4 +1,4 @@
-"""Selection: which samples reinforcement learning sees, by how hard they are.
+"""Selection: which samples reinforcement learning sees, by their difficulty.
 
 The functions on arrays are pure. x below is a sample's mean IoU over its rollouts.
 """
@@ -17,7 +17,7 @@ from ..recipe import SelectionRule
 from .sample import Difficulty, TrainingSample
 
 BINS = 20  # of the histogram of mean IoUs, each 0.05 wide
-SAME = 1e-9  # rewards that differ by no more are the same
+SAME = 1e-9  # rewards that differ by at most this count as equal
 UNKNOWN = Difficulty(mean_iou=0.0)
 
 Indices = npt.NDArray[np.int64]
@@ -26,14 +26,14 @@ Indices = npt.NDArray[np.int64]
 def select_samples(
     samples: Sequence[TrainingSample], rule: SelectionRule
 ) -> tuple[TrainingSample, ...]:
-    """Return the samples that RL sees, in the order in which it sees them.
+    """Return the samples for RL, in the order of training.
 
-    Raises UserError where the rule asks for difficulties and a sample has none, and where
-    nothing is left.
+    Raises UserError where the rule needs difficulties and a sample has none, and where no sample
+    is left.
     """
-    found = _difficulties(samples) if _asks_difficulty(rule) else [UNKNOWN] * len(samples)
-    means = np.array([each.mean_iou for each in found], dtype=np.float64)
-    chosen = select(means, constant([each.rewards for each in found]), rule)
+    rated = _difficulties(samples) if _needs_difficulty(rule) else [UNKNOWN] * len(samples)
+    means = np.array([difficulty.mean_iou for difficulty in rated], dtype=np.float64)
+    chosen = select(means, constant([difficulty.rewards for difficulty in rated]), rule)
     if not len(chosen):
         raise UserError(
             f"No sample of {len(samples)} is left after [selection]: widen `mean_iou`, or set "
@@ -42,25 +42,25 @@ def select_samples(
     return tuple(samples[index] for index in chosen)
 
 
-def select(means: Floats, same: Mask, rule: SelectionRule) -> Indices:
+def select(means: Floats, constants: Mask, rule: SelectionRule) -> Indices:
     """Return the indices [K] of the samples to train on, in order.
 
-    means: [N], mean IoUs, 0 to 1. same: bool [N], samples whose rollouts all got the same reward.
-    K is the rule's size, less where fewer can be drawn; 0 asks for all of those. Of samples of
-    weight 0 none is drawn. The order is the samples' own, or easy first.
+    means: [N], mean IoUs, 0 to 1. constants: bool [N], samples whose rollouts all got the same
+    reward. K is the rule's size, or less where fewer samples are allowed and have a weight above
+    0; size 0 selects all of these. The order is that of the samples, or easy first.
     """
     low, high = rule.mean_iou
     allowed = (means >= low) & (means <= high)
     if rule.drop_constant:
-        allowed &= ~same
+        allowed &= ~constants
     pool = np.flatnonzero(allowed)
-    drawn = draw(weights(means[pool], rule), rule.size or len(pool), rule.seed)
-    chosen = np.sort(pool[drawn])
+    sampled = weighted_sample(weights(means[pool], rule), rule.size or len(pool), rule.seed)
+    chosen = np.sort(pool[sampled])
     return easy_first(means, chosen) if rule.curriculum else chosen
 
 
 def weights(means: Floats, rule: SelectionRule) -> Floats:
-    """Return each sample's weight [N] (not normalised) by the rule's method."""
+    """Return the samples' weights [N] (not normalised) by the rule's method."""
     match rule.method:
         case "all":
             return np.ones(len(means))
@@ -71,11 +71,11 @@ def weights(means: Floats, rule: SelectionRule) -> Floats:
 
 
 def gaussian_weights(means: Floats, mean: float, deviation: float) -> Floats:
-    """Return exp(-(x - mean)² / (2 deviation²)) / n(x), n(x) being how many samples are near x.
+    """Return exp(-(x - mean)² / (2 deviation²)) / n(x); n(x) is the number of samples near x.
 
-    So the samples drawn follow the Gaussian, and not its product with how many samples there are
-    of each mean IoU: target density over empirical density. n is the count in x's bin of 20 over
-    0 to 1. The rule of TimeLens (training/data/grounding.py, "fixed_gaussian_sampling").
+    This is target density over empirical density, so that the selected samples follow the
+    Gaussian. n(x) counts the samples in the same one of 20 bins over 0 to 1. The rule of TimeLens
+    (training/data/grounding.py, "fixed_gaussian_sampling").
     """
     bins = np.clip((means * BINS).astype(np.int64), 0, BINS - 1)
     near = np.bincount(bins, minlength=BINS)[bins]
@@ -85,40 +85,39 @@ def gaussian_weights(means: Floats, mean: float, deviation: float) -> Floats:
 
 def inverse_weights(means: Floats, power: float) -> Floats:
     """Return (1 - x) ** power: hard samples more often (TimeLens2 with power 2)."""
-    found: Floats = np.clip(1.0 - means, 0.0, 1.0) ** power
-    return found
+    values: Floats = np.clip(1.0 - means, 0.0, 1.0) ** power
+    return values
 
 
-def draw(values: Floats, size: int, seed: int) -> Indices:
-    """Draw up to `size` indices without replacement, each time in proportion to the weights.
+def weighted_sample(values: Floats, size: int, seed: int) -> Indices:
+    """Sample up to `size` indices without replacement, in proportion to the weights.
 
-    values: weights [N], not negative; those of 0 are never drawn. The same seed draws the same,
-    and a larger size draws the same and more. Efraimidis and Spirakis, Weighted random sampling
-    with a reservoir, 2006: the largest keys u ** (1 / w), here by their logarithms.
+    values: weights [N], not negative; an index of weight 0 is never sampled. The same seed gives
+    the same indices, and a larger size adds to those of a smaller one. Efraimidis and Spirakis,
+    Weighted random sampling with a reservoir, 2006: the largest keys u ** (1 / w), here by their
+    logarithms.
     """
     uniform = np.random.default_rng(seed).random(len(values))
-    able = np.flatnonzero(values > 0)
+    positive = np.flatnonzero(values > 0)
     with np.errstate(divide="ignore", over="ignore"):
-        keys = np.log(uniform[able]) / values[able]
-    return able[np.argsort(-keys, kind="stable")][:size]
+        keys = np.log(uniform[positive]) / values[positive]
+    return positive[np.argsort(-keys, kind="stable")][:size]
 
 
 def constant(rewards: Sequence[Sequence[float]]) -> Mask:
-    """Return bool [N]: two rollouts or more, all with the same reward.
+    """Return bool [N]: samples with two rollouts or more, all with the same reward.
 
-    Such a group has no advantage to learn from. One rollout says nothing about it.
+    Such a group has no advantage to learn from.
     """
-    return np.array(
-        [len(each) > 1 and max(each) - min(each) <= SAME for each in rewards], dtype=np.bool_
-    )
+    return np.array([len(r) > 1 and max(r) - min(r) <= SAME for r in rewards], dtype=np.bool_)
 
 
 def easy_first(means: Floats, chosen: Indices) -> Indices:
-    """Return the chosen indices by falling mean IoU; those that are level stay in their order."""
+    """Return the chosen indices by falling mean IoU; equal ones keep their order."""
     return chosen[np.argsort(-means[chosen], kind="stable")]
 
 
-def _asks_difficulty(rule: SelectionRule) -> bool:
+def _needs_difficulty(rule: SelectionRule) -> bool:
     open_window = SelectionRule().mean_iou
     return (
         rule.method != "all"
@@ -129,7 +128,7 @@ def _asks_difficulty(rule: SelectionRule) -> bool:
 
 
 def _difficulties(samples: Sequence[TrainingSample]) -> list[Difficulty]:
-    found = [sample.difficulty for sample in samples if sample.difficulty is not None]
+    rated = [sample.difficulty for sample in samples if sample.difficulty is not None]
     missing = [sample.id for sample in samples if sample.difficulty is None]
     if missing:
         raise UserError(
@@ -137,4 +136,4 @@ def _difficulties(samples: Sequence[TrainingSample]) -> list[Difficulty]:
             f"{missing[0]}). Run `vtg-train difficulty` first, or take [selection] out of the "
             "recipe."
         )
-    return found
+    return rated

@@ -1,7 +1,7 @@
-"""A task's own split as training data: `train = ["task:NAME:SPLIT"]` under [data] in a recipe.
+"""A task's split as training data: `train = ["task:NAME:SPLIT"]` under [data] in a recipe.
 
-Its samples become a file of training samples in the user's cache. What asks for a moment that
-never comes is left out: a training sample cannot say so.
+Its samples become a file of training samples in the user's cache. Samples whose event does not
+occur are left out, because a training sample cannot express that.
 """
 
 from __future__ import annotations
@@ -22,62 +22,64 @@ from vtg_eval.types import Sample
 from ..recipe import Recipe
 from .sample import TrainingSample, write_samples
 
-WORD = "task:"
+PREFIX = "task:"
 
 
 class _Split(NamedTuple):
-    """What the recipe names: a task, its split, and how many samples of it (None: all)."""
+    """A split that a recipe names. size: how many of its samples (None: all)."""
 
     task: Task
-    split: str
+    name: str
     size: int | None
 
 
 def with_task_data(recipe: Recipe, registry: Registry, videos: bool = False) -> Recipe:
-    """Return the recipe with a file and a folder of videos in the place of a task's split.
+    """Return the recipe with a task's split replaced by a file and a folder of videos.
 
-    Other recipes are returned as they are. videos: also make those of a generated benchmark that
-    are missing. Raises UserError for a task, split or number that is none.
+    Other recipes are returned unchanged. videos: also make the missing videos of a generated
+    benchmark. Raises UserError for an unknown task or split, and for a count that is not a number.
     """
-    if not any(name.startswith(WORD) for name in recipe.data.train):
+    if not any(name.startswith(PREFIX) for name in recipe.data.train):
         return recipe
     if len(recipe.data.train) > 1 or recipe.data.videos:
         raise UserError(
-            "A task in data.train stands alone, and its videos are where vtg-eval looks for them: "
-            "leave out data.videos and the other files."
+            "A task in data.train must be the only entry, and vtg-eval knows its videos: leave out "
+            "data.videos and the other files."
         )
-    found = _split(recipe.data.train[0], registry)
-    root = data_root(found.task, None)
-    chosen = _chosen(found, root)
+    split = _split(recipe.data.train[0], registry)
+    root = data_root(split.task, None)
+    samples = _usable(split, root)
     if videos:
-        found.task.prepare(root, found.split, {sample.video for sample in chosen})
-    samples = [_training(sample, found, root) for sample in chosen]
-    path = _written(f"{found.task.card.name}-{found.split}", samples)
+        split.task.prepare(root, split.name, {sample.video for sample in samples})
+    path = _write_once(
+        f"{split.task.card.name}-{split.name}",
+        [_training_sample(sample, split, root) for sample in samples],
+    )
     return replace(recipe, data=replace(recipe.data, train=(str(path),), videos=str(root)))
 
 
-def _split(written: str, registry: Registry) -> _Split:
-    name, *rest = written.removeprefix(WORD).split(":")
-    if len(rest) not in (1, 2) or not all(word.isdecimal() for word in rest[1:]):
-        raise UserError(f'data.train has "{written}"; it must be task:NAME:SPLIT or …:SPLIT:COUNT.')
+def _split(entry: str, registry: Registry) -> _Split:
+    name, *parts = entry.removeprefix(PREFIX).split(":")
+    if len(parts) not in (1, 2) or not all(part.isdecimal() for part in parts[1:]):
+        raise UserError(f'data.train has "{entry}"; it must be task:NAME:SPLIT or …:SPLIT:COUNT.')
     task: Task = registry.task(name)
-    return _Split(task, task.card.split(rest[0]), int(rest[1]) if rest[1:] else None)
+    return _Split(task, task.card.split(parts[0]), int(parts[1]) if parts[1:] else None)
 
 
-def _chosen(found: _Split, root: Path) -> Sequence[Sample]:
-    samples = found.task.samples(root, found.split)
+def _usable(split: _Split, root: Path) -> Sequence[Sample]:
+    samples = split.task.samples(root, split.name)
     usable = [s for s in samples if (s.target.spans or s.target.choice) and len(s.clips) < 2]
-    return usable[: found.size]
+    return usable[: split.size]
 
 
-def _training(sample: Sample, found: _Split, root: Path) -> TrainingSample:
+def _training_sample(sample: Sample, split: _Split, root: Path) -> TrainingSample:
     return TrainingSample(
         id=sample.id,
-        video=found.task.video_path(root, sample.video).relative_to(root).as_posix(),
+        video=split.task.video_path(root, sample.video).relative_to(root).as_posix(),
         query=sample.query,
         spans=sample.target.spans,
-        source=found.task.card.name,
-        split=found.split,
+        source=split.task.card.name,
+        split=split.name,
         video_id=sample.video,
         clip=sample.clips[0] if sample.clips else None,
         duration=sample.duration,
@@ -86,13 +88,13 @@ def _training(sample: Sample, found: _Split, root: Path) -> TrainingSample:
     )
 
 
-def _written(name: str, samples: Sequence[TrainingSample]) -> Path:
-    """Write the samples under a name that holds their digest, where they are not there yet."""
+def _write_once(name: str, samples: Sequence[TrainingSample]) -> Path:
+    """Write the samples, unless the file exists: its name has their digest."""
     digest = sha256(canonical([asdict(sample) for sample in samples]))
     folder = cache_folder() / "training"
     path = folder / f"{name}-{digest[:16]}.jsonl"
     if not path.is_file():
         folder.mkdir(parents=True, exist_ok=True)
-        with explained(path), atomic_path(path) as part:  # another process may write it, too
+        with explained(path), atomic_path(path) as part:  # another process may write the same file
             write_samples(part, samples)
     return path

@@ -1,8 +1,8 @@
-"""Make the shipped model `nano` from nothing: `python -m vtg_eval.training.nano --out DIR`.
+"""Train the shipped model `nano` from scratch: `python -m vtg_eval.training.nano --out DIR`.
 
-Supervised learning on generated scenes, each drawn once and never again. How the shipped weights
-came about, and what they score, is in `docs/nano.md`. Saves its state every `--save-minutes`, and
-a checkpoint at the end, also after Ctrl-C; `--start CHECKPOINT` goes on from one.
+Supervised learning on generated scenes, each used once. `docs/nano.md` has the origin and scores of
+the shipped weights. The state is saved every `--save-minutes`, a checkpoint at the end and after
+Ctrl-C; `--start CHECKPOINT` continues from one.
 """
 
 from __future__ import annotations
@@ -63,10 +63,12 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--descriptions", type=int, default=1, help="further questions a video")
     parser.add_argument("--ramp", type=int, default=40_000, help="clips from easy to hard")
     parser.add_argument("--held-out", type=int, default=48, help="videos to watch progress on")
-    parser.add_argument("--workers", type=int, default=15, help="processes that draw scenes")
+    parser.add_argument("--workers", type=int, default=15, help="processes that generate scenes")
     parser.add_argument("--rate", type=float, default=1.5e-3, help="peak learning rate")
-    parser.add_argument("--spread", type=float, default=0.02, help="of the first weights")
-    parser.add_argument("--start", type=Path, help="a checkpoint to go on from")
+    parser.add_argument(
+        "--spread", type=float, default=0.02, help="standard deviation of the initial weights"
+    )
+    parser.add_argument("--start", type=Path, help="a checkpoint to continue from")
     parser.add_argument("--first", type=int, default=0, help="number of the first scene")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--log-seconds", type=float, default=20.0)
@@ -75,7 +77,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def _corpus() -> Iterator[str]:
-    """Yield the texts of some scenes, for the tokenizer to learn its words from."""
+    """Yield the texts of some scenes, on which the tokenizer is trained."""
     registry = Registry.discover()
     task = registry.task("synth_vtg")
     protocol = registry.protocol_for(task.card, DEFAULT_PROTOCOL)
@@ -91,7 +93,7 @@ def _corpus() -> Iterator[str]:
 
 
 def _phrases() -> list[str]:
-    """Return what is the same in every prompt: the protocol's words and the end of a stamp."""
+    """Return the text that is the same in every prompt: the protocol's and the end of a stamp."""
     prompt = Registry.discover().protocol(DEFAULT_PROTOCOL).without_task.prompt.text
     return [*(part for part in prompt.split("{query}") if part), " seconds>"]
 
@@ -104,13 +106,16 @@ class Trainer:
     ) -> None:
         self.model, self.maker, self.device, self.args = model, maker, device, args
         self.teacher = Teacher(model.config.text_config.hidden_size).to(device)
-        learnt = [*model.parameters(), *self.teacher.parameters()]
-        decay = [p for p in learnt if p.ndim > 1]
-        rest = [p for p in learnt if p.ndim <= 1]
-        groups = [{"params": decay, "weight_decay": 0.05}, {"params": rest, "weight_decay": 0.0}]
+        parameters = [*model.parameters(), *self.teacher.parameters()]
+        matrices = [p for p in parameters if p.ndim > 1]
+        vectors = [p for p in parameters if p.ndim <= 1]
+        groups = [
+            {"params": matrices, "weight_decay": 0.05},
+            {"params": vectors, "weight_decay": 0.0},
+        ]
         self.optimizer = torch.optim.AdamW(groups, lr=args.rate, betas=(0.9, 0.98))
         self.step = 0
-        self.spent = 0.0  # seconds of training, over all sittings
+        self.spent = 0.0  # seconds of training, over all sessions
 
     def train(self) -> None:
         """Train until the time or the steps are used up."""
@@ -123,7 +128,7 @@ class Trainer:
             pin_memory=self.device.type == "cuda",
             prefetch_factor=4 if self.args.workers else None,
         )
-        batches = iter(loader)  # forks; the scaler's threads, used below, would not survive that
+        batches = iter(loader)  # forks, so before the scaler starts its threads below
         held_out = [self.maker.clip("nano-held-out", i) for i in range(self.args.held_out)]
         budget = self.args.minutes * 60
         began, before, saved, logged = time.monotonic(), self.spent, self.spent, self.spent
@@ -153,9 +158,9 @@ class Trainer:
         loss = functional.cross_entropy(
             logits[:, :-1].flatten(0, 1).float(), batch["labels"][:, 1:].flatten()
         )
-        hints = self.teacher(states, batch)
+        auxiliary = self.teacher(states, batch)
         self.optimizer.zero_grad(set_to_none=True)
-        (loss + hints).backward()
+        (loss + auxiliary).backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizer.step()
         return float(loss.detach())
@@ -187,7 +192,7 @@ class Trainer:
         }
 
     def save_state(self) -> None:
-        """Write what a later sitting needs."""
+        """Write the state to resume from."""
         self.args.out.mkdir(parents=True, exist_ok=True)
         state = {
             "model": self.model.state_dict(),
@@ -205,11 +210,11 @@ class Trainer:
 
 
 def _iou(answer: str, truth: str) -> float:
-    """Hold an answer against the right answer's text, by the harness's own parser and IoU."""
-    given, right = (SPAN_PARSERS["strict"](text) for text in (answer, truth))
-    if not (given.spans and right.spans):
-        return float(given.absent and right.absent)
-    return float(iou(np.array(given.spans[0]), np.array(right.spans[0])))
+    """Return the IoU of an answer with the right answer's text, by the harness's parser and IoU."""
+    parsed, target = (SPAN_PARSERS["strict"](text) for text in (answer, truth))
+    if not (parsed.spans and target.spans):
+        return float(parsed.absent and target.absent)
+    return float(iou(np.array(parsed.spans[0]), np.array(target.spans[0])))
 
 
 if __name__ == "__main__":

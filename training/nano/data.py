@@ -1,4 +1,4 @@
-"""Endless training batches for nano: generated scenes, seen as the evaluation would see them."""
+"""Endless training batches for nano: generated scenes, with evaluation's frames and prompts."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from .model import END, SIDE, START, TOKENS_PER_PAIR, VIDEO, VISION_END, VISION_
 Tokens: TypeAlias = npt.NDArray[np.int64]
 COLOURS = ("red", "green", "blue", "yellow", "purple", "white")
 TRAITS = 4 * len(COLOURS)
-STREAM = "nano-train"  # scenes that no split of the benchmark holds
+STREAM = "nano-train"  # scenes that are in no split of the benchmark
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +33,9 @@ class Clip:
     """One video and its questions, ready for the model.
 
     frames: uint8 [T, SIDE, SIDE, 3], T even. video: the tokens up to the video's end, common to
-    all questions; tails: each question's tokens from there on, its answer the last of them;
-    answers: where in its tail each answer starts. traits: bool [T / 2, TRAITS], what can be seen
-    of each frame pair; spans: the first and last pair of each answer, (-1, -1) for none.
+    all questions; tails: the further tokens of each question, with its answer at the end; answers:
+    the index in its tail at which each answer starts. traits: bool [T / 2, TRAITS], see `traits`;
+    spans: the first and last pair of each answer, (-1, -1) without a moment.
     """
 
     frames: npt.NDArray[np.uint8]
@@ -46,7 +46,7 @@ class Clip:
     spans: tuple[tuple[int, int], ...]
 
     def asked(self, room: int, pad: int) -> list[Clip]:
-        """Return a clip for each question alone, `room` tokens in the place of its answer."""
+        """Return a clip for each question, with `room` padding tokens instead of its answer."""
         blank = np.full(room, pad)
         return [
             Clip(self.frames, self.video, (tail,), (start,), self.traits, (span,))
@@ -73,7 +73,7 @@ class ClipMaker:
     def clip(self, stream: str, number: int, ease: float = 0.0, descriptions: int = 0) -> Clip:
         """Return scene `number` of a stream as a clip, with up to `questions` questions.
 
-        descriptions: how many further questions ask what is on screen at some time.
+        descriptions: number of further questions about what is on screen at some time.
         """
         scene = self.task.scene(stream, number, ease)
         times, duration = scene.times, scene.duration
@@ -83,12 +83,12 @@ class ClipMaker:
         samples = self.task.scene_samples(stream, scene)[: self.questions]
         rule = self.protocol.prompt
         asked = [question(sample, rule) for sample in samples]
-        told = [answer_text(sample) for sample in samples]
+        answers = [answer_text(sample) for sample in samples]
         rng = np.random.default_rng(number)
         for pair in rng.integers(len(indices) // 2, size=descriptions):
             stamp = pair_stamps(times[indices])[pair].strip("<>")
             asked.append(f"What is on screen at {stamp}?")
-            told.append(description(scene, int(indices[2 * pair + 1])))
+            answers.append(description(scene, int(indices[2 * pair + 1])))
         marks = times[indices].reshape(-1, 2)
         spans = [_pairs(sample, marks) for sample in samples]
         spans += [(-1, -1)] * (len(asked) - len(samples))
@@ -100,7 +100,7 @@ class ClipMaker:
             self._tokens(f"{START}user\n{video}"),
             tuple(
                 np.append(self._tokens(q), self._tokens(a + END))
-                for q, a in zip(asked, told, strict=True)
+                for q, a in zip(asked, answers, strict=True)
             ),
             tuple(len(self._tokens(q)) for q in asked),
             traits(scene, indices.reshape(-1, 2)),
@@ -130,9 +130,9 @@ def pair_stamps(times: npt.NDArray[np.float64]) -> list[str]:
 
 
 def answer_text(sample: Sample) -> str:
-    """Return the answer to learn: the first occurrence, or that there is none.
+    """Return the answer to learn: the first occurrence, or "never".
 
-    Times are rounded to the half seconds at which frames are seen; what lies between cannot be.
+    Times are rounded to half a second, the time between frames.
     """
     if not sample.target.spans:
         return "never"
@@ -152,13 +152,13 @@ def _pairs(sample: Sample, marks: npt.NDArray[np.float64]) -> tuple[int, int]:
 def traits(scene: Any, pairs: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
     """Return for each frame pair [P, 2] and colour: seen, new, gone in the next, moving.
 
-    bool [P, TRAITS]. Nothing in a scene shares its colour, so a colour stands for a thing.
+    bool [P, TRAITS]. No two things in a scene have the same colour, so a colour identifies one.
     """
-    found = np.zeros((len(pairs), 4, len(COLOURS)), bool)
+    table = np.zeros((len(pairs), 4, len(COLOURS)), bool)
 
     def mark(kind: int, colour: str, interval: Any) -> None:
-        here = ((pairs >= interval.first) & (pairs < interval.after)).any(axis=1)
-        found[:, kind, COLOURS.index(colour)] |= here
+        inside = ((pairs >= interval.first) & (pairs < interval.after)).any(axis=1)
+        table[:, kind, COLOURS.index(colour)] |= inside
 
     for shape in scene.shapes:
         for interval in shape.visible:
@@ -167,10 +167,10 @@ def traits(scene: Any, pairs: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
             mark(3, shape.colour, shape.moves)
     if scene.background is not None:
         mark(0, *scene.background)
-    seen = found[:, 0]
-    found[1:, 1] = seen[1:] & ~seen[:-1]
-    found[:-1, 2] = seen[:-1] & ~seen[1:]
-    return found.reshape(len(pairs), TRAITS)
+    seen = table[:, 0]
+    table[1:, 1] = seen[1:] & ~seen[:-1]
+    table[:-1, 2] = seen[:-1] & ~seen[1:]
+    return table.reshape(len(pairs), TRAITS)
 
 
 def description(scene: Any, index: int) -> str:
@@ -180,10 +180,10 @@ def description(scene: Any, index: int) -> str:
 
 
 class Clips(IterableDataset):
-    """Batches of `group` clips without end, each worker its own scenes.
+    """Endless batches of `group` clips; each worker has scenes of its own.
 
     The first `ramp` clips are a curriculum: from easy scenes to all degrees of difficulty. The
-    clips of one batch are equally hard, so equally long, and little is padded.
+    clips of one batch are equally hard, so of similar length, and need little padding.
     """
 
     def __init__(
@@ -210,18 +210,18 @@ class Clips(IterableDataset):
 
 
 def collate(clips: list[Clip], pad: int, video_token: int) -> dict[str, torch.Tensor]:
-    """Lay each clip out as one row: its video once, then every question, blind to the others.
+    """Return each clip as one row: its video once, then every question, masked from the others.
 
     Returns frames uint8 [P, 2, SIDE, SIDE, 3] (all clips' frame pairs), input_ids and labels
     [C, L], positions [3, C, L] (M-RoPE), mask bool [C, 1, L, L] (what each token may attend to);
-    and for `nano_step.Teacher`: pair_rows, pair_columns [P] (where each frame pair ends in
-    input_ids), traits [P, TRAITS], asked_rows, asked_columns [Q] (where each answer is about to
-    start), and first, last [Q], indices into the pairs; questions without a moment are left out.
+    and for `step.Teacher`: pair_rows, pair_columns [P] (the end of each frame pair in input_ids),
+    traits [P, TRAITS], asked_rows, asked_columns [Q] (the token before each answer), and first,
+    last [Q], indices into the pairs; questions without a moment are left out.
     """
     length = max(len(clip.video) + sum(map(len, clip.tails)) for clip in clips)
     shape = (len(clips), length)
     input_ids, labels = np.full(shape, pad), np.full(shape, -100)
-    segment, places = np.full(shape, -1), np.zeros((3, *shape), np.int64)
+    segment, positions = np.full(shape, -1), np.zeros((3, *shape), np.int64)
     pairs: list[tuple[int, int]] = []
     asked: list[tuple[int, int, int, int]] = []
     for row, clip in enumerate(clips):
@@ -230,16 +230,16 @@ def collate(clips: list[Clip], pad: int, video_token: int) -> dict[str, torch.Te
         offset = len(pairs)
         pairs += [(row, int(column)) for column in ends]
         input_ids[row, :end], segment[row, :end] = clip.video, 0
-        places[:, row, :end] = video_positions(clip.video, video_token)
-        after = int(places[:, row, :end].max()) + 1
+        positions[:, row, :end] = video_positions(clip.video, video_token)
+        after = int(positions[:, row, :end].max()) + 1
         questions = zip(clip.tails, clip.answers, clip.spans, strict=True)
         for k, (tail, answer, (first, last)) in enumerate(questions, start=1):
             if first >= 0:
                 asked.append((row, end + answer - 1, offset + first, offset + last))
-            here = slice(end, end + len(tail))
-            input_ids[row, here], segment[row, here] = tail, k
+            part = slice(end, end + len(tail))
+            input_ids[row, part], segment[row, part] = tail, k
             labels[row, end + answer : end + len(tail)] = tail[answer:]
-            places[:, row, here] = after + np.arange(len(tail))
+            positions[:, row, part] = after + np.arange(len(tail))
             end += len(tail)
     mask = (segment[:, None, :] == 0) | (segment[:, None, :] == segment[:, :, None])
     frames = np.concatenate([clip.frames for clip in clips])
@@ -248,7 +248,7 @@ def collate(clips: list[Clip], pad: int, video_token: int) -> dict[str, torch.Te
         "frames": torch.from_numpy(frames.reshape(-1, 2, *frames.shape[1:])),
         "input_ids": torch.from_numpy(input_ids),
         "labels": torch.from_numpy(labels),
-        "positions": torch.from_numpy(places),
+        "positions": torch.from_numpy(positions),
         "mask": torch.from_numpy(np.tril(mask)[:, None]),
         "traits": torch.from_numpy(np.concatenate([clip.traits for clip in clips])),
         **dict(zip(("pair_rows", "pair_columns"), map(torch.from_numpy, pair_table), strict=True)),
@@ -263,9 +263,9 @@ def collate(clips: list[Clip], pad: int, video_token: int) -> dict[str, torch.Te
 
 
 def video_positions(tokens: Tokens, video_token: int) -> npt.NDArray[np.int64]:
-    """Return M-RoPE positions [3, L]: text counts up by one, a frame pair by its side (2)."""
+    """Return M-RoPE positions [3, L]: text advances by one, a frame pair by its side (2)."""
     video = (tokens == video_token).astype(np.int64)
     seen = np.cumsum(video) - video
     base = np.cumsum(1 - video) - (1 - video) + 2 * (seen // TOKENS_PER_PAIR)
-    place = seen % TOKENS_PER_PAIR
-    return np.stack([base, base + place // 2 * video, base + place % 2 * video])
+    index = seen % TOKENS_PER_PAIR
+    return np.stack([base, base + index // 2 * video, base + index % 2 * video])

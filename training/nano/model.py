@@ -1,7 +1,7 @@
 """nano: a Qwen3-VL of a few million parameters with a tokenizer of its own.
 
-Small enough to ship and to run anywhere, and of the very architecture of the large checkpoints,
-so that whatever runs nano runs those too.
+It is small enough to ship and to run anywhere, and has the architecture of the large checkpoints,
+so that any engine that runs nano runs those too.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from transformers import (
 
 from vtg_eval.files.atomic import write_text
 
-SIDE = 64  # px, what the model sees of a square video
+SIDE = 64  # px, side of a frame
 PATCH, MERGE = 16, 2
 TOKENS_PER_PAIR = (SIDE // (PATCH * MERGE)) ** 2
 
@@ -59,9 +59,9 @@ CHAT_TEMPLATE = (
 def build_tokenizer(
     corpus: Iterable[str], phrases: Iterable[str] = (), vocabulary: int = 480
 ) -> PreTrainedTokenizerFast:
-    """Train a byte-level BPE on `corpus`: any text can be written, a digit is one token.
+    """Train a byte-level BPE on `corpus`: it covers any text, and a digit is one token.
 
-    phrases: become one token each, so that a fixed prompt does not cost more than the question.
+    phrases: become one token each, so that a fixed prompt has fewer tokens than the question.
     """
     tokenizer = Tokenizer(models.BPE())
     tokenizer.normalizer = normalizers.NFC()
@@ -84,7 +84,7 @@ def build_tokenizer(
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
-    """Return the tokenizer of a checkpoint that `save_checkpoint` wrote."""
+    """Return the tokenizer of a checkpoint written by `save_checkpoint`."""
     return _wrapped(Tokenizer.from_file(str(folder / "tokenizer.json")))
 
 
@@ -100,7 +100,7 @@ def _wrapped(tokenizer: Tokenizer) -> PreTrainedTokenizerFast:
 
 
 def build_processor(tokenizer: PreTrainedTokenizerFast) -> Qwen3VLProcessor:
-    """Return the processor that ships with the checkpoint."""
+    """Return the processor of the checkpoint."""
     grid: dict[str, Any] = {"patch_size": PATCH, "merge_size": MERGE, "temporal_patch_size": 2}
     pixels = {"shortest_edge": SIDE * SIDE, "longest_edge": 2048 * SIDE * SIDE}
     norm = {"image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5]}
@@ -115,7 +115,7 @@ def build_processor(tokenizer: PreTrainedTokenizerFast) -> Qwen3VLProcessor:
 def build_config(tokenizer: PreTrainedTokenizerFast, spread: float = 0.02) -> Qwen3VLConfig:
     """Return the architecture: 4 text layers of width 192, 2 vision layers of width 96.
 
-    spread: standard deviation of the first weights.
+    spread: standard deviation of the initial weights.
     """
     ids = {name: tokenizer.convert_tokens_to_ids(name) for name in SPECIAL_TOKENS}
     return Qwen3VLConfig(
@@ -164,7 +164,7 @@ def build_config(tokenizer: PreTrainedTokenizerFast, spread: float = 0.02) -> Qw
 def save_checkpoint(
     model: Qwen3VLForConditionalGeneration, tokenizer: PreTrainedTokenizerFast, folder: Path
 ) -> None:
-    """Write a checkpoint that vtg-eval, transformers and vLLM load; weights as float16."""
+    """Write a checkpoint for vtg-eval, transformers and vLLM; weights as float16."""
     folder.mkdir(parents=True, exist_ok=True)
     model.generation_config = GenerationConfig(
         do_sample=False,

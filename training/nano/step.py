@@ -1,4 +1,4 @@
-"""One training step of nano: patches, the forward pass, and hints from heads of training only."""
+"""One training step of nano: patches, the forward pass, and auxiliary losses."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ from transformers.models.qwen3_vl.modeling_qwen3_vl import apply_rotary_pos_emb_
 from .data import TRAITS
 
 PATCHES_PER_PAIR = 16
-BLOCK = 2  # visual tokens per row of a frame pair
+BLOCK = 2  # visual tokens in a row of a frame pair
 
 
 class Teacher(nn.Module):
-    """Heads that exist in training only: hints at what the answers are made of.
+    """Heads for auxiliary losses; they exist in training only.
 
-    From the second layer's state at the end of a frame pair: which colours are there, new, about
-    to go, moving. From the third layer's state where an answer is about to start: which pair is
-    the first and which the last of the moment. Answers alone teach the same, far more slowly.
+    One predicts, from the second layer's state at the end of a frame pair, which colours are
+    present, new, about to go, and moving. One predicts, from the third layer's state before an
+    answer, the first and the last frame pair of the moment. Without these losses training reaches
+    the same, far more slowly.
     """
 
     def __init__(self, width: int) -> None:
@@ -31,7 +32,7 @@ class Teacher(nn.Module):
         self.pointers = nn.Linear(width, 2 * width)
 
     def forward(self, states: Sequence[Tensor], batch: dict[str, Tensor]) -> Tensor:
-        """Return the hints' loss; states: the layers' outputs, each [C, L, width]."""
+        """Return the auxiliary loss; states: the layers' outputs, each [C, L, width]."""
         pairs = states[2][batch["pair_rows"], batch["pair_columns"]].float()
         loss = functional.binary_cross_entropy_with_logits(
             self.traits(pairs), batch["traits"].float()
@@ -40,16 +41,16 @@ class Teacher(nn.Module):
             return loss
         asked = states[3][batch["asked_rows"], batch["asked_columns"]].float()
         apart = batch["asked_rows"][:, None] != batch["pair_rows"][None, :]
-        for query, wanted in zip(
+        for query, target in zip(
             self.pointers(asked).chunk(2, dim=1), (batch["first"], batch["last"]), strict=True
         ):
             match = query @ pairs.T / pairs.shape[1] ** 0.5
-            loss = loss + 0.5 * functional.cross_entropy(match.masked_fill(apart, -1e4), wanted)
+            loss = loss + 0.5 * functional.cross_entropy(match.masked_fill(apart, -1e4), target)
         return loss
 
 
 def forward(model: Any, batch: dict[str, Tensor]) -> tuple[Tensor, Sequence[Tensor]]:
-    """Return logits [C, L, V] and the layers' states for a batch of `nano_data.collate`."""
+    """Return logits [C, L, V] and the layers' states for a batch of `data.collate`."""
     frames = batch["frames"]
     grid = torch.tensor([[len(frames), 4, 4]], device=frames.device)
     output = model(
@@ -65,7 +66,7 @@ def forward(model: Any, batch: dict[str, Tensor]) -> tuple[Tensor, Sequence[Tens
 
 
 def with_noise(frames: Tensor, strength: float = 2.0) -> Tensor:
-    """Add to the frames what a codec leaves behind: noise, and a shift of each clip's level."""
+    """Add artefacts like a codec's to the frames: noise, and a shift of each clip's level."""
     noise = torch.randn(frames.shape, device=frames.device) * strength
     level = torch.randn(len(frames), 1, 1, 1, 1, device=frames.device) * strength
     return (frames.float() + noise + level).round().clamp(0, 255).to(torch.uint8)
@@ -74,7 +75,7 @@ def with_noise(frames: Tensor, strength: float = 2.0) -> Tensor:
 def patchify(frames: Tensor) -> Tensor:
     """Turn frame pairs uint8 [P, 2, 64, 64, 3] into the processor's patches [P * 16, 1536].
 
-    The order is the processor's: the patches of one merged token stand together.
+    The order is the processor's: the patches of one merged token are adjacent.
     """
     pairs = len(frames)
     values = (frames.float() / 255 - 0.5) / 0.5
@@ -85,7 +86,7 @@ def patchify(frames: Tensor) -> Tensor:
 
 
 def use_even_chunks(model: Any) -> None:
-    """Let vision attention treat all frame pairs as one batch: here each has 16 patches."""
+    """Make vision attention treat all frame pairs as one batch, as each has 16 patches."""
     for block in model.model.visual.blocks:
         block.attn.forward = types.MethodType(_even_attention, block.attn)
 

@@ -1,1 +1,1 @@
-"""What a recipe will take: time, memory, tokens."""
+"""The cost of a recipe before it is run: time, memory, tokens."""

@@ -1,4 +1,4 @@
-"""How much memory training takes on one device, by arithmetic, in GiB."""
+"""Estimate of the memory that training takes on one device, in GiB."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from ..recipe import Recipe
 from .model_size import ModelSize
 
 GIB = 2**30
-FULL, HALF = 4, 2  # bytes of a number
-ADAM = 2 * FULL  # AdamW keeps two numbers for each weight that learns (Kingma and Ba, 2015)
-# kept of one layer while it is recomputed: the inputs and outputs of norms, attention and
-# projections, and of the gate, the value beside it, its activation and their product
+FULL, HALF = 4, 2  # bytes of a float32 and of a bfloat16
+ADAM = 2 * FULL  # AdamW keeps two numbers for each trained weight (Kingma and Ba, 2015)
+# activations of one layer while it is recomputed, in multiples of the hidden size (inputs and
+# outputs of norms, attention and projections) and of the inner size (gate, value, activation,
+# product)
 BLOCK_HIDDEN, BLOCK_INNER = 8, 4
 
 Memory = Mapping[str, float]
 
 
 class Sharding(NamedTuple):
-    """What is divided among the devices. copy: bytes of each weight's second, shorter copy."""
+    """What is divided among the devices. copy: bytes of a second copy of each weight, if any."""
 
     weights: bool = False
     states: bool = False
@@ -38,9 +39,9 @@ SHARDING: Mapping[str, Sharding] = {
 
 
 class BatchLoad(NamedTuple):
-    """What a device works on at once: sequences of so many tokens, of which some are visual.
+    """One batch on a device. tokens, visual: of each sequence, all and the visual ones.
 
-    scored: tokens of each whose logits are kept.
+    scored: tokens of each sequence whose logits are kept.
     """
 
     sequences: int
@@ -50,59 +51,60 @@ class BatchLoad(NamedTuple):
 
 
 def sft_memory(size: ModelSize, recipe: Recipe, load: BatchLoad, sharding: Sharding) -> Memory:
-    """Return GiB on each device in supervised fine-tuning, by what takes it."""
-    found = {**_weights(size, recipe, sharding), **_activations(size, recipe, load)}
-    return {name: value / GIB for name, value in found.items()}
+    """Return GiB on each device in supervised fine-tuning, by use."""
+    sizes = {**_weights(size, recipe, sharding), **_activations(size, recipe, load)}
+    return {name: value / GIB for name, value in sizes.items()}
 
 
 def rl_memory(size: ModelSize, recipe: Recipe, load: BatchLoad, sharding: Sharding) -> Memory:
-    """Return GiB on each device in RL: training, and the answers of one group."""
-    found = {**_weights(size, recipe, sharding), **_activations(size, recipe, load)}
+    """Return GiB on each device in RL, by use: training, and generation for one group."""
+    sizes = {**_weights(size, recipe, sharding), **_activations(size, recipe, load)}
     rule = recipe.rl
     if rule is not None:
         cache = 2 * size.layers * size.kv_width * _width(recipe)
-        found["key-value cache"] = float(cache * rule.group * load.tokens)
+        sizes["key-value cache"] = float(cache * rule.group * load.tokens)
         if rule.beta and recipe.model.train == "all":
             whole = float(_width(recipe) * size.parameters)
-            found["reference model"] = whole / (sharding.devices if sharding.weights else 1)
-    return {name: value / GIB for name, value in found.items()}
+            sizes["reference model"] = whole / (sharding.devices if sharding.weights else 1)
+    return {name: value / GIB for name, value in sizes.items()}
 
 
-def learning(size: ModelSize, recipe: Recipe) -> int:
-    """Return how many weights learn."""
+def trained_weights(size: ModelSize, recipe: Recipe) -> int:
+    """Return the number of trained weights."""
     if recipe.model.train == "lora":
         return recipe.model.lora_rank * size.adapted
     return size.language + (0 if recipe.model.freeze_vision else size.vision)
 
 
 def _weights(size: ModelSize, recipe: Recipe, sharding: Sharding) -> dict[str, float]:
-    """Return bytes of weights, gradients and states. What learns is in float32."""
-    count = learning(size, recipe)
+    """Return bytes of weights, gradients and optimiser states. Trained weights are float32."""
+    count = trained_weights(size, recipe)
     lora = recipe.model.train == "lora"
     frozen = size.parameters - (0 if lora else count)
-    still = _width(recipe) if lora or sharding.copy else FULL
-    own = sharding.devices if sharding.weights else 1
-    states = sharding.devices if sharding.states else 1
-    # with a copy in half precision the full weights belong to the optimiser and are divided so
-    held = sharding.copy * count / own + FULL * count / states if sharding.copy else 0.0
-    found = {
-        "weights": (held or FULL * count / own) + still * frozen / own,
-        "gradients": FULL * count / states,
-        "AdamW": ADAM * count / states,
+    frozen_width = _width(recipe) if lora or sharding.copy else FULL
+    weight_shards = sharding.devices if sharding.weights else 1
+    state_shards = sharding.devices if sharding.states else 1
+    trained = FULL * count / weight_shards
+    if sharding.copy:  # the float32 weights then belong to the optimiser and are divided like it
+        trained = sharding.copy * count / weight_shards + FULL * count / state_shards
+    sizes = {
+        "weights": trained + frozen_width * frozen / weight_shards,
+        "gradients": FULL * count / state_shards,
+        "AdamW": ADAM * count / state_shards,
     }
     if sharding.weights:
-        # the embeddings stay gathered beside the layer in work and the next one
+        # the embeddings stay gathered, besides the current layer and the next one
         outside = size.language - size.layers * size.layer
-        found["gathered weights"] = float(HALF * (outside + 2 * size.layer))
-    return found
+        sizes["gathered weights"] = float(HALF * (outside + 2 * size.layer))
+    return sizes
 
 
 def _activations(size: ModelSize, recipe: Recipe, load: BatchLoad) -> dict[str, float]:
-    """Return bytes of what is kept for the backward pass.
+    """Return bytes of the activations that are kept for the backward pass.
 
-    With recomputation each layer's input, and all of one layer while it is recomputed (Chen et
-    al., Training Deep Nets with Sublinear Memory Cost, 2016); without it all of every layer.
-    Logits are kept in float32 with their gradient, and once in the width of the model's
+    With recomputation these are each layer's input and all activations of one layer (Chen et al.,
+    Training Deep Nets with Sublinear Memory Cost, 2016), without it all activations of all layers.
+    Logits and their gradient are kept in float32, and the logits once more in the dtype of the
     computation.
     """
     width = _width(recipe)

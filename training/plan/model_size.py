@@ -1,4 +1,4 @@
-"""How large a model is, by its config.json: parameters and layers; no weights are read."""
+"""The size of a model by its config.json: parameters and layers; no weights are read."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from vtg_eval.registry import Registry
 
 Config = Mapping[str, Any]
 TEMPORAL_PATCH, CHANNELS = 2, 3
-STAMP = 9  # tokens of "<12.5 seconds>" and of the two marks around a frame pair, in Qwen3-VL
+STAMP = 9  # tokens of "<12.5 seconds>" and of the two markers around a frame pair, in Qwen3-VL
 
 
 @dataclass(frozen=True, slots=True)
 class ModelSize:
-    """What arithmetic needs of a model.
+    """The figures of a model that plans are computed from.
 
     layers, hidden, kv_width (kv heads x their size), intermediate, vocabulary: of the language
-    model; layer: parameters of one of its layers. factor: px along a side of one visual token.
-    stamp: text tokens for each frame pair. adapted: sum over the layers' projections of their
-    inputs and outputs, which a LoRA adapter of rank r has r parameters each for.
+    model; layer: parameters of one of its layers. factor: side of one visual token, in px. stamp:
+    text tokens for each frame pair. adapted: sum of inputs and outputs over the projections of
+    all layers; a LoRA adapter of rank r has r parameters for each of them.
     """
 
     layers: int
@@ -59,10 +59,10 @@ def _published(architecture: str, text: Config, vision: Config) -> Config:
 _QWEN2_5, _QWEN3 = "Qwen2_5_VLForConditionalGeneration", "Qwen3VLForConditionalGeneration"
 _QWEN2_5_TOWER = {"depth": 32, "hidden_size": 1280, "intermediate_size": 3420, "patch_size": 14}
 
-# The config.json of each checkpoint on the Hugging Face hub, under Qwen/, as far as it counts.
-# That these numbers are right is seen in their sums, which are the hub's "model size" of each:
+# From the config.json of each checkpoint on the Hugging Face hub, under Qwen/. The numbers are
+# checked by their sums, which are the hub's "model size" of each checkpoint:
 # 3,754,622,976; 8,292,166,656; 4,437,815,808; 8,767,123,696 parameters.
-KNOWN: Mapping[str, Config] = MappingProxyType(
+PUBLISHED: Mapping[str, Config] = MappingProxyType(
     {
         "Qwen2.5-VL-3B-Instruct": _published(
             _QWEN2_5,
@@ -139,43 +139,43 @@ KNOWN: Mapping[str, Config] = MappingProxyType(
 
 
 def checkpoint_folder(reference: str, registry: Registry) -> Path | None:
-    """Return the folder of a checkpoint that is here or ships, None for one to be fetched."""
+    """Return the folder of a local or shipped checkpoint, None for one that is not local."""
     if reference in registry.models or Path(reference).expanduser().exists():
         return resolve(reference, registry)[0].path
     return None
 
 
 def model_size(reference: str, folder: Path | None) -> ModelSize:
-    """Return the size of the checkpoint in a folder, else of a known one of that (last) name.
+    """Return the size of the checkpoint in a folder, else of a published one of that (last) name.
 
-    Raises UserError for a name that is not known, and for a config.json of another family.
+    Raises UserError for an unknown name, and for a config.json of another family.
     """
     name = Path(reference).name
     if folder is not None:
         return size_of(checkpoint_table(folder / CONFIG_FILE))
-    if name not in KNOWN:
+    if name not in PUBLISHED:
         raise UserError(
-            f'There is no checkpoint "{reference}" here, and no model of that name is known: '
-            f"fetch it first. {suggestion(name, KNOWN)}"
+            f'There is no checkpoint "{reference}" on this machine, and its size is not known: '
+            f"fetch it first. {suggestion(name, PUBLISHED)}"
         )
-    return size_of(KNOWN[name])
+    return size_of(PUBLISHED[name])
 
 
 def size_of(config: Config) -> ModelSize:
     """Return the size that a config.json describes; raises UserError for an unknown family."""
-    named = config.get("architectures") or [""]
+    architecture = (config.get("architectures") or [""])[0]
     towers = {_QWEN2_5: (_vision_2_5, True, 0), _QWEN3: (_vision_3, False, STAMP)}
-    if named[0] not in towers:
+    if architecture not in towers:
         raise UserError(
-            f"The size of the architecture {named[0] or '(none named)'} is not known. "
+            f"The size of the architecture {architecture or '(none named)'} is not known. "
             f"Known: {', '.join(towers)}."
         )
-    tower, old, stamp = towers[named[0]]
+    tower, qkv_bias, stamp = towers[architecture]
     text = config.get("text_config") or config  # older files of Qwen2.5-VL have it at the top
     try:
-        return _size(text, config["vision_config"], config, tower, old, stamp)
+        return _size(text, config["vision_config"], config, tower, qkv_bias, stamp)
     except (KeyError, TypeError) as exc:
-        raise UserError(f"The model's config.json does not say {exc}.") from exc
+        raise UserError(f"The model's config.json does not have {exc}.") from exc
 
 
 def _size(
@@ -183,7 +183,7 @@ def _size(
     vision: Config,
     config: Config,
     tower: Callable[[Config], int],
-    old: bool,
+    qkv_bias: bool,
     stamp: int,
 ) -> ModelSize:
     hidden, layers, inner = (
@@ -195,7 +195,7 @@ def _size(
     queries, keys = text["num_attention_heads"] * head, text["num_key_value_heads"] * head
     layer = hidden * (2 * queries + 2 * keys + 3 * inner + 2)
     # Qwen2.5-VL has biases on queries, keys and values, Qwen3-VL norms on queries and keys
-    layer += queries + 2 * keys if old else 2 * head
+    layer += queries + 2 * keys if qkv_bias else 2 * head
     embeddings = text["vocab_size"] * hidden
     tied = text.get("tie_word_embeddings", config.get("tie_word_embeddings", False))
     merge = vision.get("spatial_merge_size", 2)

@@ -1,7 +1,6 @@
-"""What a recipe will take, by arithmetic: samples, tokens, steps, memory, hours, commands.
+"""The cost of a recipe before it is run: samples, tokens, steps, memory, hours, commands.
 
-No GPU, torch, weights or videos are needed. What is assumed and not counted is in `ASSUMED`,
-which every plan shows.
+No GPU, torch, weights or videos are needed. Every plan shows its assumptions (`ASSUMED`).
 """
 
 from __future__ import annotations
@@ -28,28 +27,29 @@ from ..shipped import LAUNCH
 from .memory import SHARDING, BatchLoad, Memory, Sharding, rl_memory, sft_memory
 from .model_size import ModelSize, checkpoint_folder, model_size
 
-DEVICES = 8  # of one machine, where nothing else is said
-SMALL = 10**8  # parameters up to which one process is proposed
-WORD = 4  # characters of English to a token
+DEVICES = 8  # of one machine, by default
+SMALL = 10**8  # parameters; for smaller models the default is one process on the CPU
+CHARACTERS = 4  # of English text in a token
 ANSWER, REASONED = 20, 400  # tokens of an answer to learn, without and with reasoning
-GPU_FLOPS, CPU_FLOPS = 4e14, 5e10  # a second and device, in forward and backward passes
-DECODE = 0.03  # seconds for one more token of a batch of answers
+GPU_FLOPS, CPU_FLOPS = 4e14, 5e10  # of one device per second, in forward and backward passes
+DECODE = 0.03  # seconds for each further token of a batch of answers
 ASSUMED = (
-    f"videos of {WIDTH} x {HEIGHT} px; {UNKNOWN_SECONDS:g} s where the data is not there or does "
-    "not say",
-    f"{WORD} characters of text to a token; {ANSWER} tokens to an answer to learn, {REASONED} to "
-    "one with reasoning; rollouts as long as they may be",
+    f"videos of {WIDTH} x {HEIGHT} px; {UNKNOWN_SECONDS:g} s where the data or the "
+    "duration is missing",
+    f"{CHARACTERS} characters of text in a token; {ANSWER} tokens in an answer to learn, "
+    f"{REASONED} with reasoning; rollouts of the maximal length",
     f"hours: {GPU_FLOPS:.0e} operations a second on each GPU (40 % of an H100's dense bfloat16), "
     f"{CPU_FLOPS:.0e} on each CPU process; {DECODE:g} s for each further token of a batch of "
     "answers; nothing for decoding videos and for loading",
-    "memory: fragmentation and libraries take more than is listed here, some GiB",
+    "memory: fragmentation and libraries take some GiB more",
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Hardware:
-    """Where training is to run. launch: "single", or a file in `launch/`; devices: of all
-    machines. Empty and 0: what fits the model's size.
+    """Where training runs. launch: "single", or a file in `launch/`; devices: of all machines.
+
+    Empty and 0: chosen by the model's size.
     """
 
     launch: str = ""
@@ -59,10 +59,10 @@ class Hardware:
 
 @dataclass(frozen=True, slots=True)
 class StagePlan:
-    """One stage. samples: distinct ones in the data (None: the data is not there yet).
+    """One stage. samples: distinct samples in the data (None: the data does not exist yet).
 
     passes: questions asked or learnt over all steps. tokens: of the longest question with its
-    answer; all_tokens: of all passes. memory: GiB on each device, by what takes it. hours: by the
+    answer; all_tokens: of all passes. memory: GiB on each device, by use. hours: by the
     assumptions.
     """
 
@@ -79,7 +79,7 @@ class StagePlan:
 
     @property
     def gib(self) -> float:
-        """All memory on one device."""
+        """The total memory on one device."""
         return sum(self.memory.values())
 
 
@@ -106,21 +106,23 @@ class TrainingPlan:
         return table
 
 
-def plan(recipe: Recipe, place: Hardware, named: str, out: str, registry: Registry) -> TrainingPlan:
-    """Plan a recipe, called `named` on the command line, into the folder `out`.
+def plan(
+    recipe: Recipe, hardware: Hardware, reference: str, out: str, registry: Registry
+) -> TrainingPlan:
+    """Plan a recipe. reference, out: its RECIPE and its folder on the command line.
 
-    Raises UserError for a checkpoint, a protocol or a launch that is not known.
+    Raises UserError for an unknown checkpoint, protocol or launch.
     """
     folder = checkpoint_folder(recipe.model.checkpoint, registry)
     size = model_size(recipe.model.checkpoint, folder)
     contexts = SampleContexts(recipe.model, folder, registry)
-    chosen = _place(place, size)
+    chosen = _chosen(hardware, size)
     samples = _samples(recipe)
     asked = [(s.duration or UNKNOWN_SECONDS, contexts.of(s).protocol) for s in samples]
     asked = asked or [(UNKNOWN_SECONDS, contexts.without_task)]
     shown = [shown_tokens(seconds, protocol.frames, size) for seconds, protocol in asked]
-    texts = [len(p.prompt.system + p.prompt.text) // WORD for _, p in asked]
-    planner = _Planner(recipe, size, chosen, named, out, len(samples), shown, texts)
+    texts = [len(p.prompt.system + p.prompt.text) // CHARACTERS for _, p in asked]
+    planner = _Planner(recipe, size, chosen, reference, out, len(samples), shown, texts)
     return TrainingPlan(
         recipe=recipe.name,
         checkpoint=recipe.model.checkpoint,
@@ -135,32 +137,32 @@ def plan(recipe: Recipe, place: Hardware, named: str, out: str, registry: Regist
 
 
 def shown_tokens(seconds: float, rule: FrameRule, size: ModelSize) -> tuple[int, int]:
-    """Return how many frames of a video of that length are shown, and their visual tokens."""
+    """Return the number of frames and of visual tokens for a video of that length (seconds)."""
     times = np.arange(max(1, round(seconds * FPS))) / FPS
     frames = len(choose(VideoInfo("", seconds, FPS, HEIGHT, WIDTH, times), rule))
-    picture = round(HEIGHT / size.factor) * round(WIDTH / size.factor)
+    frame = round(HEIGHT / size.factor) * round(WIDTH / size.factor)
     share = max(rule.total_tokens * PAIR // frames, rule.min_tokens)
     return frames, math.ceil(frames / PAIR) * min(
-        max(picture, rule.min_tokens), rule.max_tokens, share
+        max(frame, rule.min_tokens), rule.max_tokens, share
     )
 
 
 class _Planner:
-    """The stages of one recipe in one place."""
+    """Computes the stages of one recipe on some hardware."""
 
     def __init__(
         self,
         recipe: Recipe,
         size: ModelSize,
-        place: Hardware,
-        named: str,
+        hardware: Hardware,
+        reference: str,
         out: str,
         samples: int,
         shown: list[tuple[int, int]],
         texts: list[int],
     ) -> None:
-        self.recipe, self.size, self.place = recipe, size, place
-        self.named, self.out = named, out
+        self.recipe, self.size, self.hardware = recipe, size, hardware
+        self.reference, self.out = reference, out
         self.samples = samples or None
         lengths = [
             tokens + size.stamp * frames // PAIR + text
@@ -171,8 +173,8 @@ class _Planner:
         self.visual = max(tokens for _, tokens in shown)
 
     def stages(self) -> list[StagePlan]:
-        found = [self._sft(), self._difficulty(), self._rl()]
-        return [stage for stage in found if stage is not None]
+        stages = [self._sft(), self._difficulty(), self._rl()]
+        return [stage for stage in stages if stage is not None]
 
     def _sft(self) -> StagePlan | None:
         rule = self.recipe.sft
@@ -208,15 +210,15 @@ class _Planner:
         if rule is None:
             return None
         answers = rule.steps * rule.prompts * rule.group
-        new = rule.max_new_tokens
-        load = BatchLoad(rule.device_batch, self.longest + new, self.visual, new)
+        answer = rule.max_new_tokens
+        load = BatchLoad(rule.device_batch, self.longest + answer, self.visual, answer)
         memory = rl_memory(self.size, self.recipe, load, self._shard)
-        return self._stage("rl", rule.steps, answers, answers, new, memory, rule.group)
+        return self._stage("rl", rule.steps, answers, answers, answer, memory, rule.group)
 
     @property
     def _shard(self) -> Sharding:
-        sharding = SHARDING[self.place.launch]
-        return sharding._replace(devices=self.place.devices)
+        sharding = SHARDING[self.hardware.launch]
+        return sharding._replace(devices=self.hardware.devices)
 
     def _stage(
         self,
@@ -226,11 +228,9 @@ class _Planner:
         completions: int,
         answer: int,
         memory: Memory,
-        together: int = 1,
+        batch: int = 1,
     ) -> StagePlan:
-        hours = (
-            None if passes is None else self._hours(steps, passes, completions, answer, together)
-        )
+        hours = None if passes is None else self._hours(steps, passes, completions, answer, batch)
         return StagePlan(
             name=name,
             samples=self.samples,
@@ -244,47 +244,46 @@ class _Planner:
             command=self._command(name, bool(steps)),
         )
 
-    def _hours(
-        self, steps: int, passes: int, completions: int, answer: int, together: int
-    ) -> float:
+    def _hours(self, steps: int, passes: int, completions: int, answer: int, batch: int) -> float:
         """Count operations: 2 for each parameter and token forward, 4 backward (Kaplan et al.,
         Scaling Laws for Neural Language Models, 2020, section 2.1), 2 for recomputed activations.
         """
         forward = 2 * self.size.language * (self.mean + answer)
-        pictures = 2 * self.size.vision * self.mean_visual * self.size.merge**2
-        times = (4 if steps else 0) + (1 if completions else 0)
-        seen = 1 if self.recipe.model.freeze_vision else times
-        work = passes * (times * forward + max(seen, 1) * pictures)
+        vision = 2 * self.size.vision * self.mean_visual * self.size.merge**2
+        times = (4 if steps else 0) + (1 if completions else 0)  # in units of a forward pass
+        vision_times = 1 if self.recipe.model.freeze_vision else times
+        work = passes * (times * forward + max(vision_times, 1) * vision)
         rate = CPU_FLOPS if self.size.parameters < SMALL else GPU_FLOPS
-        decoding = completions / together * answer * DECODE
-        return (work / rate + decoding) / self.place.devices / 3600
+        decoding = completions / batch * answer * DECODE
+        return (work / rate + decoding) / self.hardware.devices / 3600
 
     def _command(self, stage: str, trains: bool) -> str:
-        words = [stage, self.named, "--out", self.out]
-        if not trains or self.place.launch == "single":
-            return shlex.join(["vtg-train", *words])
-        start = ["accelerate", "launch", "--config_file", str(LAUNCH / f"{self.place.launch}.yaml")]
-        start += ["--num_processes", str(self.place.devices)]
-        tail = shlex.join(["-m", "vtg_eval.training.cli", *words])
-        if self.place.machines == 1:
-            return f"{shlex.join(start)} {tail}"
-        start += ["--num_machines", str(self.place.machines)]
-        return f"{shlex.join(start)} --machine_rank RANK --main_process_ip HOST {tail}"
+        arguments = [stage, self.reference, "--out", self.out]
+        if not trains or self.hardware.launch == "single":
+            return shlex.join(["vtg-train", *arguments])
+        config = LAUNCH / f"{self.hardware.launch}.yaml"
+        launch = ["accelerate", "launch", "--config_file", str(config)]
+        launch += ["--num_processes", str(self.hardware.devices)]
+        tail = shlex.join(["-m", "vtg_eval.training.cli", *arguments])
+        if self.hardware.machines == 1:
+            return f"{shlex.join(launch)} {tail}"
+        launch += ["--num_machines", str(self.hardware.machines)]
+        return f"{shlex.join(launch)} --machine_rank RANK --main_process_ip HOST {tail}"
 
 
-def _place(place: Hardware, size: ModelSize) -> Hardware:
-    launch = place.launch or ("single" if size.parameters < SMALL else "fsdp2")
+def _chosen(hardware: Hardware, size: ModelSize) -> Hardware:
+    """Return the hardware with its defaults for the model's size filled in."""
+    launch = hardware.launch or ("single" if size.parameters < SMALL else "fsdp2")
     if launch not in SHARDING:
         raise UserError(f'There is no launch "{launch}". {suggestion(launch, SHARDING)}')
-    usual = {"single": 1, "cpu2": 2}.get(launch, DEVICES * place.machines)
-    if place.devices % place.machines or (launch == "single" and place.devices > 1):
-        raise UserError(
-            f"{place.devices} devices on {place.machines} machines do not go with {launch}."
-        )
-    return Hardware(launch, place.devices or usual, place.machines)
+    default = {"single": 1, "cpu2": 2}.get(launch, DEVICES * hardware.machines)
+    devices, machines = hardware.devices, hardware.machines
+    if devices % machines or (launch == "single" and devices > 1):
+        raise UserError(f"{devices} devices on {machines} machines do not go with {launch}.")
+    return Hardware(launch, devices or default, machines)
 
 
 def _samples(recipe: Recipe) -> Sequence[TrainingSample]:
-    """Return all samples, none where a file is not there yet."""
+    """Return all samples, none where a file does not exist yet."""
     paths = [Path(name) for name in recipe.data.train]
     return load_samples(paths) if all(path.is_file() for path in paths) else ()

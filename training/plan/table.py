@@ -7,20 +7,20 @@ from tabulate import tabulate
 from .plan import StagePlan, TrainingPlan
 
 
-def table(found: TrainingPlan) -> str:
+def plan_table(plan: TrainingPlan) -> str:
     """Return the plan as text."""
-    machines = f" on {found.machines} machines" if found.machines > 1 else ""
+    machines = f" on {plan.machines} machines" if plan.machines > 1 else ""
     lines = [
-        f"{found.recipe}: {found.checkpoint}, {_count(found.parameters)} parameters; "
-        f"{found.launch}, {found.devices} device(s){machines}",
-        f"longest video: {found.frames} frames, {found.video_tokens} visual tokens",
+        f"{plan.recipe}: {plan.checkpoint}, {_count(plan.parameters)} parameters; "
+        f"{plan.launch}, {plan.devices} device(s){machines}",
+        f"longest video: {plan.frames} frames, {plan.video_tokens} visual tokens",
         "",
-        tabulate([_row(stage) for stage in found.stages], headers="keys", tablefmt="plain"),
+        tabulate([_row(stage) for stage in plan.stages], headers="keys", tablefmt="plain"),
     ]
-    for stage in found.stages:
+    for stage in plan.stages:
         parts = ", ".join(f"{name} {gib:.1f}" for name, gib in stage.memory.items())
         lines += ["", f"{stage.name}: GiB on each device: {parts}", f"  {stage.command}"]
-    return "\n".join([*lines, "", "assumed:", *(f"- {text}" for text in found.assumed)])
+    return "\n".join([*lines, "", "assumed:", *(f"- {text}" for text in plan.assumed)])
 
 
 def _count(number: int) -> str:
@@ -28,16 +28,16 @@ def _count(number: int) -> str:
 
 
 def _row(stage: StagePlan) -> dict[str, object]:
-    def known(value: float | None, form: str) -> str:
+    def cell(value: float | None, form: str) -> str:
         return "?" if value is None else format(value, form)
 
     return {
         "stage": stage.name,
-        "samples": known(stage.samples, ",d"),
+        "samples": cell(stage.samples, ",d"),
         "steps": stage.steps or "-",
         "answers": f"{stage.completions:,}" if stage.completions else "-",
         "tokens, longest": f"{stage.tokens:,}",
-        "tokens, all": known(stage.all_tokens, ".2e"),
+        "tokens, all": cell(stage.all_tokens, ".2e"),
         "GiB": f"{stage.gib:.1f}",
-        "hours": known(stage.hours, ".2g"),
+        "hours": cell(stage.hours, ".2g"),
     }

@@ -1,7 +1,7 @@
-"""A study's tables: what each arm scores, and how the others differ from the baselines.
+"""A study's tables: the scores of each arm, and the differences from the baselines.
 
-Made of the samples' scores alone. All of an arm's seeds together are one figure: a sample's value
-is its mean over them, so intervals over videos say what holds for these seeds, on other videos.
+They are computed from the samples' scores alone. A sample's value is its mean over the arm's seeds,
+so intervals over videos are valid for these seeds, on other videos.
 """
 
 from __future__ import annotations
@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from tabulate import tabulate
 
+from vtg_eval.report.tables import text_table
 from vtg_eval.statistics.bootstrap import Floats, Resampled, interval, resampled_means
 from vtg_eval.statistics.difference import Difference, difference, holm
 
 from .scores import Scores
 from .study import Arm, Study
 
-THRESHOLD = 0.5  # of IoU, for the recall beside the mean
+THRESHOLD = 0.5  # of IoU, for the recall
 SIGNIFICANT = 0.05
 
 
@@ -42,17 +42,17 @@ def _split(study: Study, scores: Scores, split: str) -> Iterator[str]:
     means = np.stack([values.mean(axis=0) for values in seeds], axis=1)  # [N, arms]
     resampled = resampled_means(means, clusters)
     videos = int(clusters.max()) + 1
-    ends = [interval(each, videos) for each in resampled.columns()]
-    yield _table(
+    ends = [interval(column, videos) for column in resampled.columns()]
+    yield text_table(
         ("arm", "mIoU", f"R1@{THRESHOLD:g}", "mIoU of each seed"),
         [
             [
                 arm.name,
-                f"{means[:, place].mean():.1f} [{low:.1f}, {high:.1f}]",
+                f"{means[:, index].mean():.1f} [{low:.1f}, {high:.1f}]",
                 f"{100 * (values >= 100 * THRESHOLD).mean():.1f}",
                 ", ".join(f"{value:.1f}" for value in values.mean(axis=1)),
             ]
-            for place, (arm, values, (low, high)) in enumerate(
+            for index, (arm, values, (low, high)) in enumerate(
                 zip(study.arms, seeds, ends, strict=True)
             )
         ],
@@ -67,31 +67,26 @@ def _differences(
 ) -> str:
     names = [arm.name for arm in study.arms]
     base = names.index(baseline)
-    others = [place for place in range(len(names)) if place != base]
-    less = tuple(resampled.each(lambda figures: figures - figures[:, [base]]).columns())
-    found = [
-        difference(float((means[:, place] - means[:, base]).mean()), less[place], videos)
-        for place in others
+    others = [index for index in range(len(names)) if index != base]
+    deltas = tuple(resampled.each(lambda figures: figures - figures[:, [base]]).columns())
+    differences = [
+        difference(float((means[:, index] - means[:, base]).mean()), deltas[index], videos)
+        for index in others
     ]
-    adjusted = holm([1.0 if each.p is None else each.p for each in found])
-    return _table(
+    adjusted = holm([1.0 if d.p is None else d.p for d in differences])
+    return text_table(
         (f"less {baseline}", "mIoU", "p", "p (Holm)", ""),
         [
-            _row(study.arms[place], each, p)
-            for place, each, p in zip(others, found, adjusted, strict=True)
+            _row(study.arms[index], change, p)
+            for index, change, p in zip(others, differences, adjusted, strict=True)
         ],
     )
 
 
-def _row(arm: Arm, found: Difference, adjusted: float) -> list[str]:
-    ends = found.interval
-    if ends is None or found.p is None:
-        return [arm.name, f"{found.value:+.1f}", "–", "–", "too few videos"]
+def _row(arm: Arm, change: Difference, adjusted: float) -> list[str]:
+    ends = change.interval
+    if ends is None or change.p is None:
+        return [arm.name, f"{change.value:+.1f}", "–", "–", "too few videos"]
     verdict = "significant" if adjusted <= SIGNIFICANT else "not separable"
-    span = f"{found.value:+.1f} [{ends.low:+.1f}, {ends.high:+.1f}]"
-    return [arm.name, span, f"{found.p:.4f}", f"{adjusted:.4f}", verdict]
-
-
-def _table(heads: tuple[str, ...], rows: list[list[str]]) -> str:
-    text: str = tabulate(rows, heads, tablefmt="github", disable_numparse=True)
-    return text
+    span = f"{change.value:+.1f} [{ends.low:+.1f}, {ends.high:+.1f}]"
+    return [arm.name, span, f"{change.p:.4f}", f"{adjusted:.4f}", verdict]

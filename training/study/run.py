@@ -1,13 +1,12 @@
-"""A study from its first training to its tables, in pieces that resume.
+"""Runs a study, from its trainings to its tables; an interrupted study resumes.
 
-Every training has a folder of its own, and is one process's at a time: the same command, started
-again beside itself, takes the trainings that no other process has in work.
+Each training has a folder of its own, which one process at a time can use. A second process with
+the same command runs the trainings that no other process is running.
 """
 
 from __future__ import annotations
 
 import hashlib
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -17,11 +16,11 @@ from vtg_eval.registry import Registry
 
 from ..data.task_data import with_task_data
 from ..evaluation import START, TRAINED, evaluation_results
-from ..pipeline import run_stages
+from ..pipeline import log, run_stages
 from ..plan.plan import plan
 from ..recipe import recipe_text
 from ..workspace import Workspace
-from .plan import ONE
+from .plan import ONE_PROCESS
 from .report import study_report
 from .scores import Scores, collect, write_scores
 from .study import Study, Training
@@ -37,27 +36,26 @@ LOGS = (
 
 
 def run_study(study: Study, folder: Path, registry: Registry) -> Path:
-    """Train and score what is missing of a study, then write its tables; returns their path.
+    """Run and score the unfinished trainings of a study, then write its report; returns its path.
 
-    Raises FolderInUse where what is left is in the hands of other processes, UserError where a
-    training cannot go on and where the folder holds something else, KeyboardInterrupt where someone
-    stops it.
+    Raises FolderInUse where other processes run the last trainings, UserError where a training
+    fails and where the folder holds something else, KeyboardInterrupt when it is interrupted.
     """
     trainings = list(study.trainings())
     if folder.is_dir():
         refuse_strangers(_marker(trainings, folder), KIND)
     for number, training in enumerate(trainings, 1):
         if not _report(training, folder).is_file():
-            _say(f"training {number} of {len(trainings)}: {training.name}")
+            log(f"training {number} of {len(trainings)}: {training.name}")
             try:
                 _train(training, folder, registry)
             except FolderInUse:
-                _say(f"{training.name}: another process is at it")
-    left = [training.name for training in trainings if not _report(training, folder).is_file()]
-    if left:
+                log(f"{training.name}: another process is running it")
+    unfinished = [t.name for t in trainings if not _report(t, folder).is_file()]
+    if unfinished:
         raise FolderInUse(
-            f"Other processes are at work on {', '.join(left)}. The same command makes the tables "
-            "when they are done."
+            f"Other processes are at work on {', '.join(unfinished)}. Run the same command again "
+            "when they are finished: it makes the tables."
         )
     with lock_folder(_marker(trainings, folder), KIND):
         scores = _scores(trainings, folder)
@@ -69,34 +67,34 @@ def run_study(study: Study, folder: Path, registry: Registry) -> Path:
 
 
 def _marker(trainings: Sequence[Training], folder: Path) -> Path:
-    """Return what shows that the folder is a study's: one of its trainings; a study may grow."""
-    places = [folder / training.name for training in trainings]
-    return next((place for place in places if place.exists()), places[0])
+    """Return a training's folder, which marks the study's folder; new arms may lack theirs."""
+    folders = [folder / training.name for training in trainings]
+    return next((path for path in folders if path.exists()), folders[0])
 
 
 def _train(training: Training, folder: Path, registry: Registry) -> None:
     out = folder / training.name
     with Workspace(training.recipe, out).lock():
         file = out / "recipe.toml"
-        if not file.is_file():  # what is trained by another recipe is found out, and kept, below
+        if not file.is_file():  # `run_stages` refuses a folder with another recipe's work
             write_text(file, recipe_text(training.recipe))
         recipe = with_task_data(training.recipe, registry, videos=True)
-        planned = plan(recipe, ONE, str(file), str(out), registry)
+        planned = plan(recipe, ONE_PROCESS, str(file), str(out), registry)
         run_stages(Workspace(recipe, out), planned, registry)
 
 
 def _scores(trainings: list[Training], folder: Path) -> Scores:
-    """Put together the trained checkpoints' scores, the start's where nothing is trained."""
-    found = []
+    """Collect the scores of the trained checkpoints, of the start checkpoint for untrained arms."""
+    results = []
     for training in trainings:
         name = TRAINED if training.arm.trains else START
         workspace = Workspace(training.recipe, folder / training.name)
-        found.append([dict(pairs)[name] for pairs in evaluation_results(workspace)])
-    return collect([t.arm.name for t in trainings], [t.seed for t in trainings], found)
+        results.append([dict(pairs)[name] for pairs in evaluation_results(workspace)])
+    return collect([t.arm.name for t in trainings], [t.seed for t in trainings], results)
 
 
 def _digests(trainings: list[Training], folder: Path) -> Iterator[str]:
-    """Yield a line for each log and journal, as `sha256sum -c` reads them."""
+    """Yield a line for each log and journal, in the format of `sha256sum -c`."""
     for training in trainings:
         for pattern in LOGS:
             for path in sorted((folder / training.name).glob(pattern)):
@@ -106,7 +104,3 @@ def _digests(trainings: list[Training], folder: Path) -> Iterator[str]:
 
 def _report(training: Training, folder: Path) -> Path:
     return folder / training.name / "report.md"
-
-
-def _say(words: str) -> None:
-    print(f"vtg-train: {words}", file=sys.stderr, flush=True)

@@ -1,7 +1,7 @@
-"""The scores of a study's trainings, sample by sample, and the one file that holds them.
+"""The scores of a study's trainings, sample by sample, and their file.
 
 scores.csv has a row for each sample and a column for each training, headed ARM:SEED, with the
-sample's part of the primary metric, 0 to 1. Every table of a study is made of this file alone.
+sample's value of the primary metric, 0 to 1. All tables of a study are computed from this file.
 """
 
 from __future__ import annotations
@@ -42,23 +42,22 @@ class Scores:
 def collect(
     arms: Sequence[str], seeds: Sequence[int], results: Sequence[Sequence[TaskResults]]
 ) -> Scores:
-    """Put together the results of T trainings, each with those of all tasks of the study.
+    """Collect the results of T trainings, each a sequence with one entry for each task.
 
-    A value that is no number counts 0. Raises UserError where trainings were not scored on the
-    same samples.
+    A missing value counts 0. Raises UserError where trainings were not scored on the same samples.
     """
-    rows = [[(r.split, s.id, s.video) for r in found for s in r.samples] for found in results]
+    rows = [[(r.split, s.id, s.video) for r in tasks for s in r.samples] for tasks in results]
     if any(row != rows[0] for row in rows):
         raise UserError("The trainings of this study were not scored on the same samples.")
     values: Floats = np.array(
-        [[s.value or 0.0 for r in found for s in r.samples] for found in results], dtype=np.float64
+        [[s.value or 0.0 for r in tasks for s in r.samples] for tasks in results], dtype=np.float64
     )
     splits, ids, videos = zip(*rows[0], strict=True)
     return Scores(splits, ids, videos, tuple(arms), tuple(seeds), values.round(DIGITS))
 
 
 def write_scores(path: Path, scores: Scores) -> None:
-    """Write the file; raises UserError where the disk refuses."""
+    """Write the file; raises UserError where writing fails."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([*KEYS, *(f"{a}:{s}" for a, s in zip(scores.arms, scores.seeds, strict=True))])
@@ -69,13 +68,13 @@ def write_scores(path: Path, scores: Scores) -> None:
 
 
 def read_scores(path: Path) -> Scores:
-    """Read the file; raises UserError where it is something else."""
+    """Read the file; raises UserError for a malformed one."""
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            heads, *rows = csv.reader(file)
-        if tuple(heads[:3]) != KEYS or not rows:
+            headers, *rows = csv.reader(file)
+        if tuple(headers[:3]) != KEYS or not rows:
             raise ValueError("its first columns are not split, id and video")
-        arms, seeds = zip(*(head.rsplit(":", 1) for head in heads[3:]), strict=True)
+        arms, seeds = zip(*(header.rsplit(":", 1) for header in headers[3:]), strict=True)
         splits, ids, videos, *columns = zip(*rows, strict=True)
         values = np.array(columns, dtype=np.float64)
         return Scores(splits, ids, videos, arms, tuple(map(int, seeds)), values)

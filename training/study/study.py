@@ -1,11 +1,11 @@
-"""A study: recipes that differ in what is studied, each trained from several seeds.
+"""A study: recipes that differ in the settings under study, each trained from several seeds.
 
-One TOML file. Under [shared] stand a recipe's tables; an arm has those of model, data and
-evaluation, and of the others those that it names, changed where it says so:
+It is one TOML file. [shared] has the tables of a recipe. Every arm has the tables model, data and
+evaluation, and of the other tables those that it names. An arm's own values replace shared ones:
 
     name = "…"
     seeds = [0, 1, 2]
-    baselines = ["sft"]          # arms that the others are each compared with
+    baselines = ["sft"]          # the other arms are compared with each of these
     [shared.model]
     checkpoint = "…"
     [shared.sft]
@@ -28,13 +28,13 @@ from vtg_eval.files.toml_tables import converted, load_toml
 
 from ..recipe import Count, Recipe, make_recipe
 
-EVERY = ("model", "data", "evaluation")  # tables that every arm has; it must name the others
-Tables = Mapping[str, Any]  # of a recipe, whole or in part, as TOML has them
+ALWAYS = ("model", "data", "evaluation")  # tables of every arm; it must name the others
+Tables = Mapping[str, Any]  # TOML tables of a recipe, possibly without some keys
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecipeTables:
-    """The tables of a recipe that a study shares, or that an arm has; None: not named."""
+    """Tables of a recipe, shared or of an arm; None: not named."""
 
     model: Tables | None = None
     data: Tables | None = None
@@ -49,7 +49,7 @@ class RecipeTables:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArmTable(RecipeTables):
-    """An arm as the file has it."""
+    """An arm in the file."""
 
     name: str
     title: str
@@ -57,7 +57,7 @@ class ArmTable(RecipeTables):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyFile:
-    """A study as the file has it."""
+    """A study in the file."""
 
     name: str
     summary: str
@@ -69,7 +69,7 @@ class StudyFile:
 
 
 class Arm(NamedTuple):
-    """One way of training. title: in words; recipe: what it does, under the first seed."""
+    """One way of training. title: a description; recipe: with its own seed, see `trainings`."""
 
     name: str
     title: str
@@ -77,12 +77,12 @@ class Arm(NamedTuple):
 
     @property
     def trains(self) -> bool:
-        """Whether anything is trained: without, one seed is as good as all."""
+        """Whether any stage trains; otherwise all seeds give the same."""
         return self.recipe.sft is not None or self.recipe.rl is not None
 
 
 class Training(NamedTuple):
-    """One arm from one seed. name: of its folder."""
+    """One arm with one seed. name: of its folder."""
 
     arm: Arm
     seed: int
@@ -92,7 +92,7 @@ class Training(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """What is compared. baselines: names of arms that all others are each held against."""
+    """A study. baselines: names of arms that all others are compared with."""
 
     name: str
     summary: str
@@ -102,7 +102,7 @@ class Study:
     arms: tuple[Arm, ...]
 
     def trainings(self) -> Iterator[Training]:
-        """Yield all arms from the first seed, then from the second, and so on."""
+        """Yield all arms with the first seed, then with the second, and so on."""
         for seed in self.seeds:
             for arm in self.arms:
                 if arm.trains or seed == self.seeds[0]:
@@ -112,7 +112,7 @@ class Study:
 
 
 def load_study(path: Path) -> Study:
-    """Read a study; raises UserError that names the file, the key and what it must be."""
+    """Read a study; raises UserError that names the file, the key and the values it may have."""
     return load_toml(path, "a study", _study)
 
 
@@ -129,7 +129,7 @@ def _study(table: Mapping[str, Any]) -> Study:
     names = [arm.name for arm in study.arms]
     if len(set(names)) < len(names) or set(study.baselines) - set(names) or not study.seeds:
         raise UserError(
-            "arms need names of their own, baselines must be some of them, and seeds not empty"
+            "arms need different names, baselines must be names of arms, and seeds not empty"
         )
     return study
 
@@ -138,7 +138,7 @@ def _arm(arm: ArmTable, file: StudyFile) -> Arm:
     recipe: dict[str, Any] = {"name": arm.name, "summary": arm.title, "source": file.source}
     for part in (part.name for part in fields(RecipeTables)):
         shared, changes = getattr(file.shared, part), getattr(arm, part)
-        if part in EVERY or changes is not None:
+        if part in ALWAYS or changes is not None:
             recipe[part] = {**(shared or {}), **(changes or {})}
     try:
         return Arm(arm.name, arm.title, make_recipe(recipe))
@@ -147,7 +147,7 @@ def _arm(arm: ArmTable, file: StudyFile) -> Arm:
 
 
 def _seeded(recipe: Recipe, seed: int) -> Recipe:
-    """Return the recipe with that seed in each of its stages."""
+    """Return the recipe with the seed in each stage."""
     return replace(
         recipe,
         sft=recipe.sft and replace(recipe.sft, seed=seed),

@@ -1,8 +1,8 @@
-"""What the model sees in training: built by the adapter and the engine's own code, as in scoring.
+"""The model's inputs in training, built by the adapter and the engine's code, as in evaluation.
 
-An example goes the way a question goes in evaluation: `RequestBuilder`, `InputBuilder`. The
-answer to learn is appended to the prompt's tokens. So token ids, pixel values and positions of
-training and evaluation are equal by construction.
+An example takes the path of a question in evaluation: `RequestBuilder`, `InputBuilder`. The answer
+to learn is appended to the prompt's tokens. So token ids, pixel values and positions of training
+and evaluation are equal by construction.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import transformers
 
@@ -27,12 +28,12 @@ from vtg_eval.types import Sample
 from ..recipe import ModelRule
 
 DECODER = "pyav"
-IGNORED = -100  # a label that no loss is taken of
+IGNORED = -100  # a label that does not count in the loss
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One question to train on. `answer` is the text to learn; RL needs none."""
+    """One question to train on. answer: the text to learn; RL needs none."""
 
     sample: Sample
     video: Path
@@ -42,7 +43,7 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a training starts: a checkpoint and its adapter. config: its config.json."""
+    """The start of a training: a checkpoint and its adapter. config: of its config.json."""
 
     folder: Path
     config: Mapping[str, Any]
@@ -50,7 +51,7 @@ class Source:
 
 
 def find_source(rule: ModelRule, registry: Registry) -> Source:
-    """Look up the checkpoint and its adapter; raises UserError."""
+    """Look up the checkpoint and its adapter; raises UserError where it has no weights."""
     checkpoint, entry = resolve(rule.checkpoint, registry)
     if checkpoint.path is None:
         raise UserError(f"{rule.checkpoint} has no weights to train; name a checkpoint's folder.")
@@ -65,45 +66,45 @@ class Batches:
         self._requests = requests
         self._tokenizer = processor.tokenizer
         self._builder = InputBuilder(processor)
-        self._place = int(processor.video_token_id)
+        self._video_token = int(processor.video_token_id)
         self._pad = int(self._tokenizer.pad_token_id or 0)
 
     def request(self, example: Example) -> Request:
-        """Return the example as the adapter asks it; raises UserError for a broken video."""
+        """Return the adapter's request for the example; raises UserError for a broken video."""
         rule = example.context.protocol.frames
         try:
             frames = self._requests.frames(example.video, example.sample.clips, rule)
         except VideoError as exc:
             raise UserError(
                 f"{example.video} (sample {example.sample.id}) cannot be read: {exc}. "
-                "Take its samples out of the training data and train into another folder."
+                "Remove its samples from the training data and train into another folder."
             ) from exc
         return self._requests.request(example.sample, frames, example.context)
 
     def prompt(self, example: Example) -> ModelInput:
-        """Return the model's input for the question alone: what generates the answer."""
+        """Return the input for the question alone, as for generating an answer."""
         return self._builder.build(self.request(example))
 
-    def lesson(self, example: Example) -> ModelInput:
-        """Return the question with its answer behind it, and the token that ends an answer."""
+    def training_input(self, example: Example) -> ModelInput:
+        """Return the input for the question, its answer, and the token that ends an answer."""
         prompt = self.prompt(example)
         return ModelInput(prompt.ids + self.answer_ids(example), prompt.tensors)
 
     def answer_ids(self, example: Example) -> list[int]:
-        """Return the tokens to learn. Raises UserError where the text holds a control token."""
+        """Return the tokens to learn; raises UserError for an answer with control tokens."""
         ids: list[int] = self._tokenizer(example.answer, add_special_tokens=False)["input_ids"]
-        control = {*self._tokenizer.all_special_ids, self._place}
+        control = {*self._tokenizer.all_special_ids, self._video_token}
         if not ids or control & set(ids):
-            found = self._tokenizer.decode(sorted(control & set(ids))) or "no text at all"
-            raise UserError(f"The answer to learn of sample {example.sample.id} holds {found}.")
+            content = self._tokenizer.decode(sorted(control & set(ids))) or "no text at all"
+            raise UserError(f"The answer to learn of sample {example.sample.id} holds {content}.")
         return [*ids, int(self._tokenizer.eos_token_id)]
 
-    def lessons(self, examples: Sequence[Example]) -> dict[str, torch.Tensor]:
-        """Return one batch for supervised learning, padded on the left.
+    def training_batch(self, examples: Sequence[Example]) -> dict[str, torch.Tensor]:
+        """Return one batch for supervised fine-tuning, padded on the left.
 
-        `labels` (int64 [B, L]) hold the answers' tokens, and IGNORED elsewhere.
+        `labels` (int64 [B, L]) are the answers' tokens, and IGNORED elsewhere.
         """
-        batch = dict(self.collate([self.lesson(example) for example in examples]))
+        batch = dict(self.collate([self.training_input(example) for example in examples]))
         labels = torch.full_like(batch["input_ids"], IGNORED)
         for row, example in enumerate(examples):
             count = len(self.answer_ids(example))
@@ -111,28 +112,44 @@ class Batches:
         return {**batch, "labels": labels}
 
     def collate(self, inputs: Sequence[ModelInput]) -> Mapping[str, torch.Tensor]:
-        """Return one batch as the engine collates it."""
+        """Return one batch, collated as by the engine."""
         batch: Mapping[str, torch.Tensor] = self._builder.collate(inputs, self._pad)
         return batch
 
     def vision(self, inputs: Sequence[ModelInput]) -> dict[str, torch.Tensor]:
-        """Return the tensors of the inputs' videos, one video after the other."""
+        """Return the tensors of the inputs' videos, concatenated."""
         return {name: t for name, t in self.collate(inputs).items() if name not in TEXT}
 
-    def kinds(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """Return which tokens stand for video, int64 as `ids` [B, L]: VIDEO_TYPE there, 0 else."""
-        return VIDEO_TYPE * ((ids == self._place) & (mask == 1)).long()
+    def token_types(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Return the tokens' types, int64 [B, L] as `ids`: VIDEO_TYPE for video, else 0."""
+        return VIDEO_TYPE * ((ids == self._video_token) & (mask == 1)).long()
 
 
 def make_batches(source: Source, registry: Registry) -> tuple[Batches, Any]:
-    """Return the batches of a source, and its processor, decoded frames in the user's cache.
+    """Return the batches of a source, and its processor; frames are cached in the user's cache.
 
     Raises UserError where the checkpoint's processor cannot be loaded.
     """
     try:
         processor = transformers.AutoProcessor.from_pretrained(source.folder)
-    except Exception as exc:  # whatever a broken checkpoint makes the loader raise
+    except Exception as exc:  # a broken checkpoint can raise any exception
         reason = " ".join(str(exc).split())[:300]
         raise UserError(f"{source.folder} has no processor that can be loaded: {reason}") from exc
     requests = RequestBuilder(source.adapter, registry.decoder(DECODER)())
     return Batches(requests, processor), processor
+
+
+def order(count: int, size: int, seed: int, shuffled: bool = True) -> list[int]:
+    """Return `size` indices below `count`: pass after pass over all, each pass in another order.
+
+    The order is fixed before training, so that a resumed run cannot differ. Where not shuffled
+    (a curriculum), each pass keeps the data's order. Raises UserError without data.
+    """
+    if count < 1:
+        raise UserError("There is no sample to train on; see the reports of the earlier stages.")
+    passes = range(-(-size // count))
+    rows = [
+        np.random.default_rng((seed, number)).permutation(count) if shuffled else np.arange(count)
+        for number in passes
+    ]
+    return [int(row) for row in np.concatenate(rows)[:size]] if size else []

@@ -1,4 +1,4 @@
-"""What happens beside the steps: the log, the bar, the stop on a plateau."""
+"""Callbacks of the trainers: the log, the progress bar, the stop on a plateau."""
 
 from __future__ import annotations
 
@@ -10,53 +10,34 @@ from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import TrainerCallback, TrainerControl, TrainerState
 
-# the least by which a smoothed reward or deviation has to move to count as better
-LEAST = 1e-3
+MIN_IMPROVEMENT = 1e-3  # of a smoothed reward or deviation
 
 
 def plateaued(rewards: Sequence[float], deviations: Sequence[float], patience: int) -> bool:
     """Tell whether neither figure has improved within the last `patience` steps (0: never).
 
-    Both are smoothed (exponentially, over about `patience` steps). A reward improves by rising
-    above its best, a deviation within groups by falling below its lowest: while it still falls,
-    the answers still settle.
+    Both are smoothed (exponentially, over about `patience` steps). A reward improves when it rises
+    above its best, a deviation within groups when it falls below its lowest, because the answers
+    of a group then still become more alike.
     """
     if patience < 1:
         return False
-    falling = [-deviation for deviation in deviations]
-    return all(_stale(figure, patience) >= patience for figure in (rewards, falling))
+    negated = [-deviation for deviation in deviations]
+    return all(_stale_steps(curve, patience) >= patience for curve in (rewards, negated))
 
 
-def _stale(figure: Sequence[float], patience: int) -> int:
-    """Return for how many steps a smoothed figure has not risen above its best."""
+def _stale_steps(curve: Sequence[float], patience: int) -> int:
+    """Return for how many steps the smoothed curve has not risen above its best."""
     weight = 2 / (patience + 1)
-    best, smooth, since = -math.inf, math.nan, 0
-    for value in figure:
+    best, smooth, stale = -math.inf, math.nan, 0
+    for value in curve:
         smooth = value if math.isnan(smooth) else smooth + weight * (value - smooth)
-        since += 1
-        if smooth > best + LEAST:
-            best, since = smooth, 0
-    return since
-
-
-class PlateauStop(TrainerCallback):
-    """Ends RL on a plateau. It knows nothing but the logged history, so it resumes as it was."""
-
-    def __init__(self, patience: int) -> None:
-        self._patience = patience
-
-    def on_log(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        **kwargs: Any,
-    ) -> None:
-        """Stop, and save, on a plateau."""
-        if on_plateau(state.log_history, self._patience):
-            control.should_training_stop = control.should_save = True
+        stale += 1
+        if smooth > best + MIN_IMPROVEMENT:
+            best, stale = smooth, 0
+    return stale
 
 
 def on_plateau(history: Sequence[Mapping[str, Any]], patience: int) -> bool:
@@ -69,53 +50,46 @@ def on_plateau(history: Sequence[Mapping[str, Any]], patience: int) -> bool:
     )
 
 
-class _EachStep(TrainerCallback):
-    """Hands each step's figures on; what is logged when training ends is no step."""
+class PlateauStop(TrainerCallback):
+    """Ends RL on a plateau. It depends on the logged history only, so a resumed run stops alike."""
 
-    def on_log(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        logs: Mapping[str, Any] | None = None,
-        **kwargs: Any,
-    ) -> None:
-        if logs and "loss" in logs:
-            self.log_step(state, logs)
+    def __init__(self, patience: int) -> None:
+        self._patience = patience
 
-    def log_step(self, state: TrainerState, logs: Mapping[str, Any]) -> None:
-        """Show or keep the figures of a step."""
-        raise NotImplementedError
+    def on_log(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """Stop, and save, on a plateau."""
+        if on_plateau(state.log_history, self._patience):
+            control.should_training_stop = control.should_save = True
 
 
-class StepLog(_EachStep):
+class StepLog(TrainerCallback):
     """Writes one JSON line a step. columns: the trainer's name for a figure -> the log's."""
 
     def __init__(self, path: Path, columns: Mapping[str, str]) -> None:
         self._path = path
         self._columns = columns
 
-    def log_step(self, state: TrainerState, logs: Mapping[str, Any]) -> None:
-        """Append the step's figures."""
-        if not state.is_world_process_zero:
+    def on_log(
+        self, args: Any, state: TrainerState, control: Any, logs: Mapping[str, Any], **_: Any
+    ) -> None:
+        """Append the step's figures; the summary at the end of training is not a step."""
+        if "loss" not in logs or not state.is_world_process_zero:
             return
         line = {name: logs[key] for key, name in self._columns.items() if key in logs}
         with self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"step": state.global_step, **line}) + "\n")
 
 
-class StepBar(_EachStep):
-    """A bar on a terminal, nothing elsewhere. shown: the figures beside it."""
+class StepBar(TrainerCallback):
+    """A progress bar, on terminals only. shown: names of the figures beside it."""
 
     def __init__(self, label: str, shown: Sequence[str]) -> None:
         self._label = label
         self._shown = shown
         self._bar: Any = None
 
-    def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
-        """Show what is done already."""
+    def on_train_begin(self, args: Any, state: TrainerState, control: Any, **_: Any) -> None:
+        """Show the bar, with the steps before a resumption."""
         self._bar = tqdm(
             desc=self._label,
             total=state.max_steps,
@@ -126,16 +100,14 @@ class StepBar(_EachStep):
             file=sys.stderr,
         )
 
-    def log_step(self, state: TrainerState, logs: Mapping[str, Any]) -> None:
-        """Count a step."""
-        if self._bar is None:
-            return
-        self._bar.set_postfix({k: f"{logs[k]:.3g}" for k in self._shown if k in logs})
-        self._bar.update(1)
-
-    def on_train_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    def on_log(
+        self, args: Any, state: TrainerState, control: Any, logs: Mapping[str, Any], **_: Any
     ) -> None:
-        """Leave the bar as it stands."""
-        if self._bar is not None:
-            self._bar.close()
+        """Count a step."""
+        if "loss" in logs:
+            self._bar.set_postfix({k: f"{logs[k]:.3g}" for k in self._shown if k in logs})
+            self._bar.update(1)
+
+    def on_train_end(self, args: Any, state: TrainerState, control: Any, **_: Any) -> None:
+        """Leave the bar as it is."""
+        self._bar.close()

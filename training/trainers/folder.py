@@ -1,8 +1,8 @@
-"""A training's folder: what it is of, the states to resume from, the log.
+"""A training's folder: its owner record, the states to resume from, the log.
 
-training.json   what is trained from what on what; another training is refused
+training.json   all that the result depends on; another training is refused
 log.jsonl       one line a step
-state/          the trainer's states, the last two
+state/          the last two states of the trainer
 checkpoint/     the result, which vtg-eval scores
 """
 
@@ -24,7 +24,7 @@ from vtg_eval.files.owned_folder import lock_folder
 from .batches import Example
 
 STATE = re.compile(r"checkpoint-(\d{1,9})", re.ASCII)
-COMPLETE = "complete"  # the file that is written last into a state
+COMPLETE = "complete"  # the last file that is written into a state
 TRAINER_STATE = "trainer_state.json"
 
 
@@ -39,40 +39,42 @@ class TrainingFolder:
         self.checkpoint = path / "checkpoint"
 
     def lock(self) -> AbstractContextManager[None]:
-        """Hold the folder for this process alone, as `lock_folder` does."""
+        """Lock the folder for this process, as `lock_folder` does."""
         return lock_folder(self.record, "training folder")
 
     def last_state(self) -> Path | None:
-        """Return the newest state that was written to its end, None where there is none."""
-        found = [
+        """Return the newest complete state, None without one."""
+        states = [
             (int(match[1]), path)
             for path in (self.states.iterdir() if self.states.is_dir() else ())
             if (match := STATE.fullmatch(path.name)) and (path / COMPLETE).is_file()
         ]
-        return max(found)[1] if found else None
+        return max(states)[1] if states else None
 
     def history(self, state: Path) -> Sequence[Mapping[str, Any]]:
-        """Return what was logged up to a state, one mapping a step."""
+        """Return the figures that were logged up to a state, one mapping for each step."""
         table = read_object(state / TRAINER_STATE, "Train into another folder.")
         entries: list[Mapping[str, Any]] = table.get("log_history", [])
         return [entry for entry in entries if "loss" in entry]
 
     def rewind(self, step: int) -> None:
-        """Cut off the log's lines after `step`: they will be written again."""
+        """Remove the log's lines after `step`: they will be written again."""
         if self.log.is_file():
             lines = self.log.read_text(encoding="utf-8").splitlines(keepends=True)
             whole = [line for line in lines if line.endswith("\n")]
-            write_text(self.log, "".join(x for x in whole if json.loads(x)["step"] <= step))
+            write_text(
+                self.log, "".join(line for line in whole if json.loads(line)["step"] <= step)
+            )
 
 
 def step_of(state: Path | None) -> int:
-    """Return the number of steps that a state stands for."""
+    """Return the number of steps before a state."""
     match = STATE.fullmatch(state.name) if state else None
     return int(match[1]) if match else 0
 
 
 def data_digest(examples: Sequence[Example]) -> str:
-    """sha256 of all that is asked and learnt, hexadecimal. Videos count by their files' names."""
+    """Return the sha256 (hex) of all questions and answers; videos count by their files' names."""
     digest = sha256()
     for example in examples:
         values = [asdict(example.sample), example.video.name, example.answer]

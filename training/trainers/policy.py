@@ -1,4 +1,4 @@
-"""The model in training: its weights, what of it learns, and the checkpoint that comes of it."""
+"""The model in training: its weights, which of them are trained, and the resulting checkpoint."""
 
 from __future__ import annotations
 
@@ -16,22 +16,24 @@ from vtg_eval.files.atomic import atomic_path, explained
 
 from ..recipe import ModelRule
 
-# the layers of the language model that adapters are put on; the vision tower has none
+# the layers that get adapters, all in the language model
 ADAPTED = r".*\blanguage_model\.layers\..*\.(q|k|v|o|gate|up|down)_proj"
-# what a checkpoint is besides weights and config.json; taken over from the start, byte for byte
+# files besides weights and config.json, which are copied from the start checkpoint
 KEPT_SUFFIXES = frozenset({".json", ".txt", ".jinja", ".model", ".toml"})
 NOT_KEPT = frozenset({"config.json", "model.safetensors.index.json"})
 
 
 def load_policy(folder: Path, rule: ModelRule) -> Any:
-    """Load the weights to train, the vision tower frozen where the rule says so.
+    """Load the weights to train; with freeze_vision the vision tower is frozen.
 
-    Weights that learn are kept in float32 whatever the dtype: at a learning rate of 1e-6 a step
-    is smaller than bfloat16 can add to a weight. bfloat16 is then what is computed in. Raises
-    UserError for a checkpoint that cannot be loaded.
+    Trained weights are float32 for every dtype: at a learning rate of 1e-6 a step is too small to
+    change a bfloat16 weight. A dtype of bfloat16 then applies to the computation. Raises UserError
+    for a checkpoint that cannot be loaded.
     """
     if rule.train == "lora" and not rule.freeze_vision:
-        raise UserError('model.train = "lora" trains no vision tower; set freeze_vision = true.')
+        raise UserError(
+            'model.train = "lora" does not train the vision tower; set freeze_vision = true.'
+        )
     model = _load(folder, "float32" if rule.train == "all" else rule.dtype)
     patch_rope_positions(model)
     if rule.freeze_vision:
@@ -40,7 +42,7 @@ def load_policy(folder: Path, rule: ModelRule) -> Any:
 
 
 def adapters(rule: ModelRule) -> peft.LoraConfig | None:
-    """Return the adapters to train (scaled by 2, no dropout), None where all weights are."""
+    """Return the adapters to train (scaled by 2, no dropout), None for training all weights."""
     if rule.train == "all":
         return None
     return peft.LoraConfig(
@@ -53,17 +55,17 @@ def adapters(rule: ModelRule) -> peft.LoraConfig | None:
 
 
 def reload(model: Any, state: Path) -> None:
-    """Put a state's weights into the model; raises RuntimeError where one is missing."""
-    found = _load(state, str(model.dtype).removeprefix("torch."))
-    model.load_state_dict(found.state_dict())
+    """Load a state's weights into the model; raises RuntimeError where one is missing."""
+    saved = _load(state, str(model.dtype).removeprefix("torch."))
+    model.load_state_dict(saved.state_dict())
 
 
 def export(start: Path, state: Path, rule: ModelRule, out: Path) -> None:
-    """Write the checkpoint that is scored: weights in the rule's dtype, as safetensors.
+    """Write the checkpoint to score: weights in the rule's dtype, as safetensors.
 
-    start: the checkpoint that training began with, which gives the files for tokens, pictures,
-    prompt and generation. state: a trainer's state, with whole weights or adapters, which are
-    merged. `out` appears at once or not at all.
+    start: the start checkpoint, whose tokenizer, processor, template and generation files are
+    copied. state: a trainer's state, with whole weights or with adapters, which are merged. `out`
+    is written as a whole or not at all.
     """
     if rule.train == "lora":
         adapted = peft.PeftModel.from_pretrained(_load(start, rule.dtype), state)
@@ -82,6 +84,6 @@ def _load(folder: Path, dtype: str) -> Any:
         return transformers.AutoModelForImageTextToText.from_pretrained(
             folder, dtype=getattr(torch, dtype), use_safetensors=True
         )
-    except Exception as exc:  # whatever a broken checkpoint makes the loader raise
+    except Exception as exc:  # a broken checkpoint can raise any exception
         reason = " ".join(str(exc).split())[:300]
         raise UserError(f"{folder} cannot be loaded: {type(exc).__name__}: {reason}") from exc

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +11,10 @@ from datasets import Dataset
 from vtg_eval.errors import UserError
 
 from ..recipe import Recipe, RewardRule, RlRule
-from .batches import Example
+from .batches import Example, order
 from .callbacks import PlateauStop, StepBar, StepLog
-from .rewards import Reward, RewardParts
-from .sample_order import order
-from .stage import Stage, run_stage
-from .trl_quietly import GRPOConfig
+from .rewards import PARTS, Reward, RewardParts
+from .stage import GRPOConfig, Stage, run_stage
 from .video_grpo import VideoGrpo
 
 COLUMNS = {
@@ -32,15 +29,15 @@ COLUMNS = {
     "grad_norm": "grad_norm",
     "learning_rate": "learning_rate",
 }
-# tokens that open or fill a picture: an answer that holds one cannot be read back
-NOT_SAID = ("image_token_id", "video_token_id", "vision_start_token_id", "vision_end_token_id")
+# tokens that begin or fill a picture: an answer with one of them cannot be read back
+SUPPRESSED = ("image_token_id", "video_token_id", "vision_start_token_id", "vision_end_token_id")
 
 
 def run_rl(recipe: Recipe, samples: Sequence[Example], out: Path) -> Path:
     """Train on the rewards of the model's own answers; returns the folder that vtg-eval scores.
 
-    Goes on from the last state in `out`. Raises UserError for a recipe without [rl] and
-    [rewards], where `out` holds another training, and for a loss that is no number.
+    Resumes from the last state in `out`. Raises UserError for a recipe without [rl] and [rewards],
+    where `out` holds another training, and for a loss that is not finite.
     """
     rule, rewards = recipe.rl, recipe.rewards
     if rule is None or rewards is None:
@@ -53,7 +50,7 @@ def run_rl(recipe: Recipe, samples: Sequence[Example], out: Path) -> Path:
     def make(stage: Stage) -> VideoGrpo:
         common = stage.arguments(rule.prompts * rule.group, "rl.prompts x rl.group")
         check_groups(rule, common["gradient_accumulation_steps"])
-        # before the model is loaded, which ZeRO-3 then does in shards
+        # created before the model is loaded, so that ZeRO-3 loads it in shards
         arguments = GRPOConfig(**common, **_grpo(rule, stage.source.config))
         return VideoGrpo(
             stage.batches,
@@ -66,7 +63,10 @@ def run_rl(recipe: Recipe, samples: Sequence[Example], out: Path) -> Path:
             processing_class=stage.processor,
             peft_config=stage.adapters(),
             callbacks=[
-                StepLog(stage.folder.log, {**COLUMNS, **_part_columns()}),
+                StepLog(
+                    stage.folder.log,
+                    {**COLUMNS, **{_column(part): _column(part) for part in PARTS}},
+                ),
                 PlateauStop(rule.plateau),
                 StepBar(recipe.name, ["reward", "group_deviation", "constant_groups"]),
             ],
@@ -82,7 +82,7 @@ _VLLM = (
 
 
 def _grpo(rule: RlRule, config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what TRL is told of the algorithm."""
+    """Return TRL's settings for the algorithm."""
     return {
         "num_generations": rule.group,
         "max_completion_length": rule.max_new_tokens,
@@ -93,42 +93,35 @@ def _grpo(rule: RlRule, config: Mapping[str, Any]) -> dict[str, Any]:
         "importance_sampling_level": rule.importance,
         "entropy_coef": rule.entropy,
         "shuffle_dataset": False,
-        "generation_kwargs": {"suppress_tokens": [config[n] for n in NOT_SAID if n in config]},
+        "generation_kwargs": {"suppress_tokens": [config[n] for n in SUPPRESSED if n in config]},
     }
 
 
 def check_groups(rule: RlRule, accumulated: int) -> None:
-    """Refuse a division of labour in which a process gets one group and a part of another."""
-    own = rule.device_batch * accumulated
-    if own % rule.group and rule.group % own:
+    """Raise UserError where a process would get one group and a part of another."""
+    answers = rule.device_batch * accumulated
+    if answers % rule.group and rule.group % answers:
         raise UserError(
-            f"Each process would get {own} answers, which is neither whole groups of {rule.group} "
-            "nor an even part of one; change rl.prompts or the number of processes."
+            f"Each process would get {answers} answers, which is neither whole groups of "
+            f"{rule.group} nor an even part of one; change rl.prompts or the number of processes."
         )
 
 
-def _part_columns() -> dict[str, str]:
-    """Return where the log keeps each part of the reward, before its weight."""
-    parts = [f.name for f in fields(RewardRule) if f.name != "answer_format"]
-    return {_part(name): _part(name) for name in parts}
-
-
-def _part(name: str) -> str:
-    return f"reward/{name}"
+def _column(part: str) -> str:
+    """Return the log's name for a part of the reward, which is logged before its weight."""
+    return f"reward/{part}"
 
 
 def _scorer(rule: RewardRule, samples: Sequence[Example]) -> Any:
-    """Return the reward as TRL calls it: the totals, and the parts' means for the log."""
+    """Return TRL's reward function: it returns the totals and logs the means of the parts."""
 
     def reward(example: Example, text: str) -> RewardParts:
         return Reward(rule, example.context.protocol)(example.sample, text)
 
     def total(completions: list[str], row: list[int], log_metric: Any, **_: Any) -> list[float]:
-        found = [reward(samples[r], text) for r, text in zip(row, completions, strict=True)]
-        for f in fields(RewardRule):
-            if f.name != "answer_format":
-                mean = sum(getattr(parts, f.name) for parts in found) / len(found)
-                log_metric(_part(f.name), mean)
-        return [parts.total for parts in found]
+        rewards = [reward(samples[r], text) for r, text in zip(row, completions, strict=True)]
+        for part in PARTS:
+            log_metric(_column(part), sum(getattr(r, part) for r in rewards) / len(rewards))
+        return [r.total for r in rewards]
 
     return total

@@ -12,11 +12,9 @@ from datasets import Dataset
 from vtg_eval.errors import UserError
 
 from ..recipe import Recipe
-from .batches import Example
+from .batches import Example, order
 from .callbacks import StepBar, StepLog
-from .sample_order import order
-from .stage import WORKERS, Guarded, Stage, run_stage
-from .trl_quietly import SFTConfig, SFTTrainer
+from .stage import WORKERS, Guarded, SFTConfig, SFTTrainer, Stage, run_stage
 
 COLUMNS = {
     "loss": "loss",
@@ -28,14 +26,14 @@ COLUMNS = {
 
 
 class VideoSft(Guarded, SFTTrainer):
-    """TRL's trainer; videos come in through the collator."""
+    """TRL's trainer; the collator adds the videos."""
 
 
 def run_sft(recipe: Recipe, samples: Sequence[Example], out: Path) -> Path:
     """Fine-tune on the samples' answers; returns the folder that vtg-eval scores.
 
-    Goes on from the last state in `out`. Raises UserError for a recipe without [sft], where
-    `out` holds another training, and for a loss that is no number.
+    Resumes from the last state in `out`. Raises UserError for a recipe without [sft], where `out`
+    holds another training, and for a loss that is not finite.
     """
     if recipe.sft is None:
         raise UserError(f"The recipe {recipe.name} has no [sft].")
@@ -43,10 +41,10 @@ def run_sft(recipe: Recipe, samples: Sequence[Example], out: Path) -> Path:
 
     def make(stage: Stage) -> VideoSft:
         def collate(rows: Sequence[Mapping[str, int]]) -> dict[str, torch.Tensor]:
-            return stage.batches.lessons([samples[row["row"]] for row in rows])
+            return stage.batches.training_batch([samples[row["row"]] for row in rows])
 
         common: dict[str, Any] = stage.arguments(rule.batch, "sft.batch")
-        # before the model is loaded, which ZeRO-3 then does in shards
+        # created before the model is loaded, so that ZeRO-3 loads it in shards
         arguments = SFTConfig(
             **common,
             max_length=None,

@@ -1,8 +1,9 @@
-"""A group's answers scored behind one copy of their prompt, instead of one copy each.
+"""A group's answers scored behind one copy of their prompt, instead of one copy for each.
 
-All answers of a group follow the same prompt, nearly all of which is video. Laid out as one row,
-the prompt once and then each answer, blind to the others, a forward pass costs about as much as
-one answer's; what each token sees, and its position, are the same.
+All answers of a group follow the same prompt, which is nearly all video. Here a group is one row:
+the prompt once, then each answer, masked from the others. A forward pass of this row costs about
+as much as that of one answer. Each token attends to the same tokens at the same positions as in
+separate rows.
 """
 
 from __future__ import annotations
@@ -14,15 +15,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-IGNORED = -100  # a label that nothing is predicted for
+IGNORED = -100  # the label where nothing is predicted
 
 
 @dataclass(frozen=True, slots=True)
 class Packed:
     """One row for a group. ids, labels: int64 [1, L]; mask: bool [1, 1, L, L]; positions: int64
-    [3, 1, L] (M-RoPE). A label is what the token at its own place predicts.
+    [3, 1, L] (M-RoPE). A label is the prediction of the token at the same index (not shifted).
 
-    Each answer is preceded by a copy of the prompt's last token, which predicts its first.
+    Before each answer is a copy of the prompt's last token, which predicts the answer's first.
     """
 
     ids: Tensor
@@ -32,9 +33,9 @@ class Packed:
 
 
 def pack(prompt: Tensor, answers: Tensor, positions: Tensor) -> Packed:
-    """Lay out a prompt [P] and its answers [G, T] as one row of P - 1 + G T tokens.
+    """Return a prompt [P] and its answers [G, T] as one row of P - 1 + G T tokens.
 
-    positions: of the prompt and of one answer behind it, [3, P + T].
+    positions: of the prompt and one answer after it, [3, P + T].
     """
     count, length = answers.shape
     before = len(prompt) - 1
@@ -46,11 +47,11 @@ def pack(prompt: Tensor, answers: Tensor, positions: Tensor) -> Packed:
             torch.arange(count, device=prompt.device).repeat_interleave(length),
         ]
     )
-    seen = (segment[None, :] < 0) | (segment[None, :] == segment[:, None])
+    visible = (segment[None, :] < 0) | (segment[None, :] == segment[:, None])
     return Packed(
         ids=torch.cat([prompt[:-1], tails.flatten()])[None],
         labels=torch.cat([torch.full_like(prompt[:-1], IGNORED), answers.flatten()])[None],
-        mask=torch.tril(seen)[None, None],
+        mask=torch.tril(visible)[None, None],
         positions=torch.cat(
             [positions[:, :before], positions[:, before : before + length].repeat(1, count)], dim=1
         )[:, None],
@@ -60,10 +61,10 @@ def pack(prompt: Tensor, answers: Tensor, positions: Tensor) -> Packed:
 def packed_log_probs(
     model: Any, prompt: Tensor, answers: Tensor, positions: Tensor, vision: Mapping[str, Tensor]
 ) -> tuple[Tensor, Tensor | None]:
-    """Return each answer token's log-probability and the entropy at its place, [G, T] each.
+    """Return each answer token's log-probability and entropy, [G, T] each.
 
-    model: as TRL patches it, with the language model's head fused into the loss; a reference
-    model gives no entropies. vision: the tensors of the prompt's video. Other arguments as for
+    model: as patched by TRL, with the language model's head fused into the loss; for a reference
+    model the entropies are None. vision: the tensors of the prompt's video. Other arguments: see
     `pack`.
     """
     row = pack(prompt, answers, positions)

@@ -1,9 +1,13 @@
-"""What SFT and RL share: the folder, the trainer's settings and guards, resuming, the result."""
+"""What SFT and RL share: the folder, the trainer's settings and guards, resuming, the result.
+
+TRL is imported here, without the messages of its import about vLLM, Triton and CUDA.
+"""
 
 from __future__ import annotations
 
 import logging
 import math
+import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
@@ -18,6 +22,7 @@ from peft import PeftModel
 from transformers import PrinterCallback
 
 from vtg_eval.checkpoint.fingerprint import checkpoint_digest
+from vtg_eval.engines.quiet import captured_stderr
 from vtg_eval.errors import UserError
 from vtg_eval.files.atomic import sync_to_disk, write_bytes
 from vtg_eval.files.owned_folder import check_owner
@@ -28,46 +33,61 @@ from .batches import Batches, Example, Source, find_source, make_batches
 from .callbacks import on_plateau
 from .folder import COMPLETE, TrainingFolder, data_digest, step_of
 from .policy import adapters, export, load_policy, reload
-from .sample_order import accumulation
+
+with captured_stderr():
+    from trl import GRPOConfig, GRPOTrainer, SFTConfig, SFTTrainer
+
+__all__ = [
+    "WORKERS",
+    "GRPOConfig",
+    "GRPOTrainer",
+    "Guarded",
+    "SFTConfig",
+    "SFTTrainer",
+    "Stage",
+    "run_stage",
+]
 
 STATES_KEPT = 2
-PICKLED = "training_args.bin"  # a pickle with this machine's paths, which nothing reads again
-WORKERS = 4  # processes that build batches ahead of a GPU; a CPU has no cores to spare for them
+PICKLED = "training_args.bin"  # a pickle with this machine's paths, which nothing reads
+WORKERS = 4  # processes that build batches for a GPU; on CPUs the cores are needed for training
 SCHEDULES = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}
 
 
 class Guarded:
-    """What is put before a TRL trainer: it stops before a loss or gradient that is no number
-    reaches the weights, marks states that are complete, and tells nobody of the training.
+    """A mix-in for TRL's trainers.
+
+    It stops before a loss or gradient that is not finite reaches the weights, marks complete
+    states, and sends no telemetry.
     """
 
     _unsound = False
 
     def training_step(self, *args: Any, **kwargs: Any) -> Any:
-        """Note a loss that is no number."""
+        """Record a loss that is not finite."""
         loss = super().training_step(*args, **kwargs)  # type: ignore[misc]
         self._unsound = self._unsound or not bool(torch.isfinite(loss).all())
         return loss
 
     def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> Any:
-        """Called on every process once a step, before the optimiser moves the weights."""
+        """Stop for a loss or gradient that is not finite, on all processes, before the step."""
         norm = super()._get_grad_norm(model, grad_norm=grad_norm)  # type: ignore[misc]
         trainer: Any = self
         unsound = self._unsound or (norm is not None and not math.isfinite(float(norm)))
         flag = torch.tensor(float(unsound), device=trainer.accelerator.device)
         if float(trainer.accelerator.reduce(flag, reduction="sum")):
             raise UserError(
-                f"The loss or its gradient is no number at step {trainer.state.global_step + 1}. "
+                f"The loss or its gradient is not finite at step {trainer.state.global_step + 1}. "
                 f"The last good state is kept in {trainer.args.output_dir}. Lower the learning "
                 "rate or max_grad_norm, or train in float32, into another folder."
             )
         return norm
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
-        """Load whole weights by their names in files, which are not those in memory.
+        """Load whole weights by their names in files, which differ from those in memory.
 
-        transformers 5.19 looks for the latter and silently passes over all others, so that a
-        Qwen2.5-VL would go on from its start with an optimiser that thinks otherwise.
+        transformers 5.19 looks for the names in memory and silently skips all others, so that a
+        Qwen2.5-VL would continue from its start weights with the state of a later optimiser.
         """
         trainer: Any = self
         if trainer.is_fsdp_enabled or isinstance(trainer.model, PeftModel):
@@ -86,15 +106,15 @@ class Guarded:
             write_bytes(folder / COMPLETE, b"")
 
     def create_model_card(self, *args: Any, **kwargs: Any) -> None:
-        """Write none: it would name the user's folders and tools."""
+        """Write no model card: it would name the user's folders and tools."""
 
     def _send_telemetry(self) -> None:
-        """Send none."""
+        """Send no telemetry."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A stage about to be trained."""
+    """All that a stage's trainer is built from."""
 
     recipe: Recipe
     rule: SftRule | RlRule
@@ -108,18 +128,21 @@ class Stage:
         return load_policy(self.source.folder, self.recipe.model)
 
     def adapters(self) -> Any:
-        """Return the adapters to train, or None."""
+        """Return the adapters to train, None without."""
         return adapters(self.recipe.model)
 
-    def arguments(self, batch: int, what: str) -> dict[str, Any]:
-        """Return the trainer's settings that both stages have. batch: rows in one step."""
+    def arguments(self, batch: int, key: str) -> dict[str, Any]:
+        """Return the trainer's settings that SFT and RL share.
+
+        batch: rows in one step; key: the recipe's name for it.
+        """
         rule, bfloat16 = self.rule, self.recipe.model.dtype == "bfloat16"
         on_gpu = torch.cuda.is_available()
         return {
             "output_dir": str(self.folder.states),
             "max_steps": rule.steps,
             "per_device_train_batch_size": rule.device_batch,
-            "gradient_accumulation_steps": accumulation(batch, rule.device_batch, what),
+            "gradient_accumulation_steps": accumulation(batch, rule.device_batch, key),
             "learning_rate": rule.learning_rate,
             "lr_scheduler_type": SCHEDULES[rule.schedule],
             "warmup_steps": math.ceil(rule.warmup * rule.steps),
@@ -130,7 +153,7 @@ class Stage:
             "use_cpu": not on_gpu,
             "gradient_checkpointing": self.recipe.model.recompute,
             "gradient_checkpointing_kwargs": {"use_reentrant": False},
-            "ddp_find_unused_parameters": False,  # every sample has a video: all are used
+            "ddp_find_unused_parameters": False,  # each sample has a video: all are used
             "remove_unused_columns": False,
             "save_strategy": "steps",
             "save_steps": rule.save_steps or rule.steps,
@@ -140,6 +163,22 @@ class Stage:
             "report_to": "none",
             "disable_tqdm": True,
         }
+
+
+def accumulation(total: int, device_batch: int, key: str) -> int:
+    """Return how many batches of `device_batch` rows each process takes in one step.
+
+    total: rows in one step, over all processes (started by accelerate or torchrun). key: the
+    recipe's name for it. Raises UserError where they do not divide evenly.
+    """
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    batch = device_batch * processes
+    if total % batch:
+        raise UserError(
+            f"{key} is {total}, which is no multiple of {processes} processes x device_batch "
+            f"{device_batch}; change one of them."
+        )
+    return total // batch
 
 
 Make = Callable[[Stage], Any]
@@ -153,12 +192,12 @@ def run_stage(
     out: Path,
     make: Make,
 ) -> Path:
-    """Train a stage to its end, from its last state on, and return the checkpoint's folder.
+    """Train a stage to its end, from its last state, and return the checkpoint's folder.
 
-    make: builds the trainer. The main process holds the folder for all that train together.
-    Raises UserError where `out` holds another training, or another command is at work in it.
+    make: builds the trainer. The main process locks the folder for all processes of the training.
+    Raises UserError where `out` holds another training, or another command uses it.
     """
-    _hush()
+    _silence_libraries()
     registry = Registry.discover()
     source = find_source(recipe.model, registry)
     folder = TrainingFolder(out)
@@ -190,7 +229,7 @@ def _train(trainer: Any, folder: TrainingFolder, processes: PartialState) -> Non
 
 
 def _finished(folder: TrainingFolder, rule: SftRule | RlRule) -> bool:
-    """Tell whether the last state is the end: of the steps, or by a plateau."""
+    """Tell whether the last state is the end of training: the last step, or a plateau."""
     state = folder.last_state()
     if state is None:
         return False
@@ -205,7 +244,7 @@ def _metadata(
     source: Source,
     examples: Sequence[Example],
 ) -> Mapping[str, Any]:
-    """Return what makes two trainings the same: all that moves a weight."""
+    """Return all that the trained weights depend on."""
     return {
         "stage": name,
         "recipe": recipe.name,
@@ -217,7 +256,7 @@ def _metadata(
     }
 
 
-def _hush() -> None:
+def _silence_libraries() -> None:
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     datasets.disable_progress_bars()

@@ -1,4 +1,4 @@
-"""Converters: each layout, small; the real train splits where they are at hand."""
+"""Converters: each layout, small; the real train splits where they are available."""
 
 import json
 from typing import Any
@@ -201,11 +201,11 @@ BROKEN = [
 ]
 
 
-@pytest.mark.parametrize(("name", "text", "said"), BROKEN)
-def test_a_malformed_record_is_named(converted, name, text, said):
+@pytest.mark.parametrize(("name", "text", "message"), BROKEN)
+def test_a_malformed_record_is_named(converted, name, text, message):
     with pytest.raises(DataError, match=r"data\.json") as caught:
         converted(name, text)
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_a_pickle_is_not_opened(converted):
@@ -235,11 +235,11 @@ def test_real_files_are_asked_as_the_tasks_ask_them(name, task, split, file):
     converted = list(convert(name, BENCHMARKS / task / file))
     assert {sample.source for sample in converted} == {task}
     samples = [sample.to_sample() for sample in converted]
-    wanted = Registry.discover().task(task).samples(BENCHMARKS, split)
-    assert len({sample.id for sample in samples}) == len(wanted)
-    assert list(map(asked, samples)) == list(map(asked, wanted))
+    expected = Registry.discover().task(task).samples(BENCHMARKS, split)
+    assert len({sample.id for sample in samples}) == len(expected)
+    assert list(map(asked, samples)) == list(map(asked, expected))
     if name != "didemo":  # whose evaluation keeps every annotator's segment
-        assert [s.target.spans for s in samples] == [s.target.spans for s in wanted]
+        assert [s.target.spans for s in samples] == [s.target.spans for s in expected]
 
 
 def asked(sample):

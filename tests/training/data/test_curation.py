@@ -1,9 +1,9 @@
-"""Curation: named filters that count."""
+"""Curation: named filters that count, and labels made wrong on purpose."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from vtg_eval.training.data.curation import curate, reasoning_iou
+from vtg_eval.training.data.curation import curate, reasoning_iou, with_label_noise
 from vtg_eval.training.data.report import curation_table
 from vtg_eval.training.data.sample import TrainingSample
 from vtg_eval.training.recipe import CurationRule
@@ -24,7 +24,7 @@ def dropped(samples, **rule):
     return {drop.filter: (drop.dropped, drop.first) for drop in report if drop.dropped}
 
 
-def test_the_default_rule_drops_what_is_no_moment_and_what_comes_twice():
+def test_the_default_rule_drops_invalid_moments_and_duplicates():
     samples = [
         sample("ok"),
         sample("reversed", (10, 5)),
@@ -85,11 +85,11 @@ def test_the_reasoning_text_must_have_the_form(form, text, kept):
         ("<time>[[0, 5], [10, 15]]</time>", [(0, 5), (10, 15)], 1.0),
     ],
 )
-def test_the_span_that_the_text_ends_in_is_compared_with_the_label(text, spans, iou):
-    found = sample("a", *spans, reasoning=text)
-    assert reasoning_iou(found) == pytest.approx(iou)
+def test_the_final_span_of_the_reasoning_is_compared_with_the_label(text, spans, iou):
+    reasoned = sample("a", *spans, reasoning=text)
+    assert reasoning_iou(reasoned) == pytest.approx(iou)
     name = "reasoning agrees, IoU 0.5"
-    assert (name in dropped([found], reasoning_iou=0.5)) is (iou < 0.5)
+    assert (name in dropped([reasoned], reasoning_iou=0.5)) is (iou < 0.5)
 
 
 def test_lengths_and_shares_must_lie_between_their_bounds():
@@ -132,7 +132,7 @@ many = st.lists(
         duplicates=st.booleans(),
     ),
 )
-def test_every_sample_is_kept_or_counted_once_and_what_is_kept_passes_again(rows, rule):
+def test_each_sample_is_kept_or_counted_once_and_kept_ones_pass_again(rows, rule):
     samples = [
         sample(str(k), (start, end), query=query, reasoning=text)
         for k, (start, end, query, text) in enumerate(rows)
@@ -142,3 +142,40 @@ def test_every_sample_is_kept_or_counted_once_and_what_is_kept_passes_again(rows
     assert [s for s in samples if s in curated.kept] == list(curated.kept)
     assert curate(curated.kept, rule).kept == curated.kept
     assert curation_table(curated.report).count("\n") == len(curated.report) + 1
+
+
+DURATION = 30.0
+LABELLED = tuple(
+    TrainingSample(f"s{n}", "a.mp4", "it", (Span(n / 10, n / 10 + 2),), "test", duration=DURATION)
+    for n in range(50)
+)
+
+
+@given(st.floats(0, 1))
+def test_label_noise_moves_the_share_within_the_video(share):
+    noisy = with_label_noise(LABELLED, share)
+    moved = [(a, b) for a, b in zip(LABELLED, noisy, strict=True) if a != b]
+    assert len(moved) == round(share * len(LABELLED))
+    for before, after in moved:
+        (start, end) = after.spans[0]
+        assert abs((end - start) - 2) < 1e-9
+        assert start >= 0 and end <= DURATION + 1e-9
+        assert (after.id, after.query, after.video) == (before.id, before.query, before.video)
+
+
+def test_label_noise_does_not_depend_on_the_order_of_samples():
+    forwards, backwards = with_label_noise(LABELLED, 0.4), with_label_noise(LABELLED[::-1], 0.4)
+    assert forwards == backwards[::-1]
+
+
+def test_more_label_noise_keeps_the_wrong_labels_of_less():
+    few, many = with_label_noise(LABELLED, 0.2), with_label_noise(LABELLED, 0.6)
+    assert all(b == c for a, b, c in zip(LABELLED, few, many, strict=True) if a != b)
+
+
+def test_label_noise_skips_samples_without_moment_or_duration():
+    unmovable = (
+        TrainingSample("q", "a.mp4", "what?", (), "test", options=("x", "y"), choice="B"),
+        TrainingSample("n", "a.mp4", "it", (Span(0, 1),), "test"),
+    )
+    assert with_label_noise(unmovable, 1.0) == unmovable

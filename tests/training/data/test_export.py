@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from vtg_eval.training.data.answers import target_text
 from vtg_eval.training.data.export import LAYOUTS, Exporter, export, frame_arguments
 from vtg_eval.training.data.sample import TrainingSample
-from vtg_eval.training.data.target_text import target_text
 from vtg_eval.training.recipe import load_recipe
 from vtg_eval.training.shipped import find_recipe
 
@@ -131,7 +131,7 @@ def test_the_prompt_is_the_protocols_with_the_video_where_it_says() -> None:
 
 
 @pytest.mark.parametrize(
-    ("to", "samples", "protocol", "says"),
+    ("to", "samples", "protocol", "message"),
     [
         ("ms-swif", SAMPLES, TIMELENS, 'Did you mean "ms-swift"'),
         ("ms-swift", [], TIMELENS, "no sample"),
@@ -158,8 +158,8 @@ def test_the_prompt_is_the_protocols_with_the_video_where_it_says() -> None:
         ),
     ],
 )
-def test_what_cannot_be_exported_is_refused(tmp_path, to, samples, protocol, says) -> None:
-    with pytest.raises(UserError, match=says):
+def test_what_cannot_be_exported_is_refused(tmp_path, to, samples, protocol, message) -> None:
+    with pytest.raises(UserError, match=message):
         write(to, tmp_path / "out", samples, protocol)
     assert not list((tmp_path / "out").glob("*")) if (tmp_path / "out").exists() else True
 
@@ -169,15 +169,15 @@ def test_nothing_is_overwritten(tmp_path: Path, to: str) -> None:
     pytest.importorskip("pyarrow", reason="needs the extra train")
     paths = write(to, tmp_path)
     before = [path.read_bytes() for path in paths]
-    with pytest.raises(UserError, match="is there already"):
+    with pytest.raises(UserError, match="exists already"):
         write(to, tmp_path)
     assert [path.read_bytes() for path in paths] == before
 
 
-def test_frames_are_told_in_px() -> None:
-    found = frame_arguments(TIMELENS.frames, 32)
-    assert found["min_pixels"] == 64 * 32 * 32
-    assert found["max_frames"] == TIMELENS.frames.max_frames
+def test_frame_sizes_are_in_px() -> None:
+    arguments = frame_arguments(TIMELENS.frames, 32)
+    assert arguments["min_pixels"] == 64 * 32 * 32
+    assert arguments["max_frames"] == TIMELENS.frames.max_frames
 
 
 @pytest.mark.parametrize("protocol", [STRICT, TIMELENS, TIME_R1], ids=lambda p: p.name)
@@ -186,11 +186,11 @@ def test_the_answer_to_learn_is_read_as_the_label(protocol, times) -> None:
     start, end = times[0] / 10, sum(times) / 10
     asked = sample(spans=(Span(start, end),))
     text = target_text(asked, protocol, reasoning=False)
-    reading = parse_answer(asked.to_sample(), Prediction("a", text=text), protocol)
-    assert reading.span == pytest.approx((start, end), abs=0.051)
+    parsed = parse_answer(asked.to_sample(), Prediction("a", text=text), protocol)
+    assert parsed.span == pytest.approx((start, end), abs=0.051)
 
 
-def test_several_moments_and_options_are_all_learnt() -> None:
+def test_several_moments_and_options_are_learnt() -> None:
     assert target_text(SAMPLES[2], STRICT, False) == "1.2 - 2.0, 5.0 - 9.0"
     options: dict[str, Any] = {"options": ("red", "blue"), "choice": "B"}
     assert target_text(sample(spans=(), **options), STRICT, False) == "B"

@@ -124,16 +124,18 @@ def test_nothing_is_shared_once_the_leaks_are_dropped(trained, asked):
     split = report.splits[0]
     assert split.queries - split.unseen <= split.of_shared_videos + split.same_words - split.both
     assert split.both <= min(split.of_shared_videos, split.same_words)
-    rest = apply_leaks(samples, report, "drop")
-    assert not find_leaks(rest, evaluation(*asked)).leaking
-    assert {s.video for s in samples} - {s.video for s in rest} <= {f"{v}.mp4" for v, _ in asked}
+    kept = apply_leaks(samples, report, "drop")
+    assert not find_leaks(kept, evaluation(*asked)).leaking
+    assert {s.video for s in samples} - {s.video for s in kept} <= {f"{v}.mp4" for v, _ in asked}
 
 
 def test_every_installed_split_is_read_or_listed_but_no_train_split(tmp_path):
-    found = installed_splits(Registry.discover(), tmp_path)
-    names = {(s.task, s.name) for s in found.splits} | {(u.task, u.name) for u in found.unchecked}
-    assert ("synth_vtg", "test") in {(s.task, s.name) for s in found.splits}
-    assert ("charades_sta", "test") in {(u.task, u.name) for u in found.unchecked}
+    evaluation_splits = installed_splits(Registry.discover(), tmp_path)
+    names = {(s.task, s.name) for s in evaluation_splits.splits} | {
+        (u.task, u.name) for u in evaluation_splits.unchecked
+    }
+    assert ("synth_vtg", "test") in {(s.task, s.name) for s in evaluation_splits.splits}
+    assert ("charades_sta", "test") in {(u.task, u.name) for u in evaluation_splits.unchecked}
     assert not [name for name in names if name[1] == "train"]
 
 

@@ -61,7 +61,7 @@ def test_a_question_is_asked_as_in_evaluation(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"spam": 1}, 'no key "spam"'),
         ({"quary": "x"}, 'Did you mean "query"'),
@@ -83,16 +83,16 @@ def test_a_question_is_asked_as_in_evaluation(tmp_path):
         ({"difficulty": DIFFICULTY | {"mean": 1}}, 'no key "mean"'),
     ],
 )
-def test_a_malformed_sample_names_file_line_and_key(tmp_path, change, said):
+def test_a_malformed_sample_names_file_line_and_key(tmp_path, change, message):
     path = written(tmp_path / "a.jsonl", TABLE | {"id": "first"}, TABLE | change)
     with pytest.raises(DataError, match=r"a\.jsonl, line 2") as caught:
         load_samples([path])
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_an_id_stands_there_once(tmp_path):
     paths = [written(tmp_path / name, TABLE) for name in ("a.jsonl", "b.jsonl")]
-    with pytest.raises(DataError, match=r'b\.jsonl: the id "a" stands there twice'):
+    with pytest.raises(DataError, match=r'b\.jsonl: the id "a" occurs twice'):
         load_samples(paths)
     (sample,) = load_samples(paths[:1])
     with pytest.raises(UserError, match='two samples have the id "a"'):
@@ -102,7 +102,7 @@ def test_an_id_stands_there_once(tmp_path):
 
 def test_no_file_is_overwritten(tmp_path):
     path = written(tmp_path / "a.jsonl", TABLE)
-    with pytest.raises(UserError, match="there already"):
+    with pytest.raises(UserError, match="exists already"):
         write_samples(path, [])
     assert len(load_samples([path])) == 1
 

@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 from vtg_eval.training.data.sample import Difficulty, TrainingSample
 from vtg_eval.training.data.selection import (
     constant,
-    draw,
     gaussian_weights,
     inverse_weights,
     select,
     select_samples,
+    weighted_sample,
     weights,
 )
 from vtg_eval.training.recipe import SelectionRule
@@ -61,26 +61,26 @@ def test_harder_samples_weigh_no_less(values, power):
 
 @given(means.filter(len), st.floats(0, 1), st.floats(0.05, 1))
 def test_within_a_bin_nearer_to_the_mean_weighs_more(values, mean, deviation):
-    found = gaussian_weights(values, mean, deviation)
+    densities = gaussian_weights(values, mean, deviation)
     bins = np.clip((values * 20).astype(int), 0, 19)
-    for each in set(bins.tolist()):
-        inside = bins == each
+    for index in set(bins.tolist()):
+        inside = bins == index
         order = np.argsort(np.abs(values[inside] - mean))
-        assert (np.diff(found[inside][order]) <= 1e-12).all()
+        assert (np.diff(densities[inside][order]) <= 1e-12).all()
 
 
 @given(st.lists(st.sampled_from([0.0, 0.5, 1.0, 3.0]), max_size=20), st.integers(0, 9))
 def test_a_smaller_draw_is_part_of_a_larger_one_and_nothing_of_weight_0_is_drawn(values, seed):
     array = np.array(values)
-    full = draw(array, len(values), seed).tolist()
+    full = weighted_sample(array, len(values), seed).tolist()
     assert sorted(full) == np.flatnonzero(array > 0).tolist()
-    assert [draw(array, k, seed).tolist() for k in range(len(full))] == [
+    assert [weighted_sample(array, k, seed).tolist() for k in range(len(full))] == [
         full[:k] for k in range(len(full))
     ]
 
 
 def test_one_draw_follows_the_weights():
-    first = [int(draw(np.array([1.0, 2.0, 7.0]), 1, seed)[0]) for seed in range(4000)]
+    first = [int(weighted_sample(np.array([1.0, 2.0, 7.0]), 1, seed)[0]) for seed in range(4000)]
     shares = np.bincount(first, minlength=3) / 4000
     assert shares == pytest.approx([0.1, 0.2, 0.7], abs=0.03)
 

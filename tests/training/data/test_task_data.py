@@ -1,4 +1,4 @@
-"""A task's own split as training data: its samples, its videos, and nothing that cannot be said."""
+"""A task's own split as training data: its samples and videos."""
 
 from __future__ import annotations
 
@@ -26,28 +26,28 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_splits_samples_become_training_samples() -> None:
-    found = with_task_data(recipe("task:synth_vtg:train"), REGISTRY)
+    resolved = with_task_data(recipe("task:synth_vtg:train"), REGISTRY)
     task = REGISTRY.task("synth_vtg")
     present = [s for s in task.samples(Path(), "train") if s.target.spans]
-    samples = load_samples(map(Path, found.data.train))
+    samples = load_samples(map(Path, resolved.data.train))
     assert [(s.id, s.query, s.spans) for s in samples] == [
         (s.id, s.query, s.target.spans) for s in present
     ]
-    assert not Path(found.data.videos, samples[0].video).exists()  # they were not asked for
-    assert with_task_data(recipe("task:synth_vtg:train"), REGISTRY) == found
+    assert not Path(resolved.data.videos, samples[0].video).exists()  # they were not asked for
+    assert with_task_data(recipe("task:synth_vtg:train"), REGISTRY) == resolved
 
 
 def test_the_videos_of_the_first_samples_are_made_and_no_others() -> None:
-    found = with_task_data(recipe("task:synth_vtg:train:5"), REGISTRY, videos=True)
-    samples = load_samples(map(Path, found.data.train))
+    resolved = with_task_data(recipe("task:synth_vtg:train:5"), REGISTRY, videos=True)
+    samples = load_samples(map(Path, resolved.data.train))
     assert len(samples) == 5
-    wanted = {Path(found.data.videos, sample.video) for sample in samples}
-    assert set(next(iter(wanted)).parent.glob("train-*.mp4")) == wanted
+    expected = {Path(resolved.data.videos, sample.video) for sample in samples}
+    assert set(next(iter(expected)).parent.glob("train-*.mp4")) == expected
 
 
 def test_other_recipes_stay_as_they_are() -> None:
-    own = recipe("a.jsonl", "b.jsonl", videos="v")
-    assert with_task_data(own, REGISTRY) is own
+    files = recipe("a.jsonl", "b.jsonl", videos="v")
+    assert with_task_data(files, REGISTRY) is files
 
 
 @pytest.mark.parametrize(
@@ -57,8 +57,8 @@ def test_other_recipes_stay_as_they_are() -> None:
         (DataRule(("task:synth_vtg:train:x",)), "must be task:NAME:SPLIT"),
         (DataRule(("task:synth_vtg:trian",)), 'Did you mean "train"'),
         (DataRule(("task:synth:train",)), 'no task "synth"'),
-        (DataRule(("task:synth_vtg:train", "a.jsonl")), "stands alone"),
-        (DataRule(("task:synth_vtg:train",), videos="v"), "stands alone"),
+        (DataRule(("task:synth_vtg:train", "a.jsonl")), "must be the only entry"),
+        (DataRule(("task:synth_vtg:train",), videos="v"), "must be the only entry"),
     ],
 )
 def test_a_mistake_is_named(data: DataRule, says: str) -> None:

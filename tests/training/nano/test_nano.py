@@ -87,11 +87,11 @@ def test_questions_packed_behind_one_video_are_blind_to_each_other(
 def test_hints_point_into_the_moment(maker: ClipMaker, clips: list[Clip]) -> None:
     for clip in clips:
         for tail, answer, (first, last) in zip(clip.tails, clip.answers, clip.spans, strict=True):
-            said = maker.tokenizer.decode(tail[answer:-1])
+            answer_to_learn = maker.tokenizer.decode(tail[answer:-1])
             if first < 0:
-                assert said == "never" or " - " not in said
+                assert answer_to_learn == "never" or " - " not in answer_to_learn
                 continue
-            start, end = (float(part) for part in said.split(" - "))
+            start, end = (float(part) for part in answer_to_learn.split(" - "))
             # a pair covers a second; answers are rounded to half a second
             assert first - 0.5 <= start <= first + 1.0
             assert last - 0.5 <= end <= last + 1.5

@@ -11,10 +11,16 @@ from pathlib import Path
 
 import pytest
 from vtg_eval.training.data.sample import TrainingSample, write_samples
-from vtg_eval.training.plan.memory import SHARDING, BatchLoad, learning, rl_memory, sft_memory
-from vtg_eval.training.plan.model_size import KNOWN, checkpoint_folder, model_size, size_of
+from vtg_eval.training.plan.memory import (
+    SHARDING,
+    BatchLoad,
+    rl_memory,
+    sft_memory,
+    trained_weights,
+)
+from vtg_eval.training.plan.model_size import PUBLISHED, checkpoint_folder, model_size, size_of
 from vtg_eval.training.plan.plan import Hardware, plan, shown_tokens
-from vtg_eval.training.plan.table import table
+from vtg_eval.training.plan.table import plan_table
 from vtg_eval.training.recipe import load_recipe
 from vtg_eval.training.shipped import LAUNCH, find_recipe, shipped_recipes
 
@@ -26,9 +32,9 @@ REGISTRY = Registry.discover()
 SEVEN = load_recipe(find_recipe("timelens-7b"))
 
 
-def planned(name: str, **place: object):
+def planned(name: str, **hardware: object):
     recipe = load_recipe(find_recipe(name))
-    return plan(recipe, Hardware(**place), name, f"runs/{name}", REGISTRY)
+    return plan(recipe, Hardware(**hardware), name, f"runs/{name}", REGISTRY)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +69,7 @@ def test_the_count_is_that_of_the_weights(maker: str, tmp_path: Path) -> None:
     assert size.layer == sum(p.numel() for p in model.model.language_model.layers[0].parameters())
     recipe = replace(SEVEN, model=replace(SEVEN.model, train="lora", lora_rank=3))
     adapted = get_peft_model(model, adapters(recipe.model))
-    assert learning(size, recipe) == adapted.get_nb_trainable_parameters()[0]
+    assert trained_weights(size, recipe) == adapted.get_nb_trainable_parameters()[0]
 
 
 def test_a_shipped_models_size_is_read_from_its_folder() -> None:
@@ -71,13 +77,13 @@ def test_a_shipped_models_size_is_read_from_its_folder() -> None:
     assert (size.layers, size.hidden, size.vocabulary, size.factor) == (4, 192, 512, 32)
 
 
-def test_a_model_that_is_not_known_is_named_with_the_nearest() -> None:
+def test_an_unknown_model_is_named_with_the_nearest() -> None:
     with pytest.raises(UserError, match=r'Did you mean "Qwen2\.5-VL-7B-Instruct"'):
         model_size("Qwen/Qwen2.5-VL-7B", None)
     with pytest.raises(UserError, match="Llama"):
         size_of({"architectures": ["Llama"]})
-    with pytest.raises(UserError, match="does not say 'num_hidden_layers'"):
-        broken = {**KNOWN["Qwen3-VL-8B-Instruct"], "text_config": {"hidden_size": 3}}
+    with pytest.raises(UserError, match="does not have 'num_hidden_layers'"):
+        broken = {**PUBLISHED["Qwen3-VL-8B-Instruct"], "text_config": {"hidden_size": 3}}
         size_of(broken)
 
 
@@ -116,30 +122,30 @@ def test_adapters_and_a_frozen_tower_take_less() -> None:
         for recipe in (lora, SEVEN, open_tower)
     ]
     assert gib == sorted(gib)
-    assert learning(size, lora) < 0.03 * size.parameters
-    assert learning(size, SEVEN) == size.language
+    assert trained_weights(size, lora) < 0.03 * size.parameters
+    assert trained_weights(size, SEVEN) == size.language
 
 
-def test_a_reference_model_is_held_where_the_answers_may_not_drift() -> None:
+def test_a_reference_model_takes_memory_where_beta_is_above_0() -> None:
     size, load = model_size("Qwen2.5-VL-7B-Instruct", None), BatchLoad(1, 1, 0, 1)
     assert SEVEN.rl is not None
-    held = replace(SEVEN, rl=replace(SEVEN.rl, beta=0.04))
-    assert "reference model" in rl_memory(size, held, load, SHARDING["fsdp2"])
+    penalised = replace(SEVEN, rl=replace(SEVEN.rl, beta=0.04))
+    assert "reference model" in rl_memory(size, penalised, load, SHARDING["fsdp2"])
     assert "reference model" not in rl_memory(size, SEVEN, load, SHARDING["fsdp2"])
 
 
 @pytest.mark.parametrize("name", sorted(shipped_recipes()))
 def test_every_shipped_recipe_can_be_planned(name: str) -> None:
-    found = planned(name)
+    result = planned(name)
     recipe = load_recipe(find_recipe(name))
-    assert [s.name for s in found.stages] == [
+    assert [s.name for s in result.stages] == [
         stage for stage in ("sft", "difficulty", "rl") if getattr(recipe, stage) is not None
     ]
-    assert json.loads(json.dumps(found.to_json(), allow_nan=False))["recipe"] == name
-    text = table(found)
-    assert "assumed:" in text and found.stages[-1].command in text
+    assert json.loads(json.dumps(result.to_json(), allow_nan=False))["recipe"] == name
+    text = plan_table(result)
+    assert "assumed:" in text and result.stages[-1].command in text
     assert recipe.rl is not None
-    rl = found.stages[-1]
+    rl = result.stages[-1]
     assert rl.completions == recipe.rl.steps * recipe.rl.prompts * recipe.rl.group
     assert rl.hours is not None and 0 < rl.hours < 2000
 
@@ -149,9 +155,7 @@ def test_a_recipe_for_8_devices_fits_into_80_gib(name: str) -> None:
     assert all(stage.gib < 70 for stage in planned(name).stages)
 
 
-def test_the_data_is_counted_where_it_is_there(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_data_is_counted_if_it_exists(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     before = {stage.name: stage for stage in planned("timelens-7b").stages}
     assert before["difficulty"].samples is None and before["difficulty"].hours is None
@@ -160,9 +164,9 @@ def test_the_data_is_counted_where_it_is_there(
         for n in range(3)
     ]
     write_samples(tmp_path / "timelens-100k.jsonl", samples)
-    found = planned("timelens-7b")
-    after = {stage.name: stage for stage in found.stages}
-    assert found.frames == 60  # of the longest, at 2 a second
+    result = planned("timelens-7b")
+    after = {stage.name: stage for stage in result.stages}
+    assert result.frames == 60  # of the longest, at 2 a second
     assert (after["difficulty"].samples, after["difficulty"].completions) == (3, 24)
     assert after["difficulty"].hours is not None
 
@@ -176,26 +180,26 @@ def test_a_small_model_is_planned_for_one_process_and_a_large_one_for_fsdp() -> 
     )
 
 
-def test_the_command_names_a_configuration_that_is_there() -> None:
-    words = shlex.split(planned("best", launch="zero3", machines=2).stages[0].command)
-    assert words[:2] == ["accelerate", "launch"]
-    assert Path(words[words.index("--config_file") + 1]) == LAUNCH / "zero3.yaml"
-    assert words[words.index("--num_processes") + 1] == "16"
-    tail = words[words.index("-m") :]
+def test_the_command_names_an_existing_configuration() -> None:
+    arguments = shlex.split(planned("best", launch="zero3", machines=2).stages[0].command)
+    assert arguments[:2] == ["accelerate", "launch"]
+    assert Path(arguments[arguments.index("--config_file") + 1]) == LAUNCH / "zero3.yaml"
+    assert arguments[arguments.index("--num_processes") + 1] == "16"
+    tail = arguments[arguments.index("-m") :]
     assert tail == ["-m", "vtg_eval.training.cli", "sft", "best", "--out", "runs/best"]
 
 
 @pytest.mark.parametrize(
-    ("place", "says"),
+    ("hardware", "message"),
     [
         ({"launch": "zero4"}, 'Did you mean "zero3"'),
         ({"launch": "single", "devices": 2}, "do not go with single"),
         ({"devices": 3, "machines": 2}, "do not go with fsdp2"),
     ],
 )
-def test_a_place_that_cannot_be_is_refused(place: dict[str, object], says: str) -> None:
-    with pytest.raises(UserError, match=says):
-        planned("best", **place)
+def test_impossible_hardware_is_refused(hardware: dict[str, object], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        planned("best", **hardware)
 
 
 def test_every_launch_has_its_file() -> None:
@@ -210,8 +214,8 @@ def test_accelerate_reads_a_configuration(path: Path) -> None:
 
     config = load_config_from_file(str(path))
     assert config.num_processes == {"cpu2": 2}.get(path.stem, 8)
-    words = ["--config_file", str(path), "--num_machines", "2", "--main_process_ip", "host"]
-    args, _, _ = _validate_launch_command(launch_command_parser().parse_args([*words, "x.py"]))
+    arguments = ["--config_file", str(path), "--num_machines", "2", "--main_process_ip", "host"]
+    args, _, _ = _validate_launch_command(launch_command_parser().parse_args([*arguments, "x.py"]))
     kind = {"fsdp2": "use_fsdp", "zero2": "use_deepspeed", "zero3": "use_deepspeed"}
     assert getattr(args, kind.get(path.stem, "multi_gpu"))
     assert (args.num_machines, args.main_process_ip) == (2, "host")
@@ -228,7 +232,7 @@ transformers.TrainingArguments(output_dir=tempfile.mkdtemp(), use_cpu=True).devi
 group = torch.distributed
 print(f"<{group.get_world_size()} {group.get_backend()}>\\n", end="", flush=True)
 """
-TAKEN = "address already in use"
+PORT_IN_USE = "address already in use"
 
 
 @pytest.mark.engine
@@ -240,6 +244,6 @@ def test_cpu2_starts_two_processes_that_find_each_other(tmp_path: Path) -> None:
     command = [*ACCELERATE, "launch", "--config_file", str(LAUNCH / "cpu2.yaml"), str(script)]
     for _ in range(3):  # accelerate looks for a free port, which others may take before it does
         done = subprocess.run(command, capture_output=True, text=True, timeout=300)
-        if TAKEN not in done.stderr.lower():
+        if PORT_IN_USE not in done.stderr.lower():
             break
     assert done.stdout.count("<2 gloo>") == 2, done.stdout + done.stderr

@@ -67,24 +67,24 @@ def test_arms_are_the_shared_tables_with_their_own_values(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "words"),
+    ("old", "new", "message"),
     [
-        ('baselines = ["one"]', 'baselines = ["three"]', "baselines must be some of them"),
+        ('baselines = ["one"]', 'baselines = ["three"]', "baselines must be names of arms"),
         ("sft = { steps = 9 }", "stf = { steps = 9 }", 'no key "arms[2].stf". Did you mean "sft"'),
         ("steps = 9", "step = 9", 'no key "sft.step". Did you mean "steps"'),
         ("seeds = [3, 5]", "", 'the key "seeds" is missing'),
         ("seeds = [3, 5]", "seeds = []", "seeds not empty"),
-        ('name = "two"', 'name = "one"', "names of their own"),
+        ('name = "two"', 'name = "one"', "different names"),
         ("seeds = [3, 5]", 'seeds = ["3"]', "seeds[0] is '3'; it must be a whole number"),
         ("[shared.sft]", "[shared.stf]", 'no key "shared.stf". Did you mean "sft"'),
         ("steps = 9", "steps = 0", 'the arm "two": sft.steps is 0'),
         ("sft = {}", "sft = 3", "arms[1].sft is 3; it must be a table"),
     ],
 )
-def test_a_mistake_is_named(tmp_path: Path, old: str, new: str, words: str) -> None:
+def test_a_mistake_is_named(tmp_path: Path, old: str, new: str, message: str) -> None:
     with pytest.raises(UserError, match=r"study\.toml: not a study") as caught:
         study(tmp_path, TEXT.replace(old, new))
-    assert words in str(caught.value)
+    assert message in str(caught.value)
 
 
 @pytest.mark.parametrize("name", shipped_studies())
@@ -93,10 +93,10 @@ def test_shipped_studies_are_whole_and_their_recipes_can_be_written_down(
 ) -> None:
     path = find_recipe(name)
     assert is_study(path)
-    found = load_study(path)
-    assert found.name == name
+    study = load_study(path)
+    assert study.name == name
     budgets = set()
-    for training in found.trainings():
+    for training in study.trainings():
         file = tmp_path / "recipe.toml"
         file.write_text(recipe_text(training.recipe))
         assert load_recipe(file) == training.recipe
@@ -112,15 +112,15 @@ def test_a_study_is_planned_as_text_and_as_json(capsys: pytest.CaptureFixture[st
     assert cli.main(["plan", "nano-study"]) == 0
     assert "3 seeds of each arm that trains" in capsys.readouterr().out
     assert cli.main(["plan", "nano-study", "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    steps = {arm["arm"]: [s["steps"] for s in arm["plan"]["stages"]] for arm in found["arms"]}
-    assert found["seeds"] == [0, 1, 2]
+    plans = json.loads(capsys.readouterr().out)
+    steps = {arm["arm"]: [s["steps"] for s in arm["plan"]["stages"]] for arm in plans["arms"]}
+    assert plans["seeds"] == [0, 1, 2]
     assert (steps["base"], steps["rl-all"], steps["rl-only"]) == ([], [10, 40], [80])
     assert cli.main(["plan", "nano-study", "--devices", "8"]) == 2
     assert "in several terminals" in capsys.readouterr().err
 
 
-def test_a_training_in_the_hands_of_another_process_is_left_to_it(
+def test_a_training_of_another_process_is_skipped(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     small, registry, out = study(tmp_path), Registry.discover(), tmp_path / "out"
@@ -129,7 +129,7 @@ def test_a_training_in_the_hands_of_another_process_is_left_to_it(
             stack.enter_context(held_elsewhere(out / training.name))
         with pytest.raises(FolderInUse, match=r"at work on none, one-3, two-3, one-5, two-5\."):
             run_study(small, out, registry)
-    assert capsys.readouterr().err.count("another process is at it") == 5
+    assert capsys.readouterr().err.count("another process is running it") == 5
 
 
 def test_the_tables_are_one_processs_work(tmp_path: Path) -> None:
@@ -171,9 +171,9 @@ def scores(shift: float) -> Scores:
 def test_scores_come_back_as_they_were_written(tmp_path: Path) -> None:
     path = tmp_path / "scores.csv"
     write_scores(path, scores(0.1))
-    found = read_scores(path)
-    np.testing.assert_allclose(found.values, scores(0.1).values, atol=1e-6)
-    assert (found.ids, found.videos, found.arms, found.seeds) == (
+    loaded = read_scores(path)
+    np.testing.assert_allclose(loaded.values, scores(0.1).values, atol=1e-6)
+    assert (loaded.ids, loaded.videos, loaded.arms, loaded.seeds) == (
         scores(0.1).ids,
         scores(0.1).videos,
         scores(0.1).arms,
@@ -202,8 +202,8 @@ def test_the_table_says_what_differs(tmp_path: Path, shift: float, row: list[str
 
 def test_the_committed_tables_are_those_of_the_committed_scores() -> None:
     committed = Path(__file__).parents[3] / "docs" / "nano-study"
-    found = load_study(find_recipe("nano-study"))
-    page = study_report(found, read_scores(committed / "scores.csv"))
+    study = load_study(find_recipe("nano-study"))
+    page = study_report(study, read_scores(committed / "scores.csv"))
     assert page == (committed / "report.md").read_text(encoding="utf-8")
 
 

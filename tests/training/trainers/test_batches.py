@@ -1,4 +1,4 @@
-"""What is trained on is what is asked in evaluation: ids, pixels, positions."""
+"""Training inputs are evaluation inputs: ids, pixels, positions."""
 
 from __future__ import annotations
 
@@ -16,8 +16,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from vtg_eval.training.trainers import stage as stage_module
-from vtg_eval.training.trainers.batches import IGNORED, Batches, find_source, make_batches
-from vtg_eval.training.trainers.sample_order import order
+from vtg_eval.training.trainers.batches import (
+    IGNORED,
+    Batches,
+    find_source,
+    make_batches,
+    order,
+)
 
 from tests.training_case import RL, SFT, RunSetup, train
 from vtg_eval.engines.base import EngineOptions
@@ -29,15 +34,15 @@ from vtg_eval.registry import Registry
 pytestmark = [pytest.mark.engine, pytest.mark.xdist_group("training")]
 
 
-class Seen:
-    """What reaches a model: each prompt's ids, with its pixels and its tokens' positions."""
+class ModelInputs:
+    """Records a model's inputs: each row's ids, with its pixels and its tokens' positions."""
 
     def __init__(self) -> None:
         self.rows: list[tuple[list[int], torch.Tensor, torch.Tensor]] = []
         self._inputs: dict[str, Any] = {}
 
     def watch(self, model: Any) -> Any:
-        """Look on where the vision tower, the whole and the language model get their inputs."""
+        """Record the inputs of the vision tower, the whole model and the language model."""
 
         def keep_pixels(_: Any, args: Any, kwargs: dict[str, Any]) -> None:
             self._inputs |= {"pixels": args[0], "grids": kwargs["grid_thw"]}
@@ -58,15 +63,16 @@ class Seen:
         return model
 
     def _split(self, positions: torch.Tensor) -> Iterator[Any]:
-        ids, given = self._inputs["input_ids"], self._inputs["attention_mask"]
-        mask = torch.ones_like(ids).bool() if given is None else given.bool()
+        ids, attention_mask = self._inputs["input_ids"], self._inputs["attention_mask"]
+        mask = torch.ones_like(ids) if attention_mask is None else attention_mask
+        mask = mask.bool()
         videos = self._inputs["pixels"].split(self._inputs["grids"].prod(dim=1).tolist())
         assert len(videos) == len(ids)
         for row, pixels in enumerate(videos):
             yield ids[row, mask[row]].tolist(), pixels, positions[:, row, mask[row]]
 
     def of(self, prompt: list[int]) -> list[tuple[torch.Tensor, torch.Tensor]]:
-        """Return pixels and positions of the inputs that begin with a prompt, cut to it."""
+        """Return pixels and positions of the rows that begin with a prompt, cut to the prompt."""
         size = len(prompt)
         return [(p, at[:, :size]) for ids, p, at in self.rows if ids[:size] == prompt]
 
@@ -80,11 +86,11 @@ def batches(setup: RunSetup) -> Batches:
 
 @pytest.fixture(scope="module")
 def evaluated(setup: RunSetup, batches: Batches) -> dict[tuple[int, ...], Any]:
-    """What evaluation shows the model for each sample, by its prompt's ids."""
+    """The pixels and positions of each sample in evaluation, by its prompt's ids."""
     engine = TransformersEngine(
         setup.start, GenerationRule(max_new_tokens=1), EngineOptions(batch_size=1)
     )
-    seen = Seen()
+    seen = ModelInputs()
     seen.watch(engine._model)
     completions = list(engine.generate(batches.request(e) for e in setup.examples))
     engine.close()
@@ -97,25 +103,25 @@ def evaluated(setup: RunSetup, batches: Batches) -> dict[tuple[int, ...], Any]:
 def test_the_model_sees_in_training_what_it_sees_in_evaluation(
     kind: str, setup: RunSetup, evaluated: dict[Any, Any], tmp_path: Path, monkeypatch: Any
 ) -> None:
-    """In every forward pass of both stages: those that draw answers and those of the loss."""
-    seen = Seen()
+    """In every forward pass of both stages: those that generate answers and those of the loss."""
+    seen = ModelInputs()
     load = stage_module.load_policy
     monkeypatch.setattr(stage_module, "load_policy", lambda *args: seen.watch(load(*args)))
     recipe = setup.recipe(
         sft=replace(SFT, steps=3), rl=replace(RL, steps=3, group=2, device_batch=2)
     )
     train(kind, recipe, setup.examples, tmp_path / "out")
-    found = {prompt: seen.of(list(prompt)) for prompt in evaluated}
-    assert sum(map(len, found.values())) == len(seen.rows)
-    for prompt, inputs in found.items():
-        assert inputs  # all five samples are drawn in three steps
+    trained = {prompt: seen.of(list(prompt)) for prompt in evaluated}
+    assert sum(map(len, trained.values())) == len(seen.rows)
+    for prompt, inputs in trained.items():
+        assert inputs  # three steps use all five samples
         for pixels, positions in inputs:
             assert torch.equal(pixels, evaluated[prompt][0])
             assert torch.equal(positions, evaluated[prompt][1])
 
 
 def test_labels_are_the_answer_and_its_end(setup: RunSetup, batches: Batches) -> None:
-    batch = batches.lessons(setup.examples[:3])
+    batch = batches.training_batch(setup.examples[:3])
     for row, example in enumerate(setup.examples[:3]):
         prompt, answer = batches.prompt(example).ids, batches.answer_ids(example)
         labels = batch["labels"][row]
@@ -129,7 +135,7 @@ def test_answers_with_control_tokens_are_refused(
     text: str, setup: RunSetup, batches: Batches
 ) -> None:
     with pytest.raises(UserError, match=r"sample s0 holds"):
-        batches.lessons([replace(setup.examples[0], answer=text)])
+        batches.training_batch([replace(setup.examples[0], answer=text)])
 
 
 def test_a_video_that_cannot_be_read_is_named(
@@ -142,17 +148,16 @@ def test_a_video_that_cannot_be_read_is_named(
 
 
 def test_frames_as_images_cost_more_than_the_video(setup: RunSetup, batches: Batches) -> None:
-    """The figures of docs/design/training.md hang on this: images share no temporal patch."""
+    """As in docs/design/training.md: images have no temporal patches."""
     registry = Registry.discover()
     processor = make_batches(find_source(setup.recipe().model, registry), registry)[1]
     request = batches.request(setup.examples[2])
     assert request.frames is not None
     video = batches.prompt(setup.examples[2])
-    place = processor.video_token_id
     frames = list(request.frames.array)
     grids = processor.image_processor(frames, do_resize=False, return_tensors="pt")
     images = int(grids["image_grid_thw"].prod(dim=1).sum()) // 4
-    assert images == 2 * video.ids.count(place)
+    assert images == 2 * video.ids.count(processor.video_token_id)
 
 
 @given(st.integers(1, 40), st.integers(0, 200), st.integers(0, 5))

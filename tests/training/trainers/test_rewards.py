@@ -1,4 +1,4 @@
-"""Rewards: the score's own values, exact distances, bounded whatever the text."""
+"""Rewards: the score's own values, exact distances, bounded for any text."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from vtg_eval.training.data.answers import well_formed
 from vtg_eval.training.recipe import RewardRule
 from vtg_eval.training.trainers.rewards import (
     Reward,
     merged,
     tiou,
     wasserstein_distance,
-    well_formed,
 )
 
 from tests.grounding_case import CARD
@@ -32,7 +32,7 @@ REGISTRY = Registry.discover()
 STRICT = REGISTRY.protocol("strict@1").without_task
 ALL = RewardRule(tiou=1, boundary=1, wasserstein=1, set_iou=1, choice=1, format=1, parse_penalty=1)
 TEXT_PROTOCOLS = ("strict@1", "timelens@1", "time-r1@1", "timezero@1", "timechat@1", "vtimellm@1")
-WORDS = (
+WORDINGS = (
     "{:.1f} - {:.2f}",
     "from {:.1f} to {:.1f} seconds",
     "<think>{:.0f} to {:.0f}</think><answer>{:.2f} to {:.2f}</answer>",
@@ -63,8 +63,8 @@ def rewards(text: str, asked: Sample, rule: RewardRule = ALL, protocol: Resolved
 
 
 def random_answer(random: np.random.Generator) -> str:
-    words = WORDS[random.integers(len(WORDS))]
-    return words.format(*random.uniform(-2, 45, size=4))
+    wording = WORDINGS[random.integers(len(WORDINGS))]
+    return wording.format(*random.uniform(-2, 45, size=4))
 
 
 def random_sample(random: np.random.Generator, number: int) -> Sample:
@@ -84,13 +84,13 @@ def test_the_reward_is_the_score_on_10000_random_answers(name: str) -> None:
     predictions = [Prediction(s.id, text=t) for s, t in zip(samples, answers, strict=True)]
     scored = score(CARD, samples, predictions, protocol, "test").values
     reward = Reward(RewardRule(tiou=1.0), protocol)
-    found = [reward(s, t) for s, t in zip(samples, answers, strict=True)]
-    assert [parts.tiou for parts in found] == scored.tolist()
-    assert [parts.total for parts in found] == scored.tolist()
+    rewards = [reward(s, t) for s, t in zip(samples, answers, strict=True)]
+    assert [parts.tiou for parts in rewards] == scored.tolist()
+    assert [parts.total for parts in rewards] == scored.tolist()
     assert len(set(scored.tolist())) > count / 50  # they are not all alike
 
 
-def test_a_time_that_is_no_number_earns_nothing_even_where_a_source_lets_it() -> None:
+def test_a_time_that_is_not_finite_earns_nothing_under_any_protocol() -> None:
     protocol = REGISTRY.protocol("timelens@1").without_task
     asked = sample((2, 6))
     ready = Prediction("a", spans=(Span(math.nan, math.nan),))
@@ -105,7 +105,7 @@ def test_a_time_that_is_no_number_earns_nothing_even_where_a_source_lets_it() ->
     asks=st.sampled_from(list(OutputType)),
 )
 @settings(max_examples=300, deadline=None)
-def test_rewards_are_bounded_whatever_the_text(text, spans, name, asks) -> None:
+def test_rewards_are_bounded_for_any_text(text, spans, name, asks) -> None:
     asked = sample(*spans, asks=asks, options=("red", "blue"))
     parts = rewards(text, asked, protocol=REGISTRY.protocol(name).without_task)
     assert all(map(math.isfinite, astuple(parts)))
@@ -125,7 +125,7 @@ def test_huge_times_overflow_nothing(text: str) -> None:
 
 
 @pytest.mark.parametrize("form", ["think-answer", "think-time"])
-def test_a_long_hostile_answer_is_read_in_no_time(form: Any) -> None:
+def test_a_long_hostile_answer_is_parsed_quickly(form: Any) -> None:
     rule = replace(ALL, answer_format=form)
     began = time.monotonic()
     for text in ("<think>" * 20_000, "<think>" + "</think> " * 20_000, "<time>1" * 20_000):
@@ -163,7 +163,7 @@ def test_the_truth_is_merged_before_it_is_measured() -> None:
         assert (a.wasserstein, a.set_iou) == (b.wasserstein, b.set_iou)
 
 
-def test_an_event_that_never_happens_wants_that_said() -> None:
+def test_an_event_that_never_happens_needs_the_answer_never() -> None:
     right, wrong = (rewards(text, sample()) for text in ("never", "2 - 6"))
     assert (right.tiou, right.boundary, right.wasserstein, right.set_iou) == (1, 1, 1, 1)
     assert (wrong.tiou, wrong.boundary, wrong.wasserstein, wrong.set_iou) == (0, 0, 0, 0)
@@ -246,10 +246,10 @@ def test_the_distance_is_the_integral_of_the_difference_of_the_distributions(one
 @settings(max_examples=100, deadline=None)
 def test_the_distance_is_a_metric(one, two, three) -> None:
     assert wasserstein_distance(one, one) == 0.0
-    there, back = wasserstein_distance(one, two), wasserstein_distance(two, one)
-    assert there == pytest.approx(back, abs=1e-9)
+    forth, back = wasserstein_distance(one, two), wasserstein_distance(two, one)
+    assert forth == pytest.approx(back, abs=1e-9)
     detour = wasserstein_distance(one, three) + wasserstein_distance(three, two)
-    assert there <= detour + 1e-9
+    assert forth <= detour + 1e-9
 
 
 @given(UNIONS, st.floats(-50, 50))

@@ -1,4 +1,4 @@
-"""Reinforcement learning: resumable, its log says what was learnt from, it stops on a plateau."""
+"""Reinforcement learning: resumable, logged, it stops on a plateau."""
 
 from __future__ import annotations
 
@@ -17,12 +17,10 @@ from vtg_eval.training.trainers.rl import check_groups, run_rl
 from tests.training_case import (
     RL,
     RunSetup,
-    elsewhere,
-    free_port,
     killed_at,
     lines,
-    spread,
     train,
+    train_in_two_processes,
     with_rule,
 )
 from vtg_eval.errors import UserError
@@ -61,7 +59,7 @@ def test_the_log_says_what_was_learnt_from(trained: Path) -> None:
 
 
 def test_the_reference_sees_what_the_policy_sees(trained: Path) -> None:
-    """Before the first update the two are one model, so their divergence is nothing at all."""
+    """Before the first update the two models are equal, so their divergence is exactly 0."""
     first, second, *_ = lines(trained)
     assert first["kl"] == 0
     assert second["kl"] > 0
@@ -70,7 +68,7 @@ def test_the_reference_sees_what_the_policy_sees(trained: Path) -> None:
 def test_a_killed_training_resumes_to_the_same_curve(
     cold: RunSetup, trained: Path, tmp_path: Path
 ) -> None:
-    """The same answers are drawn, so rewards, losses and weights are the same to the last bit."""
+    """The same answers are generated, so rewards, losses and weights are the same bit for bit."""
     out = tmp_path / "out"
     killed_at(4, "rl", cold.recipe(), cold, out)
     train("rl", cold.recipe(), cold.examples, out)
@@ -91,14 +89,8 @@ def test_two_processes_draw_and_learn_as_one(cold: RunSetup, trained: Path, tmp_
     """Each of two processes has one whole group; the loss is a mean over answers."""
     single = with_rule(cold.recipe(), "rl", steps=3, loss="grpo", learning_rate=1e-5)
     train("rl", single, cold.examples, tmp_path / "one")
-    recipe, out, port = with_rule(single, "rl", device_batch=4), tmp_path / "two", free_port()
-    rest = (2, port, "rl", recipe, cold.examples, out)
-    workers = [elsewhere().Process(target=spread, args=(rank, *rest)) for rank in range(2)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    assert [worker.exitcode for worker in workers] == [0, 0]
+    recipe, out = with_rule(single, "rl", device_batch=4), tmp_path / "two"
+    train_in_two_processes("rl", recipe, cold.examples, out)
     for key in ("reward", "loss", "group_deviation", "constant_groups"):
         alone = [line[key] for line in lines(tmp_path / "one")]
         assert [line[key] for line in lines(out)] == pytest.approx(alone, rel=1e-3, abs=1e-5)
@@ -115,7 +107,7 @@ def test_a_plateau_ends_training_with_a_checkpoint(cold: RunSetup, tmp_path: Pat
     assert len(lines(out)) == done
 
 
-def test_what_was_stopped_before_the_result_was_written_is_not_trained_on(
+def test_a_training_stopped_before_its_result_was_written_is_not_continued(
     cold: RunSetup, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
@@ -135,9 +127,9 @@ def test_what_was_stopped_before_the_result_was_written_is_not_trained_on(
 def test_a_training_never_stops_before_its_patience_is_over(
     rewards: list[float], patience: int, more: int
 ) -> None:
-    still = [0.2] * len(rewards)
-    assert not plateaued(rewards[:patience], still[:patience], patience)
-    assert not plateaued(rewards, still, 0)
+    constant = [0.2] * len(rewards)
+    assert not plateaued(rewards[:patience], constant[:patience], patience)
+    assert not plateaued(rewards, constant, 0)
     flat = rewards + [rewards[-1]] * (20 * patience + more)
     assert plateaued(flat, [0.2] * len(flat), patience)
 
@@ -163,8 +155,8 @@ def test_rollouts_that_would_not_see_the_video_are_refused(
 def test_a_process_gets_whole_groups_or_an_even_part_of_one(
     device_batch: int, accumulated: int, group: int
 ) -> None:
-    rule, own = replace(RL, group=group, device_batch=device_batch), device_batch * accumulated
-    if own % group == 0 or group % own == 0:
+    rule, answers = replace(RL, group=group, device_batch=device_batch), device_batch * accumulated
+    if answers % group == 0 or group % answers == 0:
         check_groups(rule, accumulated)
     else:
         with pytest.raises(UserError, match=f"neither whole groups of {group} "):

@@ -20,12 +20,10 @@ from vtg_eval.training.trainers.sft import run_sft
 from tests.folder_holder import held_elsewhere
 from tests.training_case import (
     RunSetup,
-    elsewhere,
-    free_port,
     killed_at,
     lines,
-    spread,
     train,
+    train_in_two_processes,
     with_rule,
 )
 from vtg_eval.engines.base import EngineOptions
@@ -80,9 +78,7 @@ def test_a_killed_training_resumes_to_the_same_curve_and_weights(
     assert not changed(trained / "checkpoint", out / "checkpoint")
 
 
-def test_a_state_that_was_not_written_to_its_end_is_passed_over(
-    one: RunSetup, trained: Path, tmp_path: Path
-) -> None:
+def test_an_incomplete_state_is_ignored(one: RunSetup, trained: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     shutil.copytree(trained, out)
     shutil.rmtree(out / "checkpoint")
@@ -100,16 +96,10 @@ def test_a_finished_training_is_left_alone(one: RunSetup, trained: Path) -> None
 
 
 def test_two_processes_learn_as_one(one: RunSetup, trained: Path, tmp_path: Path) -> None:
-    """Over gloo, as accelerate starts them: half of each step's samples each."""
-    out, port = tmp_path / "out", free_port()
+    """Each process has half of each step's samples."""
+    out = tmp_path / "out"
     recipe = with_rule(one.recipe(), "sft", device_batch=1)
-    rest = (2, port, "sft", recipe, one.examples, out)
-    workers = [elsewhere().Process(target=spread, args=(rank, *rest)) for rank in range(2)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    assert [worker.exitcode for worker in workers] == [0, 0]
+    train_in_two_processes("sft", recipe, one.examples, out)
     together = [line["loss"] for line in lines(out)]
     assert together == pytest.approx([line["loss"] for line in lines(trained)], rel=1e-4)
     assert (out / "checkpoint" / "model.safetensors").is_file()
@@ -140,14 +130,14 @@ def test_the_checkpoint_is_scored_as_it_is(one: RunSetup, trained: Path) -> None
 def test_nothing_but_tensors_is_in_the_checkpoint_and_no_pickle_in_the_state(trained: Path) -> None:
     kinds = {path.suffix for path in (trained / "checkpoint").iterdir()}
     assert kinds == {".safetensors", ".json", ".jinja"}
-    for path in trained.rglob("*.pt*"):  # what the trainer writes loads without unpickling
+    for path in trained.rglob("*.pt*"):  # the trainer's files load without unpickling
         with torch.serialization.safe_globals(_numpy_state()):
             torch.load(path, weights_only=True)
     assert not list(trained.rglob("*.bin"))
 
 
 def _numpy_state() -> list[Any]:
-    """Return what transformers lets the state of numpy's generator consist of."""
+    """Return the types that transformers allows in the state of numpy's generator."""
     from transformers.trainer_pt_utils import safe_globals
 
     with safe_globals():
@@ -158,7 +148,7 @@ def _numpy_state() -> list[Any]:
 def test_both_families_train_a_step_by_the_code_of_the_full_recipes(
     stage: str, setup: RunSetup, tmp_path: Path
 ) -> None:
-    """As the 7B recipes do: bfloat16, a frozen vision tower, no reference model."""
+    """As in the 7B recipes: bfloat16, a frozen vision tower, no reference model."""
     rule = {"steps": 1, "warmup": 0.0} | (
         {"beta": 0.0, "group": 2, "device_batch": 2} if stage == "rl" else {}
     )
@@ -198,14 +188,14 @@ def test_adapters_resume_too(one: RunSetup, tmp_path: Path) -> None:
     assert not changed(tmp_path / "cut" / "checkpoint", tmp_path / "straight" / "checkpoint")
 
 
-def test_a_loss_that_is_no_number_stops_and_keeps_the_last_good_state(
+def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_state(
     one: RunSetup, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
     recipe = with_rule(
         one.recipe(), "sft", learning_rate=1e30, save_steps=1, warmup=0.0, schedule="constant"
     )
-    with pytest.raises(UserError, match=r"no number at step [2-6]\. The last good state is kept"):
+    with pytest.raises(UserError, match=r"not finite at step [2-6]\. The last good state is kept"):
         train("sft", recipe, one.examples, out)
     assert not (out / "checkpoint").exists()
     states = sorted((out / "state").glob("checkpoint-*/model.safetensors"))

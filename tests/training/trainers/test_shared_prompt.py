@@ -22,11 +22,11 @@ def test_each_answer_token_is_predicted_from_its_prompt_and_its_own_past(
     row = pack(prompt, answers, positions)
     ids, labels = row.ids[0], row.labels[0]
     assert len(ids) == before - 1 + count * length
-    predicted = [place for place, label in enumerate(labels.tolist()) if label != IGNORED]
+    predicted = [index for index, label in enumerate(labels.tolist()) if label != IGNORED]
     assert labels[predicted].view(count, length).equal(answers)
-    for place in predicted:
-        number, step = divmod(place - (before - 1), length)
-        seen = ids[row.mask[0, 0, place]]
-        wanted = torch.cat([prompt, answers[number, :step]])
-        assert seen.equal(wanted)
-        assert row.positions[:, 0, row.mask[0, 0, place]].equal(positions[:, : len(wanted)])
+    for index in predicted:
+        number, step = divmod(index - (before - 1), length)
+        visible = row.mask[0, 0, index]
+        context = torch.cat([prompt, answers[number, :step]])
+        assert ids[visible].equal(context)
+        assert row.positions[:, 0, visible].equal(positions[:, : len(context)])
