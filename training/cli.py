@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from vtg_eval import __version__
+from vtg_eval.cli.command import exit_status
 from vtg_eval.errors import UserError
 from vtg_eval.registry import Registry
 
@@ -35,19 +36,14 @@ RUNS = Path("runs")
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status: 0, 2 for a mistake, 130 interrupted."""
     args = _parser().parse_args(argv)
-    try:
+
+    def call() -> int:
         result = args.command(args, Registry.discover())
         if os.environ.get("RANK", "0") == "0":  # first of the processes that accelerate starts
             print(result, flush=True)
-    except UserError as error:
-        print(f"vtg-train: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("vtg-train: interrupted; run the same command again to resume.", file=sys.stderr)
-        return 130
-    except BrokenPipeError:  # `vtg-train … | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0
+        return 0
+
+    return exit_status("vtg-train", call, "; run the same command again to resume")
 
 
 def _parser() -> argparse.ArgumentParser:

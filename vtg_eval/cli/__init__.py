@@ -6,12 +6,11 @@ Sub-commands are plug-ins and are imported only when they are called.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 
 from vtg_eval import __version__
-from vtg_eval.cli.command import Command
+from vtg_eval.cli.command import Command, exit_status
 from vtg_eval.errors import UserError, suggestion
 from vtg_eval.hookspecs import Entry, hookimpl
 from vtg_eval.registry import Registry, load_target
@@ -48,17 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 f"{record.error}",
                 file=sys.stderr,
             )
-    try:
-        return _dispatch(arguments, registry)
-    except UserError as error:
-        print(f"vtg-eval: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("vtg-eval: interrupted.", file=sys.stderr)
-        return 130
-    except BrokenPipeError:  # `vtg-eval … | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    return exit_status("vtg-eval", lambda: _dispatch(arguments, registry))
 
 
 def _dispatch(arguments: list[str], registry: Registry) -> int:

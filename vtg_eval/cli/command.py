@@ -1,12 +1,13 @@
-"""What all sub-commands share: the base class, where results go, paused garbage collection."""
+"""What all sub-commands share: the base class, exit statuses, where results go."""
 
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from abc import ABC, abstractmethod
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
@@ -36,6 +37,24 @@ class Command(ABC):
     @abstractmethod
     def run(self, args: Namespace, registry: Registry) -> int:
         """Do the work and return the exit status."""
+
+
+def exit_status(program: str, call: Callable[[], int], resume: str = "") -> int:
+    """Return what `call` returns: 2 after a mistake of the user, 130 after Ctrl-C.
+
+    resume: what the user is told after Ctrl-C. A closed pipe (`| head`) is no mistake.
+    """
+    try:
+        return call()
+    except UserError as error:
+        print(f"{program}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"{program}: interrupted{resume}.", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
 
 
 @contextmanager
