@@ -63,7 +63,7 @@ def test_tables_have_intervals_floors_and_failure_counts(show: Show) -> None:
     assert [cell.split()[0] for cell in unparsed.all_inner_texts()[:2]] == ["1", "0"]
     assert "have different samples" in tab.locator(".warning").first.inner_text()
     assert tab.title() == "nano and other on small test – vtg-eval"
-    assert "sha256 cccc" in (tab.locator("#facts").text_content() or "")
+    assert "sha256 cccc" in (tab.locator("#metadata").text_content() or "")
 
 
 def test_scores_on_enough_videos_have_an_interval(show: Show) -> None:

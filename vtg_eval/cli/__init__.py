@@ -26,7 +26,9 @@ COMMANDS = (
     Entry("protocols", "vtg_eval.cli.protocols:ProtocolsCommand", "list or show protocols"),
     Entry("plugins", "vtg_eval.cli.plugins:PluginsCommand", "list plug-ins and what they provide"),
     Entry("data", "vtg_eval.cli.data:DataCommand", "prepare or check a task's files"),
-    Entry("doctor", "vtg_eval.cli.doctor:DoctorCommand", "prove that the model is told true times"),
+    Entry(
+        "doctor", "vtg_eval.cli.doctor:DoctorCommand", "check that the model gets the true times"
+    ),
 )
 
 

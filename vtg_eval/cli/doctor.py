@@ -1,4 +1,4 @@
-"""`vtg-eval doctor time MODEL`: prove that a model is told true times."""
+"""`vtg-eval doctor time MODEL`: check that a model gets the true times."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ from vtg_eval.doctor.time_check import Finding, examine
 from vtg_eval.protocol import DEFAULT_PROTOCOL
 from vtg_eval.registry import Registry
 
-HEADERS = ("clock video", "frames", "decoded", "told", "recorded", "may differ by", "")
+HEADERS = ("clock video", "frames", "decoded", "model times", "recorded", "may differ by", "")
 
 
 class DoctorCommand(Command):
     """Send clock videos through decoder, adapter and processor; needs no weights."""
 
     epilog = (
-        "Errors are in seconds: of the decoded frames' times, of the times that the model is\n"
-        "told, and of those that the journal would record. Exit status 1 where one is too large."
+        "Errors are in seconds: of the decoded frames' times, of the times in the model's input\n"
+        "(model times), and of those that the journal would record. Exit status 1 if one is\n"
+        "too large."
     )
 
     def configure(self, parser: ArgumentParser) -> None:
@@ -50,7 +51,7 @@ class DoctorCommand(Command):
 
 
 def _row(finding: Finding) -> list[str]:
-    errors = (finding.decoded, finding.told, finding.recorded, finding.resolution)
+    errors = (finding.decoded, finding.model_times, finding.recorded, finding.resolution)
     return [
         finding.clock,
         str(finding.frames),

@@ -52,21 +52,22 @@ class EncodedTimes:
 class Finding:
     """One clock video's result. Errors are the largest ones, in seconds.
 
-    decoded: the decoder's times against the true times of the pictures. told: the times in the
-    processor's output against the true times. recorded: those against the adapter's `model_times`.
+    decoded: the decoder's times against the true times of the pictures. model_times: the times in
+    the processor's output against the true times. recorded: those against the adapter's
+    `Request.model_times`.
     """
 
     clock: str
     frames: int
     decoded: float
-    told: float
+    model_times: float
     recorded: float
     resolution: float
 
     @property
     def true(self) -> bool:
         """Whether all three errors are within their limits."""
-        within = self.told <= self.resolution + SLACK
+        within = self.model_times <= self.resolution + SLACK
         return within and self.decoded <= SLACK * 10 and self.recorded <= SLACK
 
 
@@ -110,7 +111,7 @@ def _compare(clock: Clock, frames: Frames, request: Request, encoded: EncodedTim
         clock=clock.name,
         frames=len(true),
         decoded=_largest(frames.times - true),
-        told=_largest(encoded.times - expected),
+        model_times=_largest(encoded.times - expected),
         recorded=_largest(encoded.times - np.array(request.model_times)),
         resolution=encoded.resolution,
     )

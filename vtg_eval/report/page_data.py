@@ -63,8 +63,8 @@ class FailureCount:
 class RunPart:
     """One run. `subset` is the warning that it is not the whole split, else empty.
 
-    ledger: failure counts. facts: the run's metadata. floor_plots: the plots of the blind
-    predictor `floor_name` on the same samples, None if there is none.
+    failures: their counts. metadata: names and values about the run. floor_plots: the plots of the
+    blind predictor `floor_name` on the same samples, None if there is none.
     """
 
     model: str
@@ -78,9 +78,9 @@ class RunPart:
     floors: tuple[ScoreRow, ...]
     ceiling: ScoreRow | None
     scores_across_protocols: tuple[ProtocolRow, ...]
-    ledger: tuple[FailureCount, ...]
+    failures: tuple[FailureCount, ...]
     groups: tuple[GroupRow, ...]
-    facts: tuple[Named, ...]
+    metadata: tuple[Named, ...]
     plots: Plots
     floor_name: str
     floor_fractions: Span | None

@@ -127,12 +127,12 @@ def run_part(
             ProtocolRow(r.protocol, r.n_scored, _values(r.metrics, metrics), r.differs, r.why)
             for r in results.scores_across_protocols
         ),
-        ledger=tuple(FailureCount(KINDS.index(kind), n) for kind, n in results.failures.items()),
+        failures=tuple(FailureCount(KINDS.index(kind), n) for kind, n in results.failures.items()),
         groups=tuple(
             GroupRow(numbers.group(Group(g.grouping, g.group)), g.n, _values(g.metrics, metrics))
             for g in results.groups
         ),
-        facts=tuple(_metadata(run)),
+        metadata=tuple(_metadata(run)),
         plots=plots(scored.measured, durations, lengths),
         floor_name=_floor_name(scored.fractions),
         floor_fractions=scored.fractions,

@@ -27,7 +27,7 @@ function detailHead(sample) {
     el("h3", {}, foreign(sample.query)),
     el(
       "p",
-      { class: "muted facts-line" },
+      { class: "muted metadata-line" },
       el("a", { href: `#${addressOf(sample.id)}`, title: "link to this sample" }, foreign(sample.id)),
       el("span", {}, "video ", foreign(sample.video)),
       sample.duration === null ? null : el("span", {}, seconds(sample.duration)),
@@ -77,7 +77,7 @@ function answerCard(k, answer, sample) {
     "section",
     { class: `answer ${LETTERS[k]}` },
     title,
-    el("dl", { class: "facts" }, ...pairs.filter((pair) => pair).flatMap(([name, value]) => [el("dt", {}, name), foreign(value, "dd")])),
+    el("dl", { class: "metadata" }, ...pairs.filter((pair) => pair).flatMap(([name, value]) => [el("dt", {}, name), foreign(value, "dd")])),
     answer.failures.length ? el("ul", { class: "wrong" }, ...answer.failures.map((kind) => el("li", {}, el("b", {}, failureName(kind)), ` ${PAGE.failures[kind].value}`))) : null,
     answer.text === "" ? el("p", { class: "muted" }, "No text.") : el("pre", { tabindex: "0", role: "group", "aria-label": `Answer of ${runName(k)}` }, answer.text),
     answer.cut ? el("p", { class: "muted" }, `${count(answer.cut, "character")} more in the run's journal.jsonl.`) : null,

@@ -140,7 +140,7 @@ function protocolTable(run, k) {
 }
 
 function drawFailures() {
-  const kinds = [...new Set(RUNS.flatMap((run) => run.ledger.map((line) => line.failure)))].sort((a, b) => a - b);
+  const kinds = [...new Set(RUNS.flatMap((run) => run.failures.map((line) => line.failure)))].sort((a, b) => a - b);
   if (!kinds.length) {
     put("failures-body", el("p", {}, "No answer has a failure."));
     return;
@@ -148,7 +148,7 @@ function drawFailures() {
   const rows = kinds.map((kind) =>
     row(failureName(kind), [
       ...RUNS.map((run, k) => {
-        const n = run.ledger.find((line) => line.failure === kind)?.n ?? 0;
+        const n = run.failures.find((line) => line.failure === kind)?.n ?? 0;
         const bar = el("span", { class: `bar ${n ? LETTERS[k] : ""}`, "aria-hidden": "true" });
         bar.style.width = `${Math.min(100, (100 * n) / run.n_expected)}%`;
         return el(
@@ -204,13 +204,13 @@ function groupRows(number, two) {
 
 function drawFacts() {
   put(
-    "facts",
+    "metadata",
     ...RUNS.map((run, k) =>
       el(
         "details",
         {},
         el("summary", {}, runLabel(k)),
-        el("dl", { class: "facts" }, ...run.facts.flatMap((fact) => [el("dt", {}, fact.name), foreign(fact.value, "dd")])),
+        el("dl", { class: "metadata" }, ...run.metadata.flatMap((fact) => [el("dt", {}, fact.name), foreign(fact.value, "dd")])),
       ),
     ),
   );
