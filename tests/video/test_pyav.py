@@ -29,7 +29,7 @@ def shown(decoder: PyavDecoder, path: Path, indices: list[int]) -> tuple[list[in
 def test_every_frame_is_the_one_at_the_reported_time(
     clock_video: Path, decoder: PyavDecoder, over: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pyav, "SEEK_OVER", over)
+    monkeypatch.setattr(pyav, "MAX_WASTE", over)
     info = decoder.probe(clock_video)
     count = len(info.times)
     first = shown(decoder, clock_video, [0])[0][0]
