@@ -63,6 +63,12 @@ def test_arguments_alone_mean_run(capsys: pytest.CaptureFixture[str]) -> None:
     [
         (UserError("fix this"), 2, "vtg-eval: fix this\n"),
         (KeyboardInterrupt(), 130, "vtg-eval: interrupted.\n"),
+        (
+            OSError(28, "No space left on device", "/full/file"),
+            2,
+            "vtg-eval: /full/file: No space left on device. Make room or access there, or name "
+            "another place, then run the same command again.\n",
+        ),
     ],
 )
 def test_errors_become_a_line_and_a_status(

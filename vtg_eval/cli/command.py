@@ -42,7 +42,8 @@ class Command(ABC):
 def exit_status(program: str, call: Callable[[], int], resume: str = "") -> int:
     """Return what `call` returns: 2 after a mistake of the user, 130 after Ctrl-C.
 
-    resume: what the user is told after Ctrl-C. A closed pipe (`| head`) is no mistake.
+    resume: the hint after Ctrl-C. A closed pipe (`| head`) is no mistake; a full disk or a folder
+    that cannot be written is one.
     """
     try:
         return call()
@@ -53,8 +54,22 @@ def exit_status(program: str, call: Callable[[], int], resume: str = "") -> int:
         print(f"{program}: interrupted{resume}.", file=sys.stderr)
         return 130
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()
         return 0
+    except OSError as error:
+        path = f"{error.filename}: " if error.filename else ""
+        print(
+            f"{program}: {path}{error.strerror or error}. Make room or access there, or name "
+            "another place, then run the same command again.",
+            file=sys.stderr,
+        )
+        if not path:  # standard output itself: what is left must not fail again at exit
+            _discard_output()
+        return 2
+
+
+def _discard_output() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextmanager

@@ -21,8 +21,9 @@ class ScoreCommand(Command):
 
     epilog = (
         'Predictions are JSON lines: {"id", "text"} or {"id", "spans": [[start, end], …]}, with\n'
-        'times in seconds; further keys are "choice" and "saliency". `vtg-eval samples TASK`\n'
-        "lists the ids. An empty list of spans means that the event never happens."
+        "times in seconds; a third number is a score, for all spans of a line or for none.\n"
+        'Further keys are "choice" and "saliency". `vtg-eval samples TASK` lists the ids. An\n'
+        "empty list of spans means that the event never happens."
     )
 
     def configure(self, parser: ArgumentParser) -> None:

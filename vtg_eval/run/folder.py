@@ -32,7 +32,8 @@ class RunFolder:
             ) from exc
         except (OSError, ValueError, KeyError, TypeError) as exc:
             raise UserError(
-                f"{self.manifest_file} cannot be read: {exc!r}. Start the run in another folder."
+                f"{self.manifest_file} cannot be read: {exc!r}. Restore it, or make the run "
+                "again in another folder."
             ) from exc
 
     @contextmanager
