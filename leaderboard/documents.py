@@ -15,7 +15,7 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class TableCell:
     """A cell's text. `order`: the number to sort by, for numeric cells; `anchor`: an element id."""
 
     text: str
@@ -24,15 +24,15 @@ class Cell:
     anchor: str = ""
 
 
-EMPTY = Cell("")
+EMPTY = TableCell("")
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class DocumentTable:
     """Rows with one cell for each name in `head`."""
 
     head: tuple[str, ...]
-    rows: tuple[tuple[Cell, ...], ...]
+    rows: tuple[tuple[TableCell, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +41,11 @@ class Section:
 
     title: str
     text: tuple[str, ...]
-    table: Table
+    table: DocumentTable
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class Document:
     """A page; `slug` is its file name without suffix."""
 
     slug: str

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from html import escape
 
-from .documents import Cell, Link, Page, Section
+from .documents import Document, Link, Section, TableCell
 from .entries import entry_file
 
 STYLE = """
@@ -58,12 +58,12 @@ for (const table of document.querySelectorAll("table")) {
 """
 
 
-def html(pages: Sequence[Page]) -> str:
+def html(pages: Sequence[Document]) -> str:
     """Return the file's text; its title is the first page's."""
     return "\n".join(_document(pages)) + "\n"
 
 
-def _document(pages: Sequence[Page]) -> Iterator[str]:
+def _document(pages: Sequence[Document]) -> Iterator[str]:
     policy = (
         f"default-src 'none'; style-src '{_hash(STYLE)}'; script-src '{_hash(SCRIPT)}'; "
         "base-uri 'none'; form-action 'none'"
@@ -87,7 +87,7 @@ def _document(pages: Sequence[Page]) -> Iterator[str]:
     yield f"</main>\n<script>{SCRIPT}</script>\n</body>\n</html>"
 
 
-def _contents(pages: Sequence[Page]) -> Iterator[str]:
+def _contents(pages: Sequence[Document]) -> Iterator[str]:
     yield '<nav aria-label="Benchmarks">\n<ul>'
     for page in pages:
         yield f'<li><a href="#{escape(page.slug)}">{escape(page.title)}</a></li>'
@@ -105,7 +105,7 @@ def _section(section: Section) -> Iterator[str]:
     yield "</tbody>\n</table>\n</div>"
 
 
-def _cell(cell: Cell) -> str:
+def _cell(cell: TableCell) -> str:
     text = escape(cell.text)
     if cell.link:
         text = f'<a href="{escape(_address(cell.link))}" rel="noreferrer">{text}</a>'

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .documents import Cell, Page, Section
+from .documents import Document, Section, TableCell
 from .entries import entry_file
 
 HEAD = "% Needs the packages booktabs, hyperref and (with pdfLaTeX) textcomp."
@@ -32,7 +32,7 @@ ESCAPES = str.maketrans(
 ADDRESS_ESCAPES = str.maketrans({"%": r"\%", "#": r"\#", "&": r"\&", "_": r"\_"})
 
 
-def latex(page: Page) -> str:
+def latex(page: Document) -> str:
     """Return the page's tables as the text of a file; its paragraphs become comments."""
     lines = [HEAD, f"% {' '.join(page.title.split())}"]
     lines += [f"% {' '.join(paragraph.split())}" for paragraph in page.text]
@@ -67,7 +67,7 @@ def _row(cells: list[str]) -> str:
     return f"{{}}{line}" if line.startswith(("[", "*")) else line
 
 
-def _cell(cell: Cell) -> str:
+def _cell(cell: TableCell) -> str:
     text = escaped(cell.text)
     if cell.link is None or cell.link.kind in ("source", "page"):
         return text

@@ -8,7 +8,7 @@ from typing import Literal
 
 from .board import Board
 from .entries import entry_file
-from .published import Source
+from .published import PublishedSource
 from .ranking import half_width
 from .signing import csv_text
 
@@ -64,10 +64,12 @@ def csv_file(board: Board, slug: str) -> str:
 
 def sources_file(board: Board) -> str:
     """Return the sources as a CSV file."""
-    return _csv(Source, board.published.sources.values())
+    return _csv(PublishedSource, board.published.sources.values())
 
 
-def _csv(row_type: type[LongRow | Source], rows: Iterable[LongRow | Source]) -> str:
+def _csv(
+    row_type: type[LongRow | PublishedSource], rows: Iterable[LongRow | PublishedSource]
+) -> str:
     names = [field.name for field in fields(row_type)]
     return csv_text(names, [{name: _text(getattr(row, name)) for name in names} for row in rows])
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from .documents import Cell, Link, Page, Table
+from .documents import Document, DocumentTable, Link, TableCell
 from .entries import entry_file
 
 SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~&!$])")
 
 
-def markdown(page: Page) -> str:
+def markdown(page: Document) -> str:
     """Return the page as the text of a file."""
     return "\n".join(_blocks(page)) + "\n"
 
@@ -21,7 +21,7 @@ def escaped(text: str) -> str:
     return SPECIAL.sub(r"\\\1", " ".join(text.split()))
 
 
-def _blocks(page: Page) -> Iterator[str]:
+def _blocks(page: Document) -> Iterator[str]:
     yield f"# {escaped(page.title)}"
     for paragraph in page.text:
         yield f"\n{escaped(paragraph)}"
@@ -33,7 +33,7 @@ def _blocks(page: Page) -> Iterator[str]:
         yield from _table(section.table)
 
 
-def _table(table: Table) -> Iterator[str]:
+def _table(table: DocumentTable) -> Iterator[str]:
     yield _row([escaped(name) for name in table.head])
     yield _row(["---"] * len(table.head))
     for row in table.rows:
@@ -44,7 +44,7 @@ def _row(cells: list[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _cell(cell: Cell) -> str:
+def _cell(cell: TableCell) -> str:
     text = escaped(cell.text)
     return f"[{text}]({_address(cell.link)})" if cell.link else text
 

@@ -7,22 +7,22 @@ from collections.abc import Iterable, Sequence
 from vtg_eval.files.json_files import Metrics
 
 from .board import MARKS, Board, Disagreement, disagreements
-from .documents import EMPTY, Cell, Link, Page, Section, Table
+from .documents import EMPTY, Document, DocumentTable, Link, Section, TableCell
 from .entries import LeaderboardEntry
-from .published import Benchmark, Model, Number, condition_text
+from .published import Benchmark, Number, PublishedModel, condition_text
 
 REPORTED_HEAD = ("model", "size (B)", "setting", "measured by")
 REPORTED_TAIL = ("protocol", "frames", "budget", "source", "where")
 REPRODUCED_HEAD = ("model", "setting")
 
 
-def benchmark_page(board: Board, slug: str) -> Page:
+def benchmark_page(board: Board, slug: str) -> Document:
     """Return the page of a benchmark, or of a task that only has runs."""
     benchmark = board.published.benchmarks.get(slug)
     sections = [*_reproduced(board, slug)]
     if benchmark is None:
         title, text = board.cards[slug].title, ("There are no published results.",)
-        return Page(slug, title, text, tuple(sections))
+        return Document(slug, title, text, tuple(sections))
     conflicts = disagreements(board.numbers_of(slug))
     sections += _reported(board, benchmark, {n for c in conflicts for n in c.numbers})
     if conflicts:
@@ -31,13 +31,13 @@ def benchmark_page(board: Board, slug: str) -> Page:
     task = f"The task {benchmark.task} of vtg-eval." if benchmark.task else "No task of vtg-eval."
     units = "Values are percentages. Reported numbers are shown as their source prints them:"
     paragraphs = (f"{benchmark.kind}. {task}", units, *MARKS)
-    return Page(slug, benchmark.name, paragraphs, tuple(sections))
+    return Document(slug, benchmark.name, paragraphs, tuple(sections))
 
 
-def source_cell(board: Board, number: Number, mark: str = "") -> Cell:
+def source_cell(board: Board, number: Number, mark: str = "") -> TableCell:
     """Return a number's cell, with a link to its source."""
     text = f"{number.text} {mark}".strip()
-    return Cell(text, _source_link(board, number.source), number.value)
+    return TableCell(text, _source_link(board, number.source), number.value)
 
 
 def _source_link(board: Board, source: str) -> Link:
@@ -51,24 +51,24 @@ def disagreement_section(title: str, board: Board, conflicts: Sequence[Disagreem
     table = _disagreement_table(board, conflicts)
     benchmarks = [board.published.benchmarks[c.numbers[0].benchmark] for c in conflicts]
     rows = (
-        (Cell(benchmark.name, Link("page", benchmark.slug)), *row)
+        (TableCell(benchmark.name, Link("page", benchmark.slug)), *row)
         for benchmark, row in zip(benchmarks, table.rows, strict=True)
     )
-    return Section(title, (), Table(("benchmark", *table.head), tuple(rows)))
+    return Section(title, (), DocumentTable(("benchmark", *table.head), tuple(rows)))
 
 
-def _percent(value: float | None) -> Cell:
+def _percent(value: float | None) -> TableCell:
     """Return a figure's cell, to one decimal."""
-    return Cell("–") if value is None else Cell(f"{value:.1f}", order=value)
+    return TableCell("–") if value is None else TableCell(f"{value:.1f}", order=value)
 
 
-def entry_cell(entry: LeaderboardEntry, metric: str) -> Cell:
+def entry_cell(entry: LeaderboardEntry, metric: str) -> TableCell:
     """Return a run's figure with its interval and a link to the run's entry."""
     value = entry.figures.metrics.get(metric)
     low, high = entry.figures.intervals.get(metric, (None, None))
     cell = _percent(value)
     text = cell.text if low is None or high is None else f"{cell.text} [{low:.1f}, {high:.1f}]"
-    return Cell(text, Link("run", entry.name), value)
+    return TableCell(text, Link("run", entry.name), value)
 
 
 def _reproduced(board: Board, slug: str) -> Iterable[Section]:
@@ -83,8 +83,8 @@ def _reproduced(board: Board, slug: str) -> Iterable[Section]:
         ordered = sorted(entries, key=lambda e: (-(e.figures.metrics.get(names[0]) or 0.0), e.name))
         rows = [
             (
-                Cell(e.model, Link("run", e.name)),
-                Cell(e.setting),
+                TableCell(e.model, Link("run", e.name)),
+                TableCell(e.setting),
                 *(entry_cell(e, m) for m in names),
             )
             for e in ordered
@@ -99,7 +99,7 @@ def _reproduced(board: Board, slug: str) -> Iterable[Section]:
             "Figures link to the run's entry."
         ]
         text += [_failure_line(e) for e in ordered if e.figures.failures]
-        yield Section(title, tuple(text), Table((*REPRODUCED_HEAD, *names), tuple(rows)))
+        yield Section(title, tuple(text), DocumentTable((*REPRODUCED_HEAD, *names), tuple(rows)))
 
 
 def _new_floors(
@@ -111,8 +111,8 @@ def _new_floors(
     return [pair for pair in entry.figures.floors.items() if pair not in seen]
 
 
-def _metrics_row(name: str, figures: Metrics, names: Sequence[str]) -> tuple[Cell, ...]:
-    return (Cell(name), EMPTY, *(_percent(figures.get(metric)) for metric in names))
+def _metrics_row(name: str, figures: Metrics, names: Sequence[str]) -> tuple[TableCell, ...]:
+    return (TableCell(name), EMPTY, *(_percent(figures.get(metric)) for metric in names))
 
 
 def _failure_line(entry: LeaderboardEntry) -> str:
@@ -134,21 +134,21 @@ def _reported(board: Board, benchmark: Benchmark, disputed: set[Number]) -> Iter
                 rows += _number_rows(board, numbers, names, benchmark.primary, disputed)
                 title = ", ".join(filter(None, (f"Reported: {split}", condition_text(condition))))
                 head = (*REPORTED_HEAD, *names, *REPORTED_TAIL)
-                yield Section(title, (), Table(head, tuple(rows)))
+                yield Section(title, (), DocumentTable(head, tuple(rows)))
 
 
 def _floor_rows(
     board: Board, benchmark: Benchmark, split: str, names: Sequence[str]
-) -> Iterable[tuple[Cell, ...]]:
-    rows: dict[tuple[str, str], dict[str, Cell]] = {}
+) -> Iterable[tuple[TableCell, ...]]:
+    rows: dict[tuple[str, str], dict[str, TableCell]] = {}
     for row in board.floors:
         if (row.task, row.split) == (benchmark.task, split):
             cells = rows.setdefault((row.floor, row.protocol), {})
-            cells[row.metric] = Cell(row.text, order=row.value)
+            cells[row.metric] = TableCell(row.text, order=row.value)
     for (floor, protocol), cells in rows.items():
         figures = (cells.get(name, EMPTY) for name in names)
-        head = (Cell(f"floor: {floor}"), EMPTY, Cell("blind"), Cell("vtg-eval"))
-        yield (*head, *figures, Cell(protocol), *[EMPTY] * 4)
+        head = (TableCell(f"floor: {floor}"), EMPTY, TableCell("blind"), TableCell("vtg-eval"))
+        yield (*head, *figures, TableCell(protocol), *[EMPTY] * 4)
 
 
 def _number_rows(
@@ -157,7 +157,7 @@ def _number_rows(
     names: Sequence[str],
     primary: str,
     disputed: set[Number],
-) -> list[tuple[Cell, ...]]:
+) -> list[tuple[TableCell, ...]]:
     groups: dict[tuple[str, ...], list[Number]] = {}
     for n in numbers:
         key = (n.model, n.setting, n.note, n.evaluator, n.protocol, n.frames, n.budget)
@@ -174,7 +174,7 @@ def _number_rows(
 
 def _number_row(
     board: Board, group: Sequence[Number], names: Sequence[str], disputed: set[Number]
-) -> tuple[Cell, ...]:
+) -> tuple[TableCell, ...]:
     first = group[0]
     cells = {}
     for number in group:
@@ -184,23 +184,23 @@ def _number_row(
     model = board.published.models[first.model]
     source = board.published.sources[first.source]
     return (
-        Cell(first.model),
+        TableCell(first.model),
         _size_cell(model),
-        Cell(setting),
-        Cell(first.evaluator),
+        TableCell(setting),
+        TableCell(first.evaluator),
         *(cells.get(name, EMPTY) for name in names),
-        *(Cell(text) for text in (first.protocol, first.frames, first.budget)),
-        Cell(source.id, Link("source", source.id)),
-        Cell(first.location),
+        *(TableCell(text) for text in (first.protocol, first.frames, first.budget)),
+        TableCell(source.id, Link("source", source.id)),
+        TableCell(first.location),
     )
 
 
-def _size_cell(model: Model) -> Cell:
+def _size_cell(model: PublishedModel) -> TableCell:
     """Return a model's size, empty if it is unknown."""
-    return EMPTY if model.size_b is None else Cell(f"{model.size_b:g}", order=model.size_b)
+    return EMPTY if model.size_b is None else TableCell(f"{model.size_b:g}", order=model.size_b)
 
 
-def _disagreement_table(board: Board, conflicts: Sequence[Disagreement]) -> Table:
+def _disagreement_table(board: Board, conflicts: Sequence[Disagreement]) -> DocumentTable:
     head = ("model", "split", "setting", "metric", "lowest", "highest", "difference", "all")
     rows = []
     for conflict in conflicts:
@@ -210,11 +210,11 @@ def _disagreement_table(board: Board, conflicts: Sequence[Disagreement]) -> Tabl
         setting = ", ".join(sorted({n.setting for n in conflict.numbers}))
         rows.append(
             (
-                *(Cell(text) for text in (low.model, split, setting, low.metric)),
+                *(TableCell(text) for text in (low.model, split, setting, low.metric)),
                 source_cell(board, low),
                 source_cell(board, high),
-                Cell(f"{conflict.difference:.1f}", order=conflict.difference),
-                Cell(numbers),
+                TableCell(f"{conflict.difference:.1f}", order=conflict.difference),
+                TableCell(numbers),
             )
         )
-    return Table(head, tuple(rows))
+    return DocumentTable(head, tuple(rows))

@@ -17,7 +17,7 @@ SOURCE_KINDS = ("paper", "repository", "notes", SITE)
 
 
 @dataclass(frozen=True, slots=True)
-class Model:
+class PublishedModel:
     """A model. `size_b`: billions of parameters, None if unknown; unknown texts are empty."""
 
     name: str
@@ -27,7 +27,7 @@ class Model:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class PublishedSource:
     """A source of numbers. `url` may be empty; `kind` is one of SOURCE_KINDS."""
 
     id: str
@@ -125,8 +125,8 @@ class Published:
     """All published results, checked for consistency."""
 
     benchmarks: Mapping[str, Benchmark]
-    models: Mapping[str, Model]
-    sources: Mapping[str, Source]
+    models: Mapping[str, PublishedModel]
+    sources: Mapping[str, PublishedSource]
     numbers: tuple[Number, ...]
     pages: tuple[PageRow, ...]
 

@@ -17,12 +17,12 @@ from .published import (
     SETTINGS,
     SOURCE_KINDS,
     Benchmark,
-    Model,
     Number,
     PageRow,
     Published,
+    PublishedModel,
+    PublishedSource,
     Read,
-    Source,
     page_number,
 )
 from .signing import CHECK, read_rows, verify_files, verify_row
@@ -94,9 +94,9 @@ def _benchmarks(path: Path, tasks: Collection[str]) -> dict[str, Benchmark]:
     return {benchmark.slug: benchmark for benchmark in file.benchmark}
 
 
-def _model(row: AnnotationRecord) -> Model:
+def _model(row: AnnotationRecord) -> PublishedModel:
     size = row.text("size_b")
-    return Model(
+    return PublishedModel(
         row.text("model"),
         row.seconds("size_b") if size else None,
         row.text("base_model"),
@@ -104,14 +104,14 @@ def _model(row: AnnotationRecord) -> Model:
     )
 
 
-def _source(row: AnnotationRecord) -> Source:
+def _source(row: AnnotationRecord) -> PublishedSource:
     _require_one_of(row, "kind", SOURCE_KINDS)
     for key in ("id", "title"):
         if not row.text(key):
             raise DataError(f'{row.where}: "{key}" is empty.')
     if row.text("url") and not re.match(r"https://[\w.-]+/?[\w./#?=&-]*$", row.text("url")):
         raise DataError(f'{row.where}: "url" must be an https address.')
-    return Source(*(row.text(key) for key in SOURCE_COLUMNS))
+    return PublishedSource(*(row.text(key) for key in SOURCE_COLUMNS))
 
 
 def _number(row: AnnotationRecord, benchmark: Benchmark, protocols: Collection[str]) -> Number:
@@ -145,8 +145,8 @@ def _percent(row: AnnotationRecord) -> float:
 def _page_row(
     row: AnnotationRecord,
     benchmarks: Mapping[str, Benchmark],
-    models: Mapping[str, Model],
-    sources: Mapping[str, Source],
+    models: Mapping[str, PublishedModel],
+    sources: Mapping[str, PublishedSource],
 ) -> PageRow:
     _require_listed(row, "source", sources, "sources.csv")
     _require_listed(row, "model", models, "models.csv")

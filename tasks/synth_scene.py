@@ -50,7 +50,7 @@ BENCHMARK = Setting()
 
 
 @dataclass(frozen=True, slots=True)
-class Interval:
+class TimeInterval:
     """Frames [first, after)."""
 
     first: int
@@ -68,9 +68,9 @@ class Shape:
     form: str
     place: tuple[float, float]
     size: float
-    visible: tuple[Interval, ...]
+    visible: tuple[TimeInterval, ...]
     goal: tuple[float, float] | None = None
-    moves: Interval | None = None
+    moves: TimeInterval | None = None
 
     @property
     def name(self) -> str:
@@ -84,7 +84,7 @@ class Question:
 
     query: str
     kind: str
-    truth: tuple[Interval, ...]
+    truth: tuple[TimeInterval, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ class Scene:
     ticks: npt.NDArray[np.int64]
     end: int
     tint: tuple[int, ...]
-    background: tuple[str, Interval] | None
+    background: tuple[str, TimeInterval] | None
     shapes: tuple[Shape, ...]
     questions: tuple[Question, ...]
 
@@ -112,7 +112,7 @@ class Scene:
         """Seconds, to the end of the last frame."""
         return self.end / CLOCK
 
-    def span(self, interval: Interval) -> Span:
+    def span(self, interval: TimeInterval) -> Span:
         """Return the interval in seconds, exact to the frame."""
         edges = np.append(self.ticks, self.end)
         return Span(float(edges[interval.first] / CLOCK), float(edges[interval.after] / CLOCK))
@@ -122,7 +122,7 @@ def make_scene(split: str, number: int, setting: Setting = BENCHMARK) -> Scene:
     """Return scene `number` of a split; the same on every machine."""
     rng = np.random.default_rng([zlib.crc32(split.encode()), number])
     ticks, end, rate, variable = _clock(rng, setting)
-    planner = _Planner(rng, ticks, end, setting)
+    planner = _ScenePlanner(rng, ticks, end, setting)
     shapes = planner.shapes()
     background = planner.background()
     return Scene(
@@ -154,7 +154,7 @@ def _clock(
     return edges[:-1], int(edges[-1]), rate, variable
 
 
-class _Planner:
+class _ScenePlanner:
     """Draws who is visible when; no two things in a scene share a colour."""
 
     def __init__(
@@ -182,7 +182,7 @@ class _Planner:
         travelling = [self._travelling()] if self.rng.random() < 0.7 else []
         return (*standing, *travelling)
 
-    def background(self) -> tuple[str, Interval] | None:
+    def background(self) -> tuple[str, TimeInterval] | None:
         """Perhaps a colour that the background takes for a while."""
         if self.rng.random() < 0.5:
             return None
@@ -194,7 +194,7 @@ class _Planner:
             return None
         return f"{self.colours.pop()} {self.rng.choice(SHAPES)}"
 
-    def _interval(self, low: float, high: float) -> Interval:
+    def _interval(self, low: float, high: float) -> TimeInterval:
         """Draw an event within [low, high] seconds, its length log-uniform."""
         longest = min(LONGEST_EVENT, 0.6 * (high - low))
         shortest = min(SHORTEST_EVENT, longest)
@@ -204,7 +204,7 @@ class _Planner:
         after = int(np.searchsorted(self.edges, start + length))
         last = len(self.edges) - 1
         first = min(first, last - 1)
-        return Interval(first, min(max(after, first + 1), last))
+        return TimeInterval(first, min(max(after, first + 1), last))
 
     def _standing(self) -> Shape:
         colour, form = self.colours.pop(), str(self.rng.choice(SHAPES))
@@ -231,7 +231,7 @@ class _Planner:
         margin = 0.5 / CELLS
         ends = [(margin, 1 - margin), (1 - margin, 1 - margin)]
         place, goal = ends if self.rng.random() < 0.5 else ends[::-1]
-        stay = Interval(0, len(self.edges) - 1)
+        stay = TimeInterval(0, len(self.edges) - 1)
         moves = self._interval(0.0, self.duration)
         size = float(self.rng.uniform(0.20, 0.27))
         return Shape(colour, form, place, size, (stay,), goal, moves)
@@ -240,7 +240,7 @@ class _Planner:
 def _questions(
     rng: np.random.Generator,
     shapes: Sequence[Shape],
-    background: tuple[str, Interval] | None,
+    background: tuple[str, TimeInterval] | None,
     absentee: str | None,
 ) -> tuple[Question, ...]:
     """Ask once after everything that happens, and after what never does."""

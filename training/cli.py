@@ -189,11 +189,11 @@ def sft(args: argparse.Namespace, registry: Registry) -> str:
         raise UserError(f"The recipe {workspace.recipe.name} has no [sft].")
     samples = curated(workspace.cold_start)
     from .data.answers import target_text
-    from .trainers.batches import Example, find_source
+    from .trainers.batches import Example, find_start_checkpoint
     from .trainers.sft import run_sft
 
     model = workspace.recipe.model
-    contexts = SampleContexts(model, find_source(model, registry).folder, registry)
+    contexts = SampleContexts(model, find_start_checkpoint(model, registry).folder, registry)
     examples = [
         Example(
             s.to_sample(),
@@ -226,10 +226,12 @@ def rl(args: argparse.Namespace, registry: Registry) -> str:
         raise UserError(f"The recipe {workspace.recipe.name} has no [rl].")
     samples = selected(workspace)
     recipe = workspace.after_sft()
-    from .trainers.batches import Example, find_source
+    from .trainers.batches import Example, find_start_checkpoint
     from .trainers.rl import run_rl
 
-    contexts = SampleContexts(recipe.model, find_source(recipe.model, registry).folder, registry)
+    contexts = SampleContexts(
+        recipe.model, find_start_checkpoint(recipe.model, registry).folder, registry
+    )
     examples = [Example(s.to_sample(), workspace.video(s), contexts.of(s)) for s in samples]
     return _scored(run_rl(recipe, examples, workspace.rl))
 

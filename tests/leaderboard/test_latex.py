@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from vtg_eval.leaderboard.documents import Cell, Page, Section, Table
+from vtg_eval.leaderboard.documents import Document, DocumentTable, Section, TableCell
 from vtg_eval.leaderboard.latex import latex
 
 from tests.leaderboard_case import HOSTILE
@@ -39,8 +39,8 @@ def test_the_committed_tables_are_typeset(tmp_path: Path) -> None:
 
 def test_hostile_texts_are_typeset(tmp_path: Path) -> None:
     for number, text in enumerate([*HOSTILE, "[3pt] in brackets", "*", "", "~^\\"]):
-        cells = (Cell(text), Cell(text, order=1.0))
-        table = Table((text, text), (cells, cells))
-        page = Page("x", text, (text,), (Section(text, (), table),))
+        cells = (TableCell(text), TableCell(text, order=1.0))
+        table = DocumentTable((text, text), (cells, cells))
+        page = Document("x", text, (text,), (Section(text, (), table),))
         (tmp_path / f"{number:02}.tex").write_text(latex(page), encoding="utf-8")
     typeset(tmp_path, sorted(tmp_path.glob("*.tex")))

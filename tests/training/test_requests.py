@@ -229,9 +229,9 @@ def test_difficulty_asks_what_a_run_asks(case: Case, root: Path) -> None:
 
 def test_sft_and_rl_ask_what_a_run_asks(case: Case) -> None:
     pytest.importorskip("transformers", reason="needs the extra hf")
-    from vtg_eval.training.trainers.batches import Example, find_source, make_batches
+    from vtg_eval.training.trainers.batches import Example, find_start_checkpoint, make_batches
 
-    source = find_source(case.recipe.model, case.registry)
+    source = find_start_checkpoint(case.recipe.model, case.registry)
     batches, _ = make_batches(source, case.registry)
     contexts = SampleContexts(case.recipe.model, source.folder, case.registry)
     video = Path(case.recipe.data.videos) / case.sample.video

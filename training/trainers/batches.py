@@ -42,7 +42,7 @@ class Example:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class StartCheckpoint:
     """The start of a training: a checkpoint and its adapter. config: of its config.json."""
 
     folder: Path
@@ -50,13 +50,13 @@ class Source:
     adapter: Adapter
 
 
-def find_source(rule: ModelRule, registry: Registry) -> Source:
+def find_start_checkpoint(rule: ModelRule, registry: Registry) -> StartCheckpoint:
     """Look up the checkpoint and its adapter; raises UserError where it has no weights."""
     checkpoint, entry = resolve(rule.checkpoint, registry)
     if checkpoint.path is None:
         raise UserError(f"{rule.checkpoint} has no weights to train; name a checkpoint's folder.")
     adapter: Adapter = registry.adapter(entry.name)(checkpoint)
-    return Source(checkpoint.path, checkpoint.config or {}, adapter)
+    return StartCheckpoint(checkpoint.path, checkpoint.config or {}, adapter)
 
 
 class Batches:
@@ -125,7 +125,7 @@ class Batches:
         return VIDEO_TYPE * ((ids == self._video_token) & (mask == 1)).long()
 
 
-def make_batches(source: Source, registry: Registry) -> tuple[Batches, Any]:
+def make_batches(source: StartCheckpoint, registry: Registry) -> tuple[Batches, Any]:
     """Return the batches of a source, and its processor; frames are cached in the user's cache.
 
     Raises UserError where the checkpoint's processor cannot be loaded.

@@ -29,7 +29,7 @@ from vtg_eval.files.owned_folder import check_owner
 from vtg_eval.registry import Registry
 
 from ..recipe import Recipe, RlRule, SftRule
-from .batches import Batches, Example, Source, find_source, make_batches
+from .batches import Batches, Example, StartCheckpoint, find_start_checkpoint, make_batches
 from .callbacks import on_plateau
 from .folder import COMPLETE, TrainingFolder, data_digest, step_of
 from .policy import adapters, export, load_policy, reload
@@ -118,7 +118,7 @@ class Stage:
 
     recipe: Recipe
     rule: SftRule | RlRule
-    source: Source
+    source: StartCheckpoint
     folder: TrainingFolder
     batches: Batches
     processor: Any
@@ -199,7 +199,7 @@ def run_stage(
     """
     _silence_libraries()
     registry = Registry.discover()
-    source = find_source(recipe.model, registry)
+    source = find_start_checkpoint(recipe.model, registry)
     folder = TrainingFolder(out)
     processes = PartialState(cpu=not torch.cuda.is_available())
     with folder.lock() if processes.is_main_process else nullcontext():
@@ -241,7 +241,7 @@ def _metadata(
     name: str,
     recipe: Recipe,
     rule: SftRule | RlRule,
-    source: Source,
+    source: StartCheckpoint,
     examples: Sequence[Example],
 ) -> Mapping[str, Any]:
     """Return all that the trained weights depend on."""

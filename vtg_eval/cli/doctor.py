@@ -11,7 +11,7 @@ from tabulate import tabulate
 from vtg_eval.checkpoint.profile import load_profile
 from vtg_eval.checkpoint.resolve import resolve
 from vtg_eval.cli.command import Command
-from vtg_eval.doctor.time_check import Finding, examine
+from vtg_eval.doctor.time_check import ClockResult, examine
 from vtg_eval.protocol import DEFAULT_PROTOCOL
 from vtg_eval.registry import Registry
 
@@ -41,20 +41,20 @@ class DoctorCommand(Command):
         protocol = registry.protocol(args.protocol).without_task
         protocol = load_profile(checkpoint.path).applied(protocol)
         adapter = registry.adapter(entry.name)(checkpoint)
-        findings = examine(checkpoint, adapter, registry.decoder(args.decoder)(), protocol)
+        results = examine(checkpoint, adapter, registry.decoder(args.decoder)(), protocol)
         if args.json:
-            rows = [{**asdict(finding), "true": finding.true} for finding in findings]
+            rows = [{**asdict(result), "true": result.true} for result in results]
             print(json.dumps(rows, indent=2))
         else:
-            print(tabulate([_row(f) for f in findings], headers=HEADERS, disable_numparse=True))
-        return 0 if all(finding.true for finding in findings) else 1
+            print(tabulate([_row(f) for f in results], headers=HEADERS, disable_numparse=True))
+        return 0 if all(result.true for result in results) else 1
 
 
-def _row(finding: Finding) -> list[str]:
-    errors = (finding.decoded, finding.model_times, finding.recorded, finding.resolution)
+def _row(result: ClockResult) -> list[str]:
+    errors = (result.decoded, result.model_times, result.recorded, result.resolution)
     return [
-        finding.clock,
-        str(finding.frames),
+        result.clock,
+        str(result.frames),
         *(f"{error:.3f}" for error in errors),
-        "true" if finding.true else "NOT TRUE",
+        "true" if result.true else "NOT TRUE",
     ]

@@ -49,7 +49,7 @@ class EncodedTimes:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class ClockResult:
     """One clock video's result. Errors are the largest ones, in seconds.
 
     decoded: the decoder's times against the true times of the pictures. model_times: the times in
@@ -73,7 +73,7 @@ class Finding:
 
 def examine(
     checkpoint: Checkpoint, adapter: Adapter, decoder: Decoder, protocol: ResolvedProtocol
-) -> tuple[Finding, ...]:
+) -> tuple[ClockResult, ...]:
     """Return a finding for each clock video.
 
     Raises UserError where the checkpoint has no processor or encodes time in an unknown way.
@@ -89,16 +89,16 @@ def examine(
         folder = Path(name)
         requests = RequestBuilder(adapter, decoder, folder / "frames")
         context = SampleContext(protocol, no_subtitles)
-        findings = []
+        results = []
         for clock in clocks():
             frames = requests.frames(write(clock, folder), (), protocol.frames)
             request = requests.request(_sample(clock), frames, context)
             text, tensors = build(request)
-            findings.append(_compare(clock, frames, request, _read(text, tensors, config)))
-    return tuple(findings)
+            results.append(_compare(clock, frames, request, _read(text, tensors, config)))
+    return tuple(results)
 
 
-def _compare(clock: Clock, frames: Frames, request: Request, encoded: EncodedTimes) -> Finding:
+def _compare(clock: Clock, frames: Frames, request: Request, encoded: EncodedTimes) -> ClockResult:
     true = np.array([clock.times[number_in(picture)] for picture in frames.array])
     paired = true.reshape(-1, PAIR)
     expected = paired[:, 0] if encoded.pair_start else paired.mean(axis=1)
@@ -107,7 +107,7 @@ def _compare(clock: Clock, frames: Frames, request: Request, encoded: EncodedTim
             f"The processor gives {len(encoded.times)} times for {len(expected)} pairs of frames: "
             "its way of encoding time is not supported."
         )
-    return Finding(
+    return ClockResult(
         clock=clock.name,
         frames=len(true),
         decoded=_largest(frames.times - true),

@@ -13,7 +13,7 @@ from vtg_eval.failures import Failure
 from vtg_eval.files.json_files import finite
 from vtg_eval.protocol import Protocol
 from vtg_eval.report.page_data import AnswerView, Named, Page, Pair, SampleView
-from vtg_eval.report.page_runs import Numbers, ScoredRun, answer_views, pair, run_part
+from vtg_eval.report.page_runs import Numbers, RunView, answer_views, pair, run_part
 from vtg_eval.report.plots import bin_edges
 from vtg_eval.report.thumbnails import Album, Picture, make_album, no_pictures
 from vtg_eval.run.finished import FinishedRun
@@ -38,7 +38,7 @@ def make_page(
     the size limit of the pictures. Raises UserError for runs on different tasks or splits.
     """
     _require_one_split(runs)
-    scored = [ScoredRun(run, tuple(protocols)) for run in runs]
+    scored = [RunView(run, tuple(protocols)) for run in runs]
     metrics = tuple(dict.fromkeys(name for run in scored for name in run.results.headline))
     durations = bin_edges(np.concatenate([run.measured.durations for run in scored]))
     lengths = bin_edges(np.concatenate([run.measured.moments for run in scored]))

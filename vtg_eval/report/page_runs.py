@@ -62,7 +62,7 @@ class Numbers:
 
 
 @dataclass(frozen=True)
-class ScoredRun:
+class RunView:
     """A run with everything that the page computes from its answers."""
 
     run: FinishedRun
@@ -96,7 +96,7 @@ class ScoredRun:
 
 
 def run_part(
-    scored: ScoredRun,
+    scored: RunView,
     metrics: Sequence[str],
     numbers: Numbers,
     durations: Floats,
@@ -140,7 +140,7 @@ def run_part(
     )
 
 
-def answer_views(scored: ScoredRun, numbers: Numbers) -> dict[str, AnswerView]:
+def answer_views(scored: RunView, numbers: Numbers) -> dict[str, AnswerView]:
     """Return the answer to each sample, by sample id."""
     measured = scored.measured
     percent = scored.run.spec.protocol.answer.unit == "percent"
@@ -166,7 +166,7 @@ def answer_views(scored: ScoredRun, numbers: Numbers) -> dict[str, AnswerView]:
     return views
 
 
-def _floor_plots(scored: ScoredRun, durations: Floats, lengths: Floats) -> Plots | None:
+def _floor_plots(scored: RunView, durations: Floats, lengths: Floats) -> Plots | None:
     if scored.fractions is None or not scored.run.samples:
         return None
     run = scored.run

@@ -19,7 +19,7 @@ from vtg_eval.training.trainers import stage as stage_module
 from vtg_eval.training.trainers.batches import (
     IGNORED,
     Batches,
-    find_source,
+    find_start_checkpoint,
     make_batches,
     order,
 )
@@ -80,7 +80,7 @@ class ModelInputs:
 @pytest.fixture(scope="module")
 def batches(setup: RunSetup) -> Batches:
     registry = Registry.discover()
-    source = find_source(setup.recipe().model, registry)
+    source = find_start_checkpoint(setup.recipe().model, registry)
     return make_batches(source, registry)[0]
 
 
@@ -150,7 +150,7 @@ def test_a_video_that_cannot_be_read_is_named(
 def test_frames_as_images_cost_more_than_the_video(setup: RunSetup, batches: Batches) -> None:
     """As in docs/design/training.md: images have no temporal patches."""
     registry = Registry.discover()
-    processor = make_batches(find_source(setup.recipe().model, registry), registry)[1]
+    processor = make_batches(find_start_checkpoint(setup.recipe().model, registry), registry)[1]
     request = batches.request(setup.examples[2])
     assert request.frames is not None
     video = batches.prompt(setup.examples[2])

@@ -14,7 +14,7 @@ pytest.importorskip("trl", reason="needs the extra train")
 
 import torch
 from safetensors.torch import load_file
-from vtg_eval.training.trainers.batches import find_source, make_batches
+from vtg_eval.training.trainers.batches import find_start_checkpoint, make_batches
 from vtg_eval.training.trainers.sft import run_sft
 
 from tests.folder_holder import held_elsewhere
@@ -115,7 +115,7 @@ def test_accumulated_batches_learn_as_one(one: RunSetup, trained: Path, tmp_path
 def test_the_checkpoint_is_scored_as_it_is(one: RunSetup, trained: Path) -> None:
     registry = Registry.discover()
     model = replace(one.recipe().model, checkpoint=str(trained / "checkpoint"))
-    batches, _ = make_batches(find_source(model, registry), registry)
+    batches, _ = make_batches(find_start_checkpoint(model, registry), registry)
     rule, options = GenerationRule(max_new_tokens=4), EngineOptions(batch_size=2)
     engine = TransformersEngine(trained / "checkpoint", rule, options)
     completions = list(engine.generate(batches.request(e) for e in one.examples))
