@@ -64,9 +64,9 @@ def test_comparator_parser_and_nan_are_reasons():
     (row,) = rows(answers, other)
     assert row.differs
     assert row.why == (
-        "read otherwise: 1 answers",
+        "parsed differently: 1 answers",
         "IoU >",
-        "may hit without being numbers: 1 answers",
+        "times that are not numbers may count as hits: 1 answers",
     )
 
 
@@ -77,7 +77,7 @@ def test_a_metric_that_is_nan_differs():
 
 def test_a_never_that_a_parser_does_not_know_is_a_reason():
     (row,) = rows([Prediction("b/0", text="never")], protocol(AnswerRule(parser="timelens")))
-    assert (row.differs, row.why) == (True, ("read otherwise: 1 answers",))
+    assert (row.differs, row.why) == (True, ("parsed differently: 1 answers",))
 
 
 def test_a_protocol_that_needs_durations_is_left_out_of_the_rows_without_them():

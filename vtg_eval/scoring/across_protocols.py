@@ -81,11 +81,11 @@ def _reasons(base: Score, other: Score) -> Iterable[str]:
     pairs = list(zip(base.parsed_answers, other.parsed_answers, strict=True))
     changed = sum(_content(a) != _content(b) for a, b in pairs)
     if changed:
-        yield f"read otherwise: {changed} answers"
+        yield f"parsed differently: {changed} answers"
     yield from _differences(base, other)
     non_finite = sum(Failure.NON_FINITE in parsed.kinds for parsed in other.parsed_answers)
     if non_finite and base.rule.non_finite != other.rule.non_finite:
-        yield f"may hit without being numbers: {non_finite} answers"
+        yield f"times that are not numbers may count as hits: {non_finite} answers"
 
 
 def _content(parsed: ParsedAnswer) -> tuple[object, ...]:
