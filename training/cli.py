@@ -21,10 +21,11 @@ from vtg_eval.registry import Registry
 from .data.contexts import SampleContexts
 from .data.sample import load_samples
 from .data.task_data import with_task_data
+from .plan.model_size import checkpoint_folder, model_size
 from .plan.plan import Hardware, TrainingPlan
 from .plan.plan import plan as make_plan
 from .plan.table import plan_table
-from .recipe import load_recipe
+from .recipe import Recipe, load_recipe
 from .shipped import find_recipe, is_study, shipped_recipes, shipped_studies
 from .study.study import load_study
 from .workspace import Workspace, curated, run_curation, selected
@@ -114,6 +115,11 @@ def _workspace(args: argparse.Namespace, registry: Registry, videos: bool = Fals
     return Workspace(recipe, args.workspace or RUNS / recipe.name)
 
 
+def _contexts(recipe: Recipe, registry: Registry) -> SampleContexts:
+    folder = checkpoint_folder(recipe.model.checkpoint, registry)
+    return SampleContexts(recipe.model, folder, registry)
+
+
 def _plan(args: argparse.Namespace, workspace: Workspace, registry: Registry) -> TrainingPlan:
     hardware = Hardware(args.launch, args.devices, args.machines)
     return make_plan(workspace.recipe, hardware, args.recipe, str(workspace.folder), registry)
@@ -189,11 +195,10 @@ def sft(args: argparse.Namespace, registry: Registry) -> str:
         raise UserError(f"The recipe {workspace.recipe.name} has no [sft].")
     samples = curated(workspace.cold_start)
     from .data.answers import target_text
-    from .trainers.batches import Example, find_start_checkpoint
+    from .trainers.batches import Example
     from .trainers.sft import run_sft
 
-    model = workspace.recipe.model
-    contexts = SampleContexts(model, find_start_checkpoint(model, registry).folder, registry)
+    contexts = _contexts(workspace.recipe, registry)
     examples = [
         Example(
             s.to_sample(),
@@ -226,12 +231,10 @@ def rl(args: argparse.Namespace, registry: Registry) -> str:
         raise UserError(f"The recipe {workspace.recipe.name} has no [rl].")
     samples = selected(workspace)
     recipe = workspace.after_sft()
-    from .trainers.batches import Example, find_start_checkpoint
+    from .trainers.batches import Example
     from .trainers.rl import run_rl
 
-    contexts = SampleContexts(
-        recipe.model, find_start_checkpoint(recipe.model, registry).folder, registry
-    )
+    contexts = _contexts(recipe, registry)
     examples = [Example(s.to_sample(), workspace.video(s), contexts.of(s)) for s in samples]
     return _scored(run_rl(recipe, examples, workspace.rl))
 
@@ -243,12 +246,11 @@ def _scored(checkpoint: Path) -> str:
 def export(args: argparse.Namespace, registry: Registry) -> str:
     """Write the curated and selected data in another project's layout."""
     from .data.export import Exporter, export
-    from .plan.model_size import checkpoint_folder, model_size
 
     workspace = _workspace(args, registry)
     recipe = workspace.recipe
+    contexts = _contexts(recipe, registry)
     folder = checkpoint_folder(recipe.model.checkpoint, registry)
-    contexts = SampleContexts(recipe.model, folder, registry)
     factor = model_size(recipe.model.checkpoint, folder).factor
     exporter = Exporter(
         recipe, lambda sample: contexts.of(sample).protocol, factor, Path(recipe.data.videos)

@@ -99,7 +99,7 @@ def test_json(call):
     assert estimate["low"] <= estimate["difference"] <= estimate["high"]
     assert comparison["groups"][0].keys() == {"grouping", "group", "estimate"}
     assert comparison["changed"][0].keys() == {
-        *("id", "video", "query", "first", "second", "truth", "first_said", "second_said"),
+        *("id", "video", "query", "first", "second", "truth", "first_answer", "second_answer"),
     }
     assert comparison["changed"][0]["truth"] == {
         "spans": [[0.0, 8.0]],

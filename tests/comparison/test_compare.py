@@ -133,7 +133,7 @@ def test_the_samples_that_changed_most_come_first():
     ]
     changed = comparison.changed[0]
     assert changed.truth.spans == ((0, 10),)
-    assert (changed.first_said.spans, changed.second_said.spans) == (((0, 5),), ((0, 10),))
+    assert (changed.first_answer.spans, changed.second_answer.spans) == (((0, 5),), ((0, 10),))
 
 
 def test_groups_and_samples_are_of_the_chosen_metric():
@@ -238,7 +238,7 @@ def test_an_answer_of_never_is_compared():
     ]
     (comparison,) = compare(runs, resamples=SHORT)
     (change,) = comparison.changed
-    assert (change.truth.never, change.first_said.never, change.second_said.never) == (
+    assert (change.truth.never, change.first_answer.never, change.second_answer.never) == (
         *(True, True),
         False,
     )

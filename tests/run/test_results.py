@@ -72,7 +72,7 @@ def test_a_span_that_is_no_number_is_still_valid_json(
     assert not any(math.isinf(sample.value or 0) for sample in outcome.results.samples)
 
 
-@pytest.mark.parametrize("table", [{}, {"format": 99}, {"format": 1, "subset": {}}])
+@pytest.mark.parametrize("table", [{}, [], {"format": 99}, {"format": 1, "subset": {}}])
 def test_json_of_another_kind_is_refused(table: dict[str, object]) -> None:
     with pytest.raises(UserError, match="not a result"):
         load_results(table)

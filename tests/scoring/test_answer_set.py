@@ -18,10 +18,10 @@ ANSWERS = (
 
 def test_protocols_with_the_same_answer_rules_share_parsed_answers():
     answers = AnswerSet(SAMPLES, ANSWERS)
-    first = answers.read(protocol(comparator=">", thresholds=(0.1,)))
-    assert answers.read(protocol(comparator=">=", missing="drop")) is first
-    assert answers.read(protocol(duplicates="last")) is not first
-    assert answers.read(protocol(AnswerRule(reversed="swap"))) is not first
+    first = answers.parse(protocol(comparator=">", thresholds=(0.1,)))
+    assert answers.parse(protocol(comparator=">=", missing="drop")) is first
+    assert answers.parse(protocol(duplicates="last")) is not first
+    assert answers.parse(protocol(AnswerRule(reversed="swap"))) is not first
 
 
 def test_the_score_does_not_depend_on_protocols_parsed_before():
@@ -47,7 +47,7 @@ def test_the_score_does_not_depend_on_protocols_parsed_before():
 def test_the_duplicates_rule_chooses_the_record():
     samples = [sample for sample in SAMPLES if sample.id == "b/0"]
     parsed = {
-        rule: AnswerSet(samples, ANSWERS).read(protocol(duplicates=rule))
+        rule: AnswerSet(samples, ANSWERS).parse(protocol(duplicates=rule))
         for rule in ("first", "last")
     }
     assert parsed["first"].parsed_answers[0].spans == (Span(9, 3),)

@@ -116,6 +116,11 @@ def write_samples(path: Path, samples: Iterable[TrainingSample]) -> int:
     """
     if path.exists():
         raise UserError(f"{path} exists already. Remove it or name another file.")
+    return replace_samples(path, samples)
+
+
+def replace_samples(path: Path, samples: Iterable[TrainingSample]) -> int:
+    """Do as `write_samples`, but replace an existing file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     lines: dict[str, str] = {}
     for sample in samples:

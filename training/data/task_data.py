@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from vtg_eval.errors import UserError
-from vtg_eval.files.atomic import atomic_path, explained
 from vtg_eval.files.digests import canonical, sha256
 from vtg_eval.registry import Registry
 from vtg_eval.run.paths import cache_folder, data_root
@@ -20,7 +19,7 @@ from vtg_eval.task import Task
 from vtg_eval.types import Sample
 
 from ..recipe import Recipe
-from .sample import TrainingSample, write_samples
+from .sample import TrainingSample, replace_samples
 
 PREFIX = "task:"
 
@@ -91,10 +90,7 @@ def _training_sample(sample: Sample, split: _Split, root: Path) -> TrainingSampl
 def _write_once(name: str, samples: Sequence[TrainingSample]) -> Path:
     """Write the samples, unless the file exists: its name has their digest."""
     digest = sha256(canonical([asdict(sample) for sample in samples]))
-    folder = cache_folder() / "training"
-    path = folder / f"{name}-{digest[:16]}.jsonl"
+    path = cache_folder() / "training" / f"{name}-{digest[:16]}.jsonl"
     if not path.is_file():
-        folder.mkdir(parents=True, exist_ok=True)
-        with explained(path), atomic_path(path) as part:  # another process may write the same file
-            write_samples(part, samples)
+        replace_samples(path, samples)  # another process may have written the same meanwhile
     return path

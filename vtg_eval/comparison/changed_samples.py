@@ -39,8 +39,8 @@ class ChangedSample:
     first: float
     second: float
     truth: AnswerSummary | None
-    first_said: AnswerSummary
-    second_said: AnswerSummary
+    first_answer: AnswerSummary
+    second_answer: AnswerSummary
 
 
 def changed_samples(pairing: Pairing) -> tuple[ChangedSample, ...]:
@@ -66,8 +66,8 @@ def _change(pairing: Pairing, sample: Sample, row: int) -> ChangedSample:
         first=100 * float(pair.first.values[row]),
         second=100 * float(pair.second.values[row]),
         truth=_truth(sample) if sample.query else None,
-        first_said=_summary(first),
-        second_said=_summary(second),
+        first_answer=_summary(first),
+        second_answer=_summary(second),
     )
 
 

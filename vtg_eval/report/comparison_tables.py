@@ -118,7 +118,7 @@ def _p(value: float | None) -> str:
 
 def _changed_cells(row: ChangedSample) -> list[str]:
     figures = [cell(row.first), cell(row.second)]
-    answers = [_answer(row.first_said), _answer(row.second_said), _answer(row.truth)]
+    answers = [_answer(row.first_answer), _answer(row.second_answer), _answer(row.truth)]
     return [_short(row.id), *figures, *answers, _short(row.query)]
 
 

@@ -14,6 +14,7 @@ from types import FrameType
 
 from vtg_eval.engines.base import Engine, EngineOptions, Request
 from vtg_eval.errors import UserError
+from vtg_eval.files.atomic import write_text
 from vtg_eval.protocol import GenerationRule
 from vtg_eval.registry import Registry
 from vtg_eval.run.journal import Record
@@ -86,7 +87,7 @@ def _generate(
     except UserError:
         raise
     except Exception as exc:  # an engine may raise anything; the user gets one line
-        (folder / ERROR_FILE).write_text(traceback.format_exc(), encoding="utf-8")
+        write_text(folder / ERROR_FILE, traceback.format_exc())
         reason = " ".join(f"{type(exc).__name__}: {exc}".split())[:200]
         raise UserError(
             f"The engine failed: {reason} (more in {folder / ERROR_FILE}). The answers so far "

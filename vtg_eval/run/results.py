@@ -240,6 +240,8 @@ def _pair(span: Span) -> tuple[float | None, float | None]:
 def load_results(table: Mapping[str, Any]) -> TaskResults:
     """Read the output of `to_json`, also in format 2; raises UserError for anything else."""
     try:
+        if not isinstance(table, Mapping):
+            raise TypeError("it is not a JSON object")
         results = msgspec.convert(_upgraded(table), TaskResults)
         if results.format != FORMAT:
             raise ValueError(f"format {results.format}, this version reads 2 and {FORMAT}")

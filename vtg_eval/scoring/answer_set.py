@@ -30,7 +30,7 @@ class AnswerSet:
         self._predictions = tuple(predictions)
         self._parsed: dict[tuple[AnswerRule, Duplicates], ParsedAnswers] = {}
 
-    def read(self, protocol: ResolvedProtocol) -> ParsedAnswers:
+    def parse(self, protocol: ResolvedProtocol) -> ParsedAnswers:
         """Parse the answers as the protocol does."""
         key = (protocol.answer, protocol.score.duplicates)
         if key not in self._parsed:

@@ -97,7 +97,7 @@ def score_answers(card: Card, answers: AnswerSet, protocol: ResolvedProtocol, sp
     name = card.metric_family
     if name not in FAMILIES:
         raise UserError(f'There is no metric family "{name}". {suggestion(name, FAMILIES)}')
-    parsed = answers.read(protocol)
+    parsed = answers.parse(protocol)
     table = FAMILIES[name](card, answers.samples, parsed.parsed_answers, protocol)
     return Score(
         task=card.name,
