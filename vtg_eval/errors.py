@@ -29,6 +29,10 @@ class VideoError(Exception):
     """A video that cannot be read. Counted as a failure; the run goes on."""
 
 
+class CutShortError(VideoError):
+    """A video whose file ends before the video does, as after a broken download."""
+
+
 def suggestion(name: str, known: Iterable[str]) -> str:
     """Return 'Did you mean "x"?' for a near miss, else list the known names."""
     names = sorted(known)

@@ -12,6 +12,8 @@ class Finish(StrEnum):
     STOP = "stop"  # the model ended its answer
     LENGTH = "length"  # the answer was cut off at the token limit
     UNDECODABLE = "undecodable"  # the video could not be read; no engine was asked
+    CUT_SHORT = "cut_short"  # the video's file ends before the video does; no engine was asked
+    NON_FINITE = "non_finite"  # the model's logits were not finite
     ERROR = "error"  # the model, its engine or its adapter failed
 
 
@@ -38,6 +40,8 @@ class Failure(StrEnum):
 
     MISSING = "missing", "No answer for this sample."
     UNDECODABLE = "undecodable", "The video could not be read."
+    CUT_SHORT = "cut_short", "The video's file is cut: it ends before the video does."
+    NON_FINITE_MODEL = "non_finite_model", "The model's logits were NaN or infinite."
     ERROR = "error", "The model or its engine failed."
     TRUNCATED = (
         "truncated",

@@ -35,7 +35,7 @@ class Request:
     escaped: int = 0
 
 
-ENGINE_FINISHES = (Finish.STOP, Finish.LENGTH, Finish.ERROR)
+ENGINE_FINISHES = (Finish.STOP, Finish.LENGTH, Finish.ERROR, Finish.NON_FINITE)
 
 
 @dataclass(frozen=True, slots=True)

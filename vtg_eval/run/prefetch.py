@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from vtg_eval.engines.base import ENGINE_FINISHES, Completion, Request
-from vtg_eval.errors import UserError, VideoError
+from vtg_eval.errors import CutShortError, UserError, VideoError
 from vtg_eval.failures import Finish
 from vtg_eval.run.journal import Record
 from vtg_eval.run.plan import VideoJob
@@ -131,9 +131,9 @@ class RequestStream:
             except CancelledError:  # stopped while decoding
                 return
             except Exception as exc:  # broken files may make decoders raise anything
-                finish = Finish.UNDECODABLE if isinstance(exc, VideoError) else Finish.ERROR
                 self._failed.extend(
-                    Record(sample.id, job.video, finish, error=_line(exc)) for sample in job.samples
+                    Record(sample.id, job.video, _finish(exc), error=_line(exc))
+                    for sample in job.samples
                 )
             else:
                 yield from self._ask(job, frames)
@@ -154,6 +154,17 @@ class RequestStream:
                 continue
             self._pending[sample.id] = _Pending(_unanswered(sample, request), time.perf_counter())
             yield request
+
+
+def _finish(exc: Exception) -> Finish:
+    """Return how the request ends for samples whose video raised `exc`."""
+    match exc:
+        case CutShortError():
+            return Finish.CUT_SHORT
+        case VideoError():
+            return Finish.UNDECODABLE
+        case _:
+            return Finish.ERROR
 
 
 def _unanswered(sample: Sample, request: Request) -> Record:

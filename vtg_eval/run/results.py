@@ -104,7 +104,7 @@ class TaskResults:
     @property
     def lost(self) -> int:
         """Number of samples without an answer, which the next run tries again."""
-        kinds = (Failure.UNDECODABLE, Failure.ERROR, Failure.MISSING)
+        kinds = (Failure.UNDECODABLE, Failure.CUT_SHORT, Failure.ERROR, Failure.MISSING)
         return sum(self.failures.get(kind, 0) for kind in kinds)
 
 
@@ -182,6 +182,10 @@ def prediction(record: Record) -> Prediction:
             return Prediction(record.id, text=record.text, failure=Failure.TRUNCATED)
         case Finish.UNDECODABLE:
             return Prediction(record.id, failure=Failure.UNDECODABLE)
+        case Finish.CUT_SHORT:
+            return Prediction(record.id, failure=Failure.CUT_SHORT)
+        case Finish.NON_FINITE:
+            return Prediction(record.id, failure=Failure.NON_FINITE_MODEL)
         case Finish.ERROR:
             return Prediction(record.id, failure=Failure.ERROR)
 
