@@ -1,8 +1,9 @@
-"""Errors that the user can fix. The command line prints them without a traceback."""
+"""Errors that the user can fix, and warnings. The command line prints no traceback for them."""
 
 from __future__ import annotations
 
 import difflib
+import sys
 from collections.abc import Iterable
 
 
@@ -31,6 +32,11 @@ class VideoError(Exception):
 
 class CutShortError(VideoError):
     """A video whose file ends before the video does, as after a broken download."""
+
+
+def warn(line: str) -> None:
+    """Print a line to standard error; the command goes on."""
+    print(f"vtg-eval: {line}", file=sys.stderr)
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:

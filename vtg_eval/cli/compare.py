@@ -18,8 +18,8 @@ from vtg_eval.comparison.sample_size import (
     plan_from_figure,
     plan_from_runs,
 )
-from vtg_eval.comparison.scored_run import ScoringOptions, scored_runs
-from vtg_eval.errors import UserError
+from vtg_eval.comparison.scored_run import ScoredRun, ScoringOptions, scored_runs
+from vtg_eval.errors import UserError, warn
 from vtg_eval.registry import Registry
 from vtg_eval.report.comparison_tables import comparison_report, plan_table
 from vtg_eval.run.paths import data_root
@@ -30,7 +30,8 @@ class CompareCommand(Command):
 
     epilog = (
         "A RUN is a run's folder; or a file of predictions, with --task; or the output of\n"
-        "`vtg-eval score --json`, of which only the primary metric can be compared.\n"
+        "`vtg-eval score --json`. The exit status is 1 where a file of predictions misses most\n"
+        "samples or names unknown ids.\n"
         "Each run is compared with the first, on the samples that both have in common.\n"
         "Intervals and p-values come from resamples of whole videos, the same for both runs;\n"
         "p (Holm) is adjusted for all metrics and runs of the command. Groups are not adjusted.\n"
@@ -98,11 +99,21 @@ class CompareCommand(Command):
         if len(args.runs) < 2:
             raise UserError("Name two runs or more: RUN_A RUN_B.")
         with gc_paused():
-            runs = scored_runs(args.runs, registry, _scoring_options(args))
+            runs = _runs(args, registry)
             comparisons = compare(runs, args.metric)
         table = {"format": FORMAT, "comparisons": [c.to_json() for c in comparisons]}
         _write(args.json, table, "\n\n\n".join(map(comparison_report, comparisons)))
-        return 0
+        return 1 if any(run.coverage and run.coverage.poor for run in runs) else 0
+
+
+def _runs(args: Namespace, registry: Registry) -> list[ScoredRun]:
+    """Read the runs; warn of files of predictions that do not fit the samples."""
+    options = ScoringOptions(args.data_root, args.protocol, args.task, args.split)
+    runs = scored_runs(args.runs, registry, options)
+    for run in runs:
+        if run.coverage and (line := run.coverage.line(run.task)):
+            warn(f"{run.name}: {line}")
+    return runs
 
 
 def _plan(args: Namespace, registry: Registry) -> SampleSizePlan:
@@ -119,7 +130,7 @@ def _plan(args: Namespace, registry: Registry) -> SampleSizePlan:
         _refuse(unused, "is for plans from fewer runs: leave it out")
         if len(args.runs) > 2:
             raise UserError("A plan is made from one run or from two: name fewer runs.")
-        return plan_from_runs(scored_runs(args.runs, registry, _scoring_options(args)), request)
+        return plan_from_runs(_runs(args, registry), request)
     if args.task is None or args.figure is None:
         raise UserError("Name one or two runs to plan from, or else --task and --figure.")
     task = registry.task(args.task)
@@ -140,10 +151,6 @@ def _refuse(values: dict[str, Any], reason: str) -> None:
     for name, value in values.items():
         if value is not None:
             raise UserError(f"{name} {reason}.")
-
-
-def _scoring_options(args: Namespace) -> ScoringOptions:
-    return ScoringOptions(args.data_root, args.protocol, args.task, args.split)
 
 
 def _write(target: str | None, table: dict[str, Any], text: str) -> None:

@@ -12,6 +12,8 @@ from tabulate import tabulate
 
 from vtg_eval.cli.command import Command, write_lines
 from vtg_eval.cli.score import add_predictions_arguments
+from vtg_eval.errors import warn
+from vtg_eval.parsing.coverage import coverage
 from vtg_eval.parsing.predictions_file import read_predictions
 from vtg_eval.protocol import SPLITS, ResolvedProtocol, Rules
 from vtg_eval.registry import Registry
@@ -42,8 +44,9 @@ class ProtocolsCommand(Command):
 
     def run(self, args: Namespace, registry: Registry) -> int:
         """Print the list, the protocol or the scores."""
-        verb = {"show": self._show, "score": self._score}.get(args.verb or "", self._list)
-        write_lines("-", [verb(args, registry)])
+        if args.verb == "score":
+            return self._score(args, registry)
+        write_lines("-", [(self._show if args.verb == "show" else self._list)(args, registry)])
         return 0
 
     def _list(self, args: Namespace, registry: Registry) -> str:
@@ -62,17 +65,22 @@ class ProtocolsCommand(Command):
             return json.dumps({**rules.to_json(), "overrides": overrides}, indent=2)
         return "\n".join(_lines(rules, overrides))
 
-    def _score(self, args: Namespace, registry: Registry) -> str:
+    def _score(self, args: Namespace, registry: Registry) -> int:
         task = registry.task(args.task)
         split = task.card.split(args.split)
         samples = task.samples(data_root(task, args.data_root), split)
-        answers = AnswerSet(samples, read_predictions(args.predictions))
+        predictions = read_predictions(args.predictions, args.allow_non_finite)
+        covered = coverage(samples, predictions)
+        if line := covered.line(args.task):
+            warn(line)
+        answers = AnswerSet(samples, predictions)
         scores = scores_across_protocols(task.card, answers, registry.protocols.values(), split)
         default = registry.protocol_for(task.card, split=split)
         rows = protocol_scores(score_answers(task.card, answers, default, split), scores)
-        if args.json:
-            return json.dumps([asdict(row) for row in rows], indent=2, allow_nan=False)
-        return protocol_table(rows)
+        table = [asdict(row) for row in rows]
+        text = json.dumps(table, indent=2, allow_nan=False) if args.json else protocol_table(rows)
+        write_lines("-", [text])
+        return 1 if covered.poor else 0
 
 
 def _lines(protocol: ResolvedProtocol, overrides: Mapping[str, Any]) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ import numpy as np
 from vtg_eval.annotations.query_overlap import with_query_overlap
 from vtg_eval.errors import UserError
 from vtg_eval.parsing.answers import ParsedAnswer
+from vtg_eval.parsing.coverage import Coverage, coverage
 from vtg_eval.parsing.predictions_file import read_predictions
 from vtg_eval.registry import Registry
 from vtg_eval.run.finished import SplitCache, finished_run
@@ -28,8 +29,8 @@ SAME_FIGURE = 0.01  # percentage points, for protocols that round
 class ScoredRun:
     """Samples, parsed answers and the table of metrics, all in the samples' order.
 
-    `name` is the path as the user gave it. Runs read from scores as JSON have the primary metric
-    only, and samples without query, truth and groups.
+    `name` is the path as the user gave it. Runs read from scores as JSON have samples without
+    query, truth and groups. coverage: that of a predictions file.
     """
 
     name: str
@@ -41,6 +42,7 @@ class ScoredRun:
     samples: tuple[Sample, ...]
     parsed_answers: tuple[ParsedAnswer, ...]
     table: Table
+    coverage: Coverage | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +90,10 @@ def _scored(
         lambda name: splits.samples(task, root, name),
     )
     protocol = registry.protocol_for(task.card, options.protocol, split)
-    result = score(task.card, samples, read_predictions(path), protocol, split)
-    return _from_score(str(path), path.name, task.card.version, result)
+    answers = read_predictions(path)
+    result = score(task.card, samples, answers, protocol, split)
+    scored = _from_score(str(path), path.name, task.card.version, result)
+    return replace(scored, coverage=coverage(samples, answers))
 
 
 def _from_score(name: str, model: str, version: str, result: Score) -> ScoredRun:

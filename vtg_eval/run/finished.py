@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from vtg_eval.errors import UserError
+from vtg_eval.errors import UserError, warn
 from vtg_eval.files.digests import subset_digest
 from vtg_eval.protocol import Protocol
 from vtg_eval.registry import Registry
 from vtg_eval.run.folder import RunFolder
-from vtg_eval.run.journal import Record, read_journal
+from vtg_eval.run.journal import Record, read_contents
 from vtg_eval.run.manifest import Manifest, Subset
 from vtg_eval.run.paths import data_root
 from vtg_eval.run.plan import without
@@ -23,7 +23,10 @@ from vtg_eval.types import Prediction, Sample
 
 @dataclass(frozen=True, slots=True)
 class FinishedRun:
-    """A run read from its folder: `samples` are those of the run, `root` is their data root."""
+    """A run read from its folder: `samples` are those of the run, `root` is their data root.
+
+    damaged: the journal's lines that cannot be read, 0 where every sample has an answer anyway.
+    """
 
     manifest: Manifest
     spec: RunSpec
@@ -32,6 +35,7 @@ class FinishedRun:
     root: Path
     samples: tuple[Sample, ...]
     records: Mapping[str, Record]
+    damaged: int = 0
 
     @property
     def answers(self) -> list[Prediction]:
@@ -86,7 +90,8 @@ def finished_run(
     """Read the run in the folder at `path`, under its own protocol or another one.
 
     root: the data root, for the annotations; times: as for `read_journal`. Raises UserError
-    where the folder holds no run, and where the annotations are not those of the run.
+    where the folder holds no run, and where the annotations are not those of the run. Warns where
+    damaged lines of the journal may have cost answers.
     """
     folder = RunFolder(path)
     manifest = folder.manifest()
@@ -103,8 +108,15 @@ def finished_run(
             f"The annotations of {spec.task} in {root} are not those of the run {path}. "
             "Name the right ones by --data-root."
         )
-    records = read_journal(folder.journal_file, times)
-    return FinishedRun(manifest, spec, subset, task, root, samples, records)
+    records, damaged = read_contents(folder.journal_file, times)
+    unanswered = sum(s.id not in records or not records[s.id].answered for s in samples)
+    if damaged and unanswered:
+        warn(
+            f"{folder.journal_file} has {damaged} damaged lines, and {unanswered} samples have no "
+            "answer: run the run's command again to ask for them."
+        )
+    lost = damaged if unanswered else 0
+    return FinishedRun(manifest, spec, subset, task, root, samples, records, lost)
 
 
 def _spec(path: Path, manifest: Manifest) -> tuple[RunSpec, Subset]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator
@@ -110,8 +109,3 @@ def terminable() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-def warn(line: str) -> None:
-    """Print a line to standard error; the run goes on."""
-    print(f"vtg-eval: {line}", file=sys.stderr)

@@ -10,11 +10,10 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -88,21 +87,38 @@ def _lenient(line: bytes) -> Record | None:
         return None
 
 
-def read_journal(path: Path, times: bool = True) -> dict[str, Record]:
-    """Return the last whole record of each sample; a missing file holds none.
+class Contents(NamedTuple):
+    """A journal's content: the last record of each sample, and how many lines are damaged."""
 
+    records: dict[str, Record]
+    damaged: int
+
+
+def read_contents(path: Path, times: bool = True) -> Contents:
+    """Return the journal's records and the number of lines that are none; no file has neither.
+
+    A last line without its line feed, as a crash leaves it, is not counted as damaged.
     times: whether to read frame times and model times, which are most of the file.
     """
     if not path.is_file():
-        return {}
+        return Contents({}, 0)
+    records: dict[str, Record] = {}
+    damaged = 0
     with path.open("rb", buffering=BUFFER) as file:
-        lines = file if times else map(_without_times, file)
-        return latest(record for line in lines if (record := _whole(line)))
+        for line in file:
+            if not line.endswith(b"\n"):
+                break
+            record = parse_line(line if times else _without_times(line))
+            if record is not None:
+                records[record.id] = record
+            elif line.strip():
+                damaged += 1
+    return Contents(records, damaged)
 
 
-def latest(records: Iterable[Record]) -> dict[str, Record]:
-    """Return each sample's last record."""
-    return {record.id: record for record in records}
+def read_journal(path: Path, times: bool = True) -> dict[str, Record]:
+    """Return the records of `read_contents` alone."""
+    return read_contents(path, times).records
 
 
 class Journal:
@@ -175,10 +191,6 @@ def _without_times(line: bytes) -> bytes:
         if start >= 0 and end >= 0:
             line = line[: start + len(key)] + line[end:]
     return line
-
-
-def _whole(line: bytes) -> Record | None:
-    return parse_line(line) if line.endswith(b"\n") else None
 
 
 def _whole_bytes(path: Path) -> int:

@@ -8,11 +8,12 @@ from functools import partial
 from pathlib import Path
 
 from vtg_eval.engines.base import Engine
+from vtg_eval.errors import warn
 from vtg_eval.files.json_files import write_json
 from vtg_eval.registry import Registry
 from vtg_eval.run.folder import RunFolder
-from vtg_eval.run.inference import EngineCache, run_inference, terminable, warn
-from vtg_eval.run.journal import Journal, Record, read_journal
+from vtg_eval.run.inference import EngineCache, run_inference, terminable
+from vtg_eval.run.journal import Journal, Record, read_contents, read_journal
 from vtg_eval.run.manifest import Manifest
 from vtg_eval.run.plan import Plan, make_plan
 from vtg_eval.run.prefetch import RequestStream
@@ -55,8 +56,8 @@ class Runner:
 
     def plan(self, setup: RunSetup, folder: Path) -> Plan:
         """Return the samples of the run and those without an answer in `folder`."""
-        records = read_journal(RunFolder(folder).journal_file)
-        return make_plan(
+        records, damaged = read_contents(RunFolder(folder).journal_file)
+        plan = make_plan(
             setup.task,
             setup.root,
             setup.samples,
@@ -65,6 +66,9 @@ class Runner:
             needs_videos=self.model.adapter.needs_frames,
             allow_subset=self.options.allow_subset,
         )
+        if damaged and plan.jobs:
+            warn(f"{damaged} lines of the journal are damaged: what they answered is asked again.")
+        return plan
 
     def run(self, setup: RunSetup, path: Path) -> Outcome:
         """Finish the run in the folder at `path`: get missing answers, then score.

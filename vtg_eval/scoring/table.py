@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -41,13 +42,13 @@ class Column:
         return Column(self.values[rows], self.counted[rows], self.arithmetic)
 
     def percent(self) -> float:
-        """Return the mean over the counted samples in percent; 0 where none counts."""
+        """Return the mean over the counted samples in percent; NaN where none counts."""
         values = self.values[self.counted]
+        if not len(values):
+            return math.nan
         if self.addition is not None:
             values = values[list(self.addition)]
-        return (
-            rounded(_mean_percent(values, self.arithmetic), self.decimals) if len(values) else 0.0
-        )
+        return rounded(_mean_percent(values, self.arithmetic), self.decimals)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,7 @@ class Table:
         return self.headline or self.names
 
     def metrics(self) -> dict[str, float]:
-        """Return each metric in percent, in the order of the report."""
+        """Return each metric in percent, in the order of the report; NaN where no sample counts."""
         figures = {name: column.percent() for name, column in self.columns.items()}
         for name, derived in self.derived.items():
             figures[name] = derived.figure(figures)
