@@ -11,7 +11,7 @@ import numpy.typing as npt
 from vtg_eval.comparison.scored_run import ScoredRun
 from vtg_eval.errors import UserError, suggestion
 from vtg_eval.metrics.iou import Floats
-from vtg_eval.scoring.table import Column, Derived, Mask, counted_in
+from vtg_eval.scoring.table import Column, Derived, Mask, counted_in, counted_parts
 from vtg_eval.statistics.bootstrap import FEW_VIDEOS, Resampled, resampled_means
 from vtg_eval.types import Sample
 
@@ -133,7 +133,7 @@ def paired(first: ScoredRun, second: ScoredRun, metric: str | None = None) -> Pa
         if name in second.table.columns
     }
     derived = {
-        name: rule
+        name: _common(rule, pairs)
         for name, rule in first.table.derived.items()
         if name in second.table.derived and pairs.keys() >= {*rule.of}
     }
@@ -211,6 +211,14 @@ def _pair(first: Column, second: Column, rows: list[Rows]) -> Pair:
     first, second = first.of(rows[0]), second.of(rows[1])
     counted = first.counted & second.counted
     return Pair(replace(first, counted=counted), replace(second, counted=counted))
+
+
+def _common(rule: Derived, pairs: Mapping[str, Pair]) -> Derived:
+    """Return the rule, a mean's limited to the parts with a sample that counts for both."""
+    if rule.rule != "mean":
+        return rule
+    firsts = {name: pair.first for name, pair in pairs.items()}
+    return replace(rule, of=counted_parts(rule.of, firsts))
 
 
 def _chosen_metric(first: ScoredRun, pairs: Mapping[str, Pair], metric: str | None) -> str:

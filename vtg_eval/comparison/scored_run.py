@@ -17,7 +17,7 @@ from vtg_eval.parsing.predictions_file import read_predictions
 from vtg_eval.registry import Registry
 from vtg_eval.run.finished import SplitCache, finished_run
 from vtg_eval.run.paths import data_root
-from vtg_eval.run.results import TaskResults, load_results
+from vtg_eval.run.results import SampleResult, TaskResults, load_results
 from vtg_eval.scoring.score import Score, score
 from vtg_eval.scoring.table import Column, Table
 from vtg_eval.types import Sample, Span, Target
@@ -126,8 +126,8 @@ def _from_results(path: Path, protocol: str | None) -> ScoredRun:
         split=results.split,
         protocol=results.protocol,
         samples=tuple(Sample(row.id, row.video, query="", target=Target()) for row in rows),
-        parsed_answers=tuple(_parsed(row.span, row.choice) for row in rows),
-        table=Table({results.primary: _primary(path, results)}, results.primary),
+        parsed_answers=tuple(_parsed(row) for row in rows),
+        table=_table(path, results),
     )
 
 
@@ -146,25 +146,38 @@ def _results(path: Path) -> TaskResults:
     return load_results(table)
 
 
-def _primary(path: Path, results: TaskResults) -> Column:
-    """Return the primary metric's column.
+def _table(path: Path, results: TaskResults) -> Table:
+    """Return the metrics whose figures follow from the file's values of the samples.
 
-    The JSON does not list the samples in the denominator. Raises UserError where the metric is not
-    the mean over all samples, so that some do not count.
+    Raises UserError where the primary one is not among them: up to format 3 a file does not list
+    the samples that count, and no file has values that are not finite.
     """
-    parts = [np.nan if row.value is None else row.value for row in results.samples]
-    column = Column(np.array(parts, dtype=np.float64), np.ones(len(parts), dtype=np.bool_))
-    stated = results.metrics.get(results.primary)
-    if stated is None or not abs(column.percent() - stated) <= SAME_FIGURE:
+    names = dict.fromkeys(name for row in results.samples for name in row.values)
+    columns = {name: _column([row.values.get(name) for row in results.samples]) for name in names}
+    columns = {
+        name: column
+        for name, column in columns.items()
+        if (stated := results.metrics.get(name)) is not None
+        and abs(column.percent() - stated) <= SAME_FIGURE
+    }
+    if results.primary not in columns:
         raise UserError(
-            f"Not all samples of {path} count for {results.primary}, and the file does not list "
-            "those that do. Name the run's folder, or the predictions with --task."
+            f"The samples' values in {path} do not add up to its {results.primary}: not all "
+            "samples count, or some values are not finite. Name the run's folder, or the "
+            "predictions with --task."
         )
-    return column
+    headline = tuple(name for name in results.headline if name in columns)
+    return Table(columns, results.primary, headline=headline)
 
 
-def _parsed(span: Sequence[float | None] | None, choice: str | None) -> ParsedAnswer:
+def _column(parts: Sequence[float | None]) -> Column:
+    """Return the column of a metric; None: the sample does not count."""
+    counted = np.array([part is not None for part in parts], dtype=np.bool_)
+    return Column(np.array([part or 0.0 for part in parts], dtype=np.float64), counted)
+
+
+def _parsed(row: SampleResult) -> ParsedAnswer:
     """Return the part of an answer that counted."""
-    times = [np.nan if time is None else time for time in span or ()]
+    times = [np.nan if time is None else time for time in row.span or ()]
     spans = (Span(*times),) if times else ()
-    return ParsedAnswer(listed=spans, letters=() if choice is None else (choice,))
+    return ParsedAnswer(listed=spans, letters=() if row.choice is None else (row.choice,))

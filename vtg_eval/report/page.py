@@ -44,7 +44,7 @@ def make_page(
     lengths = bin_edges(np.concatenate([run.measured.moments for run in scored]))
     numbers = Numbers()
     parts = tuple(run_part(run, metrics, numbers, durations, lengths) for run in scored)
-    views = [answer_views(run, numbers) for run in scored]
+    views = [answer_views(run, metrics, numbers) for run in scored]
     samples = tuple({sample.id: sample for run in runs for sample in run.samples}.values())
     album = _album(runs, samples, views, store, megabytes)
     illustrated = zip(samples, album.pictures, strict=True)

@@ -116,7 +116,8 @@ class AnswerView:
     """A run's answer to a sample: its text (`cut`: the number of characters left out), as parsed.
 
     spans: seconds, the first one counts; None for a time that is not a number. worth: the part
-    of the primary metric, 0 to 1. failures: indices in `Page.failures`. frame_times, model_times:
+    of the primary metric, 0 to 1, None where the sample does not count in it. values: the same for
+    each of `Page.metrics`, None also for those that are no means over samples. failures: indices in `Page.failures`. frame_times, model_times:
     indices in `Page.grids`, of the frames' times and of the times in the model's input. error:
     why there is no answer.
     """
@@ -128,6 +129,7 @@ class AnswerView:
     choice: str | None
     iou: float | None
     worth: float | None
+    values: tuple[float | None, ...]
     failures: tuple[int, ...]
     frame_times: int
     model_times: int

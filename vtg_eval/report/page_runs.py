@@ -140,9 +140,15 @@ def run_part(
     )
 
 
-def answer_views(scored: RunView, numbers: Numbers) -> dict[str, AnswerView]:
+def answer_views(
+    scored: RunView, metrics: Sequence[str], numbers: Numbers
+) -> dict[str, AnswerView]:
     """Return the answer to each sample, by sample id."""
     measured = scored.measured
+    columns = scored.score.table.columns
+    absent: list[float | None] = [None] * len(scored.run.samples)
+    values = [columns[name].parts() if name in columns else absent for name in metrics]
+    worth = columns[scored.score.table.primary].parts()
     percent = scored.run.spec.protocol.answer.unit == "percent"
     views = {}
     rows = zip(scored.run.samples, scored.score.parsed_answers, strict=True)
@@ -157,7 +163,8 @@ def answer_views(scored: RunView, numbers: Numbers) -> dict[str, AnswerView]:
             absent=parsed.absent,
             choice=parsed.letters[0] if parsed.letters else None,
             iou=_short(measured.iou[row]),
-            worth=_short(measured.worth[row]),
+            worth=_short(worth[row]),
+            values=tuple(_short(parts[row]) for parts in values),
             failures=tuple(KINDS.index(kind) for kind in parsed.kinds),
             frame_times=numbers.grid(record.frame_times if record else ()),
             model_times=numbers.grid(record.model_times if record else ()),
@@ -192,9 +199,9 @@ def pair(span: Span, scale: float = 1.0) -> Pair:
     return finite(span.start * scale), finite(span.end * scale)
 
 
-def _short(value: np.float64) -> float | None:
-    """Return a number from 0 to 1, rounded to four decimals."""
-    return finite(round(float(value), 4))
+def _short(value: float | None) -> float | None:
+    """Return a number from 0 to 1, rounded to four decimals; None for NaN."""
+    return None if value is None else finite(round(float(value), 4))
 
 
 def _metadata(run: FinishedRun) -> Iterable[Named]:

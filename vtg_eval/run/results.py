@@ -35,14 +35,19 @@ from vtg_eval.scoring.table import Table
 from vtg_eval.task import Task
 from vtg_eval.types import Group, Prediction, Sample, Span
 
-FORMAT = 3
+FORMAT = 4
+MAX_SPANS = 25  # of a sample's answer
 
 
 @dataclass(frozen=True, slots=True)
 class SampleResult:
     """One sample: the span in seconds and the option that count (None: none), and its value.
 
-    value: of the primary metric, 0 to 1; None where it is not finite.
+    value: of the primary metric, 0 to 1; None where the sample does not count in it, and where it
+    is not finite. values: the same of every metric that is a mean over samples. spans: the first 25
+    of the answer, in the unit of the score, [start, end] or [start, end, score]. letters: all
+    options that it names.
+    Results up to format 3 have the primary metric's value, the span and the letter that count.
     """
 
     id: str
@@ -51,6 +56,9 @@ class SampleResult:
     choice: str | None
     value: float | None
     failures: tuple[Failure, ...]
+    values: Mapping[str, float | None]
+    spans: tuple[tuple[float | None, ...], ...]
+    letters: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,17 +231,22 @@ def _group_metrics(table: Table, rows: list[int]) -> Metrics:
 
 
 def _sample_results(result: Score) -> tuple[SampleResult, ...]:
-    rows = zip(result.samples, result.parsed_answers, result.values, strict=True)
+    columns = {name: column.parts() for name, column in result.table.columns.items()}
+    values = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    rows = zip(result.samples, result.parsed_answers, values, strict=True)
     return tuple(
         SampleResult(
             id=sample.id,
             video=sample.video,
             span=None if parsed.span is None else _pair(parsed.span),
             choice=parsed.letters[0] if parsed.letters else None,
-            value=finite(float(value)),
+            value=parts[result.table.primary],
             failures=parsed.kinds,
+            values=parts,
+            spans=tuple(tuple(map(finite, span)) for span in parsed.listed[:MAX_SPANS]),
+            letters=parsed.letters,
         )
-        for sample, parsed, value in rows
+        for sample, parsed, parts in rows
     )
 
 
@@ -242,20 +255,37 @@ def _pair(span: Span) -> tuple[float | None, float | None]:
 
 
 def load_results(table: Mapping[str, Any]) -> TaskResults:
-    """Read the output of `to_json`, also in format 2; raises UserError for anything else."""
+    """Read the output of `to_json`, also in formats 2 and 3; raises UserError for anything else."""
     try:
         if not isinstance(table, Mapping):
             raise TypeError("it is not a JSON object")
         results = msgspec.convert(_upgraded(table), TaskResults)
         if results.format != FORMAT:
-            raise ValueError(f"format {results.format}, this version reads 2 and {FORMAT}")
+            raise ValueError(f"format {results.format}, this version reads 2 to {FORMAT}")
     except (KeyError, TypeError, ValueError) as exc:  # msgspec's errors are ValueErrors
         raise UserError(f"This is not a result of vtg-eval: {exc}") from exc
     return results
 
 
 def _upgraded(table: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return results of format 2 in format 3: a key was renamed."""
-    if table.get("format") != 2:
+    """Return results of formats 2 and 3 in format 4: a key was renamed, samples have more keys."""
+    if table.get("format") not in (2, 3):
         return table
-    return {**table, "scores_across_protocols": table["spread"], "format": FORMAT}
+    samples = [_upgraded_sample(sample, table["primary"]) for sample in table["samples"]]
+    scores = table["spread"] if table["format"] == 2 else table["scores_across_protocols"]
+    return {
+        **table,
+        "samples": samples,
+        "scores_across_protocols": scores,
+        "format": FORMAT,
+    }
+
+
+def _upgraded_sample(sample: Mapping[str, Any], primary: str) -> Mapping[str, Any]:
+    span, choice = sample["span"], sample["choice"]
+    return {
+        **sample,
+        "values": {primary: sample["value"]},
+        "spans": [] if span is None else [span],
+        "letters": [] if choice is None else [choice],
+    }

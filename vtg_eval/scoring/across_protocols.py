@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -68,9 +69,10 @@ def protocol_scores(base: Score, others: Iterable[Score]) -> tuple[ProtocolScore
 
 def _differs(base: Score, other: Score) -> bool:
     shared = base.metrics.keys() & other.metrics.keys()
-    # not (a <= b): NaN differs from every figure
+    pairs = [(base.metrics[name], other.metrics[name]) for name in shared]
+    # not (a <= b): NaN differs from every number
     return any(
-        not abs(base.metrics[name] - other.metrics[name]) <= MIN_DIFFERENCE for name in shared
+        not (abs(a - b) <= MIN_DIFFERENCE or (math.isnan(a) and math.isnan(b))) for a, b in pairs
     )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from vtg_eval.parsing.answers import ParsedAnswer
 from vtg_eval.protocol import ResolvedProtocol
-from vtg_eval.scoring.table import Column, Derived, Mask, Table, in_denominator
+from vtg_eval.scoring.table import Column, Derived, Mask, Table, counted_parts, in_denominator
 from vtg_eval.task import Card
 from vtg_eval.types import Sample
 
@@ -21,7 +21,10 @@ def choice(
     parsed_answers: Sequence[ParsedAnswer],
     protocol: ResolvedProtocol,
 ) -> Table:
-    """Score the named option; a card's `report_by` adds each group's accuracy, `average` a mean."""
+    """Score the named option; a card's `report_by` adds each group's accuracy, `average` a mean.
+
+    The mean is over the groups in which a sample counts.
+    """
     rule = protocol.score
     counted = in_denominator(parsed_answers, rule)
     hits = right_choices(samples, parsed_answers).astype(np.float64)
@@ -29,7 +32,10 @@ def choice(
     groups = group_masks(samples, card.report_by) if card.report_by else {}
     for name, mask in groups.items():
         columns[name] = Column(hits, counted & mask, rule.arithmetic, rule.decimals)
-    derived = {card.average: Derived(tuple(groups), decimals=rule.decimals)} if card.average else {}
+    derived = {}
+    if card.average and groups:
+        averaged = counted_parts(groups, columns)
+        derived = {card.average: Derived(averaged, decimals=rule.decimals)}
     headline = tuple(derived) + tuple(columns) if len(columns) <= 8 else (*derived, ACCURACY)
     return Table(columns, ACCURACY, derived, order=(*derived, *columns), headline=headline)
 

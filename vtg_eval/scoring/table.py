@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -41,6 +41,14 @@ class Column:
         """Return the column of some samples only, its figure unrounded."""
         return Column(self.values[rows], self.counted[rows], self.arithmetic)
 
+    def parts(self) -> list[float | None]:
+        """Return each sample's part; None where it does not count, and where it is not finite."""
+        kept = self.counted & np.isfinite(self.values)
+        return [
+            part if keep else None
+            for part, keep in zip(self.values.tolist(), kept.tolist(), strict=True)
+        ]
+
     def percent(self) -> float:
         """Return the mean over the counted samples in percent; NaN where none counts."""
         values = self.values[self.counted]
@@ -64,7 +72,7 @@ class Derived:
     decimals: int = -1
 
     def figure(self, figures: Mapping[str, float]) -> float:
-        """Return the metric in percent, from others in percent."""
+        """Return the metric in percent, from others in percent; NaN where one of them is."""
         parts = [figures[name] for name in self.of]
         if self.rule == "mean":
             return rounded(float(total(np.array(parts))) / len(parts), self.decimals)
@@ -78,7 +86,7 @@ class Derived:
             return np.asarray(total(parts) / len(parts))
         with np.errstate(invalid="ignore", divide="ignore"):
             ratio = np.minimum(parts[0], parts[1]) / parts[1] * 100
-        return np.where(parts[1] > 0, ratio, 0.0)
+        return np.where(parts[1] == 0, 0.0, ratio)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +144,12 @@ def counted_in(name: str, columns: Mapping[str, Mask], derived: Mapping[str, Der
     """
     parts = derived[name].of if name in derived else (name,)
     return np.asarray(np.any([columns[part] for part in parts], axis=0))
+
+
+def counted_parts(names: Iterable[str], columns: Mapping[str, Column]) -> tuple[str, ...]:
+    """Return the metrics in which a sample counts, all of them where there is none."""
+    names = tuple(names)
+    return tuple(name for name in names if columns[name].counted.any()) or names
 
 
 def rounded(value: float, decimals: int) -> float:

@@ -70,7 +70,7 @@ function answerCard(k, answer, sample) {
     ["parsed as", parsedText(answer)],
     further.length ? ["further spans", further.map(spanText).join(", ")] : null,
     answer.iou === null ? null : [sample.truth.length ? "IoU" : "answers never", fixed(answer.iou, 3)],
-    answer.worth === null || answer.worth === answer.iou ? null : [RUNS[k].primary, fixed(answer.worth, 3)],
+    ...PAGE.metrics.map((name, m) => (answer.values[m] === null ? null : [name, fixed(answer.values[m], 3)])),
     answer.error ? ["error", answer.error] : null,
   ];
   return el(

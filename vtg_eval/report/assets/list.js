@@ -96,10 +96,10 @@ function optionRow(at) {
   return node;
 }
 
-// A run's value of a sample: its IoU, or its part of the primary metric if there is no IoU.
+// A run's value of a sample: its IoU, else its part of the primary metric, else of the first metric it counts in.
 function valueChip(answer, k) {
   if (!answer) return el("span", { class: "value muted" }, mark(k), DASH);
-  const value = answer.iou ?? answer.worth;
+  const value = answer.iou ?? answer.worth ?? answer.values.find((part) => part !== null) ?? null;
   const wrong = answer.failures.map(failureName).join(", ");
   const letter = RUNS.length > 1 ? `${LETTERS[k].toUpperCase()} ` : "";
   return el(
