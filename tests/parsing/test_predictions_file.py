@@ -48,10 +48,11 @@ def test_other_fields_of_the_wrong_type_are_malformed(tmp_path):
         assert prediction.failure == Failure.MALFORMED
 
 
-def test_non_finite_and_huge_numbers_are_kept_for_scoring(tmp_path):
-    (prediction,) = read(
-        tmp_path, '{"id": "a", "spans": [[NaN, 1e400], [-Infinity, 1%s]]}' % ("0" * 400)
-    )
+def test_non_finite_and_huge_numbers_are_kept_where_they_are_allowed(tmp_path):
+    line = '{"id": "a", "spans": [[NaN, 1e400], [-Infinity, 1%s]]}' % ("0" * 400)
+    with pytest.raises(DataError, match=r"p\.jsonl, line 1 has a number in .spans. that is NaN"):
+        read(tmp_path, line)
+    (prediction,) = read_predictions(tmp_path / "p.jsonl", allow_non_finite=True)
     (nan, inf), (low, high) = prediction.spans
     assert math.isnan(nan)
     assert (inf, low, high) == (math.inf, -math.inf, math.inf)

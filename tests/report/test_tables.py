@@ -31,8 +31,8 @@ RESULTS = TaskResults(
     ),
     groups=(GroupResult("length", "short", 1, {"R1@0.5": 0.0, "mIoU": 30.0}),),
     samples=(
-        SampleResult("a", "v", (0.0, 1.0), None, 0.5, ()),
-        SampleResult("b", "v", None, None, 0.0, ()),
+        SampleResult("a", "v", (0.0, 1.0), None, 0.5, (), {"mIoU": 0.5}, ((0.0, 1.0),), ()),
+        SampleResult("b", "v", None, None, 0.0, (), {"mIoU": 0.0}, (), ()),
     ),
 )
 

@@ -1,5 +1,6 @@
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -78,9 +79,17 @@ def test_json_of_another_kind_is_refused(table: dict[str, object]) -> None:
         load_results(table)
 
 
-def test_results_of_format_2_are_read(run: Run) -> None:
+def test_results_of_former_formats_are_read(run: Run) -> None:
     table = json.loads(json.dumps(run("one").results.to_json()))
-    former = {**table, "failures": {"said_never": 3}, "format": 2}
-    del former["scores_across_protocols"]
+    new = ("values", "spans", "letters")
+    samples = [{k: v for k, v in s.items() if k not in new} for s in table["samples"]]
+    format_3 = {**table, "samples": samples, "failures": {"said_never": 3}, "format": 3}
+    format_2 = {**format_3, "format": 2}
+    del format_2["scores_across_protocols"]
     current = load_results({**table, "failures": {"false_absent": 3}})
-    assert load_results(former) == current
+    for former in (format_3, format_2):
+        results = load_results(former)
+        assert replace(results, samples=()) == replace(current, samples=())
+        for old, sample in zip(results.samples, current.samples, strict=True):
+            assert old.values == {"mIoU": sample.value}
+            assert old.spans == sample.spans[:1] and old.letters == sample.letters

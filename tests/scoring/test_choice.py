@@ -1,3 +1,4 @@
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -111,9 +112,11 @@ def test_unparsed_and_missing_answers_have_separate_drop_rules():
         assert metrics_of(predictions, rule)["accuracy"] == pytest.approx(expected)
 
 
-def test_a_group_without_counted_samples_scores_0():
+def test_a_group_without_counted_samples_has_no_figure_and_no_part_in_the_mean():
     metrics = metrics_of([Prediction("0", choice="A")], ScoreRule(missing="drop"))
-    assert (metrics["a"], metrics["b"], metrics["c"]) == (100.0, 0.0, 0.0)
+    assert (metrics["a"], metrics["mean"]) == (100.0, 100.0)
+    assert math.isnan(metrics["b"]) and math.isnan(metrics["c"])
+    assert all(map(math.isnan, metrics_of([], ScoreRule(missing="drop")).values()))
 
 
 def test_a_letter_beyond_the_options_is_wrong_and_malformed():

@@ -51,9 +51,7 @@ class ScoreCommand(Command):
 
     def run(self, args: Namespace, registry: Registry) -> int:
         """Score; print tables, or write JSON."""
-        if bool(args.run) == any(
-            (args.task, args.split, args.predictions, args.allow_non_finite)
-        ):
+        if bool(args.run) == any((args.task, args.split, args.predictions, args.allow_non_finite)):
             raise UserError("Name a run's folder, or else --task and --predictions.")
         with gc_paused():
             scored = (_score_run if args.run else _score_file)(args, registry)

@@ -29,8 +29,10 @@ class Coverage:
         line = f"Answers for {self.answered:,} of {self.samples:,} samples"
         if self.unknown:
             count = len(self.unknown)
-            records = "1 record names an unknown id" if count == 1 else (
-                f"{count:,} records name unknown ids"
+            records = (
+                "1 record names an unknown id"
+                if count == 1
+                else (f"{count:,} records name unknown ids")
             )
             line += f"; {records} (first: {shown(self.unknown[0])})"
         return f"{line}. `vtg-eval samples {task}` lists the ids."

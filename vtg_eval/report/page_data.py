@@ -115,11 +115,11 @@ class SampleView:
 class AnswerView:
     """A run's answer to a sample: its text (`cut`: the number of characters left out), as parsed.
 
-    spans: seconds, the first one counts; None for a time that is not a number. worth: the part
-    of the primary metric, 0 to 1, None where the sample does not count in it. values: the same for
-    each of `Page.metrics`, None also for those that are no means over samples. failures: indices in `Page.failures`. frame_times, model_times:
-    indices in `Page.grids`, of the frames' times and of the times in the model's input. error:
-    why there is no answer.
+    spans: seconds, the first one counts; None for a time that is not a number. worth: the part of
+    the primary metric, 0 to 1, None where the sample does not count in it. values: the same for
+    each of `Page.metrics`, None also for those that are no means over samples. failures: indices
+    in `Page.failures`. frame_times, model_times: indices in `Page.grids`, of the frames' times and
+    of the times in the model's input. error: why there is no answer.
     """
 
     text: str
