@@ -50,6 +50,31 @@ def test_defaults_and_overrides(tmp_path):
         ("[tasks]\na = 3\n", "tasks.a is 3; it must be a table"),
         ("tasks = 3\n", "tasks is 3; it must be a table"),
         ("[overrides.a.answer]\nunit = 'percent'\n", "overrides"),
+        ("[score]\nthresholds = [0.5, 1.5]\n", "score.thresholds is 1.5; it must be 0 to 1"),
+        ("[tasks.a.score]\nthresholds = [-0.1]\n", "tasks.a.score.thresholds is -0.1"),
+        ("[score]\nranks = [0]\n", "score.ranks is 0; it must be from 1 on"),
+        ("[score]\nnms = -0.5\n", "score.nms is -0.5; it must be 0 to 1, or -1 for none"),
+        ("[score]\niou_decimals = 99\n", "score.iou_decimals is 99"),
+        ("[answer]\nquantum = -1.0\n", "answer.quantum is -1"),
+        (
+            "[generation]\nmax_new_tokens = -1\n",
+            "generation.max_new_tokens is -1; it must be from 1",
+        ),
+        ("[tasks.a.splits.b.generation]\nmax_new_tokens = 0\n", "tasks.a.splits.b.generation."),
+        ("[frames]\nfps = 0.0\n", "frames.fps is 0"),
+        ("[frames]\nmin_frames = 8\nmax_frames = 4\n", "frames.min_frames is above"),
+        ("[frames]\nmin_tokens = 800\n", "frames.min_tokens is above"),
+        ('[answer]\nselect = "last"\n[score]\norder = "score"\n', "answer.select"),
+        ('[answer]\nselect = "last"\n[tasks.a.score]\norder = "score"\n', "tasks.a.answer.select"),
+        ("[prompt]\ntext = 'find {qury}'\n", 'prompt.text has {qury}. Did you mean "query"?'),
+        ("[prompt]\ntext = 'find it'\n", "prompt.text has no {query}"),
+        ("[prompt]\nchoice = '{options}'\n", "prompt.choice has no {query}"),
+        (
+            "[tasks.a.prompt]\ngrounded_choice = '{options}'\n",
+            "tasks.a.prompt.grounded_choice has no",
+        ),
+        ("[prompt]\noption = '{lettr} {text}'\n", "prompt.option has {lettr}"),
+        ("[prompt]\noption = '{letter}'\n", "prompt.option has no {text}"),
         ("notes = [1]\n", "notes[0] is 1; it must be text"),
         ("colour = 'red'\n", "colour"),
         ("[score\n", "x.toml"),
@@ -59,6 +84,36 @@ def test_a_mistake_is_named(tmp_path, text, named):
     with pytest.raises(UserError, match=r"x\.toml: ") as caught:
         load(tmp_path, text)
     assert named in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["x", "x@", "@1", "x @1", "x@1@2"])
+def test_a_name_needs_a_version(tmp_path, name):
+    path = tmp_path / "x.toml"
+    path.write_text(MINIMAL.replace("x@1", name))
+    with pytest.raises(UserError, match=r"x\.toml: .*must end in a version"):
+        load_protocol(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("[tasks.charades_st.score]\nnms = 0.4\n", "tasks.charades_st is of no task"),
+        ('only_tasks = ["charades_sta", "charade_sta"]\n', "only_tasks is of no task"),
+    ],
+)
+def test_values_for_an_unknown_task_are_refused(tmp_path, text, named):
+    path = tmp_path / "x.toml"
+    path.write_text(MINIMAL + text)
+    with pytest.raises(UserError, match=r"x\.toml: ") as caught:
+        load_protocol(path, ["charades_sta"])
+    assert named in str(caught.value) and 'Did you mean "charades_sta"?' in str(caught.value)
+
+
+def test_values_for_an_unknown_split_are_refused(tmp_path):
+    protocol = load(tmp_path, "[tasks.a.splits.tset.score]\nnms = 0.4\n")
+    protocol.check_splits("b", ["test"])
+    with pytest.raises(UserError, match=r"tasks\.a\.splits\.tset.*Did you mean .test"):
+        protocol.check_splits("a", ["test"])
 
 
 def test_only_tasks_refuses_others(tmp_path):

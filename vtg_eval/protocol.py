@@ -12,16 +12,19 @@ Prompts in these files are exactly those of their source.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
-from vtg_eval.errors import NotApplicableError, UserError
+from vtg_eval.errors import NotApplicableError, UserError, suggestion
 from vtg_eval.files.toml_tables import converted, load_toml
 
 DEFAULT_PROTOCOL = "strict@1"
 SPLITS = "splits"  # the key of a task's table with those of its splits
+PLACEHOLDERS = ("query", "options", "subtitles", "frame_times")
+OPTION_PLACEHOLDERS = ("letter", "text")
 Duplicates = Literal["first", "last", "pool"]
 
 
@@ -163,6 +166,34 @@ class ScoreRule:
                 raise UserError(f"score.{name} is empty; it must hold at least one number")
 
 
+class Limit(NamedTuple):
+    """The range of a number, ends included; `off` is a value outside that disables the rule."""
+
+    low: float
+    high: float = math.inf
+    off: float | None = None
+
+    def __str__(self) -> str:
+        """Return the text of what a value must be."""
+        ends = (
+            f"from {self.low:g} on" if self.high == math.inf else f"{self.low:g} to {self.high:g}"
+        )
+        return ends if self.off is None else f"{ends}, or {self.off:g} for none"
+
+
+LIMITS = {
+    "frames.fps": Limit(0.001),
+    **{f"frames.{end}_frames": Limit(1) for end in ("min", "max")},
+    **{f"frames.{name}_tokens": Limit(1) for name in ("min", "max", "total")},
+    "generation.max_new_tokens": Limit(1),
+    "answer.quantum": Limit(0),
+    "score.thresholds": Limit(0, 1),
+    "score.ranks": Limit(1),
+    **{f"score.{name}": Limit(0, 1, off=-1) for name in ("nms", "nms_below")},
+    **{f"score.{name}": Limit(0, 15, off=-1) for name in ("decimals", "iou_decimals")},
+}
+
+
 @dataclass(frozen=True, slots=True)
 class ResolvedProtocol:
     """A protocol's values for one task and split, or for samples without a task.
@@ -220,6 +251,15 @@ class Protocol:
             )
         return self.with_overrides(task, split)
 
+    def check_splits(self, task: str, splits: Collection[str]) -> None:
+        """Raise UserError for values for a split that is none of the task's."""
+        for split in self.overrides.get(task, {}).get(SPLITS, {}):
+            if split not in splits:
+                raise UserError(
+                    f"The protocol {self.name} has values for tasks.{task}.{SPLITS}.{split}, which "
+                    f"is no split. {suggestion(split, splits)}"
+                )
+
     def with_overrides(self, task: str, split: str = "") -> ResolvedProtocol:
         """Return the values for a task and split, covered or not."""
         tables = dict(self.overrides.get(task, {}))
@@ -251,17 +291,76 @@ class TaskRules(Rules):
     splits: Mapping[str, Rules] = field(default_factory=dict)
 
 
-def load_protocol(path: Path) -> Protocol:
-    """Read a protocol file; raises UserError that names the file and the key."""
-    return load_toml(path, "a protocol", _protocol)
+def load_protocol(path: Path, tasks: Collection[str] | None = None) -> Protocol:
+    """Read a protocol file; raises UserError that names the file and the key.
+
+    tasks: the names of all tasks, to refuse others (None: any name is accepted).
+    """
+    return load_toml(path, "a protocol", lambda table: _protocol(table, tasks))
 
 
-def _protocol(table: dict[str, Any]) -> Protocol:
+def _protocol(table: dict[str, Any], tasks: Collection[str] | None) -> Protocol:
     if "overrides" in table:
         raise UserError('there is no key "overrides"; what differs stands in [tasks.NAME.PART]')
     overrides = table.pop("tasks", {})
     converted(overrides, dict[str, TaskRules], "tasks")
-    return Protocol(converted(table, ResolvedProtocol), overrides)
+    protocol = Protocol(converted(table, ResolvedProtocol), overrides)
+    if not re.fullmatch(r"[^@\s]+@[^@\s]+", protocol.name):
+        raise UserError(f'name is "{protocol.name}"; it must end in a version, as in "strict@1"')
+    for key, name in _task_names(protocol):
+        if tasks is not None and name not in tasks:
+            raise UserError(f'{key} is of no task: "{name}". {suggestion(name, tasks)}')
+    _check(protocol.without_task, "")
+    for task, rules in overrides.items():
+        _check(protocol.with_overrides(task), f"tasks.{task}.")
+        for split in rules.get(SPLITS, {}):
+            _check(protocol.with_overrides(task, split), f"tasks.{task}.{SPLITS}.{split}.")
+    return protocol
+
+
+def _task_names(protocol: Protocol) -> Iterator[tuple[str, str]]:
+    """Yield each name of a task with its key."""
+    yield from ((f"tasks.{name}", name) for name in protocol.overrides)
+    yield from (("only_tasks", name) for name in protocol.without_task.only_tasks)
+
+
+def _check(rules: ResolvedProtocol, prefix: str) -> None:
+    """Raise UserError for a number out of its range and for rules that exclude each other.
+
+    prefix: of the keys in the file.
+    """
+    for key, limit in LIMITS.items():
+        part, name = key.split(".")
+        value = getattr(getattr(rules, part), name)
+        for number in value if isinstance(value, tuple) else (value,):
+            if not (limit.low <= number <= limit.high or number == limit.off):
+                raise UserError(f"{prefix}{key} is {number:g}; it must be {limit}")
+    for part, low, high in (
+        ("frames", "min_frames", "max_frames"),
+        ("frames", "min_tokens", "max_tokens"),
+    ):
+        rule = getattr(rules, part)
+        if getattr(rule, low) > getattr(rule, high):
+            raise UserError(f"{prefix}{part}.{low} is above {part}.{high}")
+    if rules.answer.select == "last" and rules.score.order == "score":
+        raise UserError(
+            f'{prefix}answer.select "last" keeps one span, so {prefix}score.order "score" ranks '
+            "nothing: leave one of them out"
+        )
+    for name in ("text", "choice", "grounded_choice"):
+        text = getattr(rules.prompt, name)
+        _check_text(text, PLACEHOLDERS, "query", f"{prefix}prompt.{name}")
+    _check_text(rules.prompt.option, OPTION_PLACEHOLDERS, "text", f"{prefix}prompt.option")
+
+
+def _check_text(text: str, placeholders: Collection[str], needed: str, key: str) -> None:
+    """Raise UserError for an unknown placeholder, and for a missing one; an empty text has none."""
+    names = re.findall(r"\{(\w+)\}", text)
+    for name in names:
+        if name not in placeholders:
+            raise UserError(f"{key} has {{{name}}}. {suggestion(name, placeholders)}")
+    if text and needed not in names:
+        raise UserError(f"{key} has no {{{needed}}}: the model would not be told it")
 
 
 def _rule(default: Any, table: Mapping[str, Any], part: str) -> Any:

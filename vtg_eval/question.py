@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 
+from vtg_eval import protocol
 from vtg_eval.protocol import PromptRule
 from vtg_eval.types import OutputType, Sample
 
-PLACEHOLDERS = re.compile(r"\{(query|options|subtitles|frame_times)\}")
+PLACEHOLDERS = re.compile(rf"\{{({'|'.join(protocol.PLACEHOLDERS)})\}}")
 
 
 def wording(asks: OutputType, rule: PromptRule) -> str:

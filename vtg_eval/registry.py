@@ -111,7 +111,7 @@ class Registry:
     def protocols(self) -> dict[str, Protocol]:
         """Protocols by name ("timelens@1")."""
         files = [path for paths in self.hook.vtg_protocols() for path in paths]
-        return self._collect("protocol", [[load_protocol(path) for path in files]])
+        return self._collect("protocol", [[load_protocol(path, self.tasks) for path in files]])
 
     def task(self, name: str) -> Any:
         """Import and return the task of that name. Raises UserError with the nearest name."""
@@ -144,6 +144,7 @@ class Registry:
         Raises UserError where there is no such protocol and where it does not cover the task.
         """
         protocol = self.protocol(name or card.default_protocol)
+        protocol.check_splits(card.name, [split.name for split in card.splits])
         return protocol.for_task(card.name, card.metric_family, split)
 
     def adapter_for(self, architectures: Iterable[str]) -> AdapterEntry:

@@ -53,7 +53,8 @@ def test_non_finite_and_huge_numbers_are_kept_where_they_are_allowed(tmp_path):
     with pytest.raises(DataError, match=r"p\.jsonl, line 1 has a number in .spans. that is NaN"):
         read(tmp_path, line)
     (prediction,) = read_predictions(tmp_path / "p.jsonl", allow_non_finite=True)
-    (nan, inf), (low, high) = prediction.spans
+    assert prediction.spans is not None
+    (nan, inf), (low, high) = (tuple(span) for span in prediction.spans)
     assert math.isnan(nan)
     assert (inf, low, high) == (math.inf, -math.inf, math.inf)
 

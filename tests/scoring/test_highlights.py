@@ -170,7 +170,8 @@ def test_spans_of_a_text_are_ranked_in_its_order_and_there_are_no_highlights(sco
 def test_invalid_spans_score_0_under_strict(score):
     for span in ([NAN, NAN, 1], [10, 0, 1], [0, math.inf, 1], [5, 5, 1]):
         result = score([sample()], {"spans": [span]}, protocol="strict@1")
-        assert {*result.metrics.values()} == {0.0}
+        columns = result.table.columns
+        assert {result.metrics[name] for name in columns if columns[name].counted.any()} == {0.0}
     official = score([sample()], {"spans": [[10, 0, 1]]})
     assert values(official, "MR-full-mAP", "MR-full-R1@0.5") == [100.0, 0.0]
 
