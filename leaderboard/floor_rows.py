@@ -6,6 +6,7 @@ results. They are the figures of docs/floors.md, for tasks and splits with publi
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -79,7 +80,7 @@ def _rows(
             continue
         for floor in task_floors(task, root, split, samples, protocol):
             for metric in floor.headline:
-                if metric in benchmark.metrics:
+                if metric in benchmark.metrics and math.isfinite(floor.metrics[metric]):
                     yield {
                         "task": task.card.name,
                         "split": split,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from vtg_eval.report.tables import remarks, text_table
+from vtg_eval.report.tables import interval_cell, remarks, text_table, with_interval
 from vtg_eval.run.results import TaskResults
 from vtg_eval.statistics.bootstrap import cluster_bootstrap
 
@@ -86,7 +87,7 @@ def score_table(scored: Sequence[tuple[str, TaskResults]]) -> str:
     """Return one task's scores, a row for each checkpoint, with 95 % intervals over videos."""
     name, last = scored[-1]
     rows = [
-        [name, *(_with_interval(results, metric) for metric in results.headline)]
+        [name, *(with_interval(results, metric) for metric in results.headline)]
         for name, results in scored
     ]
     title = f"{last.task} {last.split}, {last.protocol}"
@@ -154,9 +155,14 @@ def curve_table(log: Log, figures: Sequence[str]) -> str:
     for name in figures:
         values = [line[name] for line in log if name in line]
         if values:
-            rows.append([name, f"{np.mean(values[:count]):.4g}", f"{np.mean(values[-count:]):.4g}"])
+            rows.append([name, _mean(values[:count]), _mean(values[-count:])])
     steps = "step" if count == 1 else f"{count} steps"
     return text_table(("figure", f"first {steps}", f"last {steps}"), rows)
+
+
+def _mean(values: Sequence[float]) -> str:
+    mean = float(np.mean(values))
+    return f"{mean:.4g}" if math.isfinite(mean) else "not finite"
 
 
 def _difference(before: TaskResults, after: TaskResults) -> str:
@@ -174,13 +180,5 @@ def _difference(before: TaskResults, after: TaskResults) -> str:
     (interval,) = cluster_bootstrap(values, np.array([videos.index(v) for v, _ in pairs]))
     return (
         f"{after.primary}, trained less start on the same {len(pairs)} samples: "
-        f"{values.mean():+.1f} [{interval.low:+.1f}, {interval.high:+.1f}]."
+        f"{interval_cell(float(values.mean()), interval.low, interval.high, '+.1f')}."
     )
-
-
-def _with_interval(results: TaskResults, metric: str) -> str:
-    value = results.metrics.get(metric)
-    if value is None:
-        return "–"
-    low, high = results.intervals.get(metric, (None, None))
-    return f"{value:.1f}" if low is None or high is None else f"{value:.1f} [{low:.1f}, {high:.1f}]"

@@ -1,9 +1,10 @@
+import math
 from dataclasses import replace
 
 import pytest
 
 from vtg_eval.failures import Failure
-from vtg_eval.report.tables import report, score_table, subset_line
+from vtg_eval.report.tables import cell, interval_cell, report, score_table, subset_line
 from vtg_eval.run.manifest import Subset
 from vtg_eval.run.results import GroupResult, SampleResult, TaskResults
 from vtg_eval.scoring.across_protocols import ProtocolScore
@@ -79,3 +80,14 @@ def test_absent_parts_are_left_out() -> None:
     )
     text = report(bare)
     assert not any(part in text for part in ("floor", "ceiling", "failures", "protocols", "length"))
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "text"),
+    [(1.0, 2.0, "1.5 [1.0, 2.0]"), (None, None, "1.5"), (math.nan, math.nan, "1.5")],
+)
+def test_an_interval_that_is_no_number_is_left_out(
+    low: float | None, high: float | None, text: str
+) -> None:
+    assert interval_cell(1.5, low, high) == text
+    assert interval_cell(None, low, high)[0] == cell(math.nan) == cell(math.inf) == "–"

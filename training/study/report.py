@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from vtg_eval.report.tables import text_table
+from vtg_eval.report.tables import interval_cell, text_table
 from vtg_eval.statistics.bootstrap import Floats, Resampled, interval, resampled_means
 from vtg_eval.statistics.difference import Difference, difference, holm
 
@@ -48,7 +48,7 @@ def _split(study: Study, scores: Scores, split: str) -> Iterator[str]:
         [
             [
                 arm.name,
-                f"{means[:, index].mean():.1f} [{low:.1f}, {high:.1f}]",
+                interval_cell(float(means[:, index].mean()), low, high),
                 f"{100 * (values >= 100 * THRESHOLD).mean():.1f}",
                 ", ".join(f"{value:.1f}" for value in values.mean(axis=1)),
             ]
@@ -88,5 +88,5 @@ def _row(arm: Arm, change: Difference, adjusted: float) -> list[str]:
     if ends is None or change.p is None:
         return [arm.name, f"{change.value:+.1f}", "–", "–", "too few videos"]
     verdict = "significant" if adjusted <= SIGNIFICANT else "not separable"
-    span = f"{change.value:+.1f} [{ends.low:+.1f}, {ends.high:+.1f}]"
+    span = interval_cell(change.value, ends.low, ends.high, "+.1f")
     return [arm.name, span, f"{change.p:.4f}", f"{adjusted:.4f}", verdict]

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from vtg_eval.comparison.changed_samples import AnswerSummary, ChangedSample
 from vtg_eval.comparison.compare import Comparison, MetricEstimate, MetricRow, RunSummary
 from vtg_eval.comparison.sample_size import SampleSizePlan
-from vtg_eval.report.tables import NOTHING, SHOWN_GROUPS, cell, text_table
+from vtg_eval.report.tables import NOTHING, SHOWN_GROUPS, cell, interval_cell, text_table
 
 SHOWN_CHARACTERS = 48
 LEAST_P = 0.001
@@ -102,9 +102,7 @@ def _metric_cells(row: MetricRow) -> list[str]:
 
 
 def _estimate_cells(estimate: MetricEstimate) -> list[str]:
-    change = NOTHING if estimate.difference is None else f"{estimate.difference:+.1f}"
-    if estimate.low is not None and estimate.high is not None:
-        change += f" [{estimate.low:+.1f}, {estimate.high:+.1f}]"
+    change = interval_cell(estimate.difference, estimate.low, estimate.high, "+.1f")
     wins = (estimate.better, estimate.worse, estimate.equal)
     numbers = (NOTHING if count is None else str(count) for count in wins)
     return [cell(estimate.first), cell(estimate.second), change, *numbers]

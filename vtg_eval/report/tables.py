@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
@@ -30,7 +31,7 @@ def report(results: TaskResults) -> str:
 def score_table(results: TaskResults) -> str:
     """Return the model's metrics with 95 % intervals, its floors and its ceiling."""
     names = results.headline
-    rows = [[results.model, *(_with_interval(results, name) for name in names)]]
+    rows = [[results.model, *(with_interval(results, name) for name in names)]]
     rows += [[f"floor: {name}", *_cells(floor, names)] for name, floor in results.floors.items()]
     if results.ceiling is not None:
         rows.append(["ceiling of the frames", *_cells(results.ceiling, names)])
@@ -115,19 +116,26 @@ def _subset_mark(subset: Subset) -> str:
     return f", SUBSET {subset.size} of {subset.of} ({subset.digest[:8]})"
 
 
-def _with_interval(results: TaskResults, name: str) -> str:
-    value = cell(results.metrics[name])
-    low, high = results.intervals.get(name, (None, None))
-    return value if low is None or high is None else f"{value} [{low:.1f}, {high:.1f}]"
+def with_interval(results: TaskResults, name: str) -> str:
+    """Return a metric with its interval."""
+    return interval_cell(results.metrics.get(name), *results.intervals.get(name, (None, None)))
 
 
 def _cells(metrics: Metrics, names: Sequence[str]) -> list[str]:
     return [cell(metrics[name]) if name in metrics else "" for name in names]
 
 
-def cell(value: float | None) -> str:
-    """Return a figure with one decimal, a dash for None."""
-    return NOTHING if value is None else f"{value:.1f}"
+def cell(value: float | None, form: str = ".1f") -> str:
+    """Return a figure with one decimal, a dash for None and for what is not finite."""
+    return NOTHING if value is None or not math.isfinite(value) else format(value, form)
+
+
+def interval_cell(
+    value: float | None, low: float | None, high: float | None, form: str = ".1f"
+) -> str:
+    """Return a figure as `cell` does, with its interval where it has one."""
+    ends = cell(low, form), cell(high, form)
+    return cell(value, form) if NOTHING in ends else f"{cell(value, form)} [{', '.join(ends)}]"
 
 
 def text_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
