@@ -11,14 +11,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import safetensors
 import torch
 import transformers
 
 from vtg_eval.engines.generation import generation_settings, stop_ids
-from vtg_eval.engines.weight_files import AGAIN, weight_shapes
+from vtg_eval.engines.weight_files import AGAIN, StoredWeight, stored_weights
 from vtg_eval.errors import UserError, one_line
 from vtg_eval.files.json_files import checkpoint_table
 
+UPDATE = "Fetch the checkpoint again, or update transformers."
 SHOWN = 3  # weights named in a message
 TOKENIZER_FILES = ("tokenizer.json", "vocab.json", "tokenizer.model")
 PROCESSOR_FILES = ("processor_config.json", "preprocessor_config.json")
@@ -38,7 +40,8 @@ def load_model(folder: Path, dtype: torch.dtype, trust: bool = False, **argument
     trust: whether the checkpoint may run code of its own. arguments: for `from_pretrained`. Raises
     UserError that names weights which are missing, unexpected or of another shape.
     """
-    weight_shapes(folder)
+    _hush()
+    stored = stored_weights(folder)
     try:
         model, report = transformers.AutoModelForImageTextToText.from_pretrained(
             folder,
@@ -53,7 +56,8 @@ def load_model(folder: Path, dtype: torch.dtype, trust: bool = False, **argument
         raise UserError(f"{folder} does not fit into the GPU's memory.") from exc
     except Exception as exc:  # loaders raise anything on a broken checkpoint
         raise _cannot_load(folder, exc) from exc
-    _refuse_wrong_weights(folder, report)
+    _refuse_wrong_weights(folder, model, report)
+    _refuse_untied_head(folder, model.config, stored)
     return model
 
 
@@ -65,16 +69,17 @@ def check_checkpoint(folder: Path, trust: bool = False) -> None:
     Weights of quantised checkpoints, and of architectures that transformers does not know, are
     left to the engine that loads them.
     """
-    shapes = weight_shapes(folder)
+    _hush()
+    stored = stored_weights(folder)
     config = load_config(folder, trust)
     tokenizer = load_processor(folder, trust).tokenizer
     stop_ids(generation_settings(folder), tokenizer.eos_token_id)
-    models = transformers.AutoModelForImageTextToText._model_mapping
+    models = transformers.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
     if getattr(config, "quantization_config", None) is not None or type(config) not in models:
         return
-    weights = {name: torch.empty(shape, device="meta") for name, shape in shapes.items()}
+    weights = {name: torch.empty(w.shape, device="meta") for name, w in stored.items()}
     try:
-        _, report = models[type(config)].from_pretrained(
+        model, report = models[type(config)].from_pretrained(
             None,
             config=config,
             state_dict=weights,
@@ -84,7 +89,8 @@ def check_checkpoint(folder: Path, trust: bool = False) -> None:
         )
     except Exception as exc:  # a model may raise anything for sizes that do not fit together
         raise _cannot_load(folder, exc) from exc
-    _refuse_wrong_weights(folder, report)
+    _refuse_wrong_weights(folder, model, report)
+    _refuse_untied_head(folder, config, stored)
 
 
 def load_config(folder: Path, trust: bool = False) -> Any:
@@ -93,8 +99,8 @@ def load_config(folder: Path, trust: bool = False) -> Any:
         return transformers.AutoConfig.from_pretrained(folder, trust_remote_code=trust)
     except Exception as exc:
         raise UserError(
-            f"{folder / 'config.json'} is not a configuration that transformers "
-            f"{transformers.__version__} reads ({type(exc).__name__}: {one_line(str(exc))}). {AGAIN}"
+            f"{folder / 'config.json'} cannot be read with transformers "
+            f"{transformers.__version__} ({type(exc).__name__}: {one_line(str(exc))}). {UPDATE}"
         ) from exc
 
 
@@ -103,6 +109,7 @@ def load_processor(folder: Path, trust: bool = False) -> Any:
 
     Raises UserError that names the file and what to do.
     """
+    _hush()
     if not any((folder / name).is_file() for name in TOKENIZER_FILES):
         raise UserError(f"{folder} has no tokenizer files ({TOKENIZER_FILES[0]}). {AGAIN}")
     if not any((folder / name).is_file() for name in PROCESSOR_FILES):
@@ -111,9 +118,15 @@ def load_processor(folder: Path, trust: bool = False) -> Any:
     try:
         processor = transformers.AutoProcessor.from_pretrained(folder, trust_remote_code=trust)
     except Exception as exc:  # loaders raise anything on a broken checkpoint
-        raise _cannot_load(folder, exc, "processor or tokenizer ") from exc
+        raise _cannot_load(folder, exc, "processor or tokenizer") from exc
     _check_tokenizer(folder, processor, load_config(folder, trust))
     return processor
+
+
+def _hush() -> None:
+    """Keep the library's reports off the screen; what they say is checked here."""
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
 
 
 def _refuse_renamed_classes(folder: Path) -> None:
@@ -150,26 +163,48 @@ def _check_tokenizer(folder: Path, processor: Any, config: Any) -> None:
         )
 
 
-def _cannot_load(folder: Path, exc: Exception, part: str = "") -> UserError:
+def _cannot_load(folder: Path, exc: Exception, part: str = "model") -> UserError:
     reason = f"{type(exc).__name__}: {one_line(str(exc))}"
     return UserError(
-        f"{folder}: its {part or 'model '}cannot be loaded with transformers "
-        f"{transformers.__version__} ({reason}). Fetch the checkpoint again, or update transformers."
+        f"{folder}: its {part} cannot be loaded with transformers "
+        f"{transformers.__version__} ({reason}). {UPDATE}"
     )
 
 
-def _refuse_wrong_weights(folder: Path, report: Mapping[str, Any]) -> None:
-    wrong = [
-        f"{len(report[key])} {kind} ({_names(report[key])})"
-        for key, kind in WEIGHT_KINDS
-        if report[key]
-    ]
+def _refuse_wrong_weights(folder: Path, model: Any, report: Mapping[str, Any]) -> None:
+    buffers = {name for name, _ in model.named_buffers()}
+    by_kind = {kind: set(report[key]) - buffers for key, kind in WEIGHT_KINDS}
+    wrong = [f"{len(keys)} {kind} ({_names(keys)})" for kind, keys in by_kind.items() if keys]
     if wrong:
         raise UserError(
             f"{folder}: its weights are not those of the model in config.json: {', '.join(wrong)}. "
             "Save the checkpoint under the model's own names (unwrapped, adapters merged), or "
             "fetch it again."
         )
+
+
+def _refuse_untied_head(folder: Path, config: Any, stored: Mapping[str, StoredWeight]) -> None:
+    """Refuse a head and an embedding that differ where config.json ties them.
+
+    transformers would use both, vLLM the embedding alone.
+    """
+    head, embedding = (
+        next((name for name in stored if name.endswith(end)), None)
+        for end in ("lm_head.weight", "embed_tokens.weight")
+    )
+    if not getattr(config, "tie_word_embeddings", False) or head is None or embedding is None:
+        return
+    if not torch.equal(_read(head, stored), _read(embedding, stored)):
+        raise UserError(
+            f"{folder}: {head} is not {embedding}, but config.json ties the two. Set "
+            "tie_word_embeddings to false if the head was trained, else remove it from the files."
+        )
+
+
+def _read(name: str, stored: Mapping[str, StoredWeight]) -> torch.Tensor:
+    with safetensors.safe_open(stored[name].file, framework="pt") as file:
+        weight: torch.Tensor = file.get_tensor(name)
+        return weight
 
 
 def _names(keys: Any) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from vtg_eval.errors import UserError, one_line
 from vtg_eval.files.json_files import checkpoint_table
@@ -23,7 +23,12 @@ AGAIN = "Fetch the checkpoint again."
 POINTER = b"version https://git-lfs"
 OTHER_FORMATS = ("*.bin", "*.pt", "*.pth", "*.gguf", "*.ckpt", "*.npz", "*.msgpack", "*.h5")
 
-Shape = tuple[int, ...]
+
+class StoredWeight(NamedTuple):
+    """Where a weight is, and its shape."""
+
+    file: Path
+    shape: tuple[int, ...]
 
 
 def refuse_adapter(folder: Path) -> None:
@@ -39,8 +44,8 @@ def refuse_adapter(folder: Path) -> None:
     raise UserError(f"{folder} holds an adapter ({name}) and no whole weights. {MERGE}.")
 
 
-def weight_shapes(folder: Path) -> Mapping[str, Shape]:
-    """Return the shape of each weight by its name in the files; reads their headers only.
+def stored_weights(folder: Path) -> Mapping[str, StoredWeight]:
+    """Return the weights by their names in the files; reads the files' headers only.
 
     Raises UserError that names the file: an adapter, no safetensors, a missing, cut or damaged
     file, an index that does not fit its files, and files that only one engine would load.
@@ -54,9 +59,9 @@ def weight_shapes(folder: Path) -> Mapping[str, Shape]:
                 f"{folder} has both {WHOLE_FILE} and {INDEX_FILE}, from two savings: remove the "
                 "one that is out of date."
             )
-        return _indexed_shapes(index)
+        return _indexed(index)
     if [file.name for file in files] == [WHOLE_FILE]:
-        return _shapes(files[0])
+        return _stored(files[0])
     if not files:
         raise UserError(_no_weights(folder))
     if (folder / WHOLE_FILE).exists():
@@ -78,7 +83,7 @@ def _no_weights(folder: Path) -> str:
     return f"{folder} has no weights ({WHOLE_FILE}). {AGAIN}"
 
 
-def _indexed_shapes(index: Path) -> Mapping[str, Shape]:
+def _indexed(index: Path) -> Mapping[str, StoredWeight]:
     placed = checkpoint_table(index).get("weight_map")
     if not isinstance(placed, dict) or not all(isinstance(name, str) for name in placed.values()):
         raise UserError(f"{index} has no weight_map from weights to files. {AGAIN}")
@@ -86,21 +91,21 @@ def _indexed_shapes(index: Path) -> Mapping[str, Shape]:
     for name in names:
         if Path(name).name != name:
             raise UserError(f"{index} names {name}, which is not a file of its folder. {AGAIN}")
-    shards = {name: _shapes(index.with_name(name)) for name in names}
+    shards = {name: _stored(index.with_name(name)) for name in names}
     for weight, name in placed.items():
         if weight not in shards[name]:
             raise UserError(f"{index} says that {weight} is in {name}, but it is not. {AGAIN}")
-    shapes: dict[str, Shape] = {}
+    weights: dict[str, StoredWeight] = {}
     for name, shard in shards.items():
-        for weight, shape in shard.items():
+        for weight, stored in shard.items():
             if placed.get(weight) != name:
                 raise UserError(f"{name} holds {weight}, which {index} does not say. {AGAIN}")
-            shapes[weight] = shape
-    return shapes
+            weights[weight] = stored
+    return weights
 
 
-def _shapes(path: Path) -> dict[str, Shape]:
-    """Return the shapes in one file's header; raises UserError for a file that is not whole."""
+def _stored(path: Path) -> dict[str, StoredWeight]:
+    """Return what one file's header says; raises UserError for a file that is not whole."""
     from safetensors import safe_open  # imported here: commands without a model start faster
 
     if not path.is_file():
@@ -113,10 +118,11 @@ def _shapes(path: Path) -> dict[str, Shape]:
                 )
         with safe_open(path, framework="numpy") as file:
             opened: Any = file
-            return {name: tuple(opened.get_slice(name).get_shape()) for name in opened.keys()}
+            return {
+                name: StoredWeight(path, tuple(opened.get_slice(name).get_shape()))
+                for name in opened.keys()  # noqa: SIM118 - it is no dict
+            }
     except UserError:
         raise
     except Exception as exc:  # SafetensorError is no more than an Exception
-        raise UserError(
-            f"{path} is cut or damaged ({one_line(str(exc))}). {AGAIN}"
-        ) from exc
+        raise UserError(f"{path} is cut or damaged ({one_line(str(exc))}). {AGAIN}") from exc
