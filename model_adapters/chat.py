@@ -71,17 +71,35 @@ def _split(token: str) -> str:
 def _template(folder: Path) -> str:
     file = folder / TEMPLATE_FILE
     if file.is_file():
-        return file.read_text(encoding="utf-8")
+        try:
+            return file.read_text(encoding="utf-8")
+        except UnicodeDecodeError as exc:
+            raise UserError(f"{file} is not UTF-8 ({exc}). Fetch the checkpoint again.") from exc
     for name in TEMPLATE_TABLES:
         template = checkpoint_table(folder / name).get("chat_template")
         if isinstance(template, list):  # several, by name
-            template = next((t["template"] for t in template if t.get("name") == "default"), None)
+            named = (t for t in template if isinstance(t, dict))
+            template = next((t.get("template") for t in named if t.get("name") == "default"), None)
         if isinstance(template, str):
             return template
     raise UserError(f"{folder} has no chat template ({TEMPLATE_FILE}); fetch the whole checkpoint.")
 
 
 def _added_tokens(folder: Path) -> set[str]:
-    listed = checkpoint_table(folder / "tokenizer.json").get("added_tokens", [])
-    mapped = checkpoint_table(folder / "tokenizer_config.json").get("added_tokens_decoder", {})
-    return {str(token["content"]) for token in (*listed, *mapped.values())}
+    """Return the texts of the added tokens; raises UserError where a file lists none properly."""
+    texts: set[str] = set()
+    for name, key in (
+        ("tokenizer.json", "added_tokens"),
+        ("tokenizer_config.json", "added_tokens_decoder"),
+    ):
+        value = checkpoint_table(folder / name).get(key, [])
+        tokens = list(value.values()) if isinstance(value, dict) else value
+        if not isinstance(tokens, list) or not all(
+            isinstance(token, dict) and isinstance(token.get("content"), str) for token in tokens
+        ):
+            raise UserError(
+                f"{folder / name}: {key} does not list tokens with their content. "
+                "Fetch the checkpoint again."
+            )
+        texts.update(token["content"] for token in tokens)
+    return texts

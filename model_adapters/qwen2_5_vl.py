@@ -26,7 +26,7 @@ class Qwen25VLAdapter(QwenVLAdapter):
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         super().__init__(checkpoint)
-        self.positions_per_second = float(self.vision.get("tokens_per_second", 2))
+        self.positions_per_second = float(self.vision_setting("tokens_per_second", 2))
 
     def timing(self, times: npt.NDArray[np.float64]) -> Timing:
         """Return the metadata of the grid with the least error, and that grid as model times."""

@@ -20,6 +20,7 @@ from vtg_eval.video.frames import Frames
 from .chat import ChatMarkup
 from .smart_resize import frame_size
 
+AGAIN = "Fetch the checkpoint again."
 VIDEO, IMAGE = "<|video_pad|>", "<|image_pad|>"
 SPECIAL_TOKENS = ("<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", VIDEO, IMAGE)
 
@@ -45,11 +46,27 @@ class QwenVLAdapter(Adapter):
     def __init__(self, checkpoint: Checkpoint) -> None:
         if checkpoint.path is None:
             raise UserError(f"{checkpoint.reference} is not a checkpoint's folder.")
-        config = checkpoint.config or {}
-        self.vision: Mapping[str, Any] = config.get("vision_config") or {}
-        patch = int(self.vision.get("patch_size", self.patch_size))
-        self.factor = patch * int(self.vision.get("spatial_merge_size", 2))
+        vision = (checkpoint.config or {}).get("vision_config", {})
+        if not isinstance(vision, Mapping):
+            raise UserError(f"config.json: vision_config is {vision!r:.40}, no object. {AGAIN}")
+        self._vision = vision
+        patch = self.vision_setting("patch_size", self.patch_size)
+        self.factor = int(patch * self.vision_setting("spatial_merge_size", 2))
         self._markup = ChatMarkup(checkpoint.path, SPECIAL_TOKENS)
+
+    def vision_setting(self, name: str, default: float) -> float:
+        """Return a number above 0 from config.json's vision_config; raises UserError otherwise."""
+        value = self._vision.get(name, default)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+            raise UserError(
+                f"config.json: vision_config.{name} is {value!r:.40}; it must be a number above 0. "
+                f"{AGAIN}"
+            )
+        return value
+
+    def check(self) -> None:
+        """Render a prompt, as each request will; raises UserError for a broken chat template."""
+        self._prompt("When does it happen?", PromptRule())
 
     @abstractmethod
     def timing(self, times: npt.NDArray[np.float64]) -> Timing:

@@ -25,6 +25,7 @@ from vtg_eval.files.json_files import plain_json, read_object, write_json
 from vtg_eval.files.owned_folder import REMEDY, require_same
 from vtg_eval.registry import Registry
 from vtg_eval.run.inference import terminable
+from vtg_eval.run.paths import cache_folder
 
 from .evaluation import check_evaluation, run_evaluation, run_folder, scored
 from .plan.plan import TrainingPlan
@@ -114,7 +115,7 @@ def _stage_settings(recipe: Recipe, registry: Registry) -> Mapping[str, Mapping[
     folder = resolve(recipe.model.checkpoint, registry)[0].path
     if folder is None:
         raise UserError(f"{recipe.model.checkpoint} has no weights to train.")
-    model = {**asdict(recipe.model), "checkpoint": checkpoint_digest(folder)}
+    model = {**asdict(recipe.model), "checkpoint": checkpoint_digest(folder, cache_folder())}
     rules = {
         name: asdict(rule)
         for name in ("sft", "difficulty", "selection", "rewards", "rl", "evaluation")

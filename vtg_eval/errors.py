@@ -39,6 +39,19 @@ def warn(line: str) -> None:
     print(f"vtg-eval: {line}", file=sys.stderr)
 
 
+LONGEST = 600  # characters of a library's message
+
+
+def one_line(text: str) -> str:
+    """Return a library's message as one line; a long one is cut in its middle.
+
+    What a message says to do is mostly at its end.
+    """
+    line = " ".join(text.split())
+    half = LONGEST // 2
+    return line if len(line) <= LONGEST else f"{line[:half]} … {line[-half:]}"
+
+
 def suggestion(name: str, known: Iterable[str]) -> str:
     """Return 'Did you mean "x"?' for a near miss, else list the known names."""
     names = sorted(known)

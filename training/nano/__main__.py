@@ -22,6 +22,7 @@ from torch.nn import functional
 from torch.utils.data import DataLoader
 from transformers import Qwen3VLForConditionalGeneration
 
+from vtg_eval.engines.loading import load_model
 from vtg_eval.files.atomic import atomic_path
 from vtg_eval.metrics.iou import iou
 from vtg_eval.parsing.spans import SPAN_PARSERS
@@ -40,7 +41,7 @@ def main() -> None:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     tokenizer = load_tokenizer(args.start) if args.start else build_tokenizer(_corpus(), _phrases())
     if args.start:
-        model = Qwen3VLForConditionalGeneration.from_pretrained(args.start)
+        model = load_model(args.start, torch.float32)
     else:
         model = Qwen3VLForConditionalGeneration(build_config(tokenizer, args.spread))
     model.to(device=device, dtype=torch.float32).train()

@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 import torch
-import transformers
 
 from vtg_eval.adapter import Adapter
 from vtg_eval.checkpoint.resolve import resolve
 from vtg_eval.engines.base import Request
+from vtg_eval.engines.loading import load_processor
 from vtg_eval.engines.model_inputs import TEXT, VIDEO_TYPE, InputBuilder, ModelInput
 from vtg_eval.errors import UserError, VideoError
 from vtg_eval.registry import Registry
@@ -130,11 +130,7 @@ def make_batches(source: StartCheckpoint, registry: Registry) -> tuple[Batches, 
 
     Raises UserError where the checkpoint's processor cannot be loaded.
     """
-    try:
-        processor = transformers.AutoProcessor.from_pretrained(source.folder)
-    except Exception as exc:  # a broken checkpoint can raise any exception
-        reason = " ".join(str(exc).split())[:300]
-        raise UserError(f"{source.folder} has no processor that can be loaded: {reason}") from exc
+    processor = load_processor(source.folder)
     requests = RequestBuilder(source.adapter, registry.decoder(DECODER)())
     return Batches(requests, processor), processor
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import peft
 import torch
-import transformers
 
+from vtg_eval.engines.loading import load_model
 from vtg_eval.engines.rope_positions import patch_rope_positions
 from vtg_eval.errors import UserError
 from vtg_eval.files.atomic import atomic_path, explained
@@ -80,10 +80,4 @@ def export(start: Path, state: Path, rule: ModelRule, out: Path) -> None:
 
 
 def _load(folder: Path, dtype: str) -> Any:
-    try:
-        return transformers.AutoModelForImageTextToText.from_pretrained(
-            folder, dtype=getattr(torch, dtype), use_safetensors=True
-        )
-    except Exception as exc:  # a broken checkpoint can raise any exception
-        reason = " ".join(str(exc).split())[:300]
-        raise UserError(f"{folder} cannot be loaded: {type(exc).__name__}: {reason}") from exc
+    return load_model(folder, getattr(torch, dtype))

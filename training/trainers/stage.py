@@ -27,6 +27,7 @@ from vtg_eval.errors import UserError
 from vtg_eval.files.atomic import sync_to_disk, write_bytes
 from vtg_eval.files.owned_folder import check_owner
 from vtg_eval.registry import Registry
+from vtg_eval.run.paths import cache_folder
 
 from ..recipe import Recipe, RlRule, SftRule
 from .batches import Batches, Example, StartCheckpoint, find_start_checkpoint, make_batches
@@ -245,10 +246,11 @@ def _metadata(
     examples: Sequence[Example],
 ) -> Mapping[str, Any]:
     """Return all that the trained weights depend on."""
+    digest = checkpoint_digest(source.folder, cache_folder())
     return {
         "stage": name,
         "recipe": recipe.name,
-        "model": {**asdict(recipe.model), "checkpoint": checkpoint_digest(source.folder)},
+        "model": {**asdict(recipe.model), "checkpoint": digest},
         "protocols": [p.to_json() for p in dict.fromkeys(e.context.protocol for e in examples)],
         name: asdict(rule),
         "rewards": asdict(recipe.rewards) if recipe.rewards and name == "rl" else None,

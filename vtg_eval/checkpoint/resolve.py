@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vtg_eval.adapter import Checkpoint
+from vtg_eval.engines.weight_files import refuse_adapter
 from vtg_eval.errors import UserError, suggestion
 from vtg_eval.files.json_files import checkpoint_table
 from vtg_eval.hookspecs import AdapterEntry
@@ -63,6 +64,7 @@ def _from_folder(reference: str, path: Path, registry: Registry) -> tuple[Checkp
 def _read_config(path: Path) -> dict[str, Any]:
     if not path.is_dir():
         raise UserError(f"{path} is a file; give the checkpoint's folder.")
+    refuse_adapter(path)
     config = path / CONFIG_FILE
     if not config.is_file():
         raise UserError(

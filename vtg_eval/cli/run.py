@@ -27,8 +27,8 @@ INTERRUPTED = 130
 
 EPILOG = """\
 Each answer is kept at once; the same command again finishes what is missing. Exit status:
-0 all answered, 1 some samples failed (they are counted, and tried again next time), 2 a mistake
-in the arguments or files, 130 interrupted.
+0 all answered, 1 some samples failed (they are counted, and tried again next time) or the model's
+logits were not finite, 2 a mistake in the arguments or files, 130 interrupted.
 """
 
 
@@ -75,6 +75,7 @@ class RunCommand(Command):
             setups = [runner.setup(name) for name in names]
             folders = [_folder(args.out, setup, len(setups)) for setup in setups]
             if args.plan:
+                runner.check()
                 plans = [_plan_summary(runner, s, f) for s, f in zip(setups, folders, strict=True)]
                 _print_plans(plans, args.json)
                 return 0
@@ -91,7 +92,7 @@ class RunCommand(Command):
                 _show(outcome.results, folder, args)
         if args.json:
             _write([results.to_json() for results in finished], args.json)
-        return 1 if any(results.lost for results in finished) else 0
+        return 1 if any(results.lost or results.non_finite for results in finished) else 0
 
 
 def _options(args: Namespace) -> RunOptions:
@@ -128,6 +129,12 @@ def _show(results: TaskResults, folder: Path, args: Namespace) -> None:
         warn(
             f"{results.lost} of {results.n_expected} samples failed and count as the protocol "
             f"says; {folder / 'journal.jsonl'} has the reasons. The same command tries them again."
+        )
+    if results.non_finite:
+        warn(
+            f"the model is broken: on {results.non_finite} of {results.n_expected} samples its "
+            "logits are NaN or infinite. They have no answer and are not asked again; check the "
+            "training that made the checkpoint, or try --dtype float32."
         )
     if not args.quiet:
         stream = sys.stderr if args.json == "-" else sys.stdout

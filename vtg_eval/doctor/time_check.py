@@ -136,18 +136,11 @@ def _read(text: str, tensors: Mapping[str, Any], config: Mapping[str, Any]) -> E
 def _builder(path: Path) -> Any:
     """Return a function from requests to (text, tensors) as the model gets them."""
     try:
-        from transformers import AutoProcessor, logging
-
+        from vtg_eval.engines.loading import load_processor
         from vtg_eval.engines.model_inputs import InputBuilder
     except ImportError as exc:
         raise UserError(f'`doctor time` needs the extra hf (README, "Install"): {exc}') from exc
-    logging.set_verbosity_error()
-    try:
-        processor = AutoProcessor.from_pretrained(path)
-    except Exception as exc:  # broken files may make the loaders raise anything
-        raise UserError(
-            f"{path}: its processor cannot be loaded: {exc}. Fetch the checkpoint again."
-        ) from exc
+    processor = load_processor(path)
     builder = InputBuilder(processor)
 
     def build(request: Request) -> tuple[str, Mapping[str, Any]]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from vtg_eval.errors import one_line
 from vtg_eval.failures import Finish
 from vtg_eval.protocol import GenerationRule
 from vtg_eval.video.frames import Frames
@@ -68,6 +69,13 @@ class EngineOptions:
 class Engine(ABC):
     """Runs one checkpoint. Starting it (the constructor) may take a minute."""
 
+    @classmethod  # noqa: B027 - engines that load no weights have nothing to check
+    def check(cls, checkpoint: Path, options: EngineOptions) -> None:
+        """Find, before any video is read, what is wrong with a checkpoint; raises UserError.
+
+        It must be cheap: weights are not read.
+        """
+
     @abstractmethod
     def __init__(self, checkpoint: Path, rule: GenerationRule, options: EngineOptions) -> None:
         """Load the checkpoint; raises UserError when it cannot be loaded."""
@@ -89,6 +97,21 @@ class Engine(ABC):
 
 
 def failed(request: Request, reason: str) -> Completion:
-    """Return the completion of a request that cannot be answered; `reason` is cut to one line."""
-    line = " ".join(reason.split())[:300]
-    return Completion(request.sample_id, "", 0, 0, Finish.ERROR, error=line)
+    """Return the completion of a request that cannot be answered; `reason` as one line."""
+    return Completion(request.sample_id, "", 0, 0, Finish.ERROR, error=one_line(reason))
+
+
+def non_finite(request: Request, prompt_ids: Sequence[int], tokens: int) -> Completion:
+    """Return the completion of a request whose logits were NaN or infinite after `tokens` tokens.
+
+    The text is empty: what follows such logits is not the model's.
+    """
+    return Completion(
+        sample_id=request.sample_id,
+        text="",
+        prompt_tokens=len(prompt_ids),
+        completion_tokens=tokens,
+        finish=Finish.NON_FINITE,
+        error=f"the logits of token {tokens + 1} of the answer are NaN or infinite",
+        prompt_token_ids=tuple(prompt_ids),
+    )

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from vtg_eval.errors import one_line
+
 ERROR_LINE = re.compile(r"^.*?\b((?:\w+\.)*\w*(?:Error|Exception)\b: .+)$")
 # consequences that do not name the cause
 CONSEQUENCE = re.compile(r"Engine core initialization failed|WorkerProc initialization failed")
@@ -34,7 +36,7 @@ class CapturedOutput:
         """Return the last line that names an exception and its reason, None without one."""
         lines = [m[1] for line in self._text.splitlines() if (m := ERROR_LINE.match(line))]
         causes = [line for line in lines if not CONSEQUENCE.search(line)]
-        return " ".join(causes[-1].split())[:300] if causes else None
+        return one_line(causes[-1]) if causes else None
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from vtg_eval.engines.base import Completion, Engine, EngineOptions, Request, failed
+from vtg_eval.engines.base import Completion, Engine, EngineOptions, Request, failed, non_finite
 from vtg_eval.engines.generation import generation_settings, sample_seed, stop_ids
 from vtg_eval.errors import UserError
 from vtg_eval.failures import Finish
@@ -19,6 +19,8 @@ try:
     import transformers
 
     from vtg_eval.engines.gumbel_sampler import GumbelSampler
+    from vtg_eval.engines.loading import check_checkpoint, load_model, load_processor
+    from vtg_eval.engines.logits_watch import LogitsWatch
     from vtg_eval.engines.model_inputs import InputBuilder, ModelInput
     from vtg_eval.engines.rope_positions import patch_rope_positions
 except ImportError as exc:
@@ -26,7 +28,10 @@ except ImportError as exc:
 
 
 class TransformersEngine(Engine):
-    """Any architecture among transformers' image-text-to-text models.
+    """Models of transformers that are made for images and text and read videos by a processor.
+
+    Which of them can be run depends on the adapters: a model is used only where one serves its
+    architecture. The processor must have one placeholder for a video.
 
     Neither greedy answers nor those sampled at a temperature depend on the batch (up to the
     rounding of the dtype; float32 on a CPU). Where the checkpoint's settings sample, each sample
@@ -37,19 +42,9 @@ class TransformersEngine(Engine):
         self._options = options
         self._device = "cuda" if torch.cuda.is_available() else "cpu"
         self._dtype = _dtype(options.dtype, self._device)
-        transformers.logging.set_verbosity_error()
-        transformers.logging.disable_progress_bar()
-        trust = {"trust_remote_code": options.trust_remote_code}
-        try:
-            self._processor = transformers.AutoProcessor.from_pretrained(checkpoint, **trust)
-            model = transformers.AutoModelForImageTextToText.from_pretrained(
-                checkpoint, dtype=self._dtype, use_safetensors=True, **trust, **options.extra
-            )
-        except Exception as exc:  # loaders raise anything on a broken checkpoint
-            reason = " ".join(str(exc).split())[:300]
-            raise UserError(
-                f"{checkpoint} cannot be loaded: {type(exc).__name__}: {reason}"
-            ) from exc
+        trust = options.trust_remote_code
+        self._processor = load_processor(checkpoint, trust)
+        model = load_model(checkpoint, self._dtype, trust, **options.extra)
         patch_rope_positions(model)
         self._model = model.to(self._device).eval()
         self._tokenizer = self._processor.tokenizer
@@ -61,6 +56,12 @@ class TransformersEngine(Engine):
         # `generate` fills unset values from the model's config, so replace that config
         self._model.generation_config = self._config
         self._builder = InputBuilder(self._processor)
+        self._logits = LogitsWatch(self._model)
+
+    @classmethod
+    def check(cls, checkpoint: Path, options: EngineOptions) -> None:
+        """Compare the checkpoint's files with what its architecture needs; raises UserError."""
+        check_checkpoint(checkpoint, options.trust_remote_code)
 
     def generate(self, requests: Iterable[Request]) -> Iterator[Completion]:
         """Answer in batches of `batch_size`, in order."""
@@ -92,7 +93,7 @@ class TransformersEngine(Engine):
 
     def close(self) -> None:
         """Release the weights' memory."""
-        del self._model, self._builder
+        del self._model, self._builder, self._logits
         if self._device == "cuda":
             torch.cuda.empty_cache()
 
@@ -100,6 +101,7 @@ class TransformersEngine(Engine):
         inputs = self._builder.collate([item for _, item in ready], self._pad).to(self._device)
         seeds = [sample_seed(self._options.seed, request.sample_id) for request, _ in ready]
         processors = []
+        self._logits.clear()
         if self._config.do_sample:
             torch.manual_seed(seeds[0])
         elif self._rule.decoding == "sample":
@@ -116,12 +118,20 @@ class TransformersEngine(Engine):
                 "The GPU is out of memory; run again with a smaller --batch-size."
             ) from exc
         longest = inputs["input_ids"].shape[1]
-        for (request, item), row in zip(ready, rows[:, longest:].tolist(), strict=True):
-            yield self._completion(request, item, row)
+        sound = self._logits.sound_tokens()
+        for (request, item), row, tokens in zip(
+            ready, rows[:, longest:].tolist(), sound, strict=True
+        ):
+            yield self._completion(request, item, row, tokens)
 
-    def _completion(self, request: Request, item: ModelInput, row: list[int]) -> Completion:
+    def _completion(
+        self, request: Request, item: ModelInput, row: list[int], sound: int
+    ) -> Completion:
+        """Return one row's answer; sound: how many of its tokens come from finite logits."""
         end = next((i for i, token in enumerate(row) if token in self._stops), None)
         answer = row if end is None else row[:end]
+        if sound < len(answer) + (end is not None):
+            return non_finite(request, item.ids, sound)
         return Completion(
             sample_id=request.sample_id,
             text=self._tokenizer.decode(answer, skip_special_tokens=True),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import hashlib
 import json
+import math
 import multiprocessing
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,11 +16,12 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from vtg_eval.engines.base import Completion, Engine, EngineOptions, Request, failed
+from vtg_eval.engines.base import Completion, Engine, EngineOptions, Request, failed, non_finite
 from vtg_eval.engines.generation import generation_settings, sample_seed, stop_ids
 from vtg_eval.engines.quiet import captured_stderr
 from vtg_eval.engines.watchdog import Watchdog
-from vtg_eval.errors import UserError
+from vtg_eval.engines.weight_files import stored_weights
+from vtg_eval.errors import UserError, one_line
 from vtg_eval.failures import Finish
 from vtg_eval.protocol import GenerationRule
 
@@ -40,6 +42,8 @@ try:
         from vllm.platforms import current_platform
         from vllm.sampling_params import RequestOutputKind
         from vllm.v1.engine.exceptions import EngineDeadError
+
+        from vtg_eval.engines.loading import check_checkpoint
 except ImportError as exc:
     raise ImportError(f'it needs the extra vllm (README, "Install"): {exc}') from exc
 
@@ -57,9 +61,10 @@ SHUTDOWN_SECONDS = 5.0
 
 
 class VllmEngine(Engine):
-    """Any architecture that vLLM supports, in continuous batches with prefix caching.
+    """Models of vLLM that read videos, in continuous batches with prefix caching.
 
-    `options.extra` overrides any of vLLM's engine arguments.
+    Which of them can be run depends on the adapters: a model is used only where one serves its
+    architecture. `options.extra` overrides any of vLLM's engine arguments.
     """
 
     def __init__(self, checkpoint: Path, rule: GenerationRule, options: EngineOptions) -> None:
@@ -71,6 +76,7 @@ class VllmEngine(Engine):
             # separate processes take 30 s longer to start and have no use on a CPU
             os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
         self._arguments = {**_arguments(checkpoint, self._capacity, options), **options.extra}
+        stored_weights(checkpoint)
         try:
             before = set(_descendants())
             with captured_stderr() as output:
@@ -87,6 +93,14 @@ class VllmEngine(Engine):
         self._tokenizer = self._llm.get_tokenizer()
         self._stops = stop_ids(settings, self._tokenizer.eos_token_id)
         self._sampling = _sampling(rule, settings)
+
+    @classmethod
+    def check(cls, checkpoint: Path, options: EngineOptions) -> None:
+        """Compare the checkpoint's files with what its architecture needs; raises UserError.
+
+        The comparison is transformers': vLLM's own needs the weights and a minute.
+        """
+        check_checkpoint(checkpoint, options.trust_remote_code)
 
     def generate(self, requests: Iterable[Request]) -> Iterator[Completion]:
         """Answer in the order in which the answers finish."""
@@ -160,6 +174,7 @@ class VllmEngine(Engine):
             seed=sample_seed(self._options.seed, request.sample_id),
             output_kind=RequestOutputKind.FINAL_ONLY,
             detokenize=False,
+            logprobs=0,  # of the sampled token: NaN where the logits are NaN or infinite
             **self._sampling,
         )
         (rendered,) = self._llm.renderer.render_cmpl([prompt])
@@ -177,6 +192,9 @@ class VllmEngine(Engine):
         if answer.finish_reason not in (Finish.STOP, Finish.LENGTH):
             return failed(request, f"vLLM ended the request: {answer.finish_reason}")
         tokens = list(answer.token_ids)
+        for number, (token, logprobs) in enumerate(zip(tokens, answer.logprobs, strict=True)):
+            if not math.isfinite(logprobs[token].logprob):
+                return non_finite(request, output.prompt_token_ids, number)
         text_tokens = tokens[:-1] if tokens and tokens[-1] in self._stops else tokens
         return Completion(
             sample_id=request.sample_id,
@@ -248,4 +266,4 @@ def _video_id(request: Request) -> str:
 def _line(exc: Exception) -> str:
     """Return an exception as one line, with its cause where it has one."""
     cause = exc.__cause__ or exc
-    return " ".join(f"{type(cause).__name__}: {cause}".split())[:300]
+    return one_line(f"{type(cause).__name__}: {cause}")

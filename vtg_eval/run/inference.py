@@ -32,13 +32,21 @@ class EngineCache:
         self._options = options
         self._rule: GenerationRule | None = None
         self._engine: Engine | None = None
+        self._folder = model.checkpoint.path or Path()
+        self._checked = False
+
+    def check(self) -> None:
+        """Find what is wrong with the checkpoint before any video is read; raises UserError."""
+        if not self._checked:
+            self._model.adapter.check()
+            self._make().check(self._folder, self._options)
+        self._checked = True
 
     def engine(self, rule: GenerationRule) -> Engine:
         """Return the running engine for that rule; raises UserError where it cannot start."""
         if self._engine is None or self._rule != rule:
             self.close()
-            make: type[Engine] = self._registry.engine(self._model.engine)
-            self._engine = make(self._model.checkpoint.path or Path(), rule, self._options)
+            self._engine = self._make()(self._folder, rule, self._options)
             self._rule = rule
         return self._engine
 
@@ -47,6 +55,10 @@ class EngineCache:
         engine, self._engine = self._engine, None
         if engine is not None:
             engine.close()
+
+    def _make(self) -> type[Engine]:
+        engine: type[Engine] = self._registry.engine(self._model.engine)
+        return engine
 
 
 def run_inference(

@@ -52,8 +52,16 @@ class Record:
 
     @property
     def answered(self) -> bool:
-        """Whether the model gave an answer; if not, the next run sends the sample again."""
+        """Whether the model gave an answer."""
         return self.finish in (Finish.STOP, Finish.LENGTH)
+
+    @property
+    def final(self) -> bool:
+        """Whether the next run need not send the sample again.
+
+        A model whose logits are not finite would give them again.
+        """
+        return self.answered or self.finish is Finish.NON_FINITE
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""

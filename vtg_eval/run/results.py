@@ -115,6 +115,11 @@ class TaskResults:
         kinds = (Failure.UNDECODABLE, Failure.CUT_SHORT, Failure.ERROR, Failure.MISSING)
         return sum(self.failures.get(kind, 0) for kind in kinds)
 
+    @property
+    def non_finite(self) -> int:
+        """Number of samples on which the model's logits were not finite; they are final."""
+        return self.failures.get(Failure.NON_FINITE_MODEL, 0)
+
 
 def make_results(
     spec: RunSpec,

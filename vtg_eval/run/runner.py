@@ -46,6 +46,10 @@ class Runner:
         """Stop the engine."""
         self._engines.close()
 
+    def check(self) -> None:
+        """Find what is wrong with the checkpoint before any video is read; raises UserError."""
+        self._engines.check()
+
     def setup(self, task: str, split: str | None = None) -> RunSetup:
         """Return the setup for a task, and split (None: that of the options).
 
@@ -62,7 +66,7 @@ class Runner:
             setup.root,
             setup.samples,
             limit=self.options.limit,
-            answered={sample for sample, record in records.items() if record.answered},
+            answered={sample for sample, record in records.items() if record.final},
             needs_videos=self.model.adapter.needs_frames,
             allow_subset=self.options.allow_subset,
         )
@@ -94,6 +98,7 @@ class Runner:
             return replace(self._outcome(folder, plan), results=results)
 
     def _answer(self, setup: RunSetup, plan: Plan, folder: RunFolder, manifest: Manifest) -> None:
+        self.check()
         spec = setup.spec
         remaining = sum(len(job.samples) for job in plan.jobs)
 

@@ -14,7 +14,7 @@ from vtg_eval.errors import UserError, suggestion
 from vtg_eval.files.digests import sha256
 from vtg_eval.question import wording
 from vtg_eval.registry import Registry
-from vtg_eval.run.paths import data_root
+from vtg_eval.run.paths import cache_folder, data_root
 from vtg_eval.run.spec import RunSpec, annotation_digest
 from vtg_eval.task import Task
 from vtg_eval.types import OutputType, Sample
@@ -75,12 +75,16 @@ def find_model(options: RunOptions, registry: Registry) -> Model:
     if engine not in registry.engines:
         raise UserError(f'There is no engine "{engine}". {suggestion(engine, registry.engines)}')
     path = checkpoint.path
+    if path is None:
+        digest = sha256(checkpoint.reference)
+    else:
+        digest = checkpoint_digest(path, cache_folder(), options.quiet)
     return Model(
         checkpoint=checkpoint,
         adapter_name=entry.name,
         adapter=registry.adapter(entry.name)(checkpoint),
         engine=engine,
-        digest=checkpoint_digest(path) if path else sha256(checkpoint.reference),
+        digest=digest,
     )
 
 

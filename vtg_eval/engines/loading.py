@@ -1,0 +1,220 @@
+"""Loading a checkpoint with transformers: every weight is the checkpoint's, or it is refused.
+
+transformers gives weights that a checkpoint lacks random values and leaves out those that it does
+not know, and says so in a report only. Here both are errors, for the engines and for training.
+Not counted are weights that are tied to others, and buffers that transformers computes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import torch
+import transformers
+
+from vtg_eval.engines.generation import generation_settings, stop_ids
+from vtg_eval.engines.weight_files import AGAIN, StoredWeight, stored_weights
+from vtg_eval.errors import UserError, one_line
+from vtg_eval.files.json_files import checkpoint_table
+
+UPDATE = "Fetch the checkpoint again, or update transformers."
+SHOWN = 3  # weights named in a message
+TOKENIZER_FILES = ("tokenizer.json", "vocab.json", "tokenizer.model")
+PROCESSOR_FILES = ("processor_config.json", "preprocessor_config.json")
+IMAGE_PROCESSOR = "image_processor_type"
+# Names of classes in the first files of a family that transformers does not have, and theirs now.
+RENAMED = {"Qwen2_5_VLImageProcessor": "Qwen2VLImageProcessor"}
+WEIGHT_KINDS = (
+    ("missing_keys", "missing"),
+    ("unexpected_keys", "unexpected"),
+    ("mismatched_keys", "of another shape"),
+)
+
+
+def load_model(folder: Path, dtype: torch.dtype, trust: bool = False, **arguments: Any) -> Any:
+    """Load a checkpoint's model, on the CPU unless `arguments` say otherwise.
+
+    trust: whether the checkpoint may run code of its own. arguments: for `from_pretrained`. Raises
+    UserError that names weights which are missing, unexpected or of another shape.
+    """
+    _hush()
+    stored = stored_weights(folder)
+    try:
+        model, report = transformers.AutoModelForImageTextToText.from_pretrained(
+            folder,
+            dtype=dtype,
+            use_safetensors=True,
+            trust_remote_code=trust,
+            ignore_mismatched_sizes=True,  # they are in the report, with their names
+            output_loading_info=True,
+            **arguments,
+        )
+    except torch.OutOfMemoryError as exc:
+        raise UserError(f"{folder} does not fit into the GPU's memory.") from exc
+    except Exception as exc:  # loaders raise anything on a broken checkpoint
+        raise _cannot_load(folder, exc) from exc
+    _refuse_wrong_weights(folder, model, report)
+    _refuse_untied_head(folder, model.config, stored)
+    return model
+
+
+def check_checkpoint(folder: Path, trust: bool = False) -> None:
+    """Raise UserError for a checkpoint that could not be run; reads no weights but their headers.
+
+    Covers the processor, the tokenizer, the generation settings, and the names and shapes of the
+    weights. A model without values is built for these, so that names are converted as in loading.
+    Weights of quantised checkpoints, and of architectures that transformers does not know, are
+    left to the engine that loads them.
+    """
+    _hush()
+    stored = stored_weights(folder)
+    config = load_config(folder, trust)
+    tokenizer = load_processor(folder, trust).tokenizer
+    stop_ids(generation_settings(folder), tokenizer.eos_token_id)
+    models = transformers.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
+    if getattr(config, "quantization_config", None) is not None or type(config) not in models:
+        return
+    weights = {name: torch.empty(w.shape, device="meta") for name, w in stored.items()}
+    try:
+        model, report = models[type(config)].from_pretrained(
+            None,
+            config=config,
+            state_dict=weights,
+            device_map={"": "meta"},
+            ignore_mismatched_sizes=True,
+            output_loading_info=True,
+        )
+    except Exception as exc:  # a model may raise anything for sizes that do not fit together
+        raise _cannot_load(folder, exc) from exc
+    _refuse_wrong_weights(folder, model, report)
+    _refuse_untied_head(folder, config, stored)
+
+
+def load_config(folder: Path, trust: bool = False) -> Any:
+    """Return the checkpoint's configuration; raises UserError."""
+    try:
+        return transformers.AutoConfig.from_pretrained(folder, trust_remote_code=trust)
+    except Exception as exc:
+        raise UserError(
+            f"{folder / 'config.json'} cannot be read with transformers "
+            f"{transformers.__version__} ({type(exc).__name__}: {one_line(str(exc))}). {UPDATE}"
+        ) from exc
+
+
+def load_processor(folder: Path, trust: bool = False) -> Any:
+    """Return the checkpoint's processor, with a tokenizer that fits its configuration.
+
+    Raises UserError that names the file and what to do.
+    """
+    _hush()
+    if not any((folder / name).is_file() for name in TOKENIZER_FILES):
+        raise UserError(f"{folder} has no tokenizer files ({TOKENIZER_FILES[0]}). {AGAIN}")
+    if not any((folder / name).is_file() for name in PROCESSOR_FILES):
+        raise UserError(f"{folder} has no processor's file ({PROCESSOR_FILES[0]}). {AGAIN}")
+    _refuse_renamed_classes(folder)
+    try:
+        processor = transformers.AutoProcessor.from_pretrained(folder, trust_remote_code=trust)
+    except Exception as exc:  # loaders raise anything on a broken checkpoint
+        raise _cannot_load(folder, exc, "processor or tokenizer") from exc
+    _check_tokenizer(folder, processor, load_config(folder, trust))
+    return processor
+
+
+def _hush() -> None:
+    """Keep the library's reports off the screen; what they say is checked here."""
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+
+
+def _refuse_renamed_classes(folder: Path) -> None:
+    for name in PROCESSOR_FILES:
+        table = checkpoint_table(folder / name)
+        for part in (table, table.get("image_processor"), table.get("video_processor")):
+            kind = part.get(IMAGE_PROCESSOR) if isinstance(part, dict) else None
+            if isinstance(kind, str) and kind in RENAMED:
+                raise UserError(
+                    f'{folder / name} has {IMAGE_PROCESSOR} "{kind}", which transformers '
+                    f'{transformers.__version__} does not have: change it to "{RENAMED[kind]}", '
+                    "the same under its present name."
+                )
+
+
+def _check_tokenizer(folder: Path, processor: Any, config: Any) -> None:
+    tokenizer = getattr(processor, "tokenizer", None)
+    if tokenizer is None or not isinstance(getattr(processor, "video_token_id", None), int):
+        raise UserError(
+            f"{folder}: its processor has no tokenizer with a token for videos. {AGAIN}"
+        )
+    token, expected = processor.video_token_id, getattr(config, "video_token_id", None)
+    if expected is not None and token != expected:
+        raise UserError(
+            f"{folder}: the tokenizer's token for videos is number {token}, in config.json it is "
+            f"{expected}: they are of different checkpoints. {AGAIN}"
+        )
+    rows = getattr(config.get_text_config(), "vocab_size", None)
+    highest = max(tokenizer.get_vocab().values())
+    if rows is not None and highest >= rows:
+        raise UserError(
+            f"{folder}: the tokenizer has tokens up to number {highest}, the model (vocab_size) "
+            f"{rows}: they are of different checkpoints. {AGAIN}"
+        )
+
+
+def _cannot_load(folder: Path, exc: Exception, part: str = "model") -> UserError:
+    reason = f"{type(exc).__name__}: {one_line(str(exc))}"
+    return UserError(
+        f"{folder}: its {part} cannot be loaded with transformers "
+        f"{transformers.__version__} ({reason}). {UPDATE}"
+    )
+
+
+def _refuse_wrong_weights(folder: Path, model: Any, report: Mapping[str, Any]) -> None:
+    buffers = {name for name, _ in model.named_buffers()}
+    by_kind = {kind: set(report[key]) - buffers for key, kind in WEIGHT_KINDS}
+    wrong = [f"{len(keys)} {kind} ({_names(keys)})" for kind, keys in by_kind.items() if keys]
+    if wrong:
+        raise UserError(
+            f"{folder}: its weights are not those of the model in config.json: {', '.join(wrong)}. "
+            "Save the checkpoint under the model's own names (unwrapped, adapters merged), or "
+            "fetch it again."
+        )
+
+
+def _refuse_untied_head(folder: Path, config: Any, stored: Mapping[str, StoredWeight]) -> None:
+    """Refuse a head and an embedding that differ where config.json ties them.
+
+    transformers would use both, vLLM the embedding alone.
+    """
+    head, embedding = (
+        next((name for name in stored if name.endswith(end)), None)
+        for end in ("lm_head.weight", "embed_tokens.weight")
+    )
+    if not getattr(config, "tie_word_embeddings", False) or head is None or embedding is None:
+        return
+    if not torch.equal(_read(head, stored), _read(embedding, stored)):
+        raise UserError(
+            f"{folder}: {head} is not {embedding}, but config.json ties the two. Set "
+            "tie_word_embeddings to false if the head was trained, else remove it from the files."
+        )
+
+
+def _read(name: str, stored: Mapping[str, StoredWeight]) -> torch.Tensor:
+    with safetensors.safe_open(stored[name].file, framework="pt") as file:
+        weight: torch.Tensor = file.get_tensor(name)
+        return weight
+
+
+def _names(keys: Any) -> str:
+    named = sorted(map(_name, keys))
+    return ", ".join(named[:SHOWN]) + (", …" if len(named) > SHOWN else "")
+
+
+def _name(key: str | tuple[str, Any, Any]) -> str:
+    """Return a weight's name; one of another shape comes with its shape and the model's."""
+    if isinstance(key, str):
+        return key
+    name, shape, expected = key
+    return f"{name} {list(shape)} for {list(expected)}"

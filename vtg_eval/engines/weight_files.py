@@ -1,0 +1,128 @@
+"""A checkpoint's weight files: which there are, whether they are whole, and what is in them.
+
+Both engines load the same files only where this module accepts the folder. transformers takes
+model.safetensors or what its index names; vLLM takes every *.safetensors where there is no index.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from vtg_eval.errors import UserError, one_line
+from vtg_eval.files.json_files import checkpoint_table
+
+WHOLE_FILE, INDEX_FILE = "model.safetensors", "model.safetensors.index.json"
+ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors", "adapter_model.bin")
+MERGE = (
+    "Merge it into its base model with peft (PeftModel.from_pretrained(base, adapter)"
+    ".merge_and_unload().save_pretrained(folder)) and name the merged folder"
+)
+AGAIN = "Fetch the checkpoint again."
+POINTER = b"version https://git-lfs"
+OTHER_FORMATS = ("*.bin", "*.pt", "*.pth", "*.gguf", "*.ckpt", "*.npz", "*.msgpack", "*.h5")
+
+
+class StoredWeight(NamedTuple):
+    """Where a weight is, and its shape."""
+
+    file: Path
+    shape: tuple[int, ...]
+
+
+def refuse_adapter(folder: Path) -> None:
+    """Raise UserError where a folder holds an adapter (LoRA), alone or beside whole weights."""
+    name = next((name for name in ADAPTER_FILES if (folder / name).exists()), None)
+    if name is None:
+        return
+    if any((folder / whole).exists() for whole in (WHOLE_FILE, INDEX_FILE)):
+        raise UserError(
+            f"{folder} holds an adapter ({name}) beside whole weights; adapters are not applied. "
+            f"{MERGE}, or move the adapter's files away."
+        )
+    raise UserError(f"{folder} holds an adapter ({name}) and no whole weights. {MERGE}.")
+
+
+def stored_weights(folder: Path) -> Mapping[str, StoredWeight]:
+    """Return the weights by their names in the files; reads the files' headers only.
+
+    Raises UserError that names the file: an adapter, no safetensors, a missing, cut or damaged
+    file, an index that does not fit its files, and files that only one engine would load.
+    """
+    refuse_adapter(folder)
+    index = folder / INDEX_FILE
+    files = sorted(folder.glob("*.safetensors"))
+    if index.exists():
+        if (folder / WHOLE_FILE).exists():
+            raise UserError(
+                f"{folder} has both {WHOLE_FILE} and {INDEX_FILE}, from two savings: remove the "
+                "one that is out of date."
+            )
+        return _indexed(index)
+    if [file.name for file in files] == [WHOLE_FILE]:
+        return _stored(files[0])
+    if not files:
+        raise UserError(_no_weights(folder))
+    if (folder / WHOLE_FILE).exists():
+        others = ", ".join(file.name for file in files if file.name != WHOLE_FILE)
+        raise UserError(
+            f"{folder} holds further weights beside {WHOLE_FILE}, which vLLM would load, too: "
+            f"move {others} to another folder."
+        )
+    raise UserError(f"{folder} has {files[0].name}, but no {INDEX_FILE}. {AGAIN}")
+
+
+def _no_weights(folder: Path) -> str:
+    others = sorted(path.name for pattern in OTHER_FORMATS for path in folder.glob(pattern))
+    if others:
+        return (
+            f"{folder} has no safetensors, only {others[0]}: convert the weights to safetensors "
+            "(transformers: model.save_pretrained(folder)); other formats are not read."
+        )
+    return f"{folder} has no weights ({WHOLE_FILE}). {AGAIN}"
+
+
+def _indexed(index: Path) -> Mapping[str, StoredWeight]:
+    placed = checkpoint_table(index).get("weight_map")
+    if not isinstance(placed, dict) or not all(isinstance(name, str) for name in placed.values()):
+        raise UserError(f"{index} has no weight_map from weights to files. {AGAIN}")
+    names = sorted(set(placed.values()))
+    for name in names:
+        if Path(name).name != name:
+            raise UserError(f"{index} names {name}, which is not a file of its folder. {AGAIN}")
+    shards = {name: _stored(index.with_name(name)) for name in names}
+    for weight, name in placed.items():
+        if weight not in shards[name]:
+            raise UserError(f"{index} says that {weight} is in {name}, but it is not. {AGAIN}")
+    weights: dict[str, StoredWeight] = {}
+    for name, shard in shards.items():
+        for weight, stored in shard.items():
+            if placed.get(weight) != name:
+                raise UserError(f"{name} holds {weight}, which {index} does not say. {AGAIN}")
+            weights[weight] = stored
+    return weights
+
+
+def _stored(path: Path) -> dict[str, StoredWeight]:
+    """Return what one file's header says; raises UserError for a file that is not whole."""
+    from safetensors import safe_open  # imported here: commands without a model start faster
+
+    if not path.is_file():
+        raise UserError(f"{path} is missing. {AGAIN}")
+    try:
+        with path.open("rb") as start:
+            if start.read(len(POINTER)) == POINTER:
+                raise UserError(
+                    f"{path} is a Git LFS pointer, not weights: run `git lfs pull` in its folder."
+                )
+        with safe_open(path, framework="numpy") as file:
+            opened: Any = file
+            return {
+                name: StoredWeight(path, tuple(opened.get_slice(name).get_shape()))
+                for name in opened.keys()  # noqa: SIM118 - it is no dict
+            }
+    except UserError:
+        raise
+    except Exception as exc:  # SafetensorError is no more than an Exception
+        raise UserError(f"{path} is cut or damaged ({one_line(str(exc))}). {AGAIN}") from exc
