@@ -178,6 +178,7 @@ def _unanswered(sample: Sample, request: Request) -> Record:
         error="the engine gave no answer",
         prompt=prompt,
         model_times=tuple(float(t) for t in request.model_times),
+        escaped=request.escaped,
     )
     if frames is None:
         return record
