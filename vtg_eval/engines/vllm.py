@@ -13,13 +13,13 @@ from dataclasses import asdict
 from importlib.metadata import version
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from vtg_eval.engines.base import Completion, Engine, EngineOptions, Request, failed
 from vtg_eval.engines.generation import generation_settings, sample_seed, stop_ids
 from vtg_eval.engines.quiet import captured_stderr
 from vtg_eval.engines.watchdog import Watchdog
-from vtg_eval.errors import UserError
+from vtg_eval.errors import UserError, suggestion
 from vtg_eval.failures import Finish
 from vtg_eval.protocol import GenerationRule
 
@@ -36,7 +36,9 @@ try:
     import psutil  # type: ignore[import-untyped]
 
     with captured_stderr():  # hints about optional packages
+        import pydantic
         import vllm
+        from vllm.engine.arg_utils import EngineArgs
         from vllm.platforms import current_platform
         from vllm.sampling_params import RequestOutputKind
         from vllm.v1.engine.exceptions import EngineDeadError
@@ -87,6 +89,20 @@ class VllmEngine(Engine):
         self._tokenizer = self._llm.get_tokenizer()
         self._stops = stop_ids(settings, self._tokenizer.eos_token_id)
         self._sampling = _sampling(rule, settings)
+
+    @classmethod
+    def check_options(cls, checkpoint: Path, options: EngineOptions) -> None:
+        """Raise UserError for arguments that vLLM does not have and values of another type."""
+        types = get_type_hints(EngineArgs)
+        if "model" in options.extra:
+            raise UserError("--engine-arg model: name the checkpoint by --model.")
+        _check_value("--dtype", options.dtype, types["dtype"])
+        for name, value in options.extra.items():
+            if name not in types:
+                raise UserError(
+                    f"--engine-arg {name}: vLLM has no such argument. {suggestion(name, types)}"
+                )
+            _check_value(f"--engine-arg {name}", value, types[name])
 
     def generate(self, requests: Iterable[Request]) -> Iterator[Completion]:
         """Answer in the order in which the answers finish."""
@@ -186,6 +202,17 @@ class VllmEngine(Engine):
             finish=Finish(answer.finish_reason),
             prompt_token_ids=tuple(output.prompt_token_ids),
         )
+
+
+def _check_value(argument: str, value: Any, kind: Any) -> None:
+    """Raise UserError that names the argument where vLLM's own type does not take the value."""
+    try:
+        pydantic.TypeAdapter(kind, config={"arbitrary_types_allowed": True}).validate_python(value)
+    except pydantic.ValidationError as exc:
+        reason = exc.errors()[0]["msg"]
+        raise UserError(f"{argument}={value!r} is refused by vLLM: {reason}.") from exc
+    except pydantic.PydanticUserError:  # a type that cannot be checked
+        return
 
 
 def _arguments(checkpoint: Path, capacity: int, options: EngineOptions) -> dict[str, Any]:
