@@ -196,7 +196,7 @@ def test_hostile_text_stays_on_its_line(call, home):
         (["a/results.json", "b", "--protocol", "time-r1@1"], "holds scores under strict@1"),
         (
             ["a", "b", "--effect", "1"],
-            "--effect is used only with --plan: add --plan, or leave it out.",
+            "--effect is used only with --plan: add --plan",
         ),
         (["a", "b", "--plan", "--correlation", "0.3"], "is for plans from fewer runs"),
         (["a", "--plan", "--figure", "30"], "is for plans from fewer runs"),

@@ -68,11 +68,9 @@ class EngineOptions:
 class Engine(ABC):
     """Runs one checkpoint. Starting it (the constructor) may take a minute."""
 
-    @classmethod
-    def check_options(  # noqa: B027 - an engine may have nothing to check
-        cls, checkpoint: Path, options: EngineOptions
-    ) -> None:
-        """Raise UserError for options that this engine does not have; it reads no weights."""
+    @classmethod  # noqa: B027 - an engine may have nothing to check
+    def check_options(cls, checkpoint: Path, options: EngineOptions) -> None:
+        """Raise UserError for options that the engine does not have; it reads no weights."""
 
     @abstractmethod
     def __init__(self, checkpoint: Path, rule: GenerationRule, options: EngineOptions) -> None:

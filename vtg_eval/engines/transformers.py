@@ -44,6 +44,11 @@ ARGUMENTS: Mapping[str, tuple[type, ...]] = {
     "variant": (str,),
     "disable_mmap": (bool,),
 }
+SET_BY = {
+    "dtype": "--dtype",
+    "torch_dtype": "--dtype",
+    "trust_remote_code": "--trust-remote-code",
+}
 
 
 class TransformersEngine(Engine):
@@ -87,8 +92,10 @@ class TransformersEngine(Engine):
     def check_options(cls, checkpoint: Path, options: EngineOptions) -> None:
         """Raise UserError for an unknown dtype and for arguments of no use to `from_pretrained`."""
         _dtype(options.dtype, "cpu")
-        settings = checkpoint_table(checkpoint / "config.json").keys() - {"dtype", "torch_dtype"}
+        settings = checkpoint_table(checkpoint / "config.json").keys()
         for name, value in options.extra.items():
+            if name in SET_BY:
+                raise UserError(f"--engine-arg {name}: use {SET_BY[name]} instead.")
             if name not in ARGUMENTS and name not in settings:
                 raise UserError(
                     f"--engine-arg {name}: the engine transformers has no such argument. "

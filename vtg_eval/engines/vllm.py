@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import atexit
+import dataclasses
 import hashlib
 import json
 import multiprocessing
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from itertools import count
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 from vtg_eval.engines.base import Completion, Engine, EngineOptions, Request, failed
 from vtg_eval.engines.generation import generation_settings, sample_seed, stop_ids
@@ -92,17 +93,22 @@ class VllmEngine(Engine):
 
     @classmethod
     def check_options(cls, checkpoint: Path, options: EngineOptions) -> None:
-        """Raise UserError for arguments that vLLM does not have and values of another type."""
-        types = get_type_hints(EngineArgs)
-        if "model" in options.extra:
-            raise UserError("--engine-arg model: name the checkpoint by --model.")
-        _check_value("--dtype", options.dtype, types["dtype"])
-        for name, value in options.extra.items():
-            if name not in types:
+        """Raise UserError for options with which vLLM makes no configuration.
+
+        Where it makes none without them either, the fault is in the checkpoint and not named here.
+        """
+        names = [field.name for field in dataclasses.fields(EngineArgs) if field.name != "model"]
+        for name in options.extra:
+            if name not in names:
                 raise UserError(
-                    f"--engine-arg {name}: vLLM has no such argument. {suggestion(name, types)}"
+                    f"--engine-arg {name}: vLLM has no such argument. {suggestion(name, names)}"
                 )
-            _check_value(f"--engine-arg {name}", value, types[name])
+        given = [f"--engine-arg {name}={value}" for name, value in options.extra.items()]
+        if options.dtype != "auto":
+            given.append(f"--dtype {options.dtype}")
+        plain = replace(options, dtype="auto", extra={})
+        if given and (reason := _refusal(checkpoint, options)) and not _refusal(checkpoint, plain):
+            raise UserError(f"vLLM does not take {', '.join(given)}: {reason}")
 
     def generate(self, requests: Iterable[Request]) -> Iterator[Completion]:
         """Answer in the order in which the answers finish."""
@@ -204,15 +210,18 @@ class VllmEngine(Engine):
         )
 
 
-def _check_value(argument: str, value: Any, kind: Any) -> None:
-    """Raise UserError that names the argument where vLLM's own type does not take the value."""
+def _refusal(checkpoint: Path, options: EngineOptions) -> str | None:
+    """Return why vLLM makes no configuration of the options, None where it makes one."""
+    arguments = {**_arguments(checkpoint, options.batch_size * IN_FLIGHT, options), **options.extra}
     try:
-        pydantic.TypeAdapter(kind, config={"arbitrary_types_allowed": True}).validate_python(value)
+        with captured_stderr():
+            EngineArgs(model=str(checkpoint), **arguments).create_engine_config()
     except pydantic.ValidationError as exc:
-        reason = exc.errors()[0]["msg"]
-        raise UserError(f"{argument}={value!r} is refused by vLLM: {reason}.") from exc
-    except pydantic.PydanticUserError:  # a type that cannot be checked
-        return
+        error = exc.errors()[0]
+        return " ".join((*map(str, error["loc"]), error["msg"]))
+    except Exception as exc:  # vLLM raises anything
+        return _line(exc)
+    return None
 
 
 def _arguments(checkpoint: Path, capacity: int, options: EngineOptions) -> dict[str, Any]:
