@@ -1,10 +1,13 @@
-"""A checkpoint's chat template, and escaping of special tokens in text that goes into it."""
+"""A checkpoint's chat template: what it writes before and after a question."""
 
 from __future__ import annotations
 
-import re
+import json
+import subprocess
+import sys
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from vtg_eval.errors import UserError
 from vtg_eval.files.json_files import checkpoint_table
@@ -12,94 +15,104 @@ from vtg_eval.files.json_files import checkpoint_table
 TEMPLATE_FILE = "chat_template.jinja"
 # Files that carry the template under the key "chat_template", the newer form first.
 TEMPLATE_TABLES = ("chat_template.json", "tokenizer_config.json")
+REMEDY = "Fetch the checkpoint again, or correct the template."
+
+SCRIPT = Path(__file__).with_name("template_process.py")
+WALL_SECONDS = 60.0  # the script has its own limit of CPU time
+
+# The question's place in a rendered prompt. Templates that strip white space take the outer marks.
+QUESTION, BLANK = "Question4711", "\v"
+
+Layout = Literal["video-first", "text-first"]
 
 
-class EscapedText(NamedTuple):
-    """Text without special tokens, and how many were escaped in it."""
+class Surroundings(NamedTuple):
+    """What a template writes around a question; `strips`: without white space at its ends."""
 
-    text: str
-    escaped: int
+    before: str
+    after: str
+    strips: bool
+
+    def prompt(self, question: str) -> str:
+        """Return the whole prompt."""
+        return f"{self.before}{question.strip() if self.strips else question}{self.after}"
 
 
-class ChatMarkup:
-    """The chat template and special tokens of one checkpoint, read from its small files.
+class ChatTemplate:
+    """The chat template of one checkpoint, read from its small files.
 
-    Special tokens are those that its files list, and `special_tokens`. Raises UserError where
-    there is no template.
+    It is rendered once for each system message and layout, with a mark in the question's place, in
+    a process with limits on time, memory and size. So it never sees the text of a sample. Raises
+    UserError where there is no template, or none that can be used.
     """
 
-    def __init__(self, folder: Path, special_tokens: tuple[str, ...]) -> None:
-        self._template = _template(folder)
-        tokens = {token for token in (*special_tokens, *_added_tokens(folder)) if len(token) > 1}
-        longest_first = sorted(tokens, key=lambda token: (-len(token), token))
-        self._special = re.compile("|".join(map(re.escape, longest_first)))
+    def __init__(self, folder: Path) -> None:
+        self._path, self._template = _template(folder)
+        self._surroundings: dict[tuple[str, Layout], Surroundings] = {}
+        self.around("", "video-first")
 
-    def escape_special_tokens(self, text: str) -> EscapedText:
-        """Put a space into every special token in `text`, so that it is read as plain text."""
-        escaped = 0
-        while True:  # escaping one may leave another that overlapped it
-            text, count = self._special.subn(lambda match: _split(match[0]), text)
-            escaped += count
-            if not count:
-                return EscapedText(text, escaped)
+    def around(self, system: str, layout: Layout) -> Surroundings:
+        """Return what is written around the question; raises UserError as the class does."""
+        key = (system, layout)
+        if key not in self._surroundings:
+            self._surroundings[key] = self._rendered(system, layout)
+        return self._surroundings[key]
 
-    def render(self, messages: list[dict[str, Any]]) -> str:
-        """Return the messages as the checkpoint's template writes them, up to the answer.
-
-        Raises UserError where the template cannot be rendered.
-        """
-        try:
-            from jinja2 import TemplateError
-            from transformers.utils.chat_template_utils import render_jinja_template
-        except ImportError as exc:
+    def _rendered(self, system: str, layout: Layout) -> Surroundings:
+        parts = [{"type": "video"}, {"type": "text", "text": f"{BLANK}{QUESTION}{BLANK}"}]
+        content = parts if layout == "video-first" else parts[::-1]
+        messages: list[dict[str, Any]] = [{"role": "user", "content": content}]
+        if system:
+            messages.insert(0, {"role": "system", "content": system})
+        before, *others = self._run(messages).split(QUESTION)
+        if len(others) != 1:
             raise UserError(
-                f'A model\'s prompt needs the extra hf (README, "Install"): {exc}'
-            ) from exc
-        try:
-            (text,), _ = render_jinja_template(
-                [messages], chat_template=self._template, add_generation_prompt=True
+                f"The chat template in {self._path} does not write the question once and "
+                f"unchanged. {REMEDY}"
             )
-        except (TemplateError, TypeError, ValueError, KeyError) as exc:
-            raise UserError(f"The checkpoint's chat template cannot be rendered: {exc}") from exc
-        return str(text)
+        if before.endswith(BLANK) and others[0].startswith(BLANK):
+            return Surroundings(before[: -len(BLANK)], others[0][len(BLANK) :], strips=False)
+        return Surroundings(before, others[0], strips=True)
+
+    def _run(self, messages: list[dict[str, Any]]) -> str:
+        """Return the conversation as the template writes it, up to the answer."""
+        if find_spec("jinja2") is None:
+            raise UserError('A model\'s prompt needs the extra hf (README, "Install").')
+        try:
+            done = subprocess.run(
+                [sys.executable, "-P", str(SCRIPT)],
+                input=json.dumps({"template": self._template, "messages": messages}),
+                capture_output=True,
+                text=True,
+                timeout=WALL_SECONDS,
+                check=True,
+            )
+            answer = json.loads(done.stdout)
+        except (subprocess.SubprocessError, ValueError) as exc:
+            raise UserError(
+                f"The chat template in {self._path} cannot be rendered within the limits of time "
+                f"and memory. {REMEDY}"
+            ) from exc
+        if "error" in answer:
+            raise UserError(
+                f"The chat template in {self._path} cannot be rendered: {answer['error']}. {REMEDY}"
+            )
+        return str(answer["prompt"])
 
 
-def _split(token: str) -> str:
-    return f"{token[0]} {token[1:]}"
-
-
-def _template(folder: Path) -> str:
+def _template(folder: Path) -> tuple[Path, str]:
+    """Return the template and the file it is in."""
     file = folder / TEMPLATE_FILE
     if file.is_file():
         try:
-            return file.read_text(encoding="utf-8")
-        except UnicodeDecodeError as exc:
-            raise UserError(f"{file} is not UTF-8 ({exc}). Fetch the checkpoint again.") from exc
+            return file, file.read_text(encoding="utf-8")
+        except (OSError, ValueError) as exc:
+            raise UserError(f"{file} cannot be read: {exc}. Fetch the checkpoint again.") from exc
     for name in TEMPLATE_TABLES:
         template = checkpoint_table(folder / name).get("chat_template")
         if isinstance(template, list):  # several, by name
-            named = (t for t in template if isinstance(t, dict))
-            template = next((t.get("template") for t in named if t.get("name") == "default"), None)
+            template = {t.get("name"): t.get("template") for t in template if isinstance(t, dict)}
+            template = template.get("default")
         if isinstance(template, str):
-            return template
+            return folder / name, template
     raise UserError(f"{folder} has no chat template ({TEMPLATE_FILE}); fetch the whole checkpoint.")
-
-
-def _added_tokens(folder: Path) -> set[str]:
-    """Return the texts of the added tokens; raises UserError where a file lists none properly."""
-    texts: set[str] = set()
-    for name, key in (
-        ("tokenizer.json", "added_tokens"),
-        ("tokenizer_config.json", "added_tokens_decoder"),
-    ):
-        value = checkpoint_table(folder / name).get(key, [])
-        tokens = list(value.values()) if isinstance(value, dict) else value
-        if not isinstance(tokens, list) or not all(
-            isinstance(token, dict) and isinstance(token.get("content"), str) for token in tokens
-        ):
-            raise UserError(
-                f"{folder / name}: {key} does not list tokens with their content. "
-                "Fetch the checkpoint again."
-            )
-        texts.update(token["content"] for token in tokens)
-    return texts

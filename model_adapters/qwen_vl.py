@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,8 +17,9 @@ from vtg_eval.question import question
 from vtg_eval.types import Sample
 from vtg_eval.video.frames import Frames
 
-from .chat import ChatMarkup
+from .chat import ChatTemplate
 from .smart_resize import frame_size
+from .special_tokens import EscapedText, load_special_tokens
 
 AGAIN = "Fetch the checkpoint again."
 VIDEO, IMAGE = "<|video_pad|>", "<|image_pad|>"
@@ -52,7 +53,8 @@ class QwenVLAdapter(Adapter):
         self._vision = vision
         patch = self.vision_setting("patch_size", self.patch_size)
         self.factor = int(patch * self.vision_setting("spatial_merge_size", 2))
-        self._markup = ChatMarkup(checkpoint.path, SPECIAL_TOKENS)
+        self._tokens = load_special_tokens(checkpoint.path, SPECIAL_TOKENS)
+        self._chat = ChatTemplate(checkpoint.path)
 
     def vision_setting(self, name: str, default: float) -> float:
         """Return a number above 0 from config.json's vision_config; raises UserError otherwise."""
@@ -63,10 +65,6 @@ class QwenVLAdapter(Adapter):
                 f"{AGAIN}"
             )
         return value
-
-    def check(self) -> None:
-        """Render a prompt, as each request will; raises UserError for a broken chat template."""
-        self._prompt("When does it happen?", PromptRule())
 
     @abstractmethod
     def timing(self, times: npt.NDArray[np.float64]) -> Timing:
@@ -81,17 +79,10 @@ class QwenVLAdapter(Adapter):
         if frames is None:
             raise ValueError("this model needs frames")
         timing = self.timing(frames.times)
-        escaped: list[int] = []
-
-        def clean(text: str) -> str:
-            result = self._markup.escape_special_tokens(text)
-            escaped.append(result.escaped)
-            return result.text
-
-        text = question(sample, protocol.prompt, timing.model_times, clean)
+        prompt = self._safe_prompt(sample, protocol.prompt, timing.model_times)
         return Request(
             sample_id=sample.id,
-            prompt=self._prompt(text, protocol.prompt),
+            prompt=prompt.text,
             frames=frames,
             metadata={
                 **timing.metadata,
@@ -101,16 +92,39 @@ class QwenVLAdapter(Adapter):
             },
             processor_kwargs={"videos_kwargs": VIDEO_ARGUMENTS},
             model_times=timing.model_times,
-            escaped=sum(escaped),
+            escaped=prompt.escaped,
         )
 
+    def _safe_prompt(self, sample: Sample, rule: PromptRule, times: Sequence[float]) -> EscapedText:
+        """Return the prompt, in which no text of the sample is, or is part of, a special token.
+
+        Tokens within the sample's texts are escaped. Where a text and what the protocol or the
+        template writes beside it make a token together, the text gets separators at both ends.
+        """
+        tokens, escaped = self._tokens, 0
+
+        def prompt(clean: Callable[[str], str]) -> str:
+            return self._prompt(question(sample, rule, times, clean), rule)
+
+        def clean(text: str) -> str:
+            nonlocal escaped
+            result = tokens.escape(text)
+            escaped += result.escaped
+            return result.text
+
+        def enclosed(text: str) -> str:
+            return f"{tokens.separator}{tokens.escape(text).text}{tokens.separator}"
+
+        text = prompt(clean)
+        expected = tokens.count(prompt(lambda text: text and tokens.separator))
+        if tokens.count(text) != expected:
+            text, escaped = prompt(enclosed), escaped + 1
+        if tokens.count(text) != expected:
+            raise ValueError("the sample's text makes a special token with the prompt around it")
+        return EscapedText(text, escaped)
+
     def _prompt(self, text: str, rule: PromptRule) -> str:
-        parts = [{"type": "video"}, {"type": "text", "text": text}]
-        content = parts if rule.layout == "video-first" else parts[::-1]
-        messages: list[dict[str, Any]] = [{"role": "user", "content": content}]
-        if rule.system:
-            messages.insert(0, {"role": "system", "content": rule.system})
-        prompt = self._markup.render(messages)
+        prompt = self._chat.around(rule.system, rule.layout).prompt(text)
         if prompt.count(VIDEO) != 1 or IMAGE in prompt:
             raise UserError(
                 f"The checkpoint's chat template does not give one {VIDEO} for a video; "

@@ -62,5 +62,9 @@ class Failure(StrEnum):
         "whole_video",
         "The span covers nearly the whole video; it is scored all the same.",
     )
+    ESCAPED = (
+        "escaped",
+        "The sample's text had special tokens, which were broken up; it is scored all the same.",
+    )
     UNKNOWN_ID = "unknown_id", "A record whose id is not one of the split's samples."
     DUPLICATE = "duplicate", "A further record for an id that had one."

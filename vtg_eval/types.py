@@ -123,6 +123,7 @@ class Prediction:
 
     `spans` are in the answer's order (best first), with scores where it has some.
     `failure` is why there is no answer, or no complete one (`Failure.TRUNCATED`); else None.
+    `escaped`: whether special tokens in the sample's text were escaped.
     """
 
     id: str
@@ -131,3 +132,4 @@ class Prediction:
     choice: str | None = None
     saliency: tuple[float, ...] | None = None
     failure: Failure | None = None
+    escaped: bool = False

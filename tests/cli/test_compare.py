@@ -196,7 +196,10 @@ def test_hostile_text_stays_on_its_line(call, home):
         (["a", "b", "--metric", "mIuO"], 'Did you mean "mIoU"?'),
         (["a", "b", "--protocol", "strict@2"], "strict@1"),
         (["a/results.json", "b", "--protocol", "time-r1@1"], "holds scores under strict@1"),
-        (["a", "b", "--effect", "1"], "--effect goes with --plan"),
+        (
+            ["a", "b", "--effect", "1"],
+            "--effect is used only with --plan: add --plan",
+        ),
         (["a", "b", "--plan", "--correlation", "0.3"], "is for plans from fewer runs"),
         (["a", "--plan", "--figure", "30"], "is for plans from fewer runs"),
         (["a", "b", "a", "--plan"], "from one run or from two"),

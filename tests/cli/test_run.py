@@ -184,7 +184,7 @@ def test_missing_videos_are_refused_or_left_out(shell: Shell) -> None:
         (["--protocol", "strict@9"], 'Did you mean "strict@1"?'),
         (["--split", "tets"], 'Did you mean "test"?'),
         (["--data-root", "nowhere"], "The data root nowhere is not a folder"),
-        (["--limit", "0"], "not a positive number"),
+        (["--limit", "0"], "not a whole number from 1"),
         (["--engine-arg", "x"], "not KEY=VALUE"),
         (["--tasks", ","], "--tasks needs task names"),
         (["--model", "baseline:whole-video"], "leave out --engine"),

@@ -103,6 +103,31 @@ def test_an_exception_of_the_adapter_fails_one_sample() -> None:
     assert [(r.id, r.finish) for r in stream.take_failed()] == [("v0/1", Finish.ERROR)]
 
 
+def test_a_request_that_takes_too_long_to_build_fails_one_sample() -> None:
+    gate = threading.Event()
+
+    def hang(sample: Sample, shown: Frames | None) -> Request:
+        if sample.id == "v0/1":
+            gate.wait(30)
+        return build(sample, shown)
+
+    stream = RequestStream(jobs(2), frames, hang, seconds=0.2)
+    assert len(list(stream)) == 2 * QUERIES - 1
+    gate.set()
+    (record,) = stream.take_failed()
+    assert (record.id, record.finish) == ("v0/1", Finish.ERROR)
+    assert record.error == "TimeoutError: building the request took longer than 0.2 s"
+
+
+def test_the_record_counts_escaped_tokens() -> None:
+    def escaped(sample: Sample, shown: Frames | None) -> Request:
+        return Request(sample.id, "prompt", escaped=2)
+
+    stream = RequestStream(jobs(1), None, escaped)
+    next(stream)
+    assert stream.answer(Completion("v0/0", "", 0, 0, Finish.STOP)).escaped == 2
+
+
 def test_a_user_error_ends_the_stream() -> None:
     def refuse(sample: Sample, shown: Frames | None) -> Request:
         raise UserError("this checkpoint has no chat template")
@@ -161,7 +186,9 @@ def test_an_engine_may_give_the_finish_as_a_string(finish: Any) -> None:
 def test_an_unknown_finish_is_refused(finish: Any) -> None:
     stream = RequestStream(jobs(1), frames, build)
     next(stream)
-    with pytest.raises(UserError, match=f'finish "{finish}", .* stop, length, error, non_finite: a bug'):
+    with pytest.raises(
+        UserError, match=f'finish "{finish}", .* stop, length, error, non_finite: a bug'
+    ):
         stream.answer(Completion("v0/0", "", 0, 0, finish))
 
 

@@ -143,7 +143,7 @@ def _refuse_plan_arguments(args: Namespace) -> None:
     names = ("effect", "samples", "figure", "correlation", "within")
     _refuse(
         {f"--{name}": getattr(args, name) for name in names},
-        "goes with --plan: leave it out",
+        "is used only with --plan: add --plan, or leave it out",
     )
 
 

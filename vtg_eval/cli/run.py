@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from argparse import ArgumentParser, Namespace
 from contextlib import closing
@@ -11,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from vtg_eval.cli.command import Command
+from vtg_eval.cli.command import STANDARD_OUTPUT, Command
 from vtg_eval.engines.base import EngineOptions
 from vtg_eval.errors import UserError, warn
 from vtg_eval.files.json_files import write_json
@@ -19,11 +20,14 @@ from vtg_eval.registry import Registry
 from vtg_eval.report.tables import report, subset_line
 from vtg_eval.run.estimate import estimate
 from vtg_eval.run.paths import RUNS_FOLDER
+from vtg_eval.run.plan import Plan
 from vtg_eval.run.results import TaskResults
 from vtg_eval.run.runner import Runner
-from vtg_eval.run.setup import RunOptions, RunSetup
+from vtg_eval.run.setup import RunOptions, RunSetup, resolve_task
 
 INTERRUPTED = 130
+LARGEST_BATCH = 4096  # requests in flight hold their frames in memory
+LARGEST_SEED = 2**32 - 1
 
 EPILOG = """\
 Each answer is kept at once; the same command again finishes what is missing. Exit status:
@@ -49,9 +53,9 @@ class RunCommand(Command):
         add("--out", type=Path, help="the run's folder (several tasks: a sub-folder each)")
         add("--limit", type=_positive, metavar="N", help="use the first N samples only")
         add("--allow-subset", action="store_true", help="skip samples whose videos are missing")
-        add("--batch-size", type=_positive, default=EngineOptions().batch_size, metavar="N")
+        add("--batch-size", type=_batch_size, default=EngineOptions().batch_size, metavar="N")
         add("--dtype", default=EngineOptions().dtype, help="default: %(default)s")
-        add("--seed", type=int, default=EngineOptions().seed, help="default: %(default)s")
+        add("--seed", type=_seed, default=EngineOptions().seed, help="default: %(default)s")
         add("--decoder", default="pyav", help="default: %(default)s")
         add("--trust-remote-code", action="store_true", help="let the checkpoint run its code")
         add(
@@ -71,13 +75,17 @@ class RunCommand(Command):
         names = [name.strip() for name in args.tasks.split(",") if name.strip()]
         if not names or len(set(names)) < len(names):
             raise UserError("--tasks needs task names, each once: --tasks charades_sta,synth_vtg")
-        with closing(Runner(_options(args), registry)) as runner:
+        _check_output(args.json)
+        options = _options(args)
+        for name in names:
+            resolve_task(options, name, registry)
+        with closing(Runner(options, registry)) as runner:
             setups = [runner.setup(name) for name in names]
             folders = [_folder(args.out, setup, len(setups)) for setup in setups]
+            plans = runner.preflight(setups, folders)
             if args.plan:
-                runner.check()
-                plans = [_plan_summary(runner, s, f) for s, f in zip(setups, folders, strict=True)]
-                _print_plans(plans, args.json)
+                runs = zip(setups, folders, plans, strict=True)
+                _print_plans([_plan_summary(runner, *run) for run in runs], args.json)
                 return 0
             finished: list[TaskResults] = []
             for setup, folder in zip(setups, folders, strict=True):
@@ -141,8 +149,7 @@ def _show(results: TaskResults, folder: Path, args: Namespace) -> None:
         print(f"\n{report(results)}\n\nrun folder: {folder}", file=stream)
 
 
-def _plan_summary(runner: Runner, setup: RunSetup, folder: Path) -> dict[str, Any]:
-    plan = runner.plan(setup, folder)
+def _plan_summary(runner: Runner, setup: RunSetup, folder: Path, plan: Plan) -> dict[str, Any]:
     remaining = estimate(plan, runner.model.adapter, setup.spec.protocol.frames)
     return {
         "task": setup.spec.task,
@@ -174,16 +181,40 @@ def _print_plans(plans: list[dict[str, Any]], out: str | None) -> None:
 def _write(tables: list[dict[str, Any]], out: str) -> None:
     """Write one table as it is, several as a list."""
     value: Any = tables[0] if len(tables) == 1 else tables
-    if out == "-":
+    if out == STANDARD_OUTPUT:
         print(json.dumps(value, indent=2))
     else:
         write_json(Path(out), value)
 
 
 def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number")
+    return _whole(text, 1, sys.maxsize)
+
+
+def _batch_size(text: str) -> int:
+    return _whole(text, 1, LARGEST_BATCH)
+
+
+def _seed(text: str) -> int:
+    return _whole(text, 0, LARGEST_SEED)
+
+
+def _whole(text: str, least: int, most: int) -> int:
+    # the length first: Python does not read numbers of thousands of digits
+    if not text.isdecimal() or len(text) > len(str(most)) or not least <= int(text) <= most:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {least} to {most}")
     return int(text)
+
+
+def _check_output(target: str | None) -> None:
+    """Raise UserError for an output file that cannot be written at the end of the run."""
+    if target is None or target == STANDARD_OUTPUT:
+        return
+    path = Path(target)
+    if path.is_dir() or not path.absolute().parent.is_dir():
+        raise UserError(f"{target} cannot be written: it is a folder, or its folder is missing.")
+    if not os.access(path if path.exists() else path.absolute().parent, os.W_OK):
+        raise UserError(f"{target} cannot be written. Name another output file.")
 
 
 def _assignment(text: str) -> tuple[str, Any]:

@@ -69,11 +69,15 @@ class EngineOptions:
 class Engine(ABC):
     """Runs one checkpoint. Starting it (the constructor) may take a minute."""
 
+    @classmethod  # noqa: B027 - an engine may have nothing to check
+    def check_options(cls, checkpoint: Path, options: EngineOptions) -> None:
+        """Raise UserError for options that the engine does not have; it reads no weights."""
+
     @classmethod  # noqa: B027 - engines that load no weights have nothing to check
     def check(cls, checkpoint: Path, options: EngineOptions) -> None:
-        """Find, before any video is read, what is wrong with a checkpoint; raises UserError.
+        """Raise UserError for a checkpoint that the engine cannot run; it reads no weights.
 
-        It must be cheap: weights are not read.
+        Called before any video is read, and only where there is a sample to answer.
         """
 
     @abstractmethod

@@ -7,12 +7,19 @@ from pathlib import Path
 from typing import Any
 
 from vtg_eval.engines.base import Completion, Engine, EngineOptions, Request, failed
+from vtg_eval.errors import UserError
 from vtg_eval.failures import Finish
 from vtg_eval.protocol import GenerationRule
 
 
 class ReplayEngine(Engine):
     """Returns each request's answer."""
+
+    @classmethod
+    def check_options(cls, checkpoint: Path, options: EngineOptions) -> None:
+        """Raise UserError for arguments: there are none."""
+        if options.extra:
+            raise UserError("No engine is started for this model: leave out --engine-arg.")
 
     def __init__(self, checkpoint: Path, rule: GenerationRule, options: EngineOptions) -> None:
         """Start nothing: answers depend on the requests only."""

@@ -10,13 +10,15 @@ from typing import Any
 
 from vtg_eval.engines.base import Completion, Engine, EngineOptions, Request, failed, non_finite
 from vtg_eval.engines.generation import generation_settings, sample_seed, stop_ids
-from vtg_eval.errors import UserError
+from vtg_eval.errors import UserError, suggestion
 from vtg_eval.failures import Finish
+from vtg_eval.files.json_files import checkpoint_table
 from vtg_eval.protocol import GenerationRule
 
 try:
     import torch
     import transformers
+    from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
     from vtg_eval.engines.gumbel_sampler import GumbelSampler
     from vtg_eval.engines.loading import check_checkpoint, load_model, load_processor
@@ -25,6 +27,30 @@ try:
     from vtg_eval.engines.rope_positions import patch_rope_positions
 except ImportError as exc:
     raise ImportError(f'it needs the extra hf (README, "Install"): {exc}') from exc
+
+
+# Arguments of `from_pretrained` that a user may set, with their types, besides any setting of the
+# checkpoint's config.json.
+ARGUMENTS: Mapping[str, tuple[type, ...]] = {
+    "attn_implementation": (str, dict),
+    "experts_implementation": (str, dict),
+    "device_map": (str, int, dict),
+    "max_memory": (dict,),
+    "offload_folder": (str,),
+    "offload_buffers": (bool,),
+    "quantization_config": (dict,),
+    "use_kernels": (bool,),
+    "allow_all_kernels": (bool,),
+    "tp_plan": (str, dict),
+    "tp_size": (int,),
+    "variant": (str,),
+    "disable_mmap": (bool,),
+}
+SET_BY = {
+    "dtype": "--dtype",
+    "torch_dtype": "--dtype",
+    "trust_remote_code": "--trust-remote-code",
+}
 
 
 class TransformersEngine(Engine):
@@ -62,6 +88,33 @@ class TransformersEngine(Engine):
     def check(cls, checkpoint: Path, options: EngineOptions) -> None:
         """Compare the checkpoint's files with what its architecture needs; raises UserError."""
         check_checkpoint(checkpoint, options.trust_remote_code)
+
+    @classmethod
+    def check_options(cls, checkpoint: Path, options: EngineOptions) -> None:
+        """Raise UserError for an unknown dtype and for arguments of no use to `from_pretrained`."""
+        _dtype(options.dtype, "cpu")
+        settings = checkpoint_table(checkpoint / "config.json").keys()
+        for name, value in options.extra.items():
+            if name in SET_BY:
+                raise UserError(f"--engine-arg {name}: use {SET_BY[name]} instead.")
+            if name not in ARGUMENTS and name not in settings:
+                raise UserError(
+                    f"--engine-arg {name}: the engine transformers has no such argument. "
+                    f"{suggestion(name, ARGUMENTS)}"
+                )
+            types = ARGUMENTS.get(name, (object,))
+            if not isinstance(value, types):
+                raise UserError(
+                    f"--engine-arg {name}={value!r}: the value must be of the type "
+                    f"{' or '.join(kind.__name__ for kind in types)}."
+                )
+        attention = options.extra.get("attn_implementation", "eager")
+        names = {"eager", *ALL_ATTENTION_FUNCTIONS.valid_keys()}
+        if isinstance(attention, str) and "/" not in attention and attention not in names:
+            raise UserError(
+                f"--engine-arg attn_implementation={attention}: there is no such implementation. "
+                f"{suggestion(attention, names)}"
+            )
 
     def generate(self, requests: Iterable[Request]) -> Iterator[Completion]:
         """Answer in batches of `batch_size`, in order."""
@@ -156,5 +209,5 @@ def _dtype(name: str, device: str) -> torch.dtype:
         return torch.float32 if device == "cpu" else torch.bfloat16
     dtype = getattr(torch, name, None)
     if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
-        raise UserError(f'"{name}" is no dtype; use auto, float32, bfloat16 or float16.')
+        raise UserError(f"--dtype {name} is unknown; use auto, float32, bfloat16 or float16.")
     return dtype

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import dataclasses
 import hashlib
 import json
 import math
@@ -10,7 +11,7 @@ import multiprocessing
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from itertools import count
 from pathlib import Path
@@ -21,7 +22,7 @@ from vtg_eval.engines.generation import generation_settings, sample_seed, stop_i
 from vtg_eval.engines.quiet import captured_stderr
 from vtg_eval.engines.watchdog import Watchdog
 from vtg_eval.engines.weight_files import stored_weights
-from vtg_eval.errors import UserError, one_line
+from vtg_eval.errors import UserError, one_line, suggestion
 from vtg_eval.failures import Finish
 from vtg_eval.protocol import GenerationRule
 
@@ -38,7 +39,9 @@ try:
     import psutil  # type: ignore[import-untyped]
 
     with captured_stderr():  # hints about optional packages
+        import pydantic
         import vllm
+        from vllm.engine.arg_utils import EngineArgs
         from vllm.platforms import current_platform
         from vllm.sampling_params import RequestOutputKind
         from vllm.v1.engine.exceptions import EngineDeadError
@@ -101,6 +104,25 @@ class VllmEngine(Engine):
         The comparison is transformers': vLLM's own needs the weights and a minute.
         """
         check_checkpoint(checkpoint, options.trust_remote_code)
+
+    @classmethod
+    def check_options(cls, checkpoint: Path, options: EngineOptions) -> None:
+        """Raise UserError for options with which vLLM makes no configuration.
+
+        Where it makes none without them either, the fault is in the checkpoint and not named here.
+        """
+        names = [field.name for field in dataclasses.fields(EngineArgs) if field.name != "model"]
+        for name in options.extra:
+            if name not in names:
+                raise UserError(
+                    f"--engine-arg {name}: vLLM has no such argument. {suggestion(name, names)}"
+                )
+        given = [f"--engine-arg {name}={value}" for name, value in options.extra.items()]
+        if options.dtype != "auto":
+            given.append(f"--dtype {options.dtype}")
+        plain = replace(options, dtype="auto", extra={})
+        if given and (reason := _refusal(checkpoint, options)) and not _refusal(checkpoint, plain):
+            raise UserError(f"vLLM does not take {', '.join(given)}: {reason}")
 
     def generate(self, requests: Iterable[Request]) -> Iterator[Completion]:
         """Answer in the order in which the answers finish."""
@@ -204,6 +226,20 @@ class VllmEngine(Engine):
             finish=Finish(answer.finish_reason),
             prompt_token_ids=tuple(output.prompt_token_ids),
         )
+
+
+def _refusal(checkpoint: Path, options: EngineOptions) -> str | None:
+    """Return why vLLM makes no configuration of the options, None where it makes one."""
+    arguments = {**_arguments(checkpoint, options.batch_size * IN_FLIGHT, options), **options.extra}
+    try:
+        with captured_stderr():
+            EngineArgs(model=str(checkpoint), **arguments).create_engine_config()
+    except pydantic.ValidationError as exc:
+        error = exc.errors()[0]
+        return " ".join((*map(str, error["loc"]), error["msg"]))
+    except Exception as exc:  # vLLM raises anything
+        return _line(exc)
+    return None
 
 
 def _arguments(checkpoint: Path, capacity: int, options: EngineOptions) -> dict[str, Any]:

@@ -70,7 +70,8 @@ def parse_answer(
         parsed = _parse_spans(sample, prediction, protocol.answer, kinds)
     if sample.asks is not OutputType.SPANS:
         parsed = _with_choice(parsed, sample, prediction, protocol.answer)
-    return parsed
+    escaped = (Failure.ESCAPED,) if prediction.escaped else ()
+    return parsed._replace(kinds=(*parsed.kinds, *escaped))
 
 
 def _parse_spans(

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from vtg_eval.errors import UserError
-from vtg_eval.files.owned_folder import lock_folder, require_same
+from vtg_eval.files.owned_folder import REMEDY, lock_folder, refuse_strangers, require_same
 from vtg_eval.run.manifest import Manifest
 from vtg_eval.run.spec import RunSpec
+
+# Room on the disk for a run: results and manifest; each sample's line in the journal.
+RUN_BYTES, SAMPLE_BYTES = 16 << 20, 8 << 10
 
 
 class RunFolder:
@@ -35,6 +40,28 @@ class RunFolder:
                 f"{self.manifest_file} cannot be read: {exc!r}. Restore it, or make the run "
                 "again in another folder."
             ) from exc
+
+    def check(self, spec: RunSpec, samples: int) -> None:
+        """Raise UserError where the run cannot be made here; makes nothing.
+
+        samples: those still to be asked, which need room on the disk. Whether another process is at
+        work here is left to `lock`.
+        """
+        parent = next(
+            p for p in (self.path.absolute(), *self.path.absolute().parents) if p.exists()
+        )
+        if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
+            raise UserError(f"{self.path} cannot be made: {parent} cannot be written. {REMEDY}")
+        if self.path.is_dir():
+            refuse_strangers(self.manifest_file, "run folder")
+        if self.manifest_file.exists():
+            require_same(self.path, self.manifest().spec, spec.to_json())
+        free, needed = shutil.disk_usage(parent).free, RUN_BYTES + samples * SAMPLE_BYTES
+        if free < needed:
+            raise UserError(
+                f"{self.path} has no room for the run: {free / 1e6:,.0f} MB are free and about "
+                f"{needed / 1e6:,.0f} MB are needed. Make room. {REMEDY}"
+            )
 
     @contextmanager
     def lock(self, spec: RunSpec) -> Iterator[Manifest]:

@@ -38,7 +38,6 @@ class EngineCache:
     def check(self) -> None:
         """Find what is wrong with the checkpoint before any video is read; raises UserError."""
         if not self._checked:
-            self._model.adapter.check()
             self._make().check(self._folder, self._options)
         self._checked = True
 

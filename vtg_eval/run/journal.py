@@ -31,7 +31,8 @@ class Record:
 
     `error` is the reason why there is no answer. `prompt` is the prompt's sha256.
     `frame_times` and `model_times` are seconds, `height` and `width` px, `frames` the frame
-    store's digest. `seconds` runs from request to answer.
+    store's digest. `escaped` counts the special tokens escaped in the sample's text. `seconds`
+    runs from request to answer.
     """
 
     id: str
@@ -46,6 +47,7 @@ class Record:
     width: int | None = None
     decoder: str | None = None
     frames: str | None = None
+    escaped: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
     seconds: float = 0.0

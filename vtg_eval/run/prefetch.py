@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from hashlib import sha256
 
 from vtg_eval.engines.base import ENGINE_FINISHES, Completion, Request
@@ -19,10 +20,12 @@ from vtg_eval.errors import CutShortError, UserError, VideoError
 from vtg_eval.failures import Finish
 from vtg_eval.run.journal import Record
 from vtg_eval.run.plan import VideoJob
+from vtg_eval.run.time_limit import TimeLimit
 from vtg_eval.types import Sample
 from vtg_eval.video.frames import Frames
 
 LoadFrames = Callable[[VideoJob], Frames]
+BUILD_SECONDS = 60.0  # the limit for building one request; usual are milliseconds
 Build = Callable[[Sample, Frames | None], Request]
 
 
@@ -41,8 +44,8 @@ class RequestStream:
     """An iterator of requests over `jobs`. An engine may read it from another thread.
 
     `load` decodes a job's frames (None for adapters without frames), `build` makes a sample's
-    request. Samples whose request fails are collected as records for `take_failed`. An error of the
-    whole run (UserError) ends the stream and is in `fatal`.
+    request, in at most `seconds`. Samples whose request fails are collected as records for
+    `take_failed`. An error of the whole run (UserError) ends the stream and is in `fatal`.
     """
 
     def __init__(
@@ -51,10 +54,12 @@ class RequestStream:
         load: LoadFrames | None,
         build: Build,
         workers: int | None = None,
+        seconds: float = BUILD_SECONDS,
     ) -> None:
         self._jobs = deque(jobs)
         self._load = load
         self._build = build
+        self._limit = TimeLimit[Request](seconds, "building the request")
         count = workers or min(4, os.cpu_count() or 1)
         self._ahead = count + 1
         self._pool = ThreadPoolExecutor(count, thread_name_prefix="decode")
@@ -63,7 +68,7 @@ class RequestStream:
         self._pending: dict[str, _Pending] = {}
         self._stopped = False
         self.fatal: UserError | None = None
-        self._requests = self._walk()
+        self._requests = self._walk_and_close()
         self._fill()
 
     def __iter__(self) -> Iterator[Request]:
@@ -120,6 +125,12 @@ class RequestStream:
             decoding = None if self._load is None else self._pool.submit(self._load, job)
             self._waiting.append((job, decoding))
 
+    def _walk_and_close(self) -> Iterator[Request]:
+        try:
+            yield from self._walk()
+        finally:
+            self._limit.close()
+
     def _walk(self) -> Iterator[Request]:
         while self._waiting and not self._stopped:
             job, decoding = self._waiting.popleft()
@@ -144,7 +155,7 @@ class RequestStream:
             if self._stopped:
                 return
             try:
-                request = self._build(sample, frames)
+                request = self._limit.call(partial(self._build, sample, frames))
             except UserError as exc:
                 self.fatal = exc
                 self._stopped = True
@@ -178,6 +189,7 @@ def _unanswered(sample: Sample, request: Request) -> Record:
         error="the engine gave no answer",
         prompt=prompt,
         model_times=tuple(float(t) for t in request.model_times),
+        escaped=request.escaped,
     )
     if frames is None:
         return record

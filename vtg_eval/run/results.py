@@ -37,6 +37,13 @@ from vtg_eval.types import Group, Prediction, Sample, Span
 
 FORMAT = 4
 MAX_SPANS = 25  # of a sample's answer
+FAILURES = {
+    Finish.LENGTH: Failure.TRUNCATED,
+    Finish.UNDECODABLE: Failure.UNDECODABLE,
+    Finish.CUT_SHORT: Failure.CUT_SHORT,
+    Finish.NON_FINITE: Failure.NON_FINITE_MODEL,
+    Finish.ERROR: Failure.ERROR,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,19 +195,12 @@ def answers_results(
 
 def prediction(record: Record) -> Prediction:
     """Return a record as a prediction to score. A truncated answer keeps its text."""
-    match record.finish:
-        case Finish.STOP:
-            return Prediction(record.id, text=record.text)
-        case Finish.LENGTH:
-            return Prediction(record.id, text=record.text, failure=Failure.TRUNCATED)
-        case Finish.UNDECODABLE:
-            return Prediction(record.id, failure=Failure.UNDECODABLE)
-        case Finish.CUT_SHORT:
-            return Prediction(record.id, failure=Failure.CUT_SHORT)
-        case Finish.NON_FINITE:
-            return Prediction(record.id, failure=Failure.NON_FINITE_MODEL)
-        case Finish.ERROR:
-            return Prediction(record.id, failure=Failure.ERROR)
+    return Prediction(
+        record.id,
+        text=record.text if record.answered else None,
+        failure=FAILURES.get(record.finish),
+        escaped=record.escaped > 0,
+    )
 
 
 def frame_grid(record: Record | None, quantum: float = 0.0) -> Floats:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -73,6 +74,19 @@ class Runner:
         if damaged and plan.jobs:
             warn(f"{damaged} lines of the journal are damaged: what they answered is asked again.")
         return plan
+
+    def preflight(self, setups: Sequence[RunSetup], folders: Sequence[Path]) -> list[Plan]:
+        """Find the mistakes that would end these runs, before the first starts; makes nothing.
+
+        Returns their plans. Raises UserError.
+        """
+        plans = [self.plan(setup, path) for setup, path in zip(setups, folders, strict=True)]
+        for setup, path, plan in zip(setups, folders, plans, strict=True):
+            remaining = sum(len(job.samples) for job in plan.jobs)
+            RunFolder(path).check(setup.spec, remaining)
+        if any(plan.jobs for plan in plans):
+            self.check()
+        return plans
 
     def run(self, setup: RunSetup, path: Path) -> Outcome:
         """Finish the run in the folder at `path`: get missing answers, then score.

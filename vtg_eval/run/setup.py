@@ -12,6 +12,7 @@ from vtg_eval.checkpoint.resolve import default_engine, resolve
 from vtg_eval.engines.base import EngineOptions
 from vtg_eval.errors import UserError, suggestion
 from vtg_eval.files.digests import sha256
+from vtg_eval.protocol import ResolvedProtocol
 from vtg_eval.question import wording
 from vtg_eval.registry import Registry
 from vtg_eval.run.paths import cache_folder, data_root
@@ -67,7 +68,10 @@ class RunSetup:
 
 
 def find_model(options: RunOptions, registry: Registry) -> Model:
-    """Look up the checkpoint, its adapter and its engine; raises UserError."""
+    """Look up the checkpoint, its adapter and its engine; raises UserError.
+
+    The engine's options and the decoder are checked first: the digest takes a while.
+    """
     checkpoint, entry = resolve(options.model, registry)
     if entry.engine and options.engine not in (None, entry.engine):
         raise UserError(f"{entry.name} needs no engine: leave out --engine.")
@@ -75,6 +79,10 @@ def find_model(options: RunOptions, registry: Registry) -> Model:
     if engine not in registry.engines:
         raise UserError(f'There is no engine "{engine}". {suggestion(engine, registry.engines)}')
     path = checkpoint.path
+    chosen = options.engine_options
+    if chosen.extra or chosen.dtype != EngineOptions().dtype:  # else nothing need be imported
+        registry.engine(engine).check_options(path or Path(), chosen)
+    registry.decoder(options.decoder)()
     if path is None:
         digest = sha256(checkpoint.reference)
     else:
@@ -88,15 +96,22 @@ def find_model(options: RunOptions, registry: Registry) -> Model:
     )
 
 
+def resolve_task(
+    options: RunOptions, name: str, registry: Registry
+) -> tuple[Task, str, ResolvedProtocol]:
+    """Return a task, its split and the protocol, as the options name them; raises UserError."""
+    task: Task = registry.task(name)
+    split = task.card.split(options.split)
+    return task, split, registry.protocol_for(task.card, options.protocol, split)
+
+
 def make_setup(options: RunOptions, model: Model, name: str, registry: Registry) -> RunSetup:
     """Return the run of a model on a task; reads the annotations. Raises UserError.
 
     A generated benchmark is made here, on first use.
     """
-    task: Task = registry.task(name)
-    split = task.card.split(options.split)
-    profile = load_profile(model.checkpoint.path)
-    protocol = profile.applied(registry.protocol_for(task.card, options.protocol, split))
+    task, split, protocol = resolve_task(options, name, registry)
+    protocol = load_profile(model.checkpoint.path).applied(protocol)
     root = data_root(task, options.data_root)
     task.prepare(root, split)
     samples = tuple(task.samples(root, split))

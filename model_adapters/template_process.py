@@ -1,0 +1,70 @@
+"""Renders a chat template; a script, run as a process of its own so that its limits hold.
+
+Reads {"template", "messages"} as JSON from standard input and writes {"prompt"} or {"error"}. A
+template is data from a checkpoint: Jinja's sandbox
+keeps it from Python's objects, the limits keep it from the machine's time and memory. It is
+rendered as transformers does, with the same names and the same treatment of white space.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+from datetime import datetime
+from typing import Any
+
+SECONDS, MEMORY, CHARACTERS = 10, 1 << 30, 1 << 20  # CPU time; bytes; of the prompt
+
+
+def main() -> None:
+    """Set the limits, render, write."""
+    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    request = json.load(sys.stdin)
+    try:
+        answer = {"prompt": _render(request["template"], request["messages"])}
+    except MemoryError:
+        answer = {"error": f"it takes more than {MEMORY >> 20} MiB of memory"}
+    except Exception as exc:  # a template may raise anything
+        answer = {"error": " ".join(f"{type(exc).__name__}: {exc}".split())[:300].rstrip(".")}
+    json.dump(answer, sys.stdout)
+
+
+def _render(text: str, messages: list[dict[str, Any]]) -> str:
+    from jinja2 import TemplateError, nodes
+    from jinja2.ext import Extension, loopcontrols
+    from jinja2.parser import Parser
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    class Generation(Extension):
+        """`{% generation %}`: marks the answer for training; its content is rendered as it is."""
+
+        tags = {"generation"}  # noqa: RUF012 - as the base class has it
+
+        def parse(self, parser: Parser) -> list[nodes.Node]:
+            next(parser.stream)
+            return parser.parse_statements(("name:endgeneration",), drop_needle=True)
+
+    def raise_exception(message: str) -> None:
+        raise TemplateError(message)
+
+    def tojson(value: Any, ensure_ascii: bool = False, **options: Any) -> str:
+        return json.dumps(value, ensure_ascii=ensure_ascii, **options)
+
+    environment = ImmutableSandboxedEnvironment(
+        trim_blocks=True, lstrip_blocks=True, extensions=[Generation, loopcontrols]
+    )
+    environment.filters["tojson"] = tojson
+    environment.globals["raise_exception"] = raise_exception
+    environment.globals["strftime_now"] = lambda form: datetime.now().strftime(form)
+    prompt = environment.from_string(text).render(
+        messages=messages, tools=None, documents=None, add_generation_prompt=True
+    )
+    if len(prompt) > CHARACTERS:
+        raise ValueError(f"the prompt has more than {CHARACTERS:,} characters")
+    return prompt
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,34 @@
+"""The counts in docs/reliability.md; `python -m tests.robustness.page` writes them anew."""
+
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+
+from tests.robustness.case import RIGHT_VALUE, Case
+
+PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
+HEADING = "## What is broken on purpose\n"
+KINDS: Mapping[str, str] = {}
+
+
+def cases() -> dict[str, Sequence[Case]]:
+    """Return the cases of each kind, by the kind's name on the page."""
+    return {
+        kind: import_module(f"tests.robustness.{module}").CASES for kind, module in KINDS.items()
+    }
+
+
+def counts() -> str:
+    """Return the section with the counts."""
+    lines = [
+        HEADING,
+        "Made by `python -m tests.robustness.page` from the cases in `tests/robustness/`; a test "
+        "keeps it current.",
+        "",
+        "| kind | cases | right value | named failure or refusal |",
+        "|---|---|---|---|",
+    ]
+    for kind, items in cases().items():
+        right = sum(item.outcome == RIGHT_VALUE for item in items)
+        lines.append(f"| {kind} | {len(items)} | {right} | {len(items) - right} |")
+    return "\n".join(lines) + "\n"
