@@ -12,7 +12,7 @@ import pytest
 from tests.video_files import read_clock, truncate, write_clock, write_silence
 from tests.video_kinds import CLOSED_GOP, KINDS, OPEN_GOP, variable_times
 from vtg_eval.errors import VideoError
-from vtg_eval.video import pyav
+from vtg_eval.video import container, pyav
 from vtg_eval.video.pyav import PyavDecoder
 
 SIZE = (48, 64)
@@ -97,7 +97,7 @@ def test_threads_do_not_change_a_pixel(
 ) -> None:
     path = write_clock(tmp_path / "a.mp4", 60, options=OPEN_GOP)
     first, _ = decoder.read(path, range(0, 60, 4), SIZE)
-    monkeypatch.setattr(pyav, "THREADS", 1)
+    monkeypatch.setattr(container, "THREADS", 1)
     second, _ = decoder.read(path, range(0, 60, 4), SIZE)
     np.testing.assert_array_equal(first, second)
 

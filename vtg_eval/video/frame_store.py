@@ -164,4 +164,6 @@ def frames_key(
     }
     if shown.clips:
         parts["clips"] = shown.clips
+    if shown.info.mirrored:  # version 0.1 turned such pictures instead
+        parts["mirrored"] = True
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
