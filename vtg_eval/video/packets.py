@@ -16,6 +16,8 @@ import numpy.typing as npt
 TIMES_MAY_JUMP = 0x0200
 # Seconds by which a decoding time may go back, and leave the expected one.
 JUMP_BACK, JUMP_AWAY = Fraction(1, 10), Fraction(10)
+# FFmpeg marks one of this many packets before a join as corrupt.
+BEFORE_JOIN = 2
 
 
 @dataclass(frozen=True)
@@ -80,27 +82,44 @@ class Timeline:
         self._time_base = Fraction(stream.time_base)
         rate = stream.average_rate
         self._step = round(1 / (rate * self._time_base)) if rate else 0
+        self._offset = self._expected = 0
+        self._last: int | None = None
 
-    def continuous(self, packets: Iterable[Any]) -> Iterator[Any]:
-        """Yield the packets, in decoding order from the file's start, with mended times."""
-        if not self._applies:
-            yield from packets
-            return
-        back, away = JUMP_BACK / self._time_base, JUMP_AWAY / self._time_base
-        offset = 0
-        last = expected = None
+    def continuous(self, packets: Iterable[Any]) -> Iterator[tuple[Any, bool]]:
+        """Yield (packet, whether it is sound), in decoding order, with mended times.
+
+        At a join the packets before count as sound: only a number in the stream is wrong.
+        """
+        held: list[Any] = []
         for packet in packets:
-            if packet.dts is not None and packet.size:
-                dts = packet.dts + offset
-                if last is not None and (dts + back < last or abs(dts - expected) > away):
-                    self.joined = True
-                    offset += expected - dts
-                last = packet.dts + offset
-                expected = last + (packet.duration or self._step)
-            if offset:
-                packet.dts = None if packet.dts is None else packet.dts + offset
-                packet.pts = None if packet.pts is None else packet.pts + offset
-            yield packet
+            if self._applies and self._mend(packet):
+                yield from ((before, True) for before in held)
+                held.clear()
+            held.append(packet)
+            while held and not (held[0].is_corrupt and len(held) <= BEFORE_JOIN):
+                before = held.pop(0)
+                yield before, not before.is_corrupt
+        yield from ((before, not before.is_corrupt) for before in held)
+
+    def _mend(self, packet: Any) -> bool:
+        """Move the packet's times by what the jumps so far amount to; tell whether it jumps."""
+        jumps = False
+        if packet.dts is not None and packet.size:
+            dts = packet.dts + self._offset
+            if self._last is not None:
+                back, away = (self._last - dts), abs(dts - self._expected)
+                jumps = bool(
+                    back * self._time_base > JUMP_BACK or away * self._time_base > JUMP_AWAY
+                )
+            if jumps:
+                self.joined = True
+                self._offset += self._expected - dts
+            self._last = packet.dts + self._offset
+            self._expected = self._last + (packet.duration or self._step)
+        if self._offset:
+            packet.dts = None if packet.dts is None else packet.dts + self._offset
+            packet.pts = None if packet.pts is None else packet.pts + self._offset
+        return jumps
 
 
 def read_packets(container: Any, stream: Any) -> Packets:
@@ -112,8 +131,8 @@ def read_packets(container: Any, stream: Any) -> Packets:
     timeline = Timeline(container, stream)
     rows = [
         (packet.pts, packet.dts, packet.duration or 0, packet.is_keyframe, packet.is_discard)
-        for packet in timeline.continuous(container.demux(stream))
-        if packet.size and not packet.is_corrupt
+        for packet, sound in timeline.continuous(container.demux(stream))
+        if packet.size and sound
     ]
     by_order = bool(rows) and _order_is_lost(rows, container, stream)
     stamped = [

@@ -11,17 +11,21 @@ import av
 import numpy as np
 import numpy.typing as npt
 
-from vtg_eval.errors import VideoError
+from vtg_eval.errors import CutShortError, VideoError
+from vtg_eval.video.completeness import require_whole
 from vtg_eval.video.container import opened
-from vtg_eval.video.decoder import Decoder, content_digest
+from vtg_eval.video.decoder import Decoder, content_digest, require_content
 from vtg_eval.video.frames import VideoInfo
 from vtg_eval.video.packets import Packets, Timeline, read_packets
 from vtg_eval.video.resize import Resizer, display_pose
+from vtg_eval.video.structure import Structure, read_structure
 
 # Decoding on costs less than a seek until this many frames would be decoded for nothing.
 MAX_WASTE = 48
 # Longest time (seconds) for which an earlier frame may stand in for damaged ones.
 LONGEST_FREEZE = 1.0
+# Seconds (11 days); time stamps beyond are damage.
+LONGEST_VIDEO = 1e6
 
 
 class PyavDecoder(Decoder):
@@ -34,30 +38,21 @@ class PyavDecoder(Decoder):
     )
 
     def probe(self, path: Path) -> VideoInfo:
-        """Read all packets' times and decode the first picture."""
-        with opened(path) as (container, stream):
-            packets = read_packets(container, stream)
-            rate = stream.average_rate
-        if not len(packets.pts):
-            raise VideoError(f"{path.name}: the video stream has no frames")
-        with opened(path) as (container, stream):
-            stream.thread_count = 1
-            frame = next((frame for _, frame in _pictures(container, stream, packets)), None)
-        if frame is None:
-            raise VideoError(f"{path.name}: no picture can be decoded")
-        pose = display_pose(frame)
-        height, width = frame.height, frame.width
-        if pose.transposed:
-            height, width = width, height
-        return VideoInfo(
-            digest=content_digest(path),
-            duration=packets.duration,
-            fps=float(rate) if rate else len(packets.pts) / packets.duration,
-            height=height,
-            width=width,
-            times=packets.times,
-            mirrored=pose.mirrored,
-        )
+        """Read all packets' times and decode the first picture.
+
+        Raises VideoError; CutShortError where the file states that it goes on.
+        """
+        require_content(path)
+        structure = read_structure(path)
+        try:
+            return _probe(path, structure)
+        except CutShortError:
+            raise
+        except VideoError as exc:
+            if structure.cut is None:
+                raise
+            reason = f"the file is cut, and nothing can be read; {structure.cut}"
+            raise CutShortError(f"{path.name}: {reason}") from exc
 
     def read(
         self, path: Path, indices: Sequence[int], size: tuple[int, int]
@@ -76,6 +71,36 @@ class PyavDecoder(Decoder):
                 if _decode(container, stream, packets, requested, may_seek):
                     break
         return requested.finish(path.name)
+
+
+def _probe(path: Path, structure: Structure) -> VideoInfo:
+    with opened(path) as (container, stream):
+        packets = read_packets(container, stream)
+        rate = stream.average_rate
+        require_whole(path, structure, container, stream, packets)
+    if not len(packets.pts):
+        raise VideoError(f"{path.name}: the video stream has no frames")
+    if not packets.duration < LONGEST_VIDEO:
+        raise VideoError(f"{path.name}: its time stamps are damaged")
+    with opened(path) as (container, stream):
+        stream.thread_count = 1
+        frame = next((frame for _, frame in _pictures(container, stream, packets)), None)
+    if frame is None:
+        raise VideoError(f"{path.name}: no picture can be decoded")
+    pose = display_pose(frame)
+    height, width = frame.height, frame.width
+    if pose.transposed:
+        height, width = width, height
+    return VideoInfo(
+        digest=content_digest(path),
+        duration=packets.duration,
+        fps=float(rate) if rate else len(packets.pts) / packets.duration,
+        height=height,
+        width=width,
+        times=packets.times,
+        mirrored=pose.mirrored,
+        length_stated=structure.states_end,
+    )
 
 
 class _Frames:
@@ -156,16 +181,13 @@ def _pictures(container: Any, stream: Any, packets: Packets) -> Iterator[tuple[i
     """
     first: int | None = None
     count = 0
-    packets_read = container.demux(stream)
-    if packets.joined:
-        packets_read = Timeline(container, stream).continuous(packets_read)
-    for packet in packets_read:
+    for packet, sound in Timeline(container, stream).continuous(container.demux(stream)):
+        if not sound:
+            continue
         if first is None and packet.size:
-            if not packet.is_keyframe or packet.is_corrupt:
+            if not packet.is_keyframe:
                 continue
             first = packet.pts if packet.pts is not None else packet.dts
-        if packet.is_corrupt:
-            continue
         try:
             frames = packet.decode()
         except av.error.InvalidDataError:

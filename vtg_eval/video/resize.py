@@ -39,7 +39,7 @@ class Resizer:
             interpolation=_INTERPOLATION,
             threads=1,
         )
-        array = shown.to_ndarray()
+        array: npt.NDArray[np.uint8] = shown.to_ndarray()  # type: ignore[assignment]
         if pose.transposed:
             array = array.swapaxes(0, 1)
         return array[:: -1 if pose.flip_rows else 1, :: -1 if pose.flip_columns else 1]
