@@ -1,12 +1,13 @@
 """A third party's plug-in for tests of runs: a task, an adapter, an engine and a decoder.
 
-Its videos are small text files ("12.5 seconds"; anything else cannot be decoded), its engine
-answers by a digest of its whole input, so equal answers mean equal input.
+Its videos are tiny, with frames that its decoder invents; its engine answers by a digest of its
+whole input, so equal answers mean equal input.
 """
 
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import random
@@ -14,10 +15,12 @@ import signal
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pluggy
 import pytest
@@ -30,7 +33,7 @@ from tests.grounding_case import CARD
 from vtg_eval import hookspecs
 from vtg_eval.adapter import Adapter, Checkpoint
 from vtg_eval.engines.base import Completion, Engine, EngineOptions, Request
-from vtg_eval.errors import UserError, VideoError
+from vtg_eval.errors import UserError
 from vtg_eval.failures import Finish
 from vtg_eval.hookspecs import AdapterEntry, Entry, hookimpl
 from vtg_eval.protocol import FrameRule, GenerationRule, ResolvedProtocol
@@ -39,6 +42,7 @@ from vtg_eval.task import SplitMetadata, Task
 from vtg_eval.types import Group, Sample, Span, Target
 from vtg_eval.video.decoder import Decoder
 from vtg_eval.video.frames import Frames, VideoInfo
+from vtg_eval.video.pyav import PyavDecoder
 
 ARCHITECTURE = "FakeForGrounding"
 VIDEOS, QUERIES = 8, 4
@@ -80,7 +84,7 @@ class FakeTask(Task):
             path = self.video_path(root, f"v{video}")
             path.parent.mkdir(parents=True, exist_ok=True)
             if not path.exists():
-                path.write_text(f"{_seconds(video)} seconds")
+                path.write_bytes(_film(_seconds(video)))
 
 
 class FakeDecoder(Decoder):
@@ -88,13 +92,9 @@ class FakeDecoder(Decoder):
     version = "1"
 
     def probe(self, path: Path) -> VideoInfo:
-        content = path.read_bytes()
-        seconds, _, unit = content.decode().partition(" ")
-        if unit != "seconds":
-            raise VideoError(f"{path.name}: not a video")
-        times = np.arange(round(float(seconds) * FPS)) / FPS
-        digest = hashlib.sha256(path.name.encode() + content).hexdigest()
-        return VideoInfo(digest, float(seconds), FPS, 8, 8, times)
+        info = PyavDecoder().probe(path)
+        digest = hashlib.sha256(path.name.encode() + info.digest.encode()).hexdigest()
+        return replace(info, digest=digest, height=8, width=8)
 
     def read(self, path: Path, indices: Sequence[int], size: tuple[int, int]) -> Any:
         info = self.probe(path)
@@ -163,6 +163,19 @@ class FakeEngine(Engine):
 
 def _seconds(video: int) -> float:
     return 6.0 + 1.5 * (video * 5 % VIDEOS)
+
+
+@cache
+def _film(seconds: float) -> bytes:
+    """Return an MP4 file of that length, with pictures of 16 x 16 px."""
+    file = io.BytesIO()
+    with av.open(file, "w", format="mp4") as container:
+        stream = container.add_stream("mpeg4", rate=int(FPS))
+        stream.width, stream.height, stream.pix_fmt = 16, 16, "yuv420p"
+        for _ in range(round(seconds * FPS)):
+            container.mux(stream.encode(av.VideoFrame(16, 16, "yuv420p")))
+        container.mux(stream.encode(None))
+    return file.getvalue()
 
 
 TASK = FakeTask()

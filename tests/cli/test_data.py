@@ -95,12 +95,12 @@ def test_decode_detects_damage_that_the_index_does_not_show(
     assert "no picture can be decoded" in capsys.readouterr().out
 
 
-def test_a_cut_file_is_too_short(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_cut_file_is_named_as_such(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     task = SmallTask([sample("a/0", (0, 1), duration=4.0)])
     whole = write_clock(root / "w.mp4", 96, container_options={"movflags": "faststart"})
     truncate(whole, root / "small" / "videos" / "a.mp4", 0.6)
     assert run(task, "check", "small", "--data-root", str(root)) == 1
-    assert "shorter than annotated" in capsys.readouterr().out
+    assert "videos cut short: 1 (a: a.mp4: the file is cut: 0.5 of 4.0 s" in capsys.readouterr().out
 
 
 def test_prepare_names_missing_files_and_their_paths(

@@ -79,7 +79,8 @@ def test_pictures_come_from_the_frame_store_and_may_be_left_out(
     little = shown(capsys, "one", "--pictures", "0.002")
     assert 0 < sum(map(len, little["images"])) <= 0.002 * 2**20
     assert "samples only" in little["pictures"]
-    for path in (home / "cache" / "frames").glob("*/*.frames"):
+    frames = (home / "cache" / "frames").glob("*/*.frames")
+    for path in (*frames, *home.rglob("videos/*.txt")):
         path.unlink()
     assert "not on the machine" in shown(capsys, "one")["pictures"]
 

@@ -73,7 +73,8 @@ class Batches:
         """Return the adapter's request for the example; raises UserError for a broken video."""
         rule = example.context.protocol.frames
         try:
-            frames = self._requests.frames(example.video, example.sample.clips, rule)
+            sample = example.sample
+            frames = self._requests.frames(example.video, sample.clips, rule, sample.duration)
         except VideoError as exc:
             raise UserError(
                 f"{example.video} (sample {example.sample.id}) cannot be read: {exc}. "

@@ -11,10 +11,11 @@ from typing import TypeVar
 
 from tqdm import tqdm
 
-from vtg_eval.errors import VideoError
+from vtg_eval.errors import CutShortError, VideoError
 from vtg_eval.files.digests import subset_digest
 from vtg_eval.task import SplitMetadata, Task
 from vtg_eval.types import OutputType, Sample, Span
+from vtg_eval.video.completeness import require_annotated
 from vtg_eval.video.frames import VideoInfo
 
 Key = TypeVar("Key", bound=Hashable)
@@ -73,12 +74,14 @@ def audit(task: Task, root: Path, split: str, probe: Probe) -> Audit:
     metadata = next(metadata for metadata in task.card.splits if metadata.name == split)
     paths = {sample.video: task.video_path(root, sample.video) for sample in samples}
     present = {video: path for video, path in paths.items() if path.is_file()}
-    infos, unreadable = _probe_all(present, probe)
+    durations = {s.video: s.duration for s in samples if s.duration is not None and not s.clips}
+    infos, unreadable, cut = _probe_all(present, probe, durations)
     missing = tuple(video for video in paths if video not in present)
     findings = (
         *_annotation_findings(samples),
         Finding("videos missing", missing, serious=True),
         Finding("videos unreadable", unreadable, serious=True),
+        Finding("videos cut short", cut, serious=True),
         *_duration_findings(samples, {video: info.duration for video, info in infos.items()}),
     )
     return _summary(task, metadata, samples, present, findings)
@@ -106,16 +109,22 @@ def _summary(
 
 
 def _probe_all(
-    paths: Mapping[str, Path], probe: Probe
-) -> tuple[dict[str, VideoInfo], tuple[str, ...]]:
-    infos, unreadable = {}, []
+    paths: Mapping[str, Path], probe: Probe, durations: Mapping[str, float]
+) -> tuple[dict[str, VideoInfo], tuple[str, ...], tuple[str, ...]]:
+    """Return the readable videos' metadata, and why others are unreadable or cut short."""
+    infos: dict[str, VideoInfo] = {}
+    unreadable: list[str] = []
+    cut: list[str] = []
     bar = tqdm(paths.items(), "reading videos", unit="video", disable=None, leave=False)
     for video, path in bar:
         try:
             infos[video] = probe(path)
+            require_annotated(path.name, infos[video], durations.get(video))
+        except CutShortError as exc:
+            cut.append(f"{video}: {exc}")
         except VideoError as exc:
             unreadable.append(f"{video}: {exc}")
-    return infos, tuple(unreadable)
+    return infos, tuple(unreadable), tuple(cut)
 
 
 def _annotation_findings(samples: Sequence[Sample]) -> Iterator[Finding]:

@@ -46,16 +46,23 @@ class RequestBuilder:
         self._adapter = adapter
         self._store = FrameStore(decoder, cache or cache_folder() / "frames")
 
-    def frames(self, video: Path, clips: Sequence[Span], rule: FrameRule) -> Frames:
+    def frames(
+        self,
+        video: Path,
+        clips: Sequence[Span],
+        rule: FrameRule,
+        annotated: float | None = None,
+    ) -> Frames:
         """Return the frames that the rule chooses, at the adapter's size.
 
-        clips: the parts of the video to show, as in `Sample`. Raises VideoError.
+        clips: the parts of the video to show, as in `Sample`. annotated: its duration (seconds),
+        if the annotation has one. Raises VideoError.
         """
 
         def size(height: int, width: int, count: int) -> tuple[int, int]:
             return self._adapter.frame_size(height, width, count, rule)
 
-        return self._store.frames(video, rule, size, clips)
+        return self._store.frames(video, rule, size, clips, annotated)
 
     def request(self, sample: Sample, frames: Frames | None, context: SampleContext) -> Request:
         """Return the adapter's request, with subtitles where the protocol shows them.
@@ -77,7 +84,8 @@ class RequestBuilder:
         """
 
         def load(job: VideoJob) -> Frames:
-            return self.frames(job.path, job.clips, context(job.samples[0]).protocol.frames)
+            rule = context(job.samples[0]).protocol.frames
+            return self.frames(job.path, job.clips, rule, job.duration)
 
         def build(sample: Sample, frames: Frames | None) -> Request:
             return self.request(sample, frames, context(sample))

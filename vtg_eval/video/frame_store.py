@@ -21,6 +21,7 @@ import numpy.typing as npt
 from vtg_eval.files.atomic import STALE, atomic_path, is_partial
 from vtg_eval.protocol import FrameRule
 from vtg_eval.types import Span
+from vtg_eval.video.completeness import require_annotated
 from vtg_eval.video.decoder import Decoder
 from vtg_eval.video.entry_file import read_entry, write_entry
 from vtg_eval.video.frames import Frames, VideoInfo
@@ -57,15 +58,23 @@ class FrameStore:
         return self._probes.probe(path)
 
     def frames(
-        self, path: Path, rule: FrameRule, sizer: Sizer, clips: Sequence[Span] = ()
+        self,
+        path: Path,
+        rule: FrameRule,
+        sizer: Sizer,
+        clips: Sequence[Span] = (),
+        annotated: float | None = None,
     ) -> Frames:
         """Return the frames that `rule` chooses, from disk where they were decoded before.
 
         sizer: (height, width, number of frames) -> (height, width) in px, like
         `Adapter.frame_size`. clips: as in `Sample`; with them, `times` and the info's
-        `times` and `duration` are in the shown video's time. Raises VideoError.
+        `times` and `duration` are in the shown video's time. annotated: the shown video's
+        duration in seconds by the annotation, if it has one. Raises VideoError; CutShortError
+        where the file ends before the video does.
         """
         shown = show(self.probe(path), clips)
+        require_annotated(path.name, shown.info, annotated)
         rows = choose_rows(shown.info, rule)
         size = sizer(shown.info.height, shown.info.width, len(rows))
         key = frames_key(shown, self.decoder.identity, rows, size)
@@ -164,4 +173,6 @@ def frames_key(
     }
     if shown.clips:
         parts["clips"] = shown.clips
+    if shown.info.mirrored:  # version 0.1 turned such pictures instead
+        parts["mirrored"] = True
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

@@ -15,6 +15,8 @@ class VideoInfo:
     times: float64 [N], seconds, ascending, from the start of the container's timeline.
     duration: seconds, to the end of the last frame. fps: average frame rate. height, width: px,
     as displayed (rotation applied). digest: sha256 of the file's content, hexadecimal.
+    mirrored: the display matrix mirrors the pictures. length_stated: the file itself says where it
+    ends, and it does end there; otherwise only an annotated duration tells that its end is missing.
     """
 
     digest: str
@@ -23,6 +25,8 @@ class VideoInfo:
     height: int
     width: int
     times: npt.NDArray[np.float64]
+    mirrored: bool = False
+    length_stated: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -11,6 +12,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+# FFmpeg's flag of formats whose time stamps may start again (AVFMT_TS_DISCONT).
+TIMES_MAY_JUMP = 0x0200
+# Seconds by which a decoding time may go back, and leave the expected one.
+JUMP_BACK, JUMP_AWAY = Fraction(1, 10), Fraction(10)
+# FFmpeg marks one of this many packets before a join as corrupt.
+BEFORE_JOIN = 2
+
 
 @dataclass(frozen=True)
 class Packets:
@@ -19,6 +27,8 @@ class Packets:
     pts: int64 [N], ascending. key_pts, key_seek: int64 [K], key frames and the time stamp to
     seek to for each. origin: where the container's timeline starts (seconds). end: end of the
     last frame (pts). by_order: the file stores no display order, so frames are known by number.
+    joined: the file's time stamps jump, and `continuous` mends them; seeking is not possible.
+    count: the number of packets that were read, whether shown or not.
     """
 
     pts: npt.NDArray[np.int64]
@@ -28,6 +38,8 @@ class Packets:
     origin: Fraction
     end: int
     by_order: bool
+    joined: bool
+    count: int
 
     def time(self, pts: int) -> float:
         """Return a pts as seconds from the start of the container's timeline."""
@@ -56,16 +68,71 @@ class Packets:
         return int(self.key_seek[key]) if wasted > max_waste else None
 
 
+class Timeline:
+    """One timeline for a file whose time stamps jump, such as joined transport streams.
+
+    The rule is that of ffmpeg's command line (`ts_discontinuity_detect`), for the same formats:
+    where decoding times go back by over 0.1 s, or leave the expected one by over 10 s, what follows
+    is moved to the expected time.
+    """
+
+    def __init__(self, container: Any, stream: Any) -> None:
+        self.joined = False
+        self._applies = bool(container.format.flags & TIMES_MAY_JUMP)
+        self._time_base = Fraction(stream.time_base)
+        rate = stream.average_rate
+        self._step = round(1 / (rate * self._time_base)) if rate else 0
+        self._offset = self._expected = 0
+        self._last: int | None = None
+
+    def continuous(self, packets: Iterable[Any]) -> Iterator[tuple[Any, bool]]:
+        """Yield (packet, whether it is sound), in decoding order, with mended times.
+
+        At a join the packets before count as sound: only a number in the stream is wrong.
+        """
+        held: list[Any] = []
+        for packet in packets:
+            if self._applies and self._mend(packet):
+                yield from ((before, True) for before in held)
+                held.clear()
+            held.append(packet)
+            while held and not (held[0].is_corrupt and len(held) <= BEFORE_JOIN):
+                before = held.pop(0)
+                yield before, not before.is_corrupt
+        yield from ((before, not before.is_corrupt) for before in held)
+
+    def _mend(self, packet: Any) -> bool:
+        """Move the packet's times by what the jumps so far amount to; tell whether it jumps."""
+        jumps = False
+        if packet.dts is not None and packet.size:
+            dts = packet.dts + self._offset
+            if self._last is not None:
+                back, away = (self._last - dts), abs(dts - self._expected)
+                jumps = bool(
+                    back * self._time_base > JUMP_BACK or away * self._time_base > JUMP_AWAY
+                )
+            if jumps:
+                self.joined = True
+                self._offset += self._expected - dts
+            self._last = packet.dts + self._offset
+            self._expected = self._last + (packet.duration or self._step)
+        if self._offset:
+            packet.dts = None if packet.dts is None else packet.dts + self._offset
+            packet.pts = None if packet.pts is None else packet.pts + self._offset
+        return jumps
+
+
 def read_packets(container: Any, stream: Any) -> Packets:
     """Demux the whole stream without decoding.
 
     Left out, because no player shows them: packets outside the edit list, damaged ones, and
     those displayed before the first key frame (they refer to frames cut away).
     """
+    timeline = Timeline(container, stream)
     rows = [
         (packet.pts, packet.dts, packet.duration or 0, packet.is_keyframe, packet.is_discard)
-        for packet in container.demux(stream)
-        if packet.size and not packet.is_corrupt
+        for packet, sound in timeline.continuous(container.demux(stream))
+        if packet.size and sound
     ]
     by_order = bool(rows) and _order_is_lost(rows, container, stream)
     stamped = [
@@ -81,7 +148,7 @@ def read_packets(container: Any, stream: Any) -> Packets:
         if keys and not discard and pts >= first
     }
     pts = np.array(sorted(shown), dtype=np.int64)
-    end = int(pts[-1]) + _last_duration(shown, stream) if len(pts) else 0
+    end = int(pts[-1]) + _last_duration(shown, container, stream) if len(pts) else 0
     keys.sort()
     return Packets(
         pts=pts,
@@ -91,6 +158,8 @@ def read_packets(container: Any, stream: Any) -> Packets:
         origin=_origin(container),
         end=end,
         by_order=by_order,
+        joined=timeline.joined,
+        count=len(rows),
     )
 
 
@@ -106,11 +175,16 @@ def _order_is_lost(rows: list[tuple[Any, ...]], container: Any, stream: Any) -> 
     return all(a < b for a, b in pairwise(present))
 
 
-def _last_duration(shown: dict[int, int], stream: Any) -> int:
-    """Return how long the last frame stays, in the stream's time unit; the file may lack it."""
+def _last_duration(shown: dict[int, int], container: Any, stream: Any) -> int:
+    """Return how long the last frame stays, in the stream's time unit; the file may lack it.
+
+    shown: each frame's pts and duration, in decoding order. MP4 stores the differences of decoding
+    times: where frames are reordered, the total is right, and thus the last one decoded.
+    """
     last = max(shown)
-    if shown[last]:
-        return shown[last]
+    duration = shown[next(reversed(shown))] if "mp4" in container.format.name else shown[last]
+    if duration:
+        return duration
     before = max((pts for pts in shown if pts < last), default=None)
     if before is not None:
         return last - before

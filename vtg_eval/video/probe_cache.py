@@ -1,42 +1,63 @@
-"""A cache of probed metadata, for files that have not changed since."""
+"""Probing with any decoder, once for each file; the one way in which files reach a decoder."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 
 from vtg_eval.errors import VideoError
 from vtg_eval.files.atomic import atomic_path
+from vtg_eval.video.completeness import SHARE, SLACK
 from vtg_eval.video.decoder import Decoder
 from vtg_eval.video.frames import VideoInfo
+from vtg_eval.video.pyav import PyavDecoder
+
+# Changes where files are accepted or described by other rules.
+RULES = 2
 
 
 class ProbeCache:
-    """One JSON file for each (path, size, time of last change, decoder)."""
+    """One JSON file for each (path, size, time of last change, decoder).
+
+    No decoder is given a file that PyAV has not accepted: playlists and cut files stop here.
+    """
 
     def __init__(self, folder: Path, decoder: Decoder) -> None:
         self._folder = folder
         self._decoder = decoder
 
     def probe(self, path: Path) -> VideoInfo:
-        """Return the decoder's probe of the file. Raises VideoError."""
+        """Return the decoder's probe of the file. Raises VideoError, CutShortError."""
         try:
             stat = path.stat()
         except OSError as exc:
             raise VideoError(f"{path.name}: no such file") from exc
-        identity = [str(path.resolve()), stat.st_size, stat.st_mtime_ns, self._decoder.identity]
+        identity = [RULES, str(path.resolve()), stat.st_size, stat.st_mtime_ns]
+        identity.append(self._decoder.identity)
         key = hashlib.sha256(json.dumps(identity).encode()).hexdigest()
         cached = self._folder / f"{key}.json"
         info = _load(cached)
         if info is None:
-            info = self._decoder.probe(path)
+            info = self._accepted(path)
             self._save(cached, info)
         return info
+
+    def _accepted(self, path: Path) -> VideoInfo:
+        if isinstance(self._decoder, PyavDecoder):
+            return self._decoder.probe(path)
+        accepted = PyavDecoder().probe(path)
+        info = self._decoder.probe(path)
+        if accepted.duration - info.duration > max(SLACK, SHARE * accepted.duration):
+            raise VideoError(
+                f"{path.name}: {self._decoder.name} reads {info.duration:.1f} of the file's "
+                f"{accepted.duration:.1f} s"
+            )
+        return replace(info, length_stated=accepted.length_stated)
 
     def _save(self, cached: Path, info: VideoInfo) -> None:
         record = asdict(info) | {"times": info.times.tolist()}

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +11,21 @@ import av
 import numpy as np
 import numpy.typing as npt
 
-from vtg_eval.errors import VideoError
+from vtg_eval.errors import CutShortError, VideoError
+from vtg_eval.video.completeness import require_whole
+from vtg_eval.video.container import opened
 from vtg_eval.video.decoder import Decoder, content_digest, require_content
 from vtg_eval.video.frames import VideoInfo
-from vtg_eval.video.packets import Packets, read_packets
-from vtg_eval.video.resize import Resizer, quarter_turns
+from vtg_eval.video.packets import Packets, Timeline, read_packets
+from vtg_eval.video.resize import Resizer, display_pose
+from vtg_eval.video.structure import Structure, read_structure
 
-# Containers of real videos only: a playlist or a concat script must not open other files.
-FORMATS = "mov,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,ogg,asf"
-THREADS = min(4, os.cpu_count() or 1)
 # Decoding on costs less than a seek until this many frames would be decoded for nothing.
 MAX_WASTE = 48
 # Longest time (seconds) for which an earlier frame may stand in for damaged ones.
 LONGEST_FREEZE = 1.0
+# Seconds (11 days); time stamps beyond are damage.
+LONGEST_VIDEO = 1e6
 
 
 class PyavDecoder(Decoder):
@@ -38,34 +38,27 @@ class PyavDecoder(Decoder):
     )
 
     def probe(self, path: Path) -> VideoInfo:
-        """Read all packets' times and decode the first picture."""
-        with _opened(path) as (container, stream):
-            packets = read_packets(container, stream)
-            rate = stream.average_rate
-        if not len(packets.pts):
-            raise VideoError(f"{path.name}: the video stream has no frames")
-        with _opened(path) as (container, stream):
-            stream.thread_count = 1
-            frame = next((frame for _, frame in _pictures(container, stream, packets)), None)
-        if frame is None:
-            raise VideoError(f"{path.name}: no picture can be decoded")
-        height, width = frame.height, frame.width
-        if quarter_turns(frame) % 2:
-            height, width = width, height
-        return VideoInfo(
-            digest=content_digest(path),
-            duration=packets.duration,
-            fps=float(rate) if rate else len(packets.pts) / packets.duration,
-            height=height,
-            width=width,
-            times=packets.times,
-        )
+        """Read all packets' times and decode the first picture.
+
+        Raises VideoError; CutShortError where the file states that it goes on.
+        """
+        require_content(path)
+        structure = read_structure(path)
+        try:
+            return _probe(path, structure)
+        except CutShortError:
+            raise
+        except VideoError as exc:
+            if structure.cut is None:
+                raise
+            reason = f"the file is cut, and nothing can be read; {structure.cut}"
+            raise CutShortError(f"{path.name}: {reason}") from exc
 
     def read(
         self, path: Path, indices: Sequence[int], size: tuple[int, int]
     ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float64]]:
         """Decode the requested frames in one pass."""
-        with _opened(path) as (container, stream):
+        with opened(path) as (container, stream):
             packets = read_packets(container, stream)
         if not len(packets.pts):
             raise VideoError(f"{path.name}: the video stream has no frames")
@@ -73,10 +66,41 @@ class PyavDecoder(Decoder):
         requested = _Frames(packets, rows, size)
         # A decoder may withhold frames after a seek (gradual refresh); then go without seeking.
         for seeking in (True, False):
-            with _opened(path) as (container, stream):
-                if _decode(container, stream, packets, requested, seeking and not packets.by_order):
+            with opened(path) as (container, stream):
+                may_seek = seeking and not (packets.by_order or packets.joined)
+                if _decode(container, stream, packets, requested, may_seek):
                     break
         return requested.finish(path.name)
+
+
+def _probe(path: Path, structure: Structure) -> VideoInfo:
+    with opened(path) as (container, stream):
+        packets = read_packets(container, stream)
+        rate = stream.average_rate
+        require_whole(path, structure, container, stream, packets)
+    if not len(packets.pts):
+        raise VideoError(f"{path.name}: the video stream has no frames")
+    if not packets.duration < LONGEST_VIDEO:
+        raise VideoError(f"{path.name}: its time stamps are damaged")
+    with opened(path) as (container, stream):
+        stream.thread_count = 1
+        frame = next((frame for _, frame in _pictures(container, stream, packets)), None)
+    if frame is None:
+        raise VideoError(f"{path.name}: no picture can be decoded")
+    pose = display_pose(frame)
+    height, width = frame.height, frame.width
+    if pose.transposed:
+        height, width = width, height
+    return VideoInfo(
+        digest=content_digest(path),
+        duration=packets.duration,
+        fps=float(rate) if rate else len(packets.pts) / packets.duration,
+        height=height,
+        width=width,
+        times=packets.times,
+        mirrored=pose.mirrored,
+        length_stated=structure.states_end,
+    )
 
 
 class _Frames:
@@ -157,13 +181,13 @@ def _pictures(container: Any, stream: Any, packets: Packets) -> Iterator[tuple[i
     """
     first: int | None = None
     count = 0
-    for packet in container.demux(stream):
+    for packet, sound in Timeline(container, stream).continuous(container.demux(stream)):
+        if not sound:
+            continue
         if first is None and packet.size:
-            if not packet.is_keyframe or packet.is_corrupt:
+            if not packet.is_keyframe:
                 continue
             first = packet.pts if packet.pts is not None else packet.dts
-        if packet.is_corrupt:
-            continue
         try:
             frames = packet.decode()
         except av.error.InvalidDataError:
@@ -175,21 +199,3 @@ def _pictures(container: Any, stream: Any, packets: Packets) -> Iterator[tuple[i
                 count += 1
             elif frame.pts is not None and first is not None and frame.pts >= first:
                 yield frame.pts, frame
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
-    """Open a file and its main video stream; FFmpeg's errors become VideoError."""
-    require_content(path)
-    options = {"format_whitelist": FORMATS, "protocol_whitelist": "file"}
-    try:
-        with av.open(f"file:{path.absolute()}", options=options) as container:
-            stream = container.streams.best("video")
-            if stream is None:
-                raise VideoError(f"{path.name}: the file has no video stream")
-            stream.thread_type = "AUTO"
-            stream.thread_count = THREADS
-            yield container, stream
-    except (av.FFmpegError, ValueError) as exc:
-        reason = getattr(exc, "strerror", None) or str(exc)
-        raise VideoError(f"{path.name}: {reason.lower()}") from exc

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import av
 import numpy as np
 import numpy.typing as npt
@@ -26,9 +28,9 @@ class Resizer:
         self._reformatter = VideoReformatter()  # keeps swscale's tables from frame to frame
 
     def picture(self, frame: av.VideoFrame) -> npt.NDArray[np.uint8]:
-        """Return uint8 [H, W, 3]; the display matrix's quarter turns are applied."""
-        turns = quarter_turns(frame)
-        height, width = self._size[::-1] if turns % 2 else self._size
+        """Return uint8 [H, W, 3], as a player shows the frame (see `display_pose`)."""
+        pose = display_pose(frame)
+        height, width = self._size[::-1] if pose.transposed else self._size
         shown = self._reformatter.reformat(
             frame,
             width=width,
@@ -37,9 +39,35 @@ class Resizer:
             interpolation=_INTERPOLATION,
             threads=1,
         )
-        return np.rot90(shown.to_ndarray(), turns)
+        array: npt.NDArray[np.uint8] = shown.to_ndarray()  # type: ignore[assignment]
+        if pose.transposed:
+            array = array.swapaxes(0, 1)
+        return array[:: -1 if pose.flip_rows else 1, :: -1 if pose.flip_columns else 1]
 
 
-def quarter_turns(frame: av.VideoFrame) -> int:
-    """Return by how many quarter turns, counter-clockwise, a player rotates the frame."""
-    return int(round(frame.rotation / 90) % 4)
+@dataclass(frozen=True, slots=True)
+class DisplayPose:
+    """How a stored picture is shown: first transposed, then flipped."""
+
+    transposed: bool = False
+    flip_rows: bool = False
+    flip_columns: bool = False
+
+    @property
+    def mirrored(self) -> bool:
+        """Whether it is shown as in a mirror; otherwise it is only turned."""
+        return self.transposed ^ self.flip_rows ^ self.flip_columns
+
+
+def display_pose(frame: av.VideoFrame) -> DisplayPose:
+    """Return the pose of the frame's display matrix, to the nearest quarter turn.
+
+    The matrix maps (x, y) to (a x + c y, b x + d y); it is stored as a, b, u, c, d, v, x, y, w.
+    """
+    matrix = frame.side_data.get("DISPLAYMATRIX")
+    if matrix is None:
+        return DisplayPose()
+    a, b, _, c, d = np.frombuffer(bytes(matrix), dtype=np.int32)[:5].tolist()
+    if abs(a) + abs(d) >= abs(b) + abs(c):
+        return DisplayPose(False, flip_rows=d < 0, flip_columns=a < 0)
+    return DisplayPose(True, flip_rows=b < 0, flip_columns=c < 0)
