@@ -70,7 +70,7 @@ def _sample(record: AnnotationRecord) -> Sample:
         video=record.text("video_path"),
         query=record.text("question"),
         target=Target(choice=option_letter(right)),
-        duration=record.seconds("duration"),
+        duration=record.duration("duration"),
         options=options,
         groups=(
             Group("duration group", f"{record.whole('duration_group')} s"),

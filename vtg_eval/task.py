@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from vtg_eval.errors import DataError, MissingFileError, UserError, suggestion
@@ -68,6 +68,10 @@ class Card:
     constant_span_source: str = ""
     gotchas: tuple[str, ...] = ()
 
+    def split_size(self, name: str, annotated: int) -> int:
+        """Return how many samples the split has by the card, else as many as are `annotated`."""
+        return next((s.queries for s in self.splits if s.name == name), 0) or annotated
+
     def split(self, name: str | None) -> str:
         """Return the split's name (the default for None); raises UserError on an unknown one."""
         names = [metadata.name for metadata in self.splits]
@@ -114,6 +118,13 @@ class Task(ABC):
         videos: ids of the required ones (None: all of the split).
         """
 
+    def with_duration(self, sample: Sample, seconds: float) -> Sample:
+        """Return a sample whose annotation has no duration with the one of its video's file.
+
+        A task whose groups depend on the duration adds them here.
+        """
+        return replace(sample, duration=seconds)
+
     def folder(self, root: Path) -> Path:
         """Return the task's folder: `root`/<task name> where that exists, else `root`."""
         folder = root / self.card.name
@@ -127,7 +138,8 @@ class Task(ABC):
         source = next((f for f in self.card.files if f.path == name), None)
         hint = f" It comes from {source.home}." if source else ""
         raise MissingFileError(
-            f"{self.card.name}: {path} is missing.{hint} "
+            f"{self.card.name}: {path} is missing (the task's folder is {root / self.card.name} "
+            f"where that exists, else {root}).{hint} "
             f"`vtg-eval data prepare {self.card.name}` says what belongs where."
         )
 

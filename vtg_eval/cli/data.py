@@ -9,12 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
+from vtg_eval.annotations.split import read_split
 from vtg_eval.cli.command import Command, opened
 from vtg_eval.data.audit import Audit, Finding, Probe, audit
 from vtg_eval.data.prepare import FileState, prepare_files
 from vtg_eval.errors import UserError
 from vtg_eval.registry import Registry
-from vtg_eval.run.paths import cache_folder, data_root
+from vtg_eval.run.paths import cache_folder, data_root, make_folder
 from vtg_eval.task import Task
 from vtg_eval.video.decoder import Decoder
 from vtg_eval.video.frames import VideoInfo
@@ -63,6 +64,7 @@ class DataCommand(Command):
         task = registry.task(args.task)
         if args.action == "prepare":
             root = args.data_root or data_root(task, None)
+            make_folder(task, root)
             return _prepare(task, root, args.split, args.videos)
         return _check(task, args, registry.decoder("pyav")())
 
@@ -73,7 +75,7 @@ def _prepare(task: Task, root: Path, split: str | None, videos: bool) -> int:
         print(_file_line(state))
     try:
         task.prepare(root, task.card.split(split))
-        samples = task.samples(root, task.card.split(split))
+        samples = read_split(task, root, task.card.split(split))
     except UserError as exc:
         print(f"samples: {exc}")
         return 1

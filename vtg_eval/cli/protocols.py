@@ -10,12 +10,14 @@ from typing import Any
 
 from tabulate import tabulate
 
+from vtg_eval.annotations.split import read_split
 from vtg_eval.cli.command import Command, write_lines
 from vtg_eval.cli.score import add_predictions_arguments
 from vtg_eval.parsing.predictions_file import read_predictions
 from vtg_eval.protocol import SPLITS, ResolvedProtocol, Rules
 from vtg_eval.registry import Registry
 from vtg_eval.report.tables import protocol_table
+from vtg_eval.run.durations import with_durations
 from vtg_eval.run.paths import data_root
 from vtg_eval.scoring.across_protocols import protocol_scores, scores_across_protocols
 from vtg_eval.scoring.answer_set import AnswerSet
@@ -65,7 +67,8 @@ class ProtocolsCommand(Command):
     def _score(self, args: Namespace, registry: Registry) -> str:
         task = registry.task(args.task)
         split = task.card.split(args.split)
-        samples = task.samples(data_root(task, args.data_root), split)
+        root = data_root(task, args.data_root)
+        samples = with_durations(task, root, read_split(task, root, split))
         answers = AnswerSet(samples, read_predictions(args.predictions))
         scores = scores_across_protocols(task.card, answers, registry.protocols.values(), split)
         default = registry.protocol_for(task.card, split=split)

@@ -6,11 +6,13 @@ import json
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+from vtg_eval.annotations.split import read_split
 from vtg_eval.cli.command import ROOT_HELP, Command, gc_paused, write_lines
 from vtg_eval.errors import UserError
 from vtg_eval.parsing.predictions_file import read_predictions
 from vtg_eval.registry import Registry
 from vtg_eval.report.tables import report
+from vtg_eval.run.durations import with_durations
 from vtg_eval.run.finished import rescore
 from vtg_eval.run.paths import data_root
 from vtg_eval.run.results import TaskResults, answers_results
@@ -67,7 +69,7 @@ def _score_file(args: Namespace, registry: Registry) -> TaskResults:
         task,
         root,
         split,
-        task.samples(root, split),
+        with_durations(task, root, read_split(task, root, split)),
         read_predictions(args.predictions),
         registry.protocol_for(task.card, args.protocol, split),
         registry.protocols.values(),

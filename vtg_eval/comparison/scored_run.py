@@ -14,6 +14,7 @@ from vtg_eval.errors import UserError
 from vtg_eval.parsing.answers import ParsedAnswer
 from vtg_eval.parsing.predictions_file import read_predictions
 from vtg_eval.registry import Registry
+from vtg_eval.run.durations import with_durations
 from vtg_eval.run.finished import SplitCache, finished_run
 from vtg_eval.run.paths import data_root
 from vtg_eval.run.results import TaskResults, load_results
@@ -28,7 +29,8 @@ SAME_FIGURE = 0.01  # percentage points, for protocols that round
 class ScoredRun:
     """Samples, parsed answers and the table of metrics, all in the samples' order.
 
-    `name` is the path as the user gave it. Runs read from scores as JSON have the primary metric
+    `name` is the path as the user gave it; `split_size` how many samples the split has by its
+    card. Runs read from scores as JSON have the primary metric
     only, and samples without query, truth and groups.
     """
 
@@ -39,6 +41,7 @@ class ScoredRun:
     split: str
     protocol: str
     samples: tuple[Sample, ...]
+    split_size: int
     parsed_answers: tuple[ParsedAnswer, ...]
     table: Table
 
@@ -75,24 +78,26 @@ def _scored(
             run.samples, card, spec.split, lambda name: splits.samples(run.task, run.root, name)
         )
         result = score(card, samples, run.answers, spec.protocol, spec.split)
-        return _from_score(str(path), spec.model, spec.task_version, result)
+        size = run.subset.of
+        return _from_score(str(path), spec.model, spec.task_version, size, result)
     if options.task is None:
         return _from_results(path, options.protocol)
     task = registry.task(options.task)
     split = task.card.split(options.split)
     root = data_root(task, options.root)
     samples = with_query_overlap(
-        splits.samples(task, root, split),
+        with_durations(task, root, splits.samples(task, root, split)),
         task.card,
         split,
         lambda name: splits.samples(task, root, name),
     )
     protocol = registry.protocol_for(task.card, options.protocol, split)
     result = score(task.card, samples, read_predictions(path), protocol, split)
-    return _from_score(str(path), path.name, task.card.version, result)
+    size = task.card.split_size(split, len(samples))
+    return _from_score(str(path), path.name, task.card.version, size, result)
 
 
-def _from_score(name: str, model: str, version: str, result: Score) -> ScoredRun:
+def _from_score(name: str, model: str, version: str, size: int, result: Score) -> ScoredRun:
     return ScoredRun(
         name=name,
         model=model,
@@ -101,6 +106,7 @@ def _from_score(name: str, model: str, version: str, result: Score) -> ScoredRun
         split=result.split,
         protocol=result.protocol,
         samples=result.samples,
+        split_size=size,
         parsed_answers=result.parsed_answers,
         table=result.table,
     )
@@ -122,6 +128,7 @@ def _from_results(path: Path, protocol: str | None) -> ScoredRun:
         split=results.split,
         protocol=results.protocol,
         samples=tuple(Sample(row.id, row.video, query="", target=Target()) for row in rows),
+        split_size=results.subset.of,
         parsed_answers=tuple(_parsed(row.span, row.choice) for row in rows),
         table=Table({results.primary: _primary(path, results)}, results.primary),
     )

@@ -64,6 +64,7 @@ class Runner:
             answered={sample for sample, record in records.items() if record.answered},
             needs_videos=self.model.adapter.needs_frames,
             allow_subset=self.options.allow_subset,
+            of=setup.task.card.split_size(setup.spec.split, len(setup.samples)),
         )
 
     def run(self, setup: RunSetup, path: Path) -> Outcome:

@@ -1,0 +1,65 @@
+"""The samples of a split as all commands read them: at least one, each of them well-formed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path, PurePosixPath
+
+from vtg_eval.errors import DataError
+from vtg_eval.task import Task
+from vtg_eval.types import LONGEST, SHORTEST, Sample
+
+# An id is written to journals and tables; a video's name is the path of a file.
+LONGEST_ID, LONGEST_VIDEO, LONGEST_NAME = 255, 1000, 250
+MOST_OPTIONS = 26  # letters
+# What ends a line or moves a cursor, and half characters.
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+
+def read_split(task: Task, root: Path, split: str) -> tuple[Sample, ...]:
+    """Return a split's samples; raises what `task.samples` raises.
+
+    Raises DataError where there is no sample, and for the first that is malformed.
+    """
+    samples = tuple(task.samples(root, split))
+    place = f"{task.card.name}, {split}, in {task.folder(root)}"
+    if not samples:
+        raise DataError(f"{place}: the annotations hold no samples. Fetch them again.")
+    for name, fault in malformed(samples):
+        raise DataError(f"{place}: the sample {name} {fault}. Fetch the annotations again.")
+    return samples
+
+
+def malformed(samples: Iterable[Sample]) -> Iterator[tuple[str, str]]:
+    """Yield the id (as a message shows it) and the fault of each sample that cannot be used."""
+    ids: set[str] = set()
+    for sample in samples:
+        fault = "has the id of another sample" if sample.id in ids else _fault(sample)
+        ids.add(sample.id)
+        if fault:
+            name = sample.id if len(sample.id) <= LONGEST_ID else f"{sample.id[:60]}…"
+            yield (name if name.isprintable() else repr(name)), fault
+
+
+def _fault(sample: Sample) -> str:
+    if not sample.id.strip() or CONTROL.search(sample.id):
+        return "has an id that is empty or has control characters"
+    if len(sample.id) > LONGEST_ID:
+        return f"has an id of {len(sample.id):,} characters; at most {LONGEST_ID} are allowed"
+    if not _is_file_name(sample.video):
+        return f"names a video that cannot be a file of the data: {sample.video[:80]!r}"
+    if sample.duration is not None and not SHORTEST <= sample.duration <= LONGEST:
+        return f"has a duration of {sample.duration:g} s, not one from {SHORTEST:g} to {LONGEST:g}"
+    if len(sample.options) > MOST_OPTIONS:
+        return f"has {len(sample.options)} options; there are letters for {MOST_OPTIONS}"
+    return ""
+
+
+def _is_file_name(video: str) -> bool:
+    """Tell whether a video's name is the relative path of a file below the data's folders."""
+    path = PurePosixPath(video)
+    if not path.parts or path.is_absolute() or ".." in path.parts or CONTROL.search(video):
+        return False
+    size = len(video.encode())
+    return size <= LONGEST_VIDEO and all(len(part.encode()) <= LONGEST_NAME for part in path.parts)
