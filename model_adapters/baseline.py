@@ -18,7 +18,7 @@ from vtg_eval.errors import UserError, suggestion
 from vtg_eval.protocol import FrameRule, ResolvedProtocol
 from vtg_eval.scoring.blind import LONGEST_OPTION, RANDOM, WHOLE_VIDEO, Blind, constant_span
 from vtg_eval.scoring.floors import no_floors
-from vtg_eval.types import Prediction, Sample
+from vtg_eval.types import OutputType, Prediction, Sample
 from vtg_eval.video.frames import Frames
 
 CONSTANT = "constant"
@@ -42,13 +42,13 @@ class BaselineAdapter(Adapter):
     def begin(self, samples: Sequence[Sample]) -> None:
         """Answer all samples at once: some predictors' answers depend on all of them.
 
-        Raises UserError where a span is asked for and no duration is known.
+        Raises UserError where spans are asked for and no duration is known.
         """
-        reason = no_floors(samples)
-        if reason:
+        asked = [sample for sample in samples if sample.asks is not OutputType.CHOICE]
+        if asked and all(sample.duration is None for sample in asked):
             raise UserError(
-                f"Baselines answer from durations, but {reason}. Add the benchmark's file of "
-                "durations, or its videos."
+                f"Baselines answer from durations, but {no_floors(samples)}. Add the benchmark's "
+                "file of durations, or its videos."
             )
         self._predictions = {answer.id: answer for answer in self._predictor.predictions(samples)}
 
@@ -57,7 +57,12 @@ class BaselineAdapter(Adapter):
         return height, width
 
     def request(self, sample: Sample, frames: Frames | None, protocol: ResolvedProtocol) -> Request:
-        """Return the answer "B", "START to END" or both, as the sample asks."""
+        """Return the answer "B", "START to END" or both, as the sample asks.
+
+        Raises ValueError where a span is asked for and there is no duration.
+        """
+        if sample.asks is not OutputType.CHOICE and sample.duration is None:
+            raise ValueError("no duration, neither in the annotation nor from a video file")
         prediction = self._predictions[sample.id]
         parts = [] if prediction.choice is None else [prediction.choice]
         parts += [

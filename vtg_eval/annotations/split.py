@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
+from vtg_eval.annotations.records import shown
 from vtg_eval.errors import DataError
 from vtg_eval.task import Task
 from vtg_eval.types import LONGEST, SHORTEST, Sample
@@ -26,23 +26,20 @@ def read_split(task: Task, root: Path, split: str) -> tuple[Sample, ...]:
     place = f"{task.card.name}, {split}, in {task.folder(root)}"
     if not samples:
         raise DataError(f"{place}: the annotations hold no samples. Fetch them again.")
-    for name, fault in malformed(samples):
-        raise DataError(f"{place}: the sample {name} {fault}. Fetch the annotations again.")
+    ids: set[str] = set()
+    for sample in samples:
+        fault = "has the id of another sample" if sample.id in ids else unusable(sample)
+        if fault:
+            raise DataError(
+                f"{place}: the sample {shown(sample.id)} {fault}. Correct it, or fetch the "
+                "annotations again."
+            )
+        ids.add(sample.id)
     return samples
 
 
-def malformed(samples: Iterable[Sample]) -> Iterator[tuple[str, str]]:
-    """Yield the id (as a message shows it) and the fault of each sample that cannot be used."""
-    ids: set[str] = set()
-    for sample in samples:
-        fault = "has the id of another sample" if sample.id in ids else _fault(sample)
-        ids.add(sample.id)
-        if fault:
-            name = sample.id if len(sample.id) <= LONGEST_ID else f"{sample.id[:60]}…"
-            yield (name if name.isprintable() else repr(name)), fault
-
-
-def _fault(sample: Sample) -> str:
+def unusable(sample: Sample) -> str:
+    """Return why a sample can be neither asked nor scored, "" for most."""
     if not sample.id.strip() or CONTROL.search(sample.id):
         return "has an id that is empty or has control characters"
     if len(sample.id) > LONGEST_ID:

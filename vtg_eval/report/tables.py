@@ -107,8 +107,9 @@ def subset_line(subset: Subset) -> str:
         reasons.append(f"{len(subset.missing_videos)} videos are missing")
     if subset.size > subset.of or not reasons:
         reasons = ["the annotation file has another number than the task's card"]
+    article = "A " if subset.size < subset.of else ""
     return (
-        f"{'A ' if subset.size < subset.of else ''}{_part(subset)}: {subset.size} of {subset.of} samples ({'; '.join(reasons)}), "
+        f"{article}{_part(subset)}: {subset.size} of {subset.of} samples ({'; '.join(reasons)}), "
         f"digest {subset.digest[:8]}. Not comparable with scores on the whole split."
     )
 
