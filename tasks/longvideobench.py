@@ -46,7 +46,7 @@ class LongVideoBench(Task):
         subtitle_file = _subtitle_files(annotation, annotation.stat().st_mtime_ns).get(sample.video)
         if subtitle_file is None:
             raise DataError(f"{annotation} has no video {sample.video}.")
-        path = self.folder(root) / "subtitles" / subtitle_file.name
+        path = found_video(self.folder(root), root, subtitle_file.name, ("subtitles",), ("",))
         return read_subtitles(path, subtitle_file.start, sample.duration or float("inf"))
 
 

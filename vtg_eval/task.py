@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
@@ -11,6 +12,10 @@ from vtg_eval.errors import DataError, MissingFileError, UserError, suggestion
 from vtg_eval.files.toml_tables import converted, load_toml
 from vtg_eval.protocol import DEFAULT_PROTOCOL
 from vtg_eval.types import Cue, Sample
+
+LONGEST_VIDEO, LONGEST_NAME = 1000, 250  # bytes of a video's path, and of a name in it
+# What ends a line or moves a cursor, and half characters.
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +149,15 @@ class Task(ABC):
         )
 
 
+def is_video_name(video: str) -> bool:
+    """Tell whether a video's name is the relative path of a file below the data's folders."""
+    path = PurePosixPath(video)
+    if not path.parts or path.is_absolute() or ".." in path.parts or CONTROL.search(video):
+        return False
+    size = len(video.encode())
+    return size <= LONGEST_VIDEO and all(len(part.encode()) <= LONGEST_NAME for part in path.parts)
+
+
 def found_video(
     folder: Path,
     root: Path,
@@ -154,10 +168,9 @@ def found_video(
     """Return the first usual path at which the video exists, else the first usual path.
 
     Usual are `folders` in the task's folder and in `root`, with each suffix ("" where the id has
-    one already). Raises DataError for an id that leads out of them.
+    one already). Raises DataError for an id that leads out of them or that no file can have.
     """
-    relative = PurePosixPath(video)
-    if relative.is_absolute() or ".." in relative.parts or "\0" in video:
+    if not is_video_name(video):
         raise DataError(f"The annotation names a video outside of the data: {video[:80]!r}.")
     paths = [
         parent / name / f"{video}{suffix}"

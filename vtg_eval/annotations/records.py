@@ -162,7 +162,10 @@ def read_csv(path: Path) -> Iterator[AnnotationRecord]:
             raise DataError(f"{path} must begin with a line of different column names.")
         for row in rows:
             last = rows.line_num
-            if None in row or None in row.values():
+            cells = [row[name] for name in columns]
+            if None not in row and not any(cell and cell.strip() for cell in cells):
+                continue  # a blank line
+            if None in row or None in cells:
                 raise DataError(f"{path}, line {last} does not have {len(columns)} values.")
             yield AnnotationRecord(f"{path}, line {last}", row)
     except csv.Error as exc:

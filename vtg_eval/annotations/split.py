@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from vtg_eval.annotations.records import shown
 from vtg_eval.errors import DataError
-from vtg_eval.task import Task
+from vtg_eval.task import CONTROL, Task, is_video_name
 from vtg_eval.types import LONGEST, SHORTEST, Sample
 
-# An id is written to journals and tables; a video's name is the path of a file.
-LONGEST_ID, LONGEST_VIDEO, LONGEST_NAME = 255, 1000, 250
+LONGEST_ID = 255  # characters: ids are written to journals and tables
 MOST_OPTIONS = 26  # letters
-# What ends a line or moves a cursor, and half characters.
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 def read_split(task: Task, root: Path, split: str) -> tuple[Sample, ...]:
@@ -44,19 +40,10 @@ def unusable(sample: Sample) -> str:
         return "has an id that is empty or has control characters"
     if len(sample.id) > LONGEST_ID:
         return f"has an id of {len(sample.id):,} characters; at most {LONGEST_ID} are allowed"
-    if not _is_file_name(sample.video):
+    if not is_video_name(sample.video):
         return f"names a video that cannot be a file of the data: {sample.video[:80]!r}"
     if sample.duration is not None and not SHORTEST <= sample.duration <= LONGEST:
         return f"has a duration of {sample.duration:g} s, not one from {SHORTEST:g} to {LONGEST:g}"
     if len(sample.options) > MOST_OPTIONS:
         return f"has {len(sample.options)} options; there are letters for {MOST_OPTIONS}"
     return ""
-
-
-def _is_file_name(video: str) -> bool:
-    """Tell whether a video's name is the relative path of a file below the data's folders."""
-    path = PurePosixPath(video)
-    if not path.parts or path.is_absolute() or ".." in path.parts or CONTROL.search(video):
-        return False
-    size = len(video.encode())
-    return size <= LONGEST_VIDEO and all(len(part.encode()) <= LONGEST_NAME for part in path.parts)
