@@ -152,7 +152,7 @@ def _refuse_other_results(folder: RunFolder, results: TaskResults) -> None:
         stored = load_results(json.loads(text)).to_json()
     except FileNotFoundError as exc:
         raise UserError(f"{folder.path} has no results.json. Run its command again.") from exc
-    except (OSError, ValueError) as exc:
+    except (OSError, ValueError, RecursionError) as exc:
         raise UserError(f"{folder.results_file} cannot be read: {exc}") from exc
     for part, value in results.to_json().items():
         stored_text, text = json.dumps(stored[part]), json.dumps(value)
@@ -207,7 +207,7 @@ def load_entry(path: Path) -> LeaderboardEntry:
         if not (signed and complete and entry.name == path.stem and NAME.fullmatch(entry.name)):
             raise ValueError("its signature or its name does not match its content")
         return entry
-    except (OSError, KeyError, TypeError, ValueError) as exc:
+    except (OSError, KeyError, TypeError, ValueError, RecursionError) as exc:
         raise UserError(f"{path} is not an entry of the leaderboard: {exc!r}") from exc
 
 

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from vtg_eval.annotations.split import read_split
 from vtg_eval.errors import MissingFileError
 from vtg_eval.files.atomic import write_text
 from vtg_eval.registry import Registry
@@ -75,7 +76,7 @@ def _rows(
     for split in (s.name for s in task.card.splits if s.name in benchmark.splits):
         protocol = registry.protocol_for(task.card, split=split)
         try:
-            samples = task.samples(root, split)
+            samples = read_split(task, root, split)
         except MissingFileError:
             continue
         for floor in task_floors(task, root, split, samples, protocol):

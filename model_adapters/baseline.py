@@ -17,6 +17,7 @@ from vtg_eval.engines.base import Request
 from vtg_eval.errors import UserError, suggestion
 from vtg_eval.protocol import FrameRule, ResolvedProtocol
 from vtg_eval.scoring.blind import LONGEST_OPTION, RANDOM, WHOLE_VIDEO, Blind, constant_span
+from vtg_eval.scoring.floors import no_floors
 from vtg_eval.types import OutputType, Prediction, Sample
 from vtg_eval.video.frames import Frames
 
@@ -39,7 +40,16 @@ class BaselineAdapter(Adapter):
         self._predictions: Mapping[str, Prediction] = {}
 
     def begin(self, samples: Sequence[Sample]) -> None:
-        """Answer all samples at once: some predictors' answers depend on all of them."""
+        """Answer all samples at once: some predictors' answers depend on all of them.
+
+        Raises UserError where spans are asked for and no duration is known.
+        """
+        asked = [sample for sample in samples if sample.asks is not OutputType.CHOICE]
+        if asked and all(sample.duration is None for sample in asked):
+            raise UserError(
+                f"Baselines answer from durations, but {no_floors(samples)}. Add the benchmark's "
+                "file of durations, or its videos."
+            )
         self._predictions = {answer.id: answer for answer in self._predictor.predictions(samples)}
 
     def frame_size(self, height: int, width: int, frames: int, rule: FrameRule) -> tuple[int, int]:
@@ -52,7 +62,7 @@ class BaselineAdapter(Adapter):
         Raises ValueError where a span is asked for and there is no duration.
         """
         if sample.asks is not OutputType.CHOICE and sample.duration is None:
-            raise ValueError("the annotation has no duration, which baselines answer from")
+            raise ValueError("no duration, neither in the annotation nor from a video file")
         prediction = self._predictions[sample.id]
         parts = [] if prediction.choice is None else [prediction.choice]
         parts += [

@@ -42,7 +42,7 @@ class CGBench(Task):
 def _samples(record: AnnotationRecord) -> list[Sample]:
     name, video, query = record.text("qid"), record.text("video_uid"), record.text("question")
     options, clues = record.texts("choices"), record.spans("clue_intervals")
-    duration, letter = record.seconds("duration"), right_letter(record, "right_answer", options)
+    duration, letter = record.duration("duration"), right_letter(record, "right_answer", options)
     groups = (
         Group("duration", LENGTHS[bisect_left(BOUNDS, duration / 60)]),
         Group("domain", record.text("domain")),

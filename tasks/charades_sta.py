@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from vtg_eval.annotations.length_groups import length_groups
+from vtg_eval.annotations.length_groups import VIDEO, length_bin, length_groups
 from vtg_eval.annotations.sentence_lines import read_lengths, read_sentence_lines
 from vtg_eval.task import Task, found_video, load_card
-from vtg_eval.types import Sample, Target
+from vtg_eval.types import Group, Sample, Target
 
 VIDEO_FOLDERS = ("videos", "Charades_v1_480", "Charades_v1")
 MOMENT_BINS = (5.0, 10.0)
@@ -36,6 +37,11 @@ class CharadesSTA(Task):
             )
             for line in read_sentence_lines(self.file(root, f"charades_sta_{split}.txt"))
         ]
+
+    def with_duration(self, sample: Sample, seconds: float) -> Sample:
+        """Return the sample with that duration and the group of videos of that length."""
+        group = Group(VIDEO, length_bin(seconds, VIDEO_BINS))
+        return replace(sample, duration=seconds, groups=(*sample.groups, group))
 
     def video_path(self, root: Path, video: str) -> Path:
         """Return the first usual path at which the video exists, else the first usual path."""

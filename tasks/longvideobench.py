@@ -46,7 +46,7 @@ class LongVideoBench(Task):
         subtitle_file = _subtitle_files(annotation, annotation.stat().st_mtime_ns).get(sample.video)
         if subtitle_file is None:
             raise DataError(f"{annotation} has no video {sample.video}.")
-        path = self.folder(root) / "subtitles" / subtitle_file.name
+        path = found_video(self.folder(root), root, subtitle_file.name, ("subtitles",), ("",))
         return read_subtitles(path, subtitle_file.start, sample.duration or float("inf"))
 
 
@@ -70,7 +70,7 @@ def _sample(record: AnnotationRecord) -> Sample:
         video=record.text("video_path"),
         query=record.text("question"),
         target=Target(choice=option_letter(right)),
-        duration=record.seconds("duration"),
+        duration=record.duration("duration"),
         options=options,
         groups=(
             Group("duration group", f"{record.whole('duration_group')} s"),

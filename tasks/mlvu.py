@@ -57,7 +57,7 @@ def _dev_sample(kind: str, number: int, row: AnnotationRecord) -> Sample:
         video=row.text("video"),
         query=row.text("question"),
         target=Target(choice=matching_letter(row.text("answer"), options)),
-        duration=row.seconds("duration"),
+        duration=row.duration("duration"),
         options=options,
         groups=_groups(kind, row),
         asks=OutputType.CHOICE,
@@ -78,7 +78,7 @@ def _test_samples(rows: Sequence[AnnotationRecord]) -> list[Sample]:
                 video=row.text("video_name"),
                 query=query,
                 target=Target(choice=row.text("answer")),
-                duration=row.optional_seconds("duration"),
+                duration=row.optional_duration("duration"),
                 options=options or row.texts("candidates"),
                 groups=_groups(kind, row),
                 asks=OutputType.CHOICE,
@@ -89,7 +89,7 @@ def _test_samples(rows: Sequence[AnnotationRecord]) -> list[Sample]:
 
 
 def _groups(kind: str, row: AnnotationRecord) -> tuple[Group, ...]:
-    lengths = length_groups((), row.optional_seconds("duration"), (0.0, 0.0), VIDEO_BOUNDS)
+    lengths = length_groups((), row.optional_duration("duration"), (0.0, 0.0), VIDEO_BOUNDS)
     return (Group("task", kind), *lengths)
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
 from vtg_eval.annotations.multiple_choice import letter_of_text
-from vtg_eval.annotations.records import AnnotationRecord, read_csv, read_table
+from vtg_eval.annotations.records import AnnotationRecord, read_csv, read_object, read_table
 from vtg_eval.errors import DataError
 from vtg_eval.task import Task, found_video, load_card
 from vtg_eval.types import Group, OutputType, Sample, Target
@@ -36,10 +35,7 @@ class NextGQA(Task):
 
     def samples(self, root: Path, split: str) -> Sequence[Sample]:
         """Return one sample for each question that has a location."""
-        rows = {
-            f"{row.text('video_id')}_{row.text('qid')}": row
-            for row in read_csv(self.file(root, f"{split}.csv"))
-        }
+        rows = _rows(self.file(root, f"{split}.csv"))
         videos = read_table(self.file(root, f"gsub_{split}.json"))
         return [s for video, record in videos.items() for s in _samples(video, record, rows)]
 
@@ -55,23 +51,25 @@ class NextGQA(Task):
 @cache
 def vidor_paths(path: Path) -> AnnotationRecord:
     """Return the file's record: each video's path under its id, such as "0101/2909445186"."""
-    try:
-        table = json.loads(path.read_bytes())
-    except ValueError as exc:
-        raise DataError(f"{path} is not JSON: {exc}") from exc
-    if not isinstance(table, dict):
-        raise DataError(f"{path} is not a JSON object.")
-    return AnnotationRecord(str(path), table)
+    return read_object(path)
+
+
+def _rows(path: Path) -> dict[str, AnnotationRecord]:
+    """Return the table of questions by <video_id>_<qid>."""
+    rows: dict[str, AnnotationRecord] = {}
+    for row in read_csv(path):
+        name = f"{row.text('video_id')}_{row.text('qid')}"
+        if name in rows:
+            raise DataError(f"{row.where} has the question {name} again, after {rows[name].where}.")
+        rows[name] = row
+    return rows
 
 
 def _samples(
     video: str, record: AnnotationRecord, rows: Mapping[str, AnnotationRecord]
 ) -> Iterator[Sample]:
-    location = record.table.get("location")
-    if not isinstance(location, dict):
-        raise DataError(f'{record.where}: "location" must be an object.')
-    locations = AnnotationRecord(f"{record.where}, location", location)
-    for number in location:
+    locations = record.record("location")
+    for number in locations.table:
         name = f"{video}_{number}"
         if name not in rows:
             raise DataError(f"{record.where}: the table of questions has no {name}.")
@@ -85,7 +83,7 @@ def _samples(
             video=video,
             query=row.text("question").strip(),
             target=Target(locations.spans(number), letter_of_text(row, "answer", options)),
-            duration=record.seconds("duration"),
+            duration=record.duration("duration"),
             options=options,
             groups=(
                 Group("question type", kind),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 from vtg_eval.annotations.length_groups import MOMENT
 from vtg_eval.annotations.records import AnnotationRecord, read_lines
@@ -16,6 +15,7 @@ from vtg_eval.types import Group, Sample, Span, Target
 
 CLIP = 2  # seconds
 ANNOTATORS = 3
+MOST_SALIENT = 4
 NAMES = MappingProxyType(
     {
         "short": "short, up to 10 s",
@@ -48,7 +48,7 @@ class QVHighlights(Task):
 
 def _sample(record: AnnotationRecord) -> Sample:
     spans = record.spans("relevant_windows")
-    duration = record.seconds("duration")
+    duration = record.duration("duration")
     return Sample(
         id=record.text("qid"),
         video=record.text("vid"),
@@ -69,32 +69,29 @@ def _groups(spans: Sequence[Span]) -> tuple[Group, ...]:
 
 def _saliency(record: AnnotationRecord, clips: int) -> tuple[tuple[int, ...], ...]:
     """Return the annotators' scores of each clip, zeros for clips outside of the moments."""
-    numbers = _integers(record, "relevant_clip_ids", _value(record, "relevant_clip_ids"))
-    scores = _value(record, "saliency_scores")
+    numbers = _integers(record, "relevant_clip_ids", record.values("relevant_clip_ids"), clips - 1)
+    scores = record.values("saliency_scores")
+    if len(set(numbers)) < len(numbers):
+        raise DataError(f"{record.where}: relevant_clip_ids has a clip twice.")
     if len(scores) != len(numbers):
         raise DataError(
             f"{record.where}: {len(numbers)} relevant_clip_ids, but {len(scores)} saliency_scores."
         )
     rows: list[tuple[int, ...]] = [(0,) * ANNOTATORS] * clips
     for number, row in zip(numbers, scores, strict=True):
-        if not 0 <= number < clips:
-            raise DataError(f"{record.where}: relevant_clip_ids has {number}, of {clips} clips.")
-        rows[number] = _integers(record, "saliency_scores", row)
+        rows[number] = _integers(record, "saliency_scores", row, MOST_SALIENT)
         if len(rows[number]) != ANNOTATORS:
             raise DataError(f"{record.where}: saliency_scores must have {ANNOTATORS} a clip.")
     return tuple(rows)
 
 
-def _value(record: AnnotationRecord, key: str) -> Any:
-    value = record.table.get(key)
-    if not isinstance(value, list):
-        raise DataError(f'{record.where}: "{key}" must be a list.')
-    return value
-
-
-def _integers(record: AnnotationRecord, key: str, values: object) -> tuple[int, ...]:
-    if not isinstance(values, list) or any(type(value) is not int for value in values):
-        raise DataError(f'{record.where}: "{key}" must hold integers, not {str(values)[:60]}.')
+def _integers(record: AnnotationRecord, key: str, values: object, most: int) -> tuple[int, ...]:
+    if not isinstance(values, Sequence) or any(
+        type(value) is not int or not 0 <= value <= most for value in values
+    ):
+        raise DataError(
+            f'{record.where}: "{key}" must hold integers from 0 to {most}, not {str(values)[:60]}.'
+        )
     return tuple(values)
 
 

@@ -38,7 +38,7 @@ def _sample(record: AnnotationRecord) -> Sample:
     name = record.text("qid")
     spans = record.spans("relevant_windows") if "span" not in table else (record.span("span"),)
     options = record.texts("options") if "options" in table else ()
-    duration = record.seconds("duration")
+    duration = record.duration("duration")
     groups = [Group("source", name.partition("_")[0])]
     if "category" in table:
         groups.append(Group("category", record.text("category")))

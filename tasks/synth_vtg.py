@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
+import io
 from collections.abc import Collection, Mapping, Sequence
 from fractions import Fraction
 from functools import cache
@@ -14,6 +14,8 @@ import av
 import numpy as np
 from tqdm import tqdm
 
+from vtg_eval.files.atomic import explained, write_bytes
+from vtg_eval.files.links import refuse_links
 from vtg_eval.task import Task, load_card
 from vtg_eval.types import Group, Sample, Target
 
@@ -80,12 +82,16 @@ class SynthVtg(Task):
     def prepare(
         self, root: Path, split: str | None = None, videos: Collection[str] | None = None
     ) -> None:
-        """Write the split's missing videos (a quarter of a second each)."""
+        """Write the split's missing videos (a quarter of a second each).
+
+        Raises UserError where a link leads out of `root`, or the disk refuses.
+        """
         name = self.card.split(split)
         named = [(_video(name, scene), scene) for scene in self.scenes(name)]
         wanted = [pair for pair in named if videos is None or pair[0] in videos]
         missing = [(p, s) for v, s in wanted if not (p := self.video_path(root, v)).is_file()]
         for path, scene in tqdm(missing, desc="writing videos", disable=None, leave=False):
+            refuse_links(root, path)
             write_video(scene, path)
 
 
@@ -110,10 +116,12 @@ def scene_samples(split: str, scene: Scene) -> list[Sample]:
 
 
 def write_video(scene: Scene, path: Path) -> None:
-    """Encode a scene as H.264 in MP4, each frame at its own time; complete or not there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")  # several may write at once
-    with av.open(str(part), "w", format="mp4") as container:
+    """Encode a scene as H.264 in MP4, each frame at its own time; complete or not there.
+
+    Raises UserError where the disk refuses.
+    """
+    content = io.BytesIO()
+    with av.open(content, "w", format="mp4") as container:
         # a GOP of some seconds and B-frames, as in the wild; one thread repeats its bytes
         group = str(round(4 * scene.rate))
         options = {"crf": "20", "preset": "veryfast", "threads": "1", "g": group}
@@ -129,7 +137,9 @@ def write_video(scene: Scene, path: Path) -> None:
             frame.duration = int(edges[index + 1] - tick)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
-    part.replace(path)
+    with explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    write_bytes(path, content.getvalue())
 
 
 @cache

@@ -77,14 +77,7 @@ def _finer_aspect(
 ) -> str:
     if video not in meta:
         raise DataError(f"{record.where}: meta_info.json has no video {video}.")
-    return _part(_part(meta[video], "eval_dim"), aspect).text("type")
-
-
-def _part(record: AnnotationRecord, key: str) -> AnnotationRecord:
-    table = record.table.get(key)
-    if not isinstance(table, dict):
-        raise DataError(f'{record.where}: "{key}" must be an object.')
-    return AnnotationRecord(f"{record.where}, {key}", table)
+    return meta[video].record("eval_dim").record(aspect).text("type")
 
 
 def _multi_choice(record: AnnotationRecord) -> _Question:

@@ -33,7 +33,7 @@ class TVGBench(Task):
 
 
 def _sample(number: int, record: AnnotationRecord) -> Sample:
-    truth, duration = (_truth(record),), record.seconds("duration")
+    truth, duration = (_truth(record),), record.duration("duration")
     groups = (Group("dataset", _dataset(record)), Group("query type", record.text("qsemtype")))
     return Sample(
         id=f"{_source(record)}_{number}",
@@ -67,10 +67,7 @@ def _clips(record: AnnotationRecord) -> tuple[Span, ...]:
 
 def _dataset(record: AnnotationRecord) -> str:
     """Return the source; the file names it twice, and for Ego4D only among its "bins"."""
-    bins = record.table.get("bins")
-    if not isinstance(bins, dict):
-        raise DataError(f'{record.where}: "bins" must be an object.')
-    return AnnotationRecord(f"{record.where}, bins", bins).text("dataset")
+    return record.record("bins").text("dataset")
 
 
 def _source(record: AnnotationRecord) -> str:

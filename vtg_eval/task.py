@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from vtg_eval.errors import DataError, MissingFileError, UserError, suggestion
 from vtg_eval.files.toml_tables import converted, load_toml
 from vtg_eval.protocol import DEFAULT_PROTOCOL
 from vtg_eval.types import Cue, Sample
+
+LONGEST_VIDEO, LONGEST_NAME = 1000, 250  # bytes of a video's path, and of a name in it
+# What ends a line or moves a cursor, and half characters.
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +73,10 @@ class Card:
     constant_span_source: str = ""
     gotchas: tuple[str, ...] = ()
 
+    def split_size(self, name: str, annotated: int) -> int:
+        """Return how many samples the split has by the card, else as many as are `annotated`."""
+        return next((s.queries for s in self.splits if s.name == name), 0) or annotated
+
     def split(self, name: str | None) -> str:
         """Return the split's name (the default for None); raises UserError on an unknown one."""
         names = [metadata.name for metadata in self.splits]
@@ -114,6 +123,13 @@ class Task(ABC):
         videos: ids of the required ones (None: all of the split).
         """
 
+    def with_duration(self, sample: Sample, seconds: float) -> Sample:
+        """Return a sample whose annotation has no duration with the one of its video's file.
+
+        A task whose groups depend on the duration adds them here.
+        """
+        return replace(sample, duration=seconds)
+
     def folder(self, root: Path) -> Path:
         """Return the task's folder: `root`/<task name> where that exists, else `root`."""
         folder = root / self.card.name
@@ -127,9 +143,19 @@ class Task(ABC):
         source = next((f for f in self.card.files if f.path == name), None)
         hint = f" It comes from {source.home}." if source else ""
         raise MissingFileError(
-            f"{self.card.name}: {path} is missing.{hint} "
+            f"{self.card.name}: {path} is missing (the task's folder is {root / self.card.name} "
+            f"where that exists, else {root}).{hint} "
             f"`vtg-eval data prepare {self.card.name}` says what belongs where."
         )
+
+
+def is_video_name(video: str) -> bool:
+    """Tell whether a video's name is the relative path of a file below the data's folders."""
+    path = PurePosixPath(video)
+    if not path.parts or path.is_absolute() or ".." in path.parts or CONTROL.search(video):
+        return False
+    size = len(video.encode())
+    return size <= LONGEST_VIDEO and all(len(part.encode()) <= LONGEST_NAME for part in path.parts)
 
 
 def found_video(
@@ -142,10 +168,9 @@ def found_video(
     """Return the first usual path at which the video exists, else the first usual path.
 
     Usual are `folders` in the task's folder and in `root`, with each suffix ("" where the id has
-    one already). Raises DataError for an id that leads out of them.
+    one already). Raises DataError for an id that leads out of them or that no file can have.
     """
-    relative = PurePosixPath(video)
-    if relative.is_absolute() or ".." in relative.parts or "\0" in video:
+    if not is_video_name(video):
         raise DataError(f"The annotation names a video outside of the data: {video[:80]!r}.")
     paths = [
         parent / name / f"{video}{suffix}"

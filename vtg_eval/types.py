@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 from vtg_eval.failures import Failure
 
+# Seconds that a video may last: longer than any, so a time beyond it is a fault of its file.
+SHORTEST, LONGEST = 0.01, 1e7
+
 
 class Span(NamedTuple):
     """A moment: start and end in seconds. May be reversed or non-finite: scoring decides."""

@@ -40,6 +40,7 @@ def scored(name, result, **changed):
         split=result.split,
         protocol=result.protocol,
         samples=result.samples,
+        split_size=len(result.samples),
         parsed_answers=result.parsed_answers,
         table=result.table,
     )

@@ -65,6 +65,7 @@ def test_the_report_has_failures_other_protocols_and_groups() -> None:
     [
         (Subset("abcdef0123", 2, 9, limit=2), "the first 2"),
         (Subset("abcdef0123", 2, 9, missing_videos=("v", "w")), "2 videos are missing"),
+        (Subset("abcdef0123", 2, 9), "the annotation file has another number than the task's card"),
     ],
 )
 def test_a_subset_is_marked_in_table_and_text(subset: Subset, reason: str) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal, NamedTuple
 
 from vtg_eval.annotations.query_overlap import normalised
+from vtg_eval.annotations.split import read_split
 from vtg_eval.errors import MissingFileError, UserError
 from vtg_eval.registry import Registry
 from vtg_eval.run.paths import data_root
@@ -126,7 +127,7 @@ def installed_splits(registry: Registry, root: Path | None = None) -> Evaluation
         folder = data_root(task, root)
         for split in (split.name for split in task.card.splits if split.name != TRAIN):
             try:
-                asked = [(s.video, s.query) for s in task.samples(folder, split)]
+                asked = [(s.video, s.query) for s in read_split(task, folder, split)]
                 splits.append(EvaluationSplit(name, split, asked))
             except (MissingFileError, OSError) as exc:
                 unchecked.append(Unchecked(name, split, str(exc)))

@@ -11,6 +11,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import NamedTuple
 
+from vtg_eval.annotations.split import read_split
 from vtg_eval.errors import UserError
 from vtg_eval.files.digests import canonical, sha256
 from vtg_eval.registry import Registry
@@ -66,8 +67,13 @@ def _split(entry: str, registry: Registry) -> _Split:
 
 
 def _usable(split: _Split, root: Path) -> Sequence[Sample]:
-    samples = split.task.samples(root, split.name)
+    samples = read_split(split.task, root, split.name)
     usable = [s for s in samples if (s.target.spans or s.target.choice) and len(s.clips) < 2]
+    if not usable[: split.size]:
+        raise UserError(
+            f"data.train names no sample to train on: {split.task.card.name} {split.name} has "
+            f"{len(usable)} usable ones. Name a count of 1 or more, or another split."
+        )
     return usable[: split.size]
 
 

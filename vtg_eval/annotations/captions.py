@@ -47,7 +47,7 @@ class CaptionsTask(Task):
 
     def duration(self, record: AnnotationRecord) -> float | None:
         """Return a video's length in seconds."""
-        return record.seconds(self.duration_key)
+        return record.duration(self.duration_key)
 
     def seconds(self, record: AnnotationRecord, span: Span) -> Span:
         """Return a span of the file in seconds (a benchmark may count frames)."""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import math
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from vtg_eval.annotations.records import read_csv
+from vtg_eval.annotations.records import finite_number, read_csv, shown
+from vtg_eval.annotations.text import text_lines
 from vtg_eval.errors import DataError
-from vtg_eval.types import Span
+from vtg_eval.types import LONGEST, Span
 
 LINE = re.compile(r"(\w+) (\S+) (\S+?)##(.*)", re.ASCII)
 
@@ -29,23 +30,18 @@ class SentenceLine(NamedTuple):
 
 def read_sentence_lines(path: Path) -> Iterator[SentenceLine]:
     """Yield the file's moments; blank lines are skipped. Raises DataError that names the line."""
-    counts: dict[str, int] = {}
-    with path.open("rb") as lines:
-        for number, raw in enumerate(lines, start=1):
-            line = raw.decode("utf-8", errors="replace").strip()
-            if not line:
-                continue
-            match = LINE.fullmatch(line)
-            span = Span(_seconds(match[2]), _seconds(match[3])) if match else Span(math.nan, 0)
-            if match is None or not all(map(math.isfinite, span)):
-                raise DataError(
-                    f"{path}, line {number}: expected `VIDEO START END##sentence` with times in "
-                    f"seconds, found `{line[:60]}`."
-                )
-            video = match[1]
-            index = counts.get(video, 0)
-            counts[video] = index + 1
-            yield SentenceLine(f"{video}/{index}", video, span, match[4].strip())
+    counts: Counter[str] = Counter()
+    for number, line in text_lines(path):
+        match = LINE.fullmatch(line.strip())
+        span = _span(match[2], match[3]) if match else None
+        if match is None or span is None:
+            raise DataError(
+                f"{path}, line {number}: expected `VIDEO START END##sentence` with times in "
+                f"seconds, found `{shown(line.strip())}`."
+            )
+        video = match[1]
+        yield SentenceLine(f"{video}/{counts[video]}", video, span, match[4].strip())
+        counts[video] += 1
 
 
 def read_lengths(path: Path) -> Mapping[str, float]:
@@ -55,15 +51,15 @@ def read_lengths(path: Path) -> Mapping[str, float]:
     """
     lengths: dict[str, float] = {}
     for row in read_csv(path) if path.is_file() else ():
-        length = row.seconds("length")
-        if not length > 0 or not row.text("id"):
-            raise DataError(f"{row.where}: expected the columns `id` and `length` (seconds).")
-        lengths[row.text("id")] = length
+        video, length = row.text("id"), row.duration("length")
+        if not video or lengths.get(video, length) != length:
+            raise DataError(f"{row.where}: expected another `id` than {video!r}.")
+        lengths[video] = length
     return lengths
 
 
-def _seconds(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return math.nan
+def _span(start: str, end: str) -> Span | None:
+    times = finite_number(start), finite_number(end)
+    if times[0] is None or times[1] is None or max(abs(times[0]), abs(times[1])) > LONGEST:
+        return None
+    return Span(times[0], times[1])

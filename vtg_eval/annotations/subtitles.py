@@ -20,6 +20,7 @@ from vtg_eval.types import Cue
 MIB = 1 << 20
 # A day of speech is under 2 MiB.
 LIMIT = 16 * MIB
+REPLACED = "\ufffd"
 
 # "01:02:03,450"; hours and fraction may be missing; the comma may be a dot or a colon.
 _TIME = r"(?:([0-9]{1,3}):)?([0-9]{1,3}):([0-9]{1,2})(?:[.,:]([0-9]{1,9}))?"
@@ -61,7 +62,11 @@ def read_subtitles(path: Path, offset: float = 0.0, duration: float = math.inf) 
             "fetch the file again"
         )
     parse = parse_json if path.suffix.lower() == ".json" else parse_srt
-    parsed = parse(decoded(content), str(path))
+    text = decoded(content)
+    if REPLACED in text:
+        line = text.count("\n", 0, text.index(REPLACED)) + 1
+        log.warning("%s, line %d: bytes that are not UTF-8 are shown as %s", path, line, REPLACED)
+    parsed = parse(text, str(path))
     if parsed.malformed:
         log.warning("%s: %d malformed cue(s) skipped", path, parsed.malformed)
     moved = (Cue(cue.start - offset, cue.end - offset, cue.text) for cue in parsed.cues)

@@ -7,6 +7,7 @@ from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
 from typing import Any
 
+from vtg_eval.annotations.split import read_split
 from vtg_eval.cli.command import ROOT_HELP, Command, gc_paused, write_lines
 from vtg_eval.comparison.compare import FORMAT, compare
 from vtg_eval.comparison.sample_size import (
@@ -135,7 +136,7 @@ def _plan(args: Namespace, registry: Registry) -> SampleSizePlan:
         raise UserError("Name one or two runs to plan from, or else --task and --figure.")
     task = registry.task(args.task)
     split = task.card.split(args.split)
-    samples = task.samples(data_root(task, args.data_root), split)
+    samples = read_split(task, data_root(task, args.data_root), split)
     return plan_from_figure(f"{task.card.name} {split}", samples, args.figure, request)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from tabulate import tabulate
 
+from vtg_eval.annotations.split import read_split
 from vtg_eval.cli.command import Command, write_lines
 from vtg_eval.cli.score import add_predictions_arguments
 from vtg_eval.errors import warn
@@ -18,6 +19,7 @@ from vtg_eval.parsing.predictions_file import read_predictions
 from vtg_eval.protocol import SPLITS, ResolvedProtocol, Rules
 from vtg_eval.registry import Registry
 from vtg_eval.report.tables import protocol_table
+from vtg_eval.run.durations import with_durations
 from vtg_eval.run.paths import data_root
 from vtg_eval.scoring.across_protocols import protocol_scores, scores_across_protocols
 from vtg_eval.scoring.answer_set import AnswerSet
@@ -68,7 +70,8 @@ class ProtocolsCommand(Command):
     def _score(self, args: Namespace, registry: Registry) -> int:
         task = registry.task(args.task)
         split = task.card.split(args.split)
-        samples = task.samples(data_root(task, args.data_root), split)
+        root = data_root(task, args.data_root)
+        samples = with_durations(task, root, read_split(task, root, split))
         predictions = read_predictions(args.predictions, args.allow_non_finite)
         covered = coverage(samples, predictions)
         if line := covered.line(args.task):

@@ -7,6 +7,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
 
+from vtg_eval.annotations.split import read_split
 from vtg_eval.cli.command import ROOT_HELP, Command, write_lines
 from vtg_eval.registry import Registry
 from vtg_eval.run.paths import data_root
@@ -27,7 +28,7 @@ class SamplesCommand(Command):
         """Write the samples."""
         task = registry.task(args.task)
         split = task.card.split(args.split)
-        samples = task.samples(data_root(task, args.data_root), split)
+        samples = read_split(task, data_root(task, args.data_root), split)
         write_lines(args.json, (json.dumps(record(s), ensure_ascii=False) for s in samples))
         return 0
 

@@ -8,12 +8,14 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import NamedTuple
 
+from vtg_eval.annotations.split import read_split
 from vtg_eval.cli.command import ROOT_HELP, Command, gc_paused, write_lines
 from vtg_eval.errors import UserError, warn
 from vtg_eval.parsing.coverage import coverage
 from vtg_eval.parsing.predictions_file import read_predictions
 from vtg_eval.registry import Registry
 from vtg_eval.report.tables import report
+from vtg_eval.run.durations import with_durations
 from vtg_eval.run.finished import SplitCache, finished_run
 from vtg_eval.run.paths import data_root
 from vtg_eval.run.results import TaskResults, answers_results
@@ -84,7 +86,7 @@ def _score_file(args: Namespace, registry: Registry) -> _Scored:
     task = registry.task(args.task)
     split = task.card.split(args.split)
     root = data_root(task, args.data_root)
-    samples = task.samples(root, split)
+    samples = with_durations(task, root, read_split(task, root, split))
     answers = read_predictions(args.predictions, args.allow_non_finite)
     results = answers_results(
         task,

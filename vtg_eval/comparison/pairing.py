@@ -163,6 +163,12 @@ def remarks(pairing: Pairing) -> Iterator[str]:
             f"Compared on the {common} samples only that both runs were asked (A {sizes[0]}, "
             f"B {sizes[1]}): the figures differ from those of the whole runs."
         )
+    for label, run in (("A", first), ("B", second)):
+        if len(run.samples) != run.split_size:
+            yield (
+                f"A SUBSET: {label} has {len(run.samples)} samples, the whole split "
+                f"{run.split_size}."
+            )
     if first.protocol != second.protocol:
         yield (
             f"The protocols differ (A {first.protocol}, B {second.protocol}): the difference "

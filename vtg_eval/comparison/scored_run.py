@@ -15,6 +15,7 @@ from vtg_eval.parsing.answers import ParsedAnswer
 from vtg_eval.parsing.coverage import Coverage, coverage
 from vtg_eval.parsing.predictions_file import read_predictions
 from vtg_eval.registry import Registry
+from vtg_eval.run.durations import with_durations
 from vtg_eval.run.finished import SplitCache, finished_run
 from vtg_eval.run.paths import data_root
 from vtg_eval.run.results import SampleResult, TaskResults, load_results
@@ -29,8 +30,9 @@ SAME_FIGURE = 0.01  # percentage points, for protocols that round
 class ScoredRun:
     """Samples, parsed answers and the table of metrics, all in the samples' order.
 
-    `name` is the path as the user gave it. Runs read from scores as JSON have samples without
-    query, truth and groups. coverage: that of a predictions file.
+    `name` is the path as the user gave it; `split_size` how many samples the split has by its
+    card. Runs read from scores as JSON have samples without query, truth and groups. coverage:
+    that of a predictions file.
     """
 
     name: str
@@ -40,6 +42,7 @@ class ScoredRun:
     split: str
     protocol: str
     samples: tuple[Sample, ...]
+    split_size: int
     parsed_answers: tuple[ParsedAnswer, ...]
     table: Table
     coverage: Coverage | None = None
@@ -77,14 +80,15 @@ def _scored(
             run.samples, card, spec.split, lambda name: splits.samples(run.task, run.root, name)
         )
         result = score(card, samples, run.answers, spec.protocol, spec.split)
-        return _from_score(str(path), spec.model, spec.task_version, result)
+        size = run.subset.of
+        return _from_score(str(path), spec.model, spec.task_version, size, result)
     if options.task is None:
         return _from_results(path, options.protocol)
     task = registry.task(options.task)
     split = task.card.split(options.split)
     root = data_root(task, options.root)
     samples = with_query_overlap(
-        splits.samples(task, root, split),
+        with_durations(task, root, splits.samples(task, root, split)),
         task.card,
         split,
         lambda name: splits.samples(task, root, name),
@@ -92,11 +96,12 @@ def _scored(
     protocol = registry.protocol_for(task.card, options.protocol, split)
     answers = read_predictions(path)
     result = score(task.card, samples, answers, protocol, split)
-    scored = _from_score(str(path), path.name, task.card.version, result)
+    size = task.card.split_size(split, len(samples))
+    scored = _from_score(str(path), path.name, task.card.version, size, result)
     return replace(scored, coverage=coverage(samples, answers))
 
 
-def _from_score(name: str, model: str, version: str, result: Score) -> ScoredRun:
+def _from_score(name: str, model: str, version: str, size: int, result: Score) -> ScoredRun:
     return ScoredRun(
         name=name,
         model=model,
@@ -105,6 +110,7 @@ def _from_score(name: str, model: str, version: str, result: Score) -> ScoredRun
         split=result.split,
         protocol=result.protocol,
         samples=result.samples,
+        split_size=size,
         parsed_answers=result.parsed_answers,
         table=result.table,
     )
@@ -126,6 +132,7 @@ def _from_results(path: Path, protocol: str | None) -> ScoredRun:
         split=results.split,
         protocol=results.protocol,
         samples=tuple(Sample(row.id, row.video, query="", target=Target()) for row in rows),
+        split_size=results.subset.of,
         parsed_answers=tuple(_parsed(row) for row in rows),
         table=_table(path, results),
     )

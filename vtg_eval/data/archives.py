@@ -20,6 +20,7 @@ from typing import IO, Any, NamedTuple, Self
 
 from vtg_eval.errors import UserError
 from vtg_eval.files.atomic import atomic_path
+from vtg_eval.files.links import refuse_links
 
 CHUNK = 1 << 20
 # Text compresses 10 to 50 times, video not at all; an archive bomb 1000 times and more.
@@ -76,12 +77,15 @@ def unpack(archive: Path, folder: Path) -> list[Path]:
 
     Files that exist with the right size are kept, so an interrupted call goes on; each file is in
     place only once it is whole. The whole list is checked before anything is written. Raises
-    UserError that names the member: a path out of the folder, a link, a device, an encrypted or
-    damaged file, more data than fits on the disk or than the archive's size allows.
+    UserError that names the member: a path out of the folder or through a link in it, a link, a
+    device, an encrypted or damaged file, more data than fits on the disk or than the archive's size
+    allows.
     """
     with _explained(archive):
         sizes = _unpacked_sizes(archive, folder)
         missing = {path: size for path, size in sizes.items() if not _is_complete(path, size)}
+        for path in missing:
+            refuse_links(folder, path)
         _require_space(archive, missing)
         if missing:
             with _opened(archive) as entries:

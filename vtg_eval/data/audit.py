@@ -11,6 +11,9 @@ from typing import TypeVar
 
 from tqdm import tqdm
 
+from vtg_eval.annotations.records import shown
+from vtg_eval.annotations.split import unusable
+from vtg_eval.annotations.text import lines_not_utf8
 from vtg_eval.errors import CutShortError, VideoError
 from vtg_eval.files.digests import subset_digest
 from vtg_eval.task import SplitMetadata, Task
@@ -24,6 +27,7 @@ Key = TypeVar("Key", bound=Hashable)
 SLACK = 1.0
 # A product of rounded fractions and durations is off by less than this (seconds).
 NOISE = 1e-3
+MISSING = "videos missing"
 
 # Returns the metadata of one video file; raises VideoError where it cannot be read.
 Probe = Callable[[Path], VideoInfo]
@@ -64,13 +68,28 @@ class Audit:
     @property
     def complete(self) -> bool:
         """Whether the counts match the card and no finding is serious."""
-        counts_match = (self.queries, self.videos) == (self.expected_queries, self.expected_videos)
-        return counts_match and not any(f.serious and f.count for f in self.findings)
+        return self.sound and self.videos_present == self.videos
+
+    @property
+    def sound(self) -> bool:
+        """Whether this is so apart from missing videos, which scoring does not need."""
+        counts_match = self.queries == self.expected_queries and (
+            self.expected_videos in (0, self.videos)  # 0: the card does not know
+        )
+        return counts_match and not any(
+            f.serious and f.count for f in self.findings if f.name != MISSING
+        )
 
 
 def audit(task: Task, root: Path, split: str, probe: Probe) -> Audit:
-    """Check one split. Raises UserError where the annotations are missing or malformed."""
-    samples = task.samples(root, split)
+    """Check one split. Raises UserError where the annotations are missing or malformed.
+
+    Samples that cannot be used, and lines that are not UTF-8, are findings; both end a run.
+    """
+    with lines_not_utf8() as bad_lines:
+        read = task.samples(root, split)
+    faults = {shown(s.id): fault for s in read if (fault := unusable(s))}
+    samples = [sample for sample in read if not unusable(sample)]
     metadata = next(metadata for metadata in task.card.splits if metadata.name == split)
     paths = {sample.video: task.video_path(root, sample.video) for sample in samples}
     present = {video: path for video, path in paths.items() if path.is_file()}
@@ -78,8 +97,14 @@ def audit(task: Task, root: Path, split: str, probe: Probe) -> Audit:
     infos, unreadable, cut = _probe_all(present, probe, durations)
     missing = tuple(video for video in paths if video not in present)
     findings = (
+        Finding("not UTF-8", tuple(bad_lines), serious=True),
+        Finding(
+            "unusable samples",
+            tuple(f"{name} {fault}" for name, fault in faults.items()),
+            serious=True,
+        ),
         *_annotation_findings(samples),
-        Finding("videos missing", missing, serious=True),
+        Finding(MISSING, missing, serious=True),
         Finding("videos unreadable", unreadable, serious=True),
         Finding("videos cut short", cut, serious=True),
         *_duration_findings(samples, {video: info.duration for video, info in infos.items()}),
@@ -130,6 +155,8 @@ def _probe_all(
 def _annotation_findings(samples: Sequence[Sample]) -> Iterator[Finding]:
     spans = [(sample, span) for sample in samples for span in sample.target.spans]
     yield Finding("duplicate sample ids", _repeated(s.id for s in samples), serious=True)
+    unasked = tuple(s.id for s in samples if not s.query.strip())
+    yield Finding("empty query", unasked, serious=False)
     questions = _repeated((s.video, s.query, s.asks, s.clips) for s in samples)
     pairs = tuple(f"{video}: {query}" for video, query, *_ in questions)
     yield Finding("duplicate (video, query)", pairs, serious=False)

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from vtg_eval.data.archives import unpack
 from vtg_eval.errors import UserError
 from vtg_eval.files.atomic import sync_to_disk
+from vtg_eval.files.links import refuse_links
 from vtg_eval.task import SourceFile, Task
 
 CHUNK = 1 << 20
@@ -57,37 +58,41 @@ def prepare_files(
     """
     folder = task.folder(root)
     return [
-        _file_state(source, folder / _inside(source.path), progress, videos)
+        _file_state(source, root, folder / _inside(source.path), progress, videos)
         for source in task.card.files
     ]
 
 
-def _file_state(source: SourceFile, path: Path, progress: Progress, videos: bool) -> FileState:
+def _file_state(
+    source: SourceFile, root: Path, path: Path, progress: Progress, videos: bool
+) -> FileState:
     if not path.is_file() and source.fetch is None:
         return FileState(source, path, present=False, problem=_by_hand(source, path))
     if not path.is_file() and source.unpack and not videos:
         problem = f"videos; --videos fetches and unpacks them, or {_by_hand(source, path)}"
         return FileState(source, path, present=False, problem=problem)
     try:
-        digest = (
-            fetch(source.fetch, path, source.sha256, progress)
-            if source.fetch is not None and not path.is_file()
-            else _sha256(path)
-        )
+        if source.fetch is not None and not path.is_file():
+            for target in (path, _partial(path), _tag(_partial(path))):
+                refuse_links(root, target)
+            digest = fetch(source.fetch, path, source.sha256, progress)
+        else:
+            digest = _sha256(path)
     except UserError as exc:
         return FileState(source, path, present=False, problem=str(exc))
     except OSError as exc:
         return FileState(source, path, present=True, problem=f"cannot be read: {exc.strerror}")
-    return FileState(source, path, present=True, problem=_unpacked(source, path, digest))
+    return FileState(source, path, present=True, problem=_unpacked(source, root, path, digest))
 
 
-def _unpacked(source: SourceFile, path: Path, digest: str) -> str:
+def _unpacked(source: SourceFile, root: Path, path: Path, digest: str) -> str:
     """Unpack a present file where the card says so; return what is wrong, "" for nothing."""
     if source.sha256 and digest != source.sha256:
         kept = " and is not unpacked" if source.unpack else ""
         return f"differs from the version on the card{kept}"
     if source.unpack:
         try:
+            refuse_links(root, path.parent)
             unpack(path, path.parent)
         except UserError as exc:
             return str(exc)
@@ -108,7 +113,7 @@ def fetch(address: str, path: Path, sha256: str, progress: Progress) -> str:
     another digest than `sha256`.
     """
     _require_secure(address)
-    partial = path.with_name(path.name + PARTIAL)
+    partial = _partial(path)
     by_hand = f"fetch it by hand and save it as {path}"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -215,21 +220,29 @@ def _receive(
 
 
 def _read_tag(partial: Path) -> str:
-    path = partial.with_name(partial.name + TAG)
+    path = _tag(partial)
     return path.read_text(encoding="ascii", errors="replace") if path.is_file() else ""
 
 
 def _write_tag(partial: Path, tag: str) -> None:
     """Keep a strong ETag; a weak one cannot be sent with a range request."""
-    path = partial.with_name(partial.name + TAG)
+    path = _tag(partial)
     if tag.startswith('"') and tag.isascii() and tag.isprintable():
         path.write_text(tag, encoding="ascii")
     else:
         path.unlink(missing_ok=True)
 
 
+def _partial(path: Path) -> Path:
+    return path.with_name(path.name + PARTIAL)
+
+
+def _tag(partial: Path) -> Path:
+    return partial.with_name(partial.name + TAG)
+
+
 def _discard(partial: Path) -> None:
-    for path in (partial, partial.with_name(partial.name + TAG)):
+    for path in (partial, _tag(partial)):
         path.unlink(missing_ok=True)
 
 

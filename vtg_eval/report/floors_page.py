@@ -9,11 +9,12 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from vtg_eval.annotations.split import read_split
 from vtg_eval.errors import MissingFileError
 from vtg_eval.files.json_files import finite_metrics
 from vtg_eval.registry import Registry
 from vtg_eval.report.tables import metrics_table
-from vtg_eval.scoring.floors import task_floors
+from vtg_eval.scoring.floors import no_floors, task_floors
 from vtg_eval.task import Task
 from vtg_eval.types import Sample
 
@@ -45,7 +46,7 @@ def floors_page(registry: Registry, root: Path) -> str:
         task: Task = registry.task(name)
         for split in task.card.splits:
             try:
-                samples = task.samples(root, split.name)
+                samples = read_split(task, root, split.name)
             except MissingFileError:
                 continue
             parts.extend(_section(registry, task, root, split.name, samples))
@@ -58,7 +59,7 @@ def _section(
     protocol = registry.protocol_for(task.card, split=split)
     floors = task_floors(task, root, split, samples, protocol)
     if not floors:
-        yield f"## {task.card.name}, {split}\n\nNo floor: a duration or the truth is not known.\n"
+        yield f"## {task.card.name}, {split}\n\nNo floors: {no_floors(samples)}.\n"
         return
     videos = len({sample.video for sample in samples})
     yield f"## {task.card.name}, {split}\n"

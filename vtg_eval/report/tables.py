@@ -91,6 +91,8 @@ def remarks(results: TaskResults) -> list[str]:
         lines.append(f"fewer than {FEW_VIDEOS} videos: the intervals are rough")
     if not results.subset.whole:
         lines.append(subset_line(results.subset))
+    if results.no_floors:
+        lines.append(f"no floors: {results.no_floors}")
     if results.failures:
         counts = ", ".join(f"{kind} {count}" for kind, count in results.failures.items())
         lines.append(f"failures: {counts}")
@@ -104,8 +106,11 @@ def subset_line(subset: Subset) -> str:
         reasons.append(f"the first {subset.limit}")
     if subset.missing_videos:
         reasons.append(f"{len(subset.missing_videos)} videos are missing")
+    if subset.size > subset.of or not reasons:
+        reasons = ["the annotation file has another number than the task's card"]
+    article = "A " if subset.size < subset.of else ""
     return (
-        f"A SUBSET: {subset.size} of {subset.of} samples ({'; '.join(reasons)}), "
+        f"{article}{_part(subset)}: {subset.size} of {subset.of} samples ({'; '.join(reasons)}), "
         f"digest {subset.digest[:8]}. Not comparable with scores on the whole split."
     )
 
@@ -113,7 +118,11 @@ def subset_line(subset: Subset) -> str:
 def _subset_mark(subset: Subset) -> str:
     if subset.whole:
         return ""
-    return f", SUBSET {subset.size} of {subset.of} ({subset.digest[:8]})"
+    return f", {_part(subset)} {subset.size} of {subset.of} ({subset.digest[:8]})"
+
+
+def _part(subset: Subset) -> str:
+    return "SUBSET" if subset.size < subset.of else "NOT THE CARD'S SAMPLES"
 
 
 def with_interval(results: TaskResults, name: str) -> str:

@@ -6,10 +6,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from vtg_eval.annotations.split import read_split
 from vtg_eval.errors import UserError, warn
 from vtg_eval.files.digests import subset_digest
 from vtg_eval.protocol import Protocol
 from vtg_eval.registry import Registry
+from vtg_eval.run.durations import with_durations
 from vtg_eval.run.folder import RunFolder
 from vtg_eval.run.journal import Record, read_contents
 from vtg_eval.run.manifest import Manifest, Subset
@@ -57,10 +59,10 @@ class SplitCache:
         self._digests: dict[tuple[str, Path, str], str] = {}
 
     def samples(self, task: Task, root: Path, split: str) -> tuple[Sample, ...]:
-        """Return all samples of a split."""
+        """Return all samples of a split, as annotated."""
         key = (task.card.name, root, split)
         if key not in self._samples:
-            self._samples[key] = tuple(task.samples(root, split))
+            self._samples[key] = read_split(task, root, split)
         return self._samples[key]
 
     def digest(self, task: Task, root: Path, split: str) -> str:
@@ -108,6 +110,8 @@ def finished_run(
             f"The annotations of {spec.task} in {root} are not those of the run {path}. "
             "Name the right ones by --data-root."
         )
+    subset = replace(subset, of=task.card.split_size(spec.split, len(split)))
+    samples = with_durations(task, root, samples)
     records, damaged = read_contents(folder.journal_file, times)
     unanswered = sum(s.id not in records or not records[s.id].answered for s in samples)
     if damaged and unanswered:

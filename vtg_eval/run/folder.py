@@ -35,7 +35,7 @@ class RunFolder:
             raise UserError(
                 f"{self.path} is not a run folder: it has no manifest.json. Name another."
             ) from exc
-        except (OSError, ValueError, KeyError, TypeError) as exc:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as exc:
             raise UserError(
                 f"{self.manifest_file} cannot be read: {exc!r}. Restore it, or make the run "
                 "again in another folder."

@@ -22,7 +22,9 @@ PACKAGES = ("vtg-eval", "av", "decord", "numpy", "torch", "transformers", "vllm"
 class Subset:
     """The samples of a run: `size` of the split's `of`; `digest` is over their ids.
 
-    `limit` and `missing_videos` are the reasons for leaving out the others.
+    `of` is the number on the task's card, else that of the annotation file. `limit` and
+    `missing_videos` are the user's reasons for leaving out the others; the annotation file may
+    also have fewer than the card says, or more.
     """
 
     digest: str

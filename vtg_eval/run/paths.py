@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from vtg_eval.errors import UserError
+from vtg_eval.files.atomic import explained
 from vtg_eval.task import Task
 
 DATA_VARIABLE = "VTG_EVAL_DATA"
@@ -21,6 +22,19 @@ def cache_folder() -> Path:
         return Path(folder)
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "vtg-eval"
+
+
+def make_folder(task: Task, root: Path) -> None:
+    """Make `root`/<task name>, where a task's files go, unless `root` is its folder itself.
+
+    It is where it has no such folder, but files or a folder of videos. Raises UserError.
+    """
+    entries = () if not root.is_dir() else root.iterdir()
+    if any(entry.is_file() or entry.name.startswith("videos") for entry in entries):
+        return
+    folder = root / task.card.name
+    with explained(folder):
+        folder.mkdir(parents=True, exist_ok=True)
 
 
 def data_root(task: Task, root: Path | None) -> Path:

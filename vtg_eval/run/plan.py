@@ -51,8 +51,11 @@ def make_plan(
     answered: Collection[str] = (),
     needs_videos: bool = True,
     allow_subset: bool = False,
+    of: int | None = None,
 ) -> Plan:
     """Plan a run over a split's `samples`, leaving out the `answered` ids.
+
+    of: how many samples the split has by its card (None: as many as are given).
 
     Raises UserError where videos are missing and `allow_subset` is not set.
     """
@@ -75,7 +78,7 @@ def make_plan(
     subset = Subset(
         digest=subset_digest(sample.id for sample in kept),
         size=len(kept),
-        of=len(samples),
+        of=len(samples) if of is None else of,
         limit=limit,
         missing_videos=tuple(missing),
     )

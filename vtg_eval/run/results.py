@@ -29,7 +29,7 @@ from vtg_eval.scoring.across_protocols import (
     scores_across_protocols,
 )
 from vtg_eval.scoring.answer_set import AnswerSet
-from vtg_eval.scoring.floors import ceiling, task_floors
+from vtg_eval.scoring.floors import ceiling, no_floors, task_floors
 from vtg_eval.scoring.score import Score, score_answers
 from vtg_eval.scoring.table import Table
 from vtg_eval.task import Task
@@ -84,7 +84,8 @@ class TaskResults:
 
     `n_expected` samples were asked, `n_scored` are in the metrics' denominator. `intervals` are
     95 %, bootstrapped over whole videos. `headline` names the metrics of the narrow table,
-    `primary` the main one. `floors` are blind predictors on the same samples.
+    `primary` the main one. `floors` are blind predictors on the same samples;
+    `no_floors` says why there are none.
     `ceiling` is the best that the frames' times allow, None without frames.
     `scores_across_protocols` has the metrics of these answers under every protocol of the task.
     `samples` are in the order of the annotation. `checkpoint` is empty for answers from a file.
@@ -109,6 +110,7 @@ class TaskResults:
     scores_across_protocols: tuple[ProtocolScore, ...]
     groups: tuple[GroupResult, ...]
     samples: tuple[SampleResult, ...]
+    no_floors: str = ""
     format: int = FORMAT
 
     def to_json(self) -> dict[str, Any]:
@@ -179,13 +181,18 @@ def answers_results(
         protocol=protocol.name,
         n_expected=result.n_expected,
         n_scored=result.n_scored,
-        subset=Subset(subset_digest(s.id for s in samples), len(samples), len(samples)),
+        subset=Subset(
+            digest=subset_digest(s.id for s in samples),
+            size=len(samples),
+            of=card.split_size(split, len(samples)),
+        ),
         primary=result.table.primary,
         headline=result.table.narrow,
         metrics=finite_metrics(result.metrics),
         intervals={n: (finite(low), finite(high)) for n, (low, high) in result.intervals.items()},
         failures=result.failures,
         floors={floor.name: finite_metrics(floor.metrics) for floor in floors},
+        no_floors=no_floors(samples),
         ceiling=None,
         scores_across_protocols=protocol_scores(result, others),
         groups=by_group(result),

@@ -57,7 +57,11 @@ class Runner:
         Raises UserError.
         """
         options = replace(self.options, split=split or self.options.split)
-        return make_setup(options, self.model, task, self._registry)
+        setup = make_setup(options, self.model, task, self._registry)
+        unasked = [sample.id for sample in setup.samples if not sample.query.strip()]
+        if unasked:
+            warn(f"{task}: {len(unasked)} samples have an empty query; the first is {unasked[0]}")
+        return setup
 
     def plan(self, setup: RunSetup, folder: Path) -> Plan:
         """Return the samples of the run and those without an answer in `folder`."""
@@ -70,6 +74,7 @@ class Runner:
             answered={sample for sample, record in records.items() if record.final},
             needs_videos=self.model.adapter.needs_frames,
             allow_subset=self.options.allow_subset,
+            of=setup.task.card.split_size(setup.spec.split, len(setup.samples)),
         )
         if damaged and plan.jobs:
             warn(f"{damaged} lines of the journal are damaged: what they answered is asked again.")

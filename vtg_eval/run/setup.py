@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from vtg_eval.adapter import Adapter, Checkpoint
+from vtg_eval.annotations.split import read_split
 from vtg_eval.checkpoint.fingerprint import checkpoint_digest
 from vtg_eval.checkpoint.profile import load_profile
 from vtg_eval.checkpoint.resolve import default_engine, resolve
@@ -15,7 +16,8 @@ from vtg_eval.files.digests import sha256
 from vtg_eval.protocol import ResolvedProtocol
 from vtg_eval.question import wording
 from vtg_eval.registry import Registry
-from vtg_eval.run.paths import cache_folder, data_root
+from vtg_eval.run.durations import with_durations
+from vtg_eval.run.paths import cache_folder, data_root, make_folder
 from vtg_eval.run.spec import RunSpec, annotation_digest
 from vtg_eval.task import Task
 from vtg_eval.types import OutputType, Sample
@@ -59,7 +61,9 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class RunSetup:
-    """A run before its plan. `samples` are the whole split."""
+    """A run before its plan. `samples` are the whole split; those asked have durations, where the
+    annotation or the video file gives one, while the spec's digest is of the annotation alone.
+    """
 
     task: Task
     root: Path
@@ -113,15 +117,17 @@ def make_setup(options: RunOptions, model: Model, name: str, registry: Registry)
     task, split, protocol = resolve_task(options, name, registry)
     protocol = load_profile(model.checkpoint.path).applied(protocol)
     root = data_root(task, options.data_root)
-    task.prepare(root, split)
-    samples = tuple(task.samples(root, split))
+    if type(task).prepare is not Task.prepare:
+        make_folder(task, root)
+        task.prepare(root, split)
+    annotated = read_split(task, root, split)
     if model.adapter.needs_frames and not all(
-        wording(output, protocol.prompt) for output in {sample.asks for sample in samples}
+        wording(output, protocol.prompt) for output in {sample.asks for sample in annotated}
     ):
         raise UserError(
             f"{protocol.name} has no prompt and only scores answers: name another --protocol."
         )
-    optionless = any(s.asks is not OutputType.SPANS and not s.options for s in samples)
+    optionless = any(s.asks is not OutputType.SPANS and not s.options for s in annotated)
     if model.adapter.needs_frames and optionless:
         raise UserError(
             f"The annotations of {name} have no options to show to a model; they can score "
@@ -135,7 +141,7 @@ def make_setup(options: RunOptions, model: Model, name: str, registry: Registry)
         task=name,
         task_version=task.card.version,
         split=split,
-        annotations=annotation_digest(samples),
+        annotations=annotation_digest(annotated),
         limit=options.limit,
         protocol=protocol,
         engine=model.engine,
@@ -145,4 +151,5 @@ def make_setup(options: RunOptions, model: Model, name: str, registry: Registry)
         decoder=options.decoder if model.adapter.needs_frames else None,
         trust_remote_code=engine.trust_remote_code,
     )
-    return RunSetup(task, root, samples, spec)
+    asked = with_durations(task, root, annotated[: options.limit])
+    return RunSetup(task, root, (*asked, *annotated[len(asked) :]), spec)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from vtg_eval.annotations.split import read_split
 from vtg_eval.errors import MissingFileError
 from vtg_eval.metrics.iou import Floats, iou
 from vtg_eval.protocol import ResolvedProtocol
@@ -49,11 +50,9 @@ def floors(
 ) -> tuple[Floor, ...]:
     """Return the scores of blind predictors, under the same protocol as a model's.
 
-    fitted: the constant span, where the card has none. Empty where a sample that asks for spans
-    has no duration, because then the predictors are not defined on the same samples.
+    fitted: the constant span, where the card has none. Empty where `no_floors` gives a reason.
     """
-    unknown = any(s.duration is None for s in samples if s.asks is not OutputType.CHOICE)
-    if not samples or unknown:
+    if not samples or no_floors(samples):
         return ()
     predictors = _predictors({s.asks for s in samples}, card.constant_span or fitted)
     scored = []
@@ -61,6 +60,18 @@ def floors(
         result = score(card, samples, blind.predictions(samples), protocol, split)
         scored.append(Floor(label, result.metrics, result.table.narrow))
     return tuple(scored)
+
+
+def no_floors(samples: Sequence[Sample]) -> str:
+    """Return why the blind predictors are not defined on the same samples, "" where they are."""
+    asked = [sample for sample in samples if sample.asks is not OutputType.CHOICE]
+    unknown = [sample for sample in asked if sample.duration is None]
+    if not unknown:
+        return ""
+    return (
+        f"{len(unknown):,} of {len(asked):,} samples have no duration, neither in the annotation "
+        f"nor from a video file; the first is {unknown[0].id}"
+    )
 
 
 def _predictors(asked: set[OutputType], fitted: Fractions | None) -> list[Blind]:
@@ -88,7 +99,7 @@ def fitted_constant(task: Task, root: Path, split: str) -> Fractions | None:
     for name in FIT_SPLITS:
         if name in other_splits:
             try:
-                return fit_constant(task.samples(root, name))
+                return fit_constant(read_split(task, root, name))
             except MissingFileError:
                 continue
     return None

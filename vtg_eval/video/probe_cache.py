@@ -71,5 +71,5 @@ def _load(cached: Path) -> VideoInfo | None:
     try:
         record = json.loads(cached.read_text(encoding="utf-8"))
         return VideoInfo(**record | {"times": np.array(record["times"], dtype=np.float64)})
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return None
