@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator
 
 from vtg_eval.failures import Failure
 from vtg_eval.parsing.choice_rules import Choice, lettered
-from vtg_eval.parsing.strict_answer import REFUSAL, final_answer
+from vtg_eval.parsing.strict_answer_1 import REFUSAL, final_answer
 
 OPEN = r"[ \t*_`\"'“‘(\[{$:]*+"
 CLOSE = r"[*_`\"'”’)\]}$]*+"
