@@ -43,10 +43,15 @@ _ENTITIES = {
 _ENTITY = re.compile(r"&(#?\w{2,8});")
 _ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
 
+_NEWLINE = re.compile(r"\\n(?!eq|ewline|u\b|ot\b|abla|e\b)")  # of JSON, not a command of LaTeX
+_WIDE_CLOCK = re.compile("(?<=[０-９])：(?=[０-５][０-９])")
+
 _DIGIT_ZEROS = (0x660, 0x6F0, 0x966, 0x9E6, 0xE50, *range(0x1D7CE, 0x1D800, 10))
 _SPELLING: dict[int, str | None] = {
     **{0xFF01 + i: chr(0x21 + i) for i in range(94)},  # full width
     **{zero + i: str(i) for zero in _DIGIT_ZEROS for i in range(10)},
+    0xFF1A: ": ",
+    0xFF0C: ", ",
     **dict.fromkeys((0x2010, 0x2011, 0x2212, 0xFE63), "-"),
     **dict.fromkeys((0x2012, 0x2013, 0x2014, 0x2015, 0x2E3A, 0xFE58, 0x30FC), "–"),
     **dict.fromkeys((0x223C, 0x301C, 0x2053, 0x02DC), "~"),
@@ -84,6 +89,10 @@ def _even(text: str) -> str:
     """Return the text with one character for each dash, arrow, digit and space."""
     if "\\u" in text:
         text = _ESCAPE.sub(lambda match: _character(int(match[1], 16)), text)
+    if "\\n" in text:
+        text = _NEWLINE.sub("\n", text)
+    if "：" in text:
+        text = _WIDE_CLOCK.sub(":", text)
     if "&" in text:
         text = _ENTITY.sub(lambda match: _ENTITIES.get(match[1], match[0]), text)
     return text if text.isascii() else text.translate(_SPELLING)

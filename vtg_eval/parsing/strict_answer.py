@@ -14,7 +14,7 @@ from itertools import islice
 from math import isfinite
 
 from vtg_eval.failures import Failure
-from vtg_eval.parsing.vocabulary import SIGNS, WORDS, Kind
+from vtg_eval.parsing.vocabulary import ABBREVIATIONS, SIGNS, WORDS, Kind
 from vtg_eval.types import Span
 
 MAX_SPANS = 1000
@@ -23,14 +23,20 @@ AGREE = 1.0  # seconds by which a time in brackets may differ from the one befor
 
 CJK = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
 CJK_WORDS = "|".join(sorted((w for w in WORDS if w[0] >= "\u3040"), key=len, reverse=True))
-NUMBER = r"(?:(?<![\w.])\.)?+[0-9](?:[0-9]|[.,:'’′](?=[0-9]))*+(?:[eE][+-]?[0-9]++(?![0-9.,]))?+"
+NUMBER = r"[0-9](?:[0-9]|[.,:'’′](?=[0-9]))*+(?:[eE][+-]?[0-9]++(?![0-9.,]))?+"
+# what is usual by far, read without the grammar: "from 12.5 to 20.3 seconds."
+PLAIN = re.compile(
+    r"""\s*+(?:(?:from|between)\s++)?+([0-9]++(?:\.[0-9]++)?+)\s*+(?:s|seconds?)?+\s*+(?:[-–]|to|and)
+        \s*+([0-9]++(?:\.[0-9]++)?+)\s*+(?:s|seconds?)?+\s*+\.?\s*+""",
+    re.VERBOSE | re.IGNORECASE,
+)
 TOKEN = re.compile(
-    rf"""(?P<number>{NUMBER})
-      | (?P<word>[^\W\d_{CJK}]++)
+    rf"""(?P<word>[^\W\d_{CJK}]++)
+      | (?P<number>(?:(?<![\w.])\.)?+{NUMBER})
       | (?P<cjk>{CJK_WORDS}|[{CJK}])
       | (?P<tag></?[A-Za-z][\w:-]*+\s*+/?>|<\|\w{{1,40}}\|>)
       | (?P<arrow>(?:--?-?|==?|~)>|\u2192)
-      | (?P<dash>---?|[-–~])
+      | (?P<dash>-{{1,3}}|–{{1,2}}|~)
       | (?P<tex>\\(?:[A-Za-z]++|.))
       | (?P<sign>[\n%‰°℃€£¥&\#№≈:=,;、|/.!?。\[(【\])】])""",
     re.VERBOSE,
@@ -42,7 +48,7 @@ DECIMAL_COMMA = re.compile(r"[0-9]++,[0-9]++")
 TIGHT_LIST = re.compile(
     r"([\[(]\s*+-?[0-9]++(?:\.[0-9]++)?+),(?=-?[0-9]++(?:\.[0-9]++)?+\s*+[\])])"
 )
-ASIDE = re.compile(r"\s*+[(（]([^()（）\n]{0,60})[)）]")
+ASIDE = re.compile(r"[(\[]([^()\[\]\n]{0,60})[)\]]")
 LINE_TAGS = {"br", "li", "p", "tr", "div"}
 FULL_UNIT = re.compile(  # minutes or hours with seconds: 1 min 5 s, 1h2m3s, 1分5秒
     r"""(?:([0-9]{1,2})\s*+(?:hours?|hrs?|h|小时|小時)\s*+(?:,|and\s)?+\s*+)?+
@@ -55,8 +61,9 @@ OF_THE_VIDEO = re.compile(
     re.IGNORECASE,
 )
 CONNECTORS = (Kind.TO, Kind.DASH, Kind.AND, Kind.COMMA)
-BLOCKING = (Kind.WORD, Kind.FUNCTION, Kind.STOP, Kind.LENGTH, Kind.NUMBERED)
+BLOCKING = (Kind.WORD, Kind.FUNCTION, Kind.STOP, Kind.LENGTH, Kind.LASTING, Kind.NUMBERED)
 PROSE_FRAME = re.compile(r"(?:the|in|into|of|this|a|same|whole|entire|camera)\s++frame$", re.I)
+ABBREVIATION = re.compile(rf"\b(?:{'|'.join(ABBREVIATIONS)})$", re.I)
 FRAME_NUMBER = re.compile(r"\s*+(?:[#:=(\d_]|no\b|num|ind|idx|id\b|range|is\b)", re.I)
 
 
@@ -84,8 +91,10 @@ class _Number:
     line_start: bool
     whole: bool
     closed: bool = False
-    counted: bool = False
+    ends: bool = False  # the word for an end stands after it
+    follower: Kind | None = None  # the class of the word right after it
     ordinal: bool = False
+    single: bool = False  # its unit is "second", as in "a 2-3 second clip"
 
     @property
     def bare(self) -> bool:
@@ -136,7 +145,7 @@ class _Gap:
         if kind in (Kind.WORD, Kind.FUNCTION, Kind.STOP):
             if not (kind is Kind.STOP and self.key == "e"):
                 self.key = ""
-        elif kind is Kind.LENGTH:
+        elif kind in (Kind.LENGTH, Kind.LASTING):
             self.key = self.key if self.key == "x" else "k"
         elif kind is Kind.NUMBERED:
             self.key = self.key if self.key == "x" else "e"
@@ -252,7 +261,14 @@ class _Reader:
             if kind is Kind.OPEN and self._aside(last, token.start()):
                 return
             last.closed = kind is Kind.CLOSE
-            last.counted = kind in (Kind.WORD, Kind.LENGTH)
+            last.follower = kind
+            if word >= "\u3040" and kind in (Kind.START, Kind.END):  # it names the number before it
+                last.labels += "S" if kind is Kind.START else ""
+                last.ends |= kind is Kind.END
+                gap.touched = True
+                return
+        if word == "." and ABBREVIATION.search(self.text[max(0, token.start() - 8) : token.start()]):
+            return
         gap.touched = True
         if kind in (Kind.TO, Kind.AND, Kind.START, Kind.END):
             self.word_end = token.end()
@@ -281,6 +297,7 @@ class _Reader:
                     last.clock = True
                     return
             last.unit = "s" if kind is Kind.SECONDS else "x"
+            last.single = word.lower() == "second"
             if not gap.touched:
                 last.end = token.end()
             return
@@ -327,6 +344,8 @@ class _Reader:
         if link == "adjacent":
             value = self.numbers[-1].value = None
         labels = gap.labels if gap.label_at >= start - WINDOW else ""
+        if gap.key == "k" and self.numbers and self.numbers[-1].follower is Kind.LENGTH:
+            self.numbers[-1].follower = None  # "5-10, score 0.9": the word names this number
         joined = not gap.blocked and (not self.numbers or start - self.numbers[-1].end <= WINDOW)
         self.numbers.append(
             _Number(
@@ -375,6 +394,10 @@ def _agree(first: float | None, second: float | None) -> bool:
 
 def spans_in(answer: str) -> tuple[list[Span], Failure | None]:
     """Return the finite spans in the answer's order, or a failure if the first is not finite."""
+    if plain := PLAIN.fullmatch(answer):
+        span = Span(float(plain[1]), float(plain[2]))
+        finite = isfinite(span.start) and isfinite(span.end)
+        return ([span], None) if finite else ([], Failure.NON_FINITE)
     if "|" in answer:
         answer = _without_tables(answer)
     if "," in answer:  # "[12,345]" is a list of two, not twelve thousand
@@ -441,14 +464,26 @@ def _in_seconds(answer: str, group: list[tuple[_Number, _Number]]) -> Iterator[S
                 any(foreign[later:]) and not (later < len(group) and group[later][0].aside)
             ):
                 continue
-            if second.counted and first.whole and second.whole:
+            if second.follower is Kind.WORD and first.whole and second.whole:
                 continue
             fraction = max(first.value, second.value) <= 1
             if fraction and OF_THE_VIDEO.match(answer, second.end):
                 continue
-        if (first.ordinal or second.ordinal) and "s" not in (first.unit, second.unit):
-            continue
-        yield Span(first.value, second.value)
+        if not _is_length(second) and not _is_unsure(first, second):
+            yield Span(first.value, second.value)
+
+
+def _is_length(second: _Number) -> bool:
+    """Tell whether a length or a score ends here: "2-3 seconds long", "a 2-3 second clip"."""
+    named = (Kind.WORD, Kind.NUMBERED)
+    return second.follower is Kind.LENGTH or (second.single and second.follower in named)
+
+
+def _is_unsure(first: _Number, second: _Number) -> bool:
+    """Tell whether there are two readings: "1:05 - 10", "the 5th to the 10th"."""
+    if first.clock != second.clock and (first.bare or second.bare):
+        return True
+    return (first.ordinal or second.ordinal) and "s" not in (first.unit, second.unit)
 
 
 def _unit_of(pair: tuple[_Number, _Number]) -> str:
@@ -487,13 +522,19 @@ def _chain(chain: list[_Number]) -> Iterator[tuple[_Number, _Number]]:
         if number is not None and number.link != "and":
             part.append(number)
             continue
-        if len(part) == 3 and part[1].link == "dash" and part[0].bare:
-            if part[0].line_start or part[0].key == "m":
-                part = part[1:]
+        if len(part) == 3 and _numbers_an_item(*part):
+            part = part[1:]
         if len(part) == 2:
             yield part[0], part[1]
         if number is not None:
             part = [number]
+
+
+def _numbers_an_item(number: _Number, first: _Number, second: _Number) -> bool:
+    """Tell whether the first of three numbers in a row is the number of a list's item."""
+    item = number.bare and first.link == "dash" and (number.line_start or number.key == "m")
+    plain = second.link == "dash" and (first.bare or second.bare) and second.unit != "s"
+    return item and not plain
 
 
 def _named(numbers: list[_Number], index: int) -> tuple[_Number, _Number] | None:
@@ -501,7 +542,7 @@ def _named(numbers: list[_Number], index: int) -> tuple[_Number, _Number] | None
     first, second = numbers[index], numbers[index + 1]
     if second.link == "comma" and first.opened and second.closed and not first.closed:
         return first, second
-    if "S" in first.labels and second.labels.endswith("E"):
+    if "S" in first.labels and (second.labels.endswith("E") or second.ends):
         return first, second
     if first.labels.endswith("SE") and not second.labels and second.link == "comma":
         return first, second

@@ -21,7 +21,8 @@ class Kind(Enum):
     AND = "joins a start and an end, or two spans"
     START = "names the start"
     END = "names the end"
-    LENGTH = "says that a number is a length, a score or a count, not a time"
+    LENGTH = "says that a number, before or after it, is a length or a score, not a time"
+    LASTING = "as LENGTH, before a number only"
     NUMBERED = "is followed by its number: event 1, scene 3"
     LABEL = "may be followed by its number: interval 1"
     INDEX = "between such a word and its number: frame no. 12"
@@ -78,20 +79,23 @@ _WORDS: Mapping[Kind, str] = {
         "stopping offset conclude concludes concluding ende fin finit 结束 結束 终止 终点 止"
     ),
     Kind.LENGTH: (
-        "duration durations length lengths last lasts lasted lasting long take takes took taking "
-        "for later ago apart earlier each dauer durée 持续 时长 總長 总长 "
+        "duration durations length lengths long later ago apart earlier each dauer durée 持续 时长 "
+        "總長 总长 "
         "confidence confidences conf certainty probability probabilities prob likelihood score "
         "scores scored rating rank iou id ids idx count counts total rate version resolution size "
         "sizes width height dimensions aspect age ages aged old temperature weight price "
         "chapters page pages verse room rooms floor floors lane lanes level levels channel "
         "january february march april june july august september october november december "
         "jan feb mar apr jun jul aug sep sept oct nov dec may date dated "
-        "not 不是 置信度 得分 岁 歲 年 月 日"
+        "置信度 得分 岁 歲 年 月 日"
     ),
+    Kind.LASTING: "for not last lasts lasted lasting take takes took taking 不是",
     Kind.NUMBERED: (
-        "event events scene scenes step shot shots part parts clip clips video videos option "
-        "options example examples case cases item stage phase instance occurrence query question "
-        "task action activity camera player figure sentence caption number num no nr "
+        "event events scene scenes step steps shot shots part parts clip clips video videos option "
+        "options example examples case cases item items stage stages phase phases instance "
+        "instances occurrence occurrences query queries question questions task tasks action "
+        "actions activity activities camera cameras player players figure figures sentence "
+        "sentences caption captions number num no nr "
         "ereignis szene schritt événement scène étape 事件 场景 場景 步骤 步驟 片段"
     ),
     Kind.LABEL: (
@@ -136,3 +140,4 @@ def _classes(table: Mapping[Kind, Iterable[str]]) -> dict[str, Kind]:
 
 WORDS: Mapping[str, Kind] = _classes({kind: words.split() for kind, words in _WORDS.items()})
 SIGNS: Mapping[str, Kind] = _classes(_SIGNS)
+ABBREVIATIONS = ("approx", "ca", "c", "no", "nr", "num", "s", "sec", "secs", "sek", "seg", "min")
