@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterator
 
 # a family's marks close one another; a closing mark alone: the opening one stood in the prompt
@@ -140,9 +141,7 @@ def _without_thoughts(text: str) -> tuple[str, bool]:
 
 def _last_box(text: str) -> str | None:
     """Return the content of the last box; None where there is none."""
-    last = None
-    for last in _BOX.finditer(text):
-        pass
+    last = next(iter(deque(_BOX.finditer(text), maxlen=1)), None)
     if last is None:
         return None
     if last[1] is not None:

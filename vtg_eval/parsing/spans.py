@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 from vtg_eval.errors import UserError, suggestion
 from vtg_eval.failures import Failure
-from vtg_eval.parsing.clue_intervals import Intervals, cg_bench_intervals, vlmevalkit_intervals
 from vtg_eval.parsing import strict_answer_1
+from vtg_eval.parsing.clue_intervals import Intervals, cg_bench_intervals, vlmevalkit_intervals
 from vtg_eval.parsing.final_answer import final_answers
 from vtg_eval.parsing.strict_answer import spans_in
 from vtg_eval.parsing.strict_answer_1 import ABSENCE, REFUSAL

@@ -26,10 +26,12 @@ CJK_WORDS = "|".join(sorted((w for w in WORDS if w[0] >= "\u3040"), key=len, rev
 NUMBER = r"[0-9](?:[0-9]|[.,:'’′](?=[0-9]))*+(?:[eE][+-]?[0-9]++(?![0-9.,]))?+"
 # what is usual by far, read without the grammar: "from 12.5 to 20.3 seconds."
 PLAIN = re.compile(
-    r"""\s*+(?:(?:from|between)\s++)?+([0-9]++(?:\.[0-9]++)?+)\s*+(?:s|seconds?)?+\s*+(?:[-–]|to|and)
-        \s*+([0-9]++(?:\.[0-9]++)?+)\s*+(?:s|seconds?)?+\s*+\.?\s*+""",
+    r"""\s*+(?:(?:(?:the|given|query|event|moment|it|happens|occurs|is)\s++)*+(?:in|from|between)\s++)?+
+        ([0-9]++(?:\.[0-9]++)?+)\s*+(?:seconds?|s)?+\s*+(?:[-–]|to|and)
+        \s*+([0-9]++(?:\.[0-9]++)?+)\s*+(?:seconds?|s)?+\s*+\.?\s*+""",
     re.VERBOSE | re.IGNORECASE,
 )
+DIGIT = re.compile("[0-9]")
 TOKEN = re.compile(
     rf"""(?P<word>[^\W\d_{CJK}]++)
       | (?P<number>(?:(?<![\w.])\.)?+{NUMBER})
@@ -92,7 +94,7 @@ class _Number:
     whole: bool
     closed: bool = False
     ends: bool = False  # the word for an end stands after it
-    follower: Kind | None = None  # the class of the word right after it
+    follower: str = ""  # the class of the word right after it
     ordinal: bool = False
     single: bool = False  # its unit is "second", as in "a 2-3 second clip"
 
@@ -111,14 +113,14 @@ class _Gap:
     )
 
     def __init__(self, line_start: bool = False) -> None:
-        self.links: list[Kind] = []
+        self.links: list[str] = []
         self.blocked = self.fresh = self.opened = self.touched = self.lines = False
         self.sign = self.introduced = self.aside = self.worded = False
         self.labels = self.key = ""
         self.label_at = -WINDOW
         self.line_start = line_start
 
-    def note(self, kind: Kind, word: str, position: int) -> None:
+    def note(self, kind: str, word: str, position: int) -> None:
         """Take note of a word or sign that is no unit."""
         if kind in CONNECTORS:
             self.links.append(kind)
@@ -140,7 +142,7 @@ class _Gap:
             self.introduced &= kind is Kind.FUNCTION
         self._name(kind)
 
-    def _name(self, kind: Kind) -> None:
+    def _name(self, kind: str) -> None:
         """Keep, change or drop what the words so far make of the next number."""
         if kind in (Kind.WORD, Kind.FUNCTION, Kind.STOP):
             if not (kind is Kind.STOP and self.key == "e"):
@@ -153,10 +155,11 @@ class _Gap:
             self.key = self.key if self.key in ("x", "k") else "e"
         elif kind is Kind.LABEL:
             self.key = self.key or "m"
-        elif kind not in (Kind.FILLER, Kind.OPEN, Kind.CLOSE) and self.key in ("e", "m"):
-            self.key = ""
-        elif kind in (Kind.COMMA, Kind.LINE, Kind.START, Kind.END) and self.key == "k":
-            self.key = ""
+        elif self.key in ("e", "m"):
+            self.key = self.key if kind in (Kind.FILLER, Kind.OPEN, Kind.CLOSE) else ""
+        elif self.key == "k":
+            ends = kind in (Kind.COMMA, Kind.LINE, Kind.START, Kind.END)
+            self.key = "" if ends else "k"
 
 
 class _Reader:
@@ -242,7 +245,7 @@ class _Reader:
         kinds = (Kind.SECONDS, Kind.MINUTES, Kind.OTHER)
         return word is not None and WORDS.get(word[0].lower()) in kinds
 
-    def _word(self, kind: Kind, word: str, token: re.Match[str]) -> None:
+    def _word(self, kind: str, word: str, token: re.Match[str]) -> None:
         """Take note of one word or sign."""
         gap = self.gap
         if kind is Kind.MARK:
@@ -267,7 +270,9 @@ class _Reader:
                 last.ends |= kind is Kind.END
                 gap.touched = True
                 return
-        if word == "." and ABBREVIATION.search(self.text[max(0, token.start() - 8) : token.start()]):
+        if word == "." and ABBREVIATION.search(
+            self.text[max(0, token.start() - 8) : token.start()]
+        ):
             return
         gap.touched = True
         if kind in (Kind.TO, Kind.AND, Kind.START, Kind.END):
@@ -276,15 +281,12 @@ class _Reader:
         if kind not in (Kind.OPEN, Kind.LINE, Kind.NUMBERED, Kind.LABEL):
             gap.line_start = False
 
-    def _unit(self, kind: Kind, word: str, token: re.Match[str]) -> None:
+    def _unit(self, kind: str, word: str, token: re.Match[str]) -> None:
         """Take a word for a unit: of the number before it, else of the one after it."""
         gap, text = self.gap, self.text
-        if word.lower() == "frame" and PROSE_FRAME.search(
-            text[max(0, token.start() - 12) : token.end()]
-        ):
-            if not FRAME_NUMBER.match(text, token.end()):
-                self._word(Kind.WORD, word, token)
-                return
+        if word.lower() == "frame" and self._is_prose(token):
+            self._word(Kind.WORD, word, token)
+            return
         last = self.numbers[-1] if self.numbers else None
         attached = last is not None and (not gap.touched or gap.introduced)
         if last is not None and attached and last.unit != "s" and not (last.unit and gap.touched):
@@ -304,6 +306,12 @@ class _Reader:
         gap.touched = True
         gap.key = "s" if kind is Kind.SECONDS else "x"
         gap.opened = gap.line_start = False
+
+    def _is_prose(self, token: re.Match[str]) -> bool:
+        """Tell whether "frame" is the picture, as in "walks into the frame"."""
+        before = self.text[max(0, token.start() - 12) : token.end()]
+        numbered = FRAME_NUMBER.match(self.text, token.end())
+        return numbered is None and PROSE_FRAME.search(before) is not None
 
     def _aside(self, last: _Number, position: int) -> bool:
         """Read "(20%)" or "(frames)" after a number; False where it is something else."""
@@ -345,7 +353,7 @@ class _Reader:
             value = self.numbers[-1].value = None
         labels = gap.labels if gap.label_at >= start - WINDOW else ""
         if gap.key == "k" and self.numbers and self.numbers[-1].follower is Kind.LENGTH:
-            self.numbers[-1].follower = None  # "5-10, score 0.9": the word names this number
+            self.numbers[-1].follower = ""  # "5-10, score 0.9": the word names this number
         joined = not gap.blocked and (not self.numbers or start - self.numbers[-1].end <= WINDOW)
         self.numbers.append(
             _Number(
@@ -391,13 +399,15 @@ def _agree(first: float | None, second: float | None) -> bool:
     return first is not None and second is not None and abs(first - second) <= AGREE
 
 
-
 def spans_in(answer: str) -> tuple[list[Span], Failure | None]:
     """Return the finite spans in the answer's order, or a failure if the first is not finite."""
-    if plain := PLAIN.fullmatch(answer):
+    plain = PLAIN.fullmatch(answer)
+    if plain is not None:
         span = Span(float(plain[1]), float(plain[2]))
         finite = isfinite(span.start) and isfinite(span.end)
         return ([span], None) if finite else ([], Failure.NON_FINITE)
+    if DIGIT.search(answer) is None:
+        return [], None
     if "|" in answer:
         answer = _without_tables(answer)
     if "," in answer:  # "[12,345]" is a list of two, not twelve thousand

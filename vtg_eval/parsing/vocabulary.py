@@ -7,39 +7,39 @@ A word that is not here is only a word: between two numbers it keeps them apart.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from enum import Enum
+from typing import Final
 
 
-class Kind(Enum):
-    """What a word or sign does in an answer."""
+class Kind:
+    """What a word or sign does in an answer (strings: members of an enum compare slowly)."""
 
-    SECONDS = "a unit: seconds"
-    OTHER = "a unit, or a word for one, that is not seconds"
-    MINUTES = "minutes or hours: not seconds, unless seconds follow, as in 1 min 5 s"
-    TO = "joins a start and an end"
-    DASH = "joins a start and an end; also a minus sign, a bullet, or a mark after a number"
-    AND = "joins a start and an end, or two spans"
-    START = "names the start"
-    END = "names the end"
-    LENGTH = "says that a number, before or after it, is a length or a score, not a time"
-    LASTING = "as LENGTH, before a number only"
-    NUMBERED = "is followed by its number: event 1, scene 3"
-    LABEL = "may be followed by its number: interval 1"
-    INDEX = "between such a word and its number: frame no. 12"
-    FILLER = "changes nothing: at, about, the"
-    FUNCTION = "may follow a span, unlike what is counted"
-    ASSIGN = "stands between a name and its number"
-    COMMA = "separates the parts of a list"
-    LINE = "ends a line"
-    STOP = "ends a sentence"
-    OPEN = "opens a bracket"
-    CLOSE = "closes a bracket"
-    ORDINAL = "makes a number an ordinal: 5th"
-    MARK = "mark-up: ignored"
-    WORD = "any other word"
+    SECONDS: Final = "a unit: seconds"
+    OTHER: Final = "a unit, or a word for one, that is not seconds"
+    MINUTES: Final = "minutes or hours: not seconds, unless seconds follow, as in 1 min 5 s"
+    TO: Final = "joins a start and an end"
+    DASH: Final = "joins a start and an end; also a minus sign, a bullet, or a mark after a number"
+    AND: Final = "joins a start and an end, or two spans"
+    START: Final = "names the start"
+    END: Final = "names the end"
+    LENGTH: Final = "says that a number, before or after it, is a length or a score, not a time"
+    LASTING: Final = "as LENGTH, before a number only"
+    NUMBERED: Final = "is followed by its number: event 1, scene 3"
+    LABEL: Final = "may be followed by its number: interval 1"
+    INDEX: Final = "between such a word and its number: frame no. 12"
+    FILLER: Final = "changes nothing: at, about, the"
+    FUNCTION: Final = "may follow a span, unlike what is counted"
+    ASSIGN: Final = "stands between a name and its number"
+    COMMA: Final = "separates the parts of a list"
+    LINE: Final = "ends a line"
+    STOP: Final = "ends a sentence"
+    OPEN: Final = "opens a bracket"
+    CLOSE: Final = "closes a bracket"
+    ORDINAL: Final = "makes a number an ordinal: 5th"
+    MARK: Final = "mark-up: ignored"
+    WORD: Final = "any other word"
 
 
-_WORDS: Mapping[Kind, str] = {
+_WORDS: Mapping[str, str] = {
     Kind.SECONDS: (
         "s sec secs second seconds sek sekunde sekunden seconde secondes segundo segundos secondo "
         "secondi сек секунд секунда секунды секунду 秒 秒钟 秒鐘 초"
@@ -119,7 +119,7 @@ _WORDS: Mapping[Kind, str] = {
     ),
     Kind.ORDINAL: "st nd rd th",
 }
-_SIGNS: Mapping[Kind, str] = {
+_SIGNS: Mapping[str, str] = {
     Kind.OTHER: "%‰°℃€£¥",
     Kind.TO: "→",
     Kind.AND: "&",
@@ -134,10 +134,10 @@ _SIGNS: Mapping[Kind, str] = {
 }
 
 
-def _classes(table: Mapping[Kind, Iterable[str]]) -> dict[str, Kind]:
+def _classes(table: Mapping[str, Iterable[str]]) -> dict[str, str]:
     return {entry: kind for kind, entries in table.items() for entry in entries}
 
 
-WORDS: Mapping[str, Kind] = _classes({kind: words.split() for kind, words in _WORDS.items()})
-SIGNS: Mapping[str, Kind] = _classes(_SIGNS)
+WORDS: Mapping[str, str] = _classes({kind: words.split() for kind, words in _WORDS.items()})
+SIGNS: Mapping[str, str] = _classes(_SIGNS)
 ABBREVIATIONS = ("approx", "ca", "c", "no", "nr", "num", "s", "sec", "secs", "sek", "seg", "min")
