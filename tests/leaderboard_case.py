@@ -31,7 +31,7 @@ FIGURES = Figures(
     ceiling=None,
 )
 ENTRY = LeaderboardEntry(
-    name="model-charades_sta-strict@1-00000000",
+    name="model-charades_sta-strict@2-00000000",
     setting="zero-shot",
     spec={
         "task": "charades_sta",
@@ -39,7 +39,7 @@ ENTRY = LeaderboardEntry(
         "split": "test",
         "annotations": "a" * 64,
         "model": "model",
-        "protocol": {"name": "strict@1", "prompt": {"subtitles": "none"}},
+        "protocol": {"name": "strict@2", "prompt": {"subtitles": "none"}},
     },
     subset=Subset("d" * 64, 3720, 3720),
     versions=({"vtg-eval": "0.1.0"},),

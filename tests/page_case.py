@@ -22,7 +22,7 @@ from vtg_eval.types import Group, Sample, Span, Target
 from vtg_eval.video.frame_store import FrameStore
 
 REGISTRY = fakes.make_registry(vtg_eval.video)
-PROTOCOLS = tuple(REGISTRY.protocol(name) for name in ("strict@1", "timelens@1"))
+PROTOCOLS = tuple(REGISTRY.protocol(name) for name in ("strict@2", "timelens@1"))
 
 
 def moment(
@@ -64,7 +64,7 @@ def run_of(
         split="test",
         annotations="a" * 64,
         limit=None,
-        protocol=REGISTRY.protocol_for(task.card, "strict@1", "test"),
+        protocol=REGISTRY.protocol_for(task.card, "strict@2", "test"),
         engine="fake",
     )
     subset = Subset(subset_digest(s.id for s in samples), len(samples), len(samples))

@@ -46,8 +46,8 @@ for name in ("whole-video", "random"):
     words = ("--tasks", "charades_sta", *DATA, "--out", name, "--quiet")
     call("run", "--model", f"baseline:{name}", *words)
 for task, split, protocol in (
-    ("charades_sta", "test", "strict@1"),
-    ("qvhighlights", "val", "strict@1"),
+    ("charades_sta", "test", "strict@2"),
+    ("qvhighlights", "val", "strict@2"),
     ("qvhighlights", "val", "moment-detr@1"),
 ):
     words = ("--task", task, "--split", split, "--protocol", protocol, *DATA)

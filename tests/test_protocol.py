@@ -124,7 +124,7 @@ def test_only_tasks_refuses_others(tmp_path):
 
 
 def test_a_protocol_has_no_rules_before_it_is_resolved_for_a_task():
-    written = PROTOCOLS["strict@1"]
+    written = PROTOCOLS["strict@2"]
     for part in ("frames", "prompt", "generation", "answer", "score"):
         assert hasattr(written.without_task, part)
         assert not hasattr(written, part)

@@ -43,7 +43,7 @@ def test_a_missing_object_is_named() -> None:
         ("engine", "transfomers", "transformers"),
         ("decoder", "fak", "fake"),
         ("adapter", "qwen3_v1", "qwen3_vl"),
-        ("protocol", "strict1", "strict@1"),
+        ("protocol", "strict2", "strict@2"),
     ],
 )
 def test_an_unknown_name_gets_the_nearest(kind: str, asked: str, nearest: str) -> None:

@@ -27,7 +27,7 @@ FAMILIES: dict[str, Callable[[Path], Path]] = {
     "qwen2_5_vl": tiny_qwen2_5_vl,
     "qwen3_vl": tiny_qwen3_vl,
 }
-CONTEXT = SampleContext(Registry.discover().protocol("strict@1").without_task, no_subtitles)
+CONTEXT = SampleContext(Registry.discover().protocol("strict@2").without_task, no_subtitles)
 QUERIES = ("it", "the red square moves", "été — 夏", "A man opens the door, then\nleaves.", "then")
 SFT = SftRule(steps=6, batch=2, device_batch=2, learning_rate=1e-3, save_steps=3)
 RL = RlRule(

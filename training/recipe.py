@@ -44,7 +44,7 @@ class ModelRule:
     """
 
     checkpoint: str
-    protocol: str = "strict@1"
+    protocol: str = "strict@2"
     train: Literal["all", "lora"] = "all"
     lora_rank: Annotated[int, Meta(ge=1, le=4096)] = 64
     freeze_vision: bool = True

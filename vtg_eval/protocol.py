@@ -21,7 +21,7 @@ from typing import Any, Literal, NamedTuple
 from vtg_eval.errors import NotApplicableError, UserError, suggestion
 from vtg_eval.files.toml_tables import converted, load_toml
 
-DEFAULT_PROTOCOL = "strict@1"
+DEFAULT_PROTOCOL = "strict@2"
 SPLITS = "splits"  # the key of a task's table with those of its splits
 PLACEHOLDERS = ("query", "options", "subtitles", "frame_times")
 OPTION_PLACEHOLDERS = ("letter", "text")
@@ -134,6 +134,8 @@ class ScoreRule:
     Python's max and min with the truth first, which return it when compared with NaN. "spread": as
     numpy's, where NaN spreads into the mean; zero lengths on both sides give NaN as well. "signed":
     as "truth-first", with negative IoU for spans apart. All but "zero" reproduce a source.
+    instants: whether a span whose start and end are the same may score ("as-is": NExT-GQA gives it
+    IoP 1 where it lies in the moment), or is worth nothing on every task ("zero").
     undefined: whether a sample whose IoU is not a number is scored, or leaves the denominator.
     repeats: whether samples with the same video, question (as it is asked) and target count
     separately, or once, with the answer to the last of them.
@@ -157,6 +159,7 @@ class ScoreRule:
     average: bool = False
     discounted: bool = False
     non_finite: Literal["zero", "truth-first", "signed", "spread"] = "zero"
+    instants: Literal["as-is", "zero"] = "as-is"
     undefined: Literal["scored", "drop"] = "scored"
     repeats: Literal["each", "once"] = "each"
 
@@ -214,8 +217,14 @@ class ResolvedProtocol:
     families: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain values; "overrides", a file's key, is kept so that runs' digests stay."""
-        return {**asdict(self), "overrides": {}}
+        """Return plain values: what runs' digests are made of, so that these must not change.
+
+        "overrides", a file's key, is kept; the newest key of [score] is left out at its default.
+        """
+        table = {**asdict(self), "overrides": {}}
+        if self.score.instants == "as-is":
+            del table["score"]["instants"]
+        return table
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +239,7 @@ class Protocol:
 
     @property
     def name(self) -> str:
-        """The name with its version, "strict@1"."""
+        """The name with its version, "strict@2"."""
         return self.without_task.name
 
     def covers(self, task: str, family: str) -> bool:

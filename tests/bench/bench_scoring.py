@@ -26,7 +26,7 @@ def main() -> None:
         for s in samples
     ]
     print(f"{len(samples)} queries, 10,000 resamples, median of {RUNS}")
-    for name in ("strict@1", "time-r1@1", "timelens@1", "vtimellm@1", "2d-tan@1", "tall@1"):
+    for name in ("strict@2", "time-r1@1", "timelens@1", "vtimellm@1", "2d-tan@1", "tall@1"):
         protocol = registry.protocol_for(task.card, name, "val_2")
         times = []
         for _ in range(RUNS):

@@ -50,8 +50,8 @@ def test_tables_state_the_runs_and_the_differences(call):
     status, out, err = call("a", "b")
     assert (status, err) == (0, "")
     for text in (
-        "A: baseline:whole-video, strict@1, 60 samples (a)",
-        "B: baseline:constant:0:0.3, strict@1, 60 samples (b)",
+        "A: baseline:whole-video, strict@2, 60 samples (a)",
+        "B: baseline:constant:0:0.3, strict@2, 60 samples (b)",
         "| charades_sta test ",
         "| B - A ",
         "p (Holm)",
@@ -75,7 +75,7 @@ def test_json(call):
     assert comparison["first"] == {
         "name": "a",
         "model": "baseline:whole-video",
-        "protocol": "strict@1",
+        "protocol": "strict@2",
         "samples": 60,
     }
     row = comparison["metrics"][-1]
@@ -194,8 +194,8 @@ def test_hostile_text_stays_on_its_line(call, home):
         (["a", "."], "is not a run folder"),
         (["a", "a/manifest.json"], "not a result of vtg-eval"),
         (["a", "b", "--metric", "mIuO"], 'Did you mean "mIoU"?'),
-        (["a", "b", "--protocol", "strict@2"], "strict@1"),
-        (["a/results.json", "b", "--protocol", "time-r1@1"], "holds scores under strict@1"),
+        (["a", "b", "--protocol", "strict@3"], "strict@2"),
+        (["a/results.json", "b", "--protocol", "time-r1@1"], "holds scores under strict@2"),
         (
             ["a", "b", "--effect", "1"],
             "--effect is used only with --plan: add --plan",

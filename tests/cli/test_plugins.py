@@ -20,7 +20,7 @@ def test_the_built_in_folders_are_plug_ins_like_any_other(
     tasks = plugins["tasks"]["provides"]
     assert isinstance(tasks, dict)
     assert {"charades_sta", "synth_vtg"} <= set(tasks["tasks"])
-    assert "strict@1" in tasks["protocols"]
+    assert "strict@2" in tasks["protocols"]
 
 
 def test_the_table_has_a_row_for_each_plug_in(capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,7 +5,7 @@ import pytest
 from vtg_eval.cli import main
 from vtg_eval.registry import Registry
 
-BUILT = ["2d-tan@1", "lmms-eval@0.7", "strict@1", "time-r1@1", "timechat@1", "timelens@1",
+BUILT = ["2d-tan@1", "lmms-eval@0.7", "strict@2", "time-r1@1", "timechat@1", "timelens@1",
          "timezero@1", "vtimellm@1"]  # fmt: skip
 
 

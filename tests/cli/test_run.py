@@ -71,12 +71,12 @@ def wait_for(folder: Path, count: int, process: subprocess.Popen[str]) -> None:
 def test_a_run_ends_in_a_table_and_the_folders_path(shell: Shell) -> None:
     code, out, err = shell.run()
     assert code == 0, err
-    assert "| fake_vtg test, strict@1 " in out
+    assert "| fake_vtg test, strict@2 " in out
     assert "| floor: whole video " in out
     assert "| ceiling of the frames " in out
     folder = shell.home / out.rpartition("run folder: ")[2].strip()
     assert (folder / "results.json").is_file()
-    assert folder.name.startswith("model-fake_vtg-strict@1-")
+    assert folder.name.startswith("model-fake_vtg-strict@2-")
     assert err.splitlines() == [
         f"model on fake_vtg: {TOTAL} samples",
         err.splitlines()[1],
@@ -181,7 +181,7 @@ def test_missing_videos_are_refused_or_left_out(shell: Shell) -> None:
         (["--model", "nowhere"], 'There is no model "nowhere"'),
         (["--engine", "fak"], 'Did you mean "fake"?'),
         (["--decoder", "fak"], 'Did you mean "fake"?'),
-        (["--protocol", "strict@9"], 'Did you mean "strict@1"?'),
+        (["--protocol", "strict@9"], 'Did you mean "strict@2"?'),
         (["--split", "tets"], 'Did you mean "test"?'),
         (["--data-root", "nowhere"], "The data root nowhere is not a folder"),
         (["--limit", "0"], "not a whole number from 1"),

@@ -43,7 +43,7 @@ def test_scores_are_printed_as_json_or_written_to_a_file(run, root):
     expected = {
         "task": "charades_sta",
         "split": "test",
-        "protocol": "strict@1",
+        "protocol": "strict@2",
         "n_expected": 3,
         "n_scored": 3,
         "metrics": {

@@ -10,7 +10,7 @@ from tests.reference_data import BENCHMARKS, needs_both
 pytestmark = needs_both
 
 
-@pytest.mark.parametrize("protocol", ["didemo@1", "strict@1"])
+@pytest.mark.parametrize("protocol", ["didemo@1", "strict@2"])
 def test_rankings_of_val(tmp_path, protocol):
     records = json.loads((BENCHMARKS / "didemo/val_data.json").read_text())
     predictions = [

@@ -108,7 +108,7 @@ def test_samples_without_a_prediction_count_under_strict_and_not_under_time_r1(
     task, rows, ids, tmp_path
 ):
     half = text_predictions(rows, ids)[::2]
-    for protocol, scored in (("strict@1", len(rows)), ("time-r1@1", len(half))):
+    for protocol, scored in (("strict@2", len(rows)), ("time-r1@1", len(half))):
         assert score_predictions(tmp_path, task[0], protocol, half)["n_scored"] == scored
 
 

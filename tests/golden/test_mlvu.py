@@ -54,5 +54,5 @@ def test_lmms_eval(score, records, official):
 
 
 def test_samples_without_a_right_option_count_and_are_wrong(score):
-    values = by_sample(score("strict@1"), "value")
+    values = by_sample(score("strict@2"), "value")
     assert [values[name] for name in ("needle/34", "needle/338")] == [0.0, 0.0]

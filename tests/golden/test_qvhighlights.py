@@ -146,5 +146,5 @@ def test_saliency_at_which_the_script_stops_scores_0(score, few, cases, name):
 
 def test_windows_that_hit_by_nan_in_the_script_score_0_under_strict(score, few, cases):
     for name in ("all_windows_nan", "all_windows_exactly_reversed_first_gt"):
-        metrics = score(few, cases[name]["submission"], protocol="strict@1")["metrics"]
+        metrics = score(few, cases[name]["submission"], protocol="strict@2")["metrics"]
         assert {value for metric, value in metrics.items() if metric.startswith("MR")} == {0.0}

@@ -158,13 +158,13 @@ def test_floors_have_rows_of_their_own(files: dict[str, str]) -> None:
     cells = dict(zip(head.split(" | "), first.split(" | "), strict=True))
     assert cells["| model"] == "| floor: whole video"
     assert (cells["setting"], cells["R1@0.5"], cells["mIoU"]) == ("blind", "0.4", "27.0")
-    assert cells["protocol"] == "strict@1"
+    assert cells["protocol"] == "strict@2"
 
 
 def test_reported_and_reproduced_are_separate(files: dict[str, str], with_runs: Build) -> None:
     page = with_runs(ENTRY)["charades_sta.md"]
     reproduced, reported = page.split("## Reported: test\n")
-    assert "## Reproduced here: test, strict@1, all 3720 samples" in reproduced
+    assert "## Reproduced here: test, strict@2, all 3720 samples" in reproduced
     assert f"[50.0 \\[48.0, 52.0\\]](manifests/{ENTRY.name}.json)" in reproduced
     assert ENTRY.name not in reported
     assert "floor: whole video" in reproduced
@@ -179,9 +179,9 @@ def test_parts_of_a_split_never_share_a_table_with_the_whole(with_runs: Build) -
     built = with_runs(ENTRY, part, small)
     titles = re.findall("## Reproduced here: (.*)", built["charades_sta.md"])
     assert titles == [
-        "test, strict@1, NOT THE WHOLE SPLIT: 100 of 3720 samples (ffffffff)",
-        "test, strict@1, NOT THE WHOLE SPLIT: 3 of 3720 samples (bbbbbbbb)",
-        "test, strict@1, all 3720 samples",
+        "test, strict@2, NOT THE WHOLE SPLIT: 100 of 3720 samples (ffffffff)",
+        "test, strict@2, NOT THE WHOLE SPLIT: 3 of 3720 samples (bbbbbbbb)",
+        "test, strict@2, all 3720 samples",
     ]
     overview = next(x for x in built["index.md"].splitlines() if "[Charades-STA]" in x)
     assert f"manifests/{ENTRY.name}.json" in overview

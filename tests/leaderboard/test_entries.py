@@ -76,11 +76,11 @@ def test_an_entry_has_the_metadata_and_figures_of_its_run(add: Add, run: Path) -
     results = json.loads((run / "results.json").read_text())
     assert entry.spec == manifest["spec"]
     assert entry.versions == (manifest["sessions"][0]["versions"],)
-    assert (entry.model, entry.protocol) == ("baseline:whole-video", "strict@1")
+    assert (entry.model, entry.protocol) == ("baseline:whole-video", "strict@2")
     assert entry.figures.metrics == results["metrics"]
     assert entry.figures.floors == results["floors"]
     assert (entry.setting, entry.answers.count, entry.subset.size) == ("zero-shot", 3, 3)
-    assert path.stem.startswith("baseline_whole-video-charades_sta-strict@1-")
+    assert path.stem.startswith("baseline_whole-video-charades_sta-strict@2-")
     assert str(run.parent) not in path.read_text()
 
 

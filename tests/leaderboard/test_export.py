@@ -46,7 +46,7 @@ def test_hugging_face_reads_the_block() -> None:
     assert first.dataset_name == "Charades-STA: indoor activities, one moment for each sentence"
     assert first.dataset_revision == "1-A"
     assert first.metric_args == {
-        "protocol": "strict@1",
+        "protocol": "strict@2",
         "interval_95": [48.0, 52.0],
         "best_blind_floor": 0.4,
     }

@@ -100,7 +100,7 @@ def test_a_run_is_ranked_among_published_rows_and_other_runs(board: Any) -> None
     assert set(alone) == {"R1@0.5", "mIoU"}
     first = alone["R1@0.5"]
     assert first.result == "50.0 [48.0, 52.0]"
-    assert (first.protocol, first.mark) == ("strict@1", "reproduced here")
+    assert (first.protocol, first.mark) == ("strict@2", "reproduced here")
     both = {s.metric: s for s in run_standings(board(ENTRY, better), ENTRY)}["R1@0.5"]
     assert first.place is not None and both.place is not None
     assert (both.place.first, both.place.of) == (first.place.first + 1, first.place.of + 1)
@@ -157,6 +157,6 @@ def test_subtitles_are_a_condition() -> None:
 
 
 def test_a_run_with_subtitles_has_no_rank_on_a_benchmark_without_that_condition(board: Any) -> None:
-    protocol = {"name": "strict-subtitles@1", "prompt": {"subtitles": "all"}}
+    protocol = {"name": "strict-subtitles@2", "prompt": {"subtitles": "all"}}
     run = with_spec(ENTRY, protocol=protocol)
     assert all(standing.place is None for standing in run_standings(board(run), run))

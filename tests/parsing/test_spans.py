@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from vtg_eval.errors import UserError
 from vtg_eval.failures import Failure
-from vtg_eval.parsing.spans import SPAN_PARSERS, span_parser, strict
+from vtg_eval.parsing.spans import SPAN_PARSERS, span_parser, strict, strict_1
 
 STRICT_SPANS = [
     ("12.5 - 20.3", (12.5, 20.3)),
@@ -110,19 +110,25 @@ INTERVALS = [
 ]
 
 
+both_versions = pytest.mark.parametrize("strict", [strict, strict_1], ids=["2", "1"])
+
+
+@both_versions
 @pytest.mark.parametrize(("text", "span"), STRICT_SPANS)
-def test_strict_parses_the_first_span(text, span):
+def test_strict_parses_the_first_span(strict, text, span):
     assert strict(text).spans[0] == span
 
 
+@both_versions
 @pytest.mark.parametrize(("text", "failure"), STRICT_FAILURES)
-def test_strict_names_the_failure(text, failure):
+def test_strict_names_the_failure(strict, text, failure):
     answer = strict(text)
     assert (answer.failure, answer.spans, answer.absent) == (failure, (), False)
 
 
+@both_versions
 @pytest.mark.parametrize("text", STRICT_ABSENT)
-def test_strict_accepts_an_explicit_absence(text):
+def test_strict_accepts_an_explicit_absence(strict, text):
     answer = strict(text)
     assert (answer.failure, answer.spans, answer.absent) == (None, (), True)
 

@@ -15,7 +15,7 @@ RESULTS = TaskResults(
     split="test",
     model="nano|x",
     checkpoint="c",
-    protocol="strict@1",
+    protocol="strict@2",
     n_expected=2,
     n_scored=2,
     subset=Subset("abcdef0123456789", 2, 2),
@@ -27,7 +27,7 @@ RESULTS = TaskResults(
     floors={"whole video": {"R1@0.5": 10.0, "mIoU": 27.04}},
     ceiling={"R1@0.5": 100.0, "mIoU": 97.5},
     scores_across_protocols=(
-        ProtocolScore("strict@1", 2, {"mIoU": 44.44}, differs=False, why=()),
+        ProtocolScore("strict@2", 2, {"mIoU": 44.44}, differs=False, why=()),
         ProtocolScore("x@1", 1, {"mIoU": None}, differs=True, why=("1 sample fewer", "IoU >")),
     ),
     groups=(GroupResult("length", "short", 1, {"R1@0.5": 0.0, "mIoU": 30.0}),),
@@ -40,7 +40,7 @@ RESULTS = TaskResults(
 
 def test_the_score_table_has_intervals_floors_and_ceiling() -> None:
     assert score_table(RESULTS).splitlines() == [
-        "| charades_sta test, strict@1   | R1@0.5            | mIoU              |",
+        "| charades_sta test, strict@2   | R1@0.5            | mIoU              |",
         "|-------------------------------|-------------------|-------------------|",
         "| nano\\|x                       | 50.0 [0.0, 100.0] | 44.4 [40.0, 50.0] |",
         "| floor: whole video            | 10.0              | 27.0              |",

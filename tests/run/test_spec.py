@@ -22,7 +22,7 @@ SPEC = RunSpec(
     split="test",
     annotations="a0",
     limit=None,
-    protocol=ResolvedProtocol("strict@1", "s", "here", notes=("n",)),
+    protocol=ResolvedProtocol("strict@2", "s", "here", notes=("n",)),
     engine="fake",
     engine_args={"b": 1, "a": [1, 2]},
 )
@@ -30,7 +30,7 @@ SPEC = RunSpec(
 
 def test_the_folders_name_is_a_plain_file_name() -> None:
     name = SPEC.folder_name
-    assert name.startswith("models_x_y-fake_vtg-strict@1-")
+    assert name.startswith("models_x_y-fake_vtg-strict@2-")
     assert "/" not in name
     assert not replace(SPEC, model="../..").folder_name.startswith(".")
 
@@ -80,7 +80,7 @@ def test_a_missing_optional_key_of_a_spec_is_accepted_and_an_unknown_key_refused
     ("task", "split", "protocol", "profile", "digest"),
     [
         (
-            *("qvhighlights", "val", "strict@1", Profile()),
+            *("qvhighlights", "val", "strict@2", Profile()),
             "abc8934193c9117deee7f1b80cf15d5bc9e349636455da79ca294054a7673daa",
         ),
         (

@@ -13,7 +13,7 @@ from vtg_eval.registry import Registry
 from vtg_eval.scoring.score import score
 from vtg_eval.types import Group, OutputType, Prediction, Sample, Target
 
-STRICT = Registry.discover().protocol("strict@1").without_task
+STRICT = Registry.discover().protocol("strict@2").without_task
 CARD = replace(grounding_case.CARD, metric_family="choice", report_by="kind", average="mean")
 KINDS = ("a", "a", "a", "b", "b", "c")
 LETTERS = "ABCDAB"

@@ -15,7 +15,7 @@ from vtg_eval.types import Group, OutputType, Prediction, Sample, Span, Target
 
 CARD = replace(TINY, name="cgbench", metric_family="clues")
 REGISTRY = Registry.discover()
-STRICT = REGISTRY.protocol_for(CARD, "strict@1")
+STRICT = REGISTRY.protocol_for(CARD, "strict@2")
 OFFICIAL, VLMEVALKIT = (
     REGISTRY.protocol_for(CARD, "cg-bench@1"),
     REGISTRY.protocol_for(CARD, "vlmevalkit-cg-bench@1"),

@@ -17,7 +17,7 @@ NAN = math.nan
 CARD = replace(TINY, metric_family="grounded choice", report_by="class")
 REGISTRY = Registry.discover()
 STRICT, OFFICIAL = (
-    REGISTRY.protocol_for(CARD, "strict@1"),
+    REGISTRY.protocol_for(CARD, "strict@2"),
     REGISTRY.protocol_for(CARD, "next-gqa@1"),
 )
 

@@ -72,7 +72,7 @@ def test_the_order_of_answers_does_not_matter(name, predictions, draw):
 @given(answers(tame), lists(tame))
 def test_a_wrong_answer_never_raises_the_strict_score(predictions, other):
     """A wrong answer is a further one for an answered sample, or further spans of its answer."""
-    strict = PROTOCOLS["strict@1"]
+    strict = PROTOCOLS["strict@2"]
     before = metrics(strict, predictions)
     for answer in predictions:
         further = spans(answer.id, *other)
@@ -85,7 +85,7 @@ def test_a_wrong_answer_never_raises_the_strict_score(predictions, other):
 
 @given(answers(tame))
 def test_a_wrong_answer_where_there_was_none_does_not_raise_the_strict_score(predictions):
-    strict = PROTOCOLS["strict@1"]
+    strict = PROTOCOLS["strict@2"]
     before = metrics(strict, predictions)
     missing = {s.id for s in SAMPLES} - {answer.id for answer in predictions}
     after = metrics(strict, [*predictions, *(spans(name, (40, 50)) for name in missing)])

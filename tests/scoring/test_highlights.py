@@ -132,7 +132,7 @@ def test_a_line_at_which_the_script_stops_scores_0(score):
 def test_nan_saliency_counts_where_the_script_does_not_stop(score):
     beyond = {"saliency": [0, 1, 0, 0, 0, NAN]}
     assert values(score([sample()], beyond), "HL-min-Good-mAP", "HL-min-Good-Hit1") == [100, 0]
-    assert values(score([sample()], beyond, protocol="strict@1"), "HL-min-Good-mAP") == [0]
+    assert values(score([sample()], beyond, protocol="strict@2"), "HL-min-Good-mAP") == [0]
     uniform = sample(saliency=((4, 4, 4),) * 5)
     result = score([uniform], {"saliency": [0, NAN, 0, 0, 0]})
     assert values(result, "HL-min-Good-mAP", "HL-min-Good-Hit1") == [100, 100]
@@ -148,7 +148,7 @@ def test_saliency_of_another_length_is_cut_or_filled(score):
 def test_a_query_without_an_answer_leaves_the_denominator_or_scores_0(score):
     samples = [sample("1"), sample("2")]
     record = {"spans": [[0, 10, 1]], "saliency": [0, 1, 0, 0, 0]}
-    dropped, counted = score(samples, record), score(samples, record, protocol="strict@1")
+    dropped, counted = score(samples, record), score(samples, record, protocol="strict@2")
     names = ("MR-full-mAP", "HL-min-Good-mAP")
     assert (dropped.n_scored, values(dropped, *names)) == (1, [100.0, 100.0])
     assert (counted.n_scored, values(counted, *names)) == (2, [50.0, 50.0])
@@ -156,20 +156,20 @@ def test_a_query_without_an_answer_leaves_the_denominator_or_scores_0(score):
 
 def test_spans_of_a_text_are_ranked_in_its_order_and_there_are_no_highlights(score):
     samples = [sample("1", (0, 10), (20, 30))]
-    for protocol in ("strict@1", "moment-detr@1"):
+    for protocol in ("strict@2", "moment-detr@1"):
         result = score(samples, {"text": "40 - 50, 20 - 30, 0 - 10"}, protocol=protocol)
         assert not [name for name in result.metrics if name.startswith("HL")]
         assert len(result.metrics) == 84
         assert values(result, "MR-full-R1@0.5") == [0.0]
         assert values(result, "MR-full-mAP") == [pytest.approx(200 / 3, abs=0.005)]
     text = ", ".join(["40 - 50"] * 10 + ["0 - 10", "20 - 30"])
-    for protocol in ("strict@1", "moment-detr@1"):
+    for protocol in ("strict@2", "moment-detr@1"):
         assert values(score(samples, {"text": text}, protocol=protocol), "MR-full-mAP") == [0.0]
 
 
 def test_invalid_spans_score_0_under_strict(score):
     for span in ([NAN, NAN, 1], [10, 0, 1], [0, math.inf, 1], [5, 5, 1]):
-        result = score([sample()], {"spans": [span]}, protocol="strict@1")
+        result = score([sample()], {"spans": [span]}, protocol="strict@2")
         columns = result.table.columns
         assert {result.metrics[name] for name in columns if columns[name].counted.any()} == {0.0}
     official = score([sample()], {"spans": [[10, 0, 1]]})
@@ -178,7 +178,7 @@ def test_invalid_spans_score_0_under_strict(score):
 
 def test_floors_predict_spans_and_equal_saliency():
     samples = [sample("1"), sample("2", (0, 4))]
-    for name in ("strict@1", "moment-detr@1"):
+    for name in ("strict@2", "moment-detr@1"):
         metrics = {
             floor.name: floor.metrics
             for floor in floors(

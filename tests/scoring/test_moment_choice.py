@@ -15,7 +15,7 @@ from vtg_eval.types import OutputType, Prediction, Sample, Span, Target
 NAN = math.nan
 CARD = replace(TINY, metric_family="moment choice")
 REGISTRY = Registry.discover()
-STRICT, OFFICIAL = REGISTRY.protocol_for(CARD, "strict@1"), REGISTRY.protocol_for(CARD, "rextime@1")
+STRICT, OFFICIAL = REGISTRY.protocol_for(CARD, "strict@2"), REGISTRY.protocol_for(CARD, "rextime@1")
 
 
 def sample(name, span, options=("w", "x", "y", "z")):

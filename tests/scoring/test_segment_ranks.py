@@ -59,7 +59,7 @@ def test_a_span_is_taken_as_the_nearest_segment(span, segment):
 
 
 @pytest.mark.parametrize("span", [(5, 0), (0, 0), (math.nan, 5), (0, math.inf)])
-@pytest.mark.parametrize("protocol", ["didemo@1", "strict@1"])
+@pytest.mark.parametrize("protocol", ["didemo@1", "strict@2"])
 def test_an_invalid_span_never_hits(span, protocol):
     assert metrics_of([sample((0, 5), (0, 5), (0, 5))], span, protocol=protocol) == [0.0, 0.0, 0.0]
 
@@ -71,7 +71,7 @@ def test_a_list_of_one_span_has_no_advantage():
 
 def test_a_sample_without_an_answer_scores_0():
     samples = [sample((0, 5)), sample((0, 5), name="2")]
-    for protocol in ("didemo@1", "strict@1"):
+    for protocol in ("didemo@1", "strict@2"):
         result = score(samples, (0, 5), protocol=protocol)
         assert ([*result.metrics.values()], result.n_scored) == ([50.0, 50.0, 50.0], 2)
 
@@ -79,7 +79,7 @@ def test_a_sample_without_an_answer_scores_0():
 def test_floors_of_segments():
     samples = [sample((0, 5), (0, 5), (0, 5)), sample((0, 30), (0, 30), (0, 30), name="2")]
     rows = floors(
-        TASK.card, "val", samples, REGISTRY.protocol_for(TASK.card, "strict@1"), (0.0, 0.15)
+        TASK.card, "val", samples, REGISTRY.protocol_for(TASK.card, "strict@2"), (0.0, 0.15)
     )
     assert [*rows[0].metrics.values()] == [50.0, 50.0, pytest.approx(100 * (1 + 1 / 6) / 2)]
     assert [row.name for row in rows] == ["whole video", "random", "constant [0, 0.15]"]

@@ -87,7 +87,7 @@ def test_the_metric_family_and_the_default_protocol_exist(name):
     assert card.metric_family in FAMILIES
     protocol = REGISTRY.protocol(card.default_protocol)
     assert protocol.covers(name, card.metric_family)
-    assert REGISTRY.protocol("strict@1").covers(name, card.metric_family)
+    assert REGISTRY.protocol("strict@2").covers(name, card.metric_family)
 
 
 @every_task

@@ -71,7 +71,7 @@ def test_the_command_line_prints_floors(tmp_path, capsys):
     args = ["score", "--task", "didemo", "--data-root", str(tmp_path)]
     assert main([*args, "--predictions", str(answers)]) == 0
     printed = capsys.readouterr().out
-    assert "didemo test, strict@1" in printed
+    assert "didemo test, strict@2" in printed
     assert "floor: whole video" in printed and "floor: constant" in printed
     assert "rank@1" in printed and "rank@5" in printed
 

@@ -66,7 +66,7 @@ def test_a_question_counts_in_each_of_its_types_and_once_in_all(root):
     result = score_under("lvbench@1", TASK, "test", samples, answers)
     assert result.metrics == {"accuracy": 50.0, "reasoning": 50.0, "summarization": 100.0}
     assert result.n_scored == 2, "the sample without an answer is not scored"
-    strict = score_under("strict@1", TASK, "test", samples, answers)
+    strict = score_under("strict@2", TASK, "test", samples, answers)
     assert strict.metrics["accuracy"] == 100 / 3
 
 

@@ -59,7 +59,7 @@ def test_broken_items_have_the_letter_that_the_official_script_gives_them(
     assert TASK.samples(root, "dev")[2].target.choice == letter
 
 
-@pytest.mark.parametrize("protocol", ["strict@1", "mlvu@1", "lmms-eval@0.7"])
+@pytest.mark.parametrize("protocol", ["strict@2", "mlvu@1", "lmms-eval@0.7"])
 def test_an_answer_that_is_no_option_counts_and_is_never_right(root, protocol):
     (root / "2_needle.json").write_text(json.dumps([row(answer="five")]))
     samples = TASK.samples(root, "dev")
@@ -111,9 +111,9 @@ def test_lmms_eval_never_reads_the_last_two_options_of_test(tmp_path):
     answers = [Prediction("sportsQA/0", text="F")]
     figures = {
         name: score_under(name, TASK, "test", samples, answers).metrics["M-Avg"]
-        for name in ("strict@1", "mlvu@1", "lmms-eval@0.7")
+        for name in ("strict@2", "mlvu@1", "lmms-eval@0.7")
     }
-    assert figures == {"strict@1": 100.0, "mlvu@1": 100.0, "lmms-eval@0.7": 0.0}
+    assert figures == {"strict@2": 100.0, "mlvu@1": 100.0, "lmms-eval@0.7": 0.0}
 
 
 def test_the_official_prompt_is_reproduced_exactly(root):

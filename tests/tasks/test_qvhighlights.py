@@ -97,7 +97,7 @@ def test_the_command_line_prints_floors(tmp_path, capsys):
     args = ["score", "--task", "qvhighlights", "--data-root", str(tmp_path)]
     assert main([*args, "--predictions", str(answers)]) == 0
     printed = capsys.readouterr().out
-    assert "qvhighlights val, strict@1" in printed
+    assert "qvhighlights val, strict@2" in printed
     assert "floor: whole video" in printed and "floor: random" in printed
     assert "MR-full-mAP" in printed and "HL-min" not in printed
     answers.write_text('{"id": "2", "spans": [[6, 8, 0.5]], "saliency": [0, 1, 0, 2]}\n')

@@ -155,7 +155,7 @@ def test_the_prompts_of_other_harnesses_are_reproduced_exactly(root):
         ("video-mme@1", (50.0, 50.0, 0.0), 2),
         ("vlmevalkit-video-mme@1", (25.0, 50.0, 0.0), 4),
         ("lmms-eval@0.7", (25.0, 50.0, 0.0), 4),
-        ("strict@1", (25.0, 50.0, 0.0), 4),
+        ("strict@2", (25.0, 50.0, 0.0), 4),
     ],
 )
 def test_only_the_official_rule_leaves_answers_without_a_letter_out(

@@ -27,7 +27,7 @@ from vtg_eval.types import Span
 ROLLOUTS = 3
 RULE = DifficultyRule(rollouts=ROLLOUTS, temperature=0.7, max_new_tokens=9, engine="rollouts")
 REWARDS = RewardRule(tiou=1.0, parse_penalty=0.5)
-REWARD = Reward(REWARDS, Registry.discover().protocol("strict@1").without_task)
+REWARD = Reward(REWARDS, Registry.discover().protocol("strict@2").without_task)
 
 
 def sample(name: str, video: str = "a.mp4") -> TrainingSample:

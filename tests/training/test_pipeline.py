@@ -201,7 +201,7 @@ def test_nano_smoke_goes_through_every_stage_though_it_is_killed(
     assert list(json.loads((out / "run.json").read_text())) == STAGES
     for name in ("start", "trained"):
         results = json.loads((out / f"evaluation/{name}/synth_vtg/results.json").read_text())
-        assert (results["n_expected"], results["protocol"]) == (4, "strict@1")
+        assert (results["n_expected"], results["protocol"]) == (4, "strict@2")
 
     samples = load_samples([out / "difficulty/difficulty.jsonl"])
     assert len(samples) == 8 and all(

@@ -217,4 +217,4 @@ def test_the_nearest_recipe_is_named() -> None:
 def test_a_recipe_may_be_a_file(tmp_path: Path) -> None:
     path = written(tmp_path, WHOLE)
     assert find_recipe(str(path)) == path
-    assert load_recipe(path).model.protocol == "strict@1"
+    assert load_recipe(path).model.protocol == "strict@2"

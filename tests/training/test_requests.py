@@ -122,7 +122,7 @@ def test_the_prompt_and_the_rules_are_those_of_evaluation(
 
 def test_a_sample_of_no_task_is_asked_under_the_values_for_no_task() -> None:
     contexts = SampleContexts(ModelRule("nano"), None, REGISTRY)
-    plain = REGISTRY.protocol("strict@1").without_task
+    plain = REGISTRY.protocol("strict@2").without_task
     for source in ("timelens-100k/qvhighlights", "mine"):
         sample = training(SAMPLES[OutputType.SPANS], source, None)
         assert contexts.of(sample).protocol == plain
@@ -193,8 +193,8 @@ class Case:
 
 @pytest.fixture(
     params=[
-        ("qvhighlights:val", "strict@1", annotate_qvhighlights, "of each such moment"),
-        ("videomme:test", "strict-subtitles@1", annotate_videomme, "so they say"),
+        ("qvhighlights:val", "strict@2", annotate_qvhighlights, "of each such moment"),
+        ("videomme:test", "strict-subtitles@2", annotate_videomme, "so they say"),
     ],
     ids=lambda param: param[0],
 )

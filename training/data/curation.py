@@ -66,7 +66,7 @@ def reasoning_iou(sample: TrainingSample) -> float:
 
     The strict protocol's parser reads the final answer; several spans are one set. 0 without any.
     """
-    spans = span_parser("strict")(sample.reasoning or "").spans
+    spans = span_parser("strict-2")(sample.reasoning or "").spans
     return float(set_iou([list(spans)], [list(sample.spans)])[0])
 
 

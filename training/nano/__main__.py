@@ -212,7 +212,7 @@ class Trainer:
 
 def _iou(answer: str, truth: str) -> float:
     """Return the IoU of an answer with the right answer's text, by the harness's parser and IoU."""
-    parsed, target = (SPAN_PARSERS["strict"](text) for text in (answer, truth))
+    parsed, target = (SPAN_PARSERS["strict-2"](text) for text in (answer, truth))
     if not (parsed.spans and target.spans):
         return float(parsed.absent and target.absent)
     return float(iou(np.array(parsed.spans[0]), np.array(target.spans[0])))

@@ -48,7 +48,7 @@ class RunCommand(Command):
         add("--tasks", required=True, help="tasks, separated by commas")
         add("--split", help="default: the task's default split")
         add("--data-root", type=Path, help="default: $VTG_EVAL_DATA, else ./data")
-        add("--protocol", help="default: the task's default, strict@1 for built-in tasks")
+        add("--protocol", help="default: the task's default, strict@2 for built-in tasks")
         add("--engine", help="default: vllm where it is installed, else transformers")
         add("--out", type=Path, help="the run's folder (several tasks: a sub-folder each)")
         add("--limit", type=_positive, metavar="N", help="use the first N samples only")

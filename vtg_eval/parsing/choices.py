@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from vtg_eval.errors import UserError, suggestion
 from vtg_eval.parsing import lmms_choices, official_choices
 from vtg_eval.parsing.choice_rules import ChoiceParser
-from vtg_eval.parsing.strict_choice import strict
+from vtg_eval.parsing.strict_choice import strict, strict_1
 
 CHOICE_PARSERS: Mapping[str, ChoiceParser] = {
-    "strict": strict,
+    "strict": strict_1,
+    "strict-2": strict,
     "video-mme": official_choices.video_mme,
     "vlmevalkit-video-mme": official_choices.vlmevalkit_video_mme,
     "lvbench": official_choices.lvbench,

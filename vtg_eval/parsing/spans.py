@@ -13,8 +13,11 @@ from typing import NamedTuple
 
 from vtg_eval.errors import UserError, suggestion
 from vtg_eval.failures import Failure
+from vtg_eval.parsing import strict_answer_1
 from vtg_eval.parsing.clue_intervals import Intervals, cg_bench_intervals, vlmevalkit_intervals
-from vtg_eval.parsing.strict_answer import ABSENCE, REFUSAL, final_answer, spans_in
+from vtg_eval.parsing.final_answer import final_answers
+from vtg_eval.parsing.strict_answer import spans_in
+from vtg_eval.parsing.strict_answer_1 import ABSENCE, REFUSAL
 from vtg_eval.types import Span, SpanList
 
 
@@ -53,9 +56,23 @@ ECHOED_EXAMPLE = "a specific example is : 20.8 - 30.0 seconds"
 
 
 def strict(text: str) -> Parse:
-    """Parse the final answer and nothing else; see docs/design/scoring.md for the rule."""
-    answer, cut_off = final_answer(text)
-    spans, failure = spans_in(answer)
+    """Parse the final answer and nothing else, by the grammar of docs/strict.md."""
+    answers, cut_off = final_answers(text)
+    parse = Parse()
+    for answer in answers:
+        parse = _strict(answer, *spans_in(answer), cut_off)
+        if parse.failure is not Failure.UNPARSED:
+            break
+    return parse
+
+
+def strict_1(text: str) -> Parse:
+    """Parse the final answer as strict@1 does; see docs/design/scoring.md for the rule."""
+    answer, cut_off = strict_answer_1.final_answer(text)
+    return _strict(answer, *strict_answer_1.spans_in(answer), cut_off)
+
+
+def _strict(answer: str, spans: list[Span], failure: Failure | None, cut_off: bool) -> Parse:
     if spans:
         return Parse(tuple(spans))
     if failure is not None:
@@ -126,7 +143,8 @@ def vlmevalkit_cg_bench(text: str) -> Parse:
 
 
 SPAN_PARSERS: Mapping[str, Parser] = {
-    "strict": strict,
+    "strict": strict_1,
+    "strict-2": strict,
     "timelens": timelens,
     "to-or-and": to_or_and,
     "two-digits": two_digits,

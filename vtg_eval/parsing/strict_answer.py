@@ -1,206 +1,613 @@
-"""The strict span parser: the spans of the answer's final part, in seconds, nothing guessed.
+"""The strict span parser, second version: the grammar of docs/strict.md, nothing guessed.
 
-Numbers are times only where the text joins two of them as a span: "a - b", "a to b",
-"a and b", "[a, b]", or a start and an end by name. Percentages, frame numbers, minutes and
-numbers inside words are not times in seconds.
+An answer becomes numbers, each with its unit and what stands before and after it. Two numbers are
+a span where a connector, a bracket, or a named start and end joins them; a number in another unit
+than seconds, a count or an ordinal is no time. Time is linear in the text's length.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from math import isfinite
 
 from vtg_eval.failures import Failure
+from vtg_eval.parsing.vocabulary import ABBREVIATIONS, SIGNS, WORDS, Kind
 from vtg_eval.types import Span
 
-TAG = re.compile(r"<(/?)(think|answer)>", re.IGNORECASE)
-# digits and the marks that may stand inside a time; `_value` decides whether it is one
-RUN = re.compile(r"[0-9][0-9.,:]*+(?:[eE][+-]?[0-9]++)?+")
-THOUSANDS = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?")
-CLOCK = re.compile(r"[0-9]{1,3}(?::[0-5][0-9]){1,2}(?:\.[0-9]+)?")
+MAX_SPANS = 1000
+WINDOW = 80  # characters in which a label or a connector is looked for
+AGREE = 1.0  # seconds by which a time in brackets may differ from the one before it
+
+CJK = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
+CJK_WORDS = "|".join(sorted((w for w in WORDS if w[0] >= "\u3040"), key=len, reverse=True))
+NUMBER = r"[0-9](?:[0-9]|[.,:'’′](?=[0-9]))*+(?:[eE][+-]?[0-9]++(?![0-9.,]))?+"
+# what is usual by far, read without the grammar: "from 12.5 to 20.3 seconds."
+PLAIN = re.compile(
+    r"""\s*+(?:(?:(?:the|given|query|event|moment|it|happens|occurs|is)\s++)*+(?:in|from|between)\s++)?+
+        ([0-9]++(?:\.[0-9]++)?+)\s*+(?:seconds?|s)?+\s*+(?:[-–]|to|and)
+        \s*+([0-9]++(?:\.[0-9]++)?+)\s*+(?:seconds?|s)?+\s*+\.?\s*+""",
+    re.VERBOSE | re.IGNORECASE,
+)
+DIGIT = re.compile("[0-9]")
+TOKEN = re.compile(
+    rf"""(?P<word>[^\W\d_{CJK}]++)
+      | (?P<number>(?:(?<![\w.])\.)?+{NUMBER})
+      | (?P<cjk>{CJK_WORDS}|[{CJK}])
+      | (?P<tag></?[A-Za-z][\w:-]*+\s*+/?>|<\|\w{{1,40}}\|>)
+      | (?P<arrow>(?:--?-?|==?|~)>|\u2192)
+      | (?P<dash>-{{1,3}}|–{{1,2}}|~)
+      | (?P<tex>\\(?:[A-Za-z]++|.))
+      | (?P<sign>[\n%‰°℃€£¥&\#№≈:=,;、|/.!?。\[(【\])】])""",
+    re.VERBOSE,
+)
+CAMEL = re.compile(r"[A-Z]?[a-zß-ÿ]+|[A-Z]+(?![a-z])")
+THOUSANDS = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})++(?:\.[0-9]+)?")
+CLOCK = re.compile(r"[0-9]{1,3}(?::[0-5][0-9]){1,2}(?:[.,][0-9]+)?")
+DECIMAL_COMMA = re.compile(r"[0-9]++,[0-9]++")
 TIGHT_LIST = re.compile(
     r"([\[(]\s*+-?[0-9]++(?:\.[0-9]++)?+),(?=-?[0-9]++(?:\.[0-9]++)?+\s*+[\])])"
 )
-UNIT = re.compile(  # the second group: not seconds
-    r"""\s*+(?:(seconds?|secs?|s)\b\.?
-      | (%|percent|minutes?\b|mins?\b|m\b|hours?\b|hrs?\b|h\b|frames?\b|ms\b|fps\b))""",
-    re.IGNORECASE | re.VERBOSE,
+ASIDE = re.compile(r"[(\[]([^()\[\]\n]{0,60})[)\]]")
+LINE_TAGS = {"br", "li", "p", "tr", "div"}
+FULL_UNIT = re.compile(  # minutes or hours with seconds: 1 min 5 s, 1h2m3s, 1分5秒
+    r"""(?:([0-9]{1,2})\s*+(?:hours?|hrs?|h|小时|小時)\s*+(?:,|and\s)?+\s*+)?+
+        (?:([0-9]{1,3})\s*+(?:minutes?|mins?|m|分钟|分鐘|分)\s*+(?:,|and\s)?+\s*+)?+
+        ([0-5]?[0-9](?:\.[0-9]++)?+)\s*+(?:seconds?\b|secs?\b|s\b|秒)""",
+    re.VERBOSE | re.IGNORECASE,
 )
-COUNTED = ("frame", "step", "video", "clip", "option")  # "frame 12" is no time
-COUNTED_BEFORE = re.compile(r"\b(?:frames?|steps?|video|clip|option)\s*$", re.IGNORECASE)
-JOINED = re.compile(
-    r"""["'\])]?\s*(?:-|–|—|−|~|→|to|and|until|till|through)\s*
-        (?:(?:the|at|second|seconds|time)\s+)*["'\[(]?""",
-    re.IGNORECASE | re.VERBOSE,
-)
-COMMA = re.compile(r"""["']?\s*,\s*["']?""")
-STARTS = re.compile(r"\b(?:start|begin|from|onset)", re.IGNORECASE)
-ENDS = re.compile(r"\b(?:end|finish|stop|until|offset)", re.IGNORECASE)
-WINDOW = 80  # characters in which a label or a connector is looked for
-MAX_SPANS = 1000
-FULL_WIDTH = {0xFF01 + i: 0x21 + i for i in range(94)}  # "１２－２０" is "12-20"
-
-ABSENCE = re.compile(
-    r"""\bnever\b
-      | \bno\ such\ (?:event|moment|scene|action|activity|thing)
-      | \b(?:do|does|did)(?:\ not|n['’]t)\ (?:actually\ )?
-            (?:happen|occur|appear|take\ place|exist|show|contain)
-      | \b(?:is|was|are|were)(?:\ not|n['’]t)\ (?:actually\ )?
-            (?:visible|present|shown|seen|depicted|happening|in\ (?:the|this)\ video)
-      | \bis\ absent\b
-      | \bnot\ (?:present|visible|shown)\ in\ (?:the|this)\ video""",
-    re.IGNORECASE | re.VERBOSE,
-)
-REFUSAL = re.compile(
-    r"\bsorry\b|\bi (?:cannot|can['’]t|can not|am unable|am not able|won['’]t|will not)\b"
-    r"|\bi['’]m (?:unable|not able)\b|\bas an ai\b",
+OF_THE_VIDEO = re.compile(
+    r"\s*+of\s(?:the\s|its\s|total\s|whole\s|entire\s)*+(?:video|clip|duration|length|total|film)",
     re.IGNORECASE,
 )
+CONNECTORS = (Kind.TO, Kind.DASH, Kind.AND, Kind.COMMA)
+BLOCKING = (Kind.WORD, Kind.FUNCTION, Kind.STOP, Kind.LENGTH, Kind.LASTING, Kind.NUMBERED)
+PROSE_FRAME = re.compile(r"(?:the|in|into|of|this|a|same|whole|entire|camera)\s++frame$", re.I)
+ABBREVIATION = re.compile(rf"\b(?:{'|'.join(ABBREVIATIONS)})$", re.I)
+FRAME_NUMBER = re.compile(r"\s*+(?:[#:=(\d_]|no\b|num|ind|idx|id\b|range|is\b)", re.I)
 
 
-def final_answer(text: str) -> tuple[str, bool]:
-    """Return the part that counts, and whether the answer was cut off within its thoughts.
+@dataclass(slots=True)
+class _Number:
+    """A number of the answer.
 
-    Thoughts (<think>…</think>, also unclosed or closed only) are dropped. After that, the last
-    <answer>, closed or not, counts where there is one.
+    unit: "s" seconds, "x" another, "" none. key: what the words before it make of it: "k" no
+    time, "e" an ordinal, "m" perhaps one. link: how it is joined to the number before. labels: S
+    and E for each start and end that is named since then.
     """
-    if "<" not in text:
-        return _narrow(text), False
-    answer, cut_off = _without_thoughts(text)
-    starts = [
-        tag.end() for tag in TAG.finditer(answer) if tag[2].lower() == "answer" and not tag[1]
-    ]
-    if starts:
-        answer = answer[starts[-1] :]
-        end = next((t.start() for t in TAG.finditer(answer) if t[1]), len(answer))
-        answer = answer[:end]
-    return _narrow(answer), cut_off
+
+    start: int
+    end: int
+    value: float | None
+    clock: bool
+    unit: str
+    key: str
+    link: str
+    labels: str
+    opened: bool
+    joined: bool  # nothing but list marks and labels since the number before
+    aside: bool  # a round bracket was opened since then
+    plain: bool  # no words but labels since then
+    line_start: bool
+    whole: bool
+    closed: bool = False
+    ends: bool = False  # the word for an end stands after it
+    follower: str = ""  # the class of the word right after it
+    ordinal: bool = False
+    single: bool = False  # its unit is "second", as in "a 2-3 second clip"
+
+    @property
+    def bare(self) -> bool:
+        """Whether it is a whole number without a unit: it may count or number something."""
+        return self.whole and not self.unit and not self.clock
 
 
-def _narrow(text: str) -> str:
-    return text if text.isascii() else text.translate(FULL_WIDTH)
+class _Gap:
+    """What stands between the last number and the current position."""
+
+    __slots__ = (
+        *("links", "blocked", "labels", "label_at", "key", "fresh", "opened", "touched", "lines"),
+        *("line_start", "sign", "introduced", "aside", "worded"),
+    )
+
+    def __init__(self, line_start: bool = False) -> None:
+        self.links: list[str] = []
+        self.blocked = self.fresh = self.opened = self.touched = self.lines = False
+        self.sign = self.introduced = self.aside = self.worded = False
+        self.labels = self.key = ""
+        self.label_at = -WINDOW
+        self.line_start = line_start
+
+    def note(self, kind: str, word: str, position: int) -> None:
+        """Take note of a word or sign that is no unit."""
+        if kind in CONNECTORS:
+            self.links.append(kind)
+        if kind in (Kind.START, Kind.END):
+            self.labels += "S" if kind is Kind.START else "E"
+            self.label_at = position
+            self.fresh |= kind is Kind.START
+        elif kind is Kind.LINE:
+            self.lines = self.line_start = True
+        elif kind is Kind.OPEN:
+            self.aside |= word == "(" and not self.links
+        elif kind is Kind.FILLER or kind is Kind.LABEL:
+            self.introduced |= word.lower() in ("in", "unit", "units") and not self.blocked
+        elif kind is Kind.FUNCTION and word.lower() == "as":
+            self.introduced |= not self.blocked
+        if kind in BLOCKING:
+            self.blocked = True
+            self.worded |= kind in (Kind.WORD, Kind.FUNCTION)
+            self.introduced &= kind is Kind.FUNCTION
+        self._name(kind)
+
+    def _name(self, kind: str) -> None:
+        """Keep, change or drop what the words so far make of the next number."""
+        if kind in (Kind.WORD, Kind.FUNCTION, Kind.STOP):
+            if not (kind is Kind.STOP and self.key == "e"):
+                self.key = ""
+        elif kind in (Kind.LENGTH, Kind.LASTING):
+            self.key = self.key if self.key == "x" else "k"
+        elif kind is Kind.NUMBERED:
+            self.key = self.key if self.key == "x" else "e"
+        elif kind is Kind.INDEX:
+            self.key = self.key if self.key in ("x", "k") else "e"
+        elif kind is Kind.LABEL:
+            self.key = self.key or "m"
+        elif self.key in ("e", "m"):
+            self.key = self.key if kind in (Kind.FILLER, Kind.OPEN, Kind.CLOSE) else ""
+        elif self.key == "k":
+            ends = kind in (Kind.COMMA, Kind.LINE, Kind.START, Kind.END)
+            self.key = "" if ends else "k"
 
 
-def _without_thoughts(text: str) -> tuple[str, bool]:
-    kept: list[str] = []
-    position, thinking = 0, False
-    for tag in TAG.finditer(text):
-        if tag[2].lower() != "think":
-            continue
-        if tag[1]:  # also a closing tag alone: the opening one stood in the prompt
-            if not thinking:
-                kept.clear()
-            thinking, position = False, tag.end()
-        elif not thinking:
-            kept.append(text[position : tag.start()])
-            thinking = True
-    if not thinking:
-        kept.append(text[position:])
-    return "\n".join(kept), thinking
+class _Reader:
+    """Reads the numbers of one text."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.numbers: list[_Number] = []
+        self.gap = _Gap(line_start=True)
+        self.resume = 0  # what stands before is read already
+        self.word_end = -1  # the end of the last connecting word, for "12to20"
+
+    def read(self) -> list[_Number]:
+        """Return the numbers in the text's order."""
+        for token in TOKEN.finditer(self.text):
+            if token.start() < self.resume:
+                continue
+            group = token.lastgroup
+            if group == "number":
+                self._number(token)
+            elif group == "word":
+                self._words(token)
+            else:
+                self._sign(token, group)
+        return self.numbers
+
+    def _words(self, token: re.Match[str]) -> None:
+        word = token[0]
+        kind = WORDS.get(word.lower())
+        if kind is None and not word.islower() and len(parts := CAMEL.findall(word)) > 1:
+            for part in parts:
+                self._word(WORDS.get(part.lower(), Kind.WORD), part, token)
+            return
+        self._word(kind or Kind.WORD, word, token)
+
+    def _sign(self, token: re.Match[str], group: str | None) -> None:
+        mark = token[0]
+        if group == "sign":
+            self._word(SIGNS[mark], mark, token)
+        elif group == "arrow":
+            self._word(Kind.TO, mark, token)
+        elif group == "dash":
+            self._dash(token)
+        elif group == "cjk":
+            self._word(WORDS.get(mark, Kind.WORD), mark, token)
+        elif group == "tex":
+            self._word(WORDS.get(mark) or SIGNS.get(mark[1], Kind.MARK), mark, token)
+            if mark in ("\\,", "\\;", "\\:", "\\!"):  # spaces
+                self.gap.links = [kind for kind in self.gap.links if kind is not Kind.COMMA]
+        else:
+            self._tag(token)
+
+    def _tag(self, token: re.Match[str]) -> None:
+        name = token[0].strip("</>| ").lower()
+        if name in LINE_TAGS:
+            self._word(Kind.LINE, "\n", token)
+        elif token[0][1] != "/":
+            for part in re.split(r"[\W_]+", name):
+                kind = WORDS.get(part)
+                if kind in (Kind.START, Kind.END, Kind.OTHER, Kind.MINUTES, Kind.LENGTH):
+                    self._word(kind, part, token)
+
+    def _dash(self, token: re.Match[str]) -> None:
+        gap, text, end = self.gap, self.text, token.end()
+        before = text[token.start() - 1] if token.start() else " "
+        if token[0] == "~" and (gap.touched or not self.numbers):
+            return
+        following = text[end : end + 1]
+        alone = gap.touched or not self.numbers
+        if alone and token[0] == "-" and (following.isdigit() or following == "."):
+            gap.sign = not before.isalnum()
+            return
+        if not alone and not following.isspace() and self._unit_follows(end):
+            return
+        if gap.lines and following != "\n":
+            self._word(Kind.COMMA, ",", token)  # a bullet
+        elif self.numbers:
+            self._word(Kind.DASH, token[0], token)
+
+    def _unit_follows(self, position: int) -> bool:
+        """Tell whether "12-second" or "12-frame" is meant, not a connector."""
+        word = re.compile(r"[A-Za-z]++").match(self.text, position)
+        kinds = (Kind.SECONDS, Kind.MINUTES, Kind.OTHER)
+        return word is not None and WORDS.get(word[0].lower()) in kinds
+
+    def _word(self, kind: str, word: str, token: re.Match[str]) -> None:
+        """Take note of one word or sign."""
+        gap = self.gap
+        if kind is Kind.MARK:
+            return
+        if kind in (Kind.SECONDS, Kind.MINUTES, Kind.OTHER):
+            self._unit(kind, word, token)
+            return
+        last = self.numbers[-1] if self.numbers else None
+        if kind is Kind.ORDINAL:
+            if last is not None and last.end == token.start():
+                last.ordinal = True
+                return
+            kind = Kind.WORD
+        gap.opened = kind is Kind.OPEN
+        if last is not None and not gap.touched:
+            if kind is Kind.OPEN and self._aside(last, token.start()):
+                return
+            last.closed = kind is Kind.CLOSE
+            last.follower = kind
+            if word >= "\u3040" and kind in (Kind.START, Kind.END):  # it names the number before it
+                last.labels += "S" if kind is Kind.START else ""
+                last.ends |= kind is Kind.END
+                gap.touched = True
+                return
+        if word == "." and ABBREVIATION.search(
+            self.text[max(0, token.start() - 8) : token.start()]
+        ):
+            return
+        gap.touched = True
+        if kind in (Kind.TO, Kind.AND, Kind.START, Kind.END):
+            self.word_end = token.end()
+        gap.note(kind, word, token.start())
+        if kind not in (Kind.OPEN, Kind.LINE, Kind.NUMBERED, Kind.LABEL):
+            gap.line_start = False
+
+    def _unit(self, kind: str, word: str, token: re.Match[str]) -> None:
+        """Take a word for a unit: of the number before it, else of the one after it."""
+        gap, text = self.gap, self.text
+        if word.lower() == "frame" and self._is_prose(token):
+            self._word(Kind.WORD, word, token)
+            return
+        last = self.numbers[-1] if self.numbers else None
+        attached = last is not None and (not gap.touched or gap.introduced)
+        if last is not None and attached and last.unit != "s" and not (last.unit and gap.touched):
+            if kind is Kind.MINUTES and not gap.touched:
+                full = FULL_UNIT.match(text, last.start)
+                if full and (full[1] or full[2]):
+                    hours, minutes, seconds = (float(part or 0) for part in full.groups())
+                    last.value = hours * 3600 + minutes * 60 + seconds
+                    last.unit, last.end, self.resume = "s", full.end(), full.end()
+                    last.clock = True
+                    return
+            last.unit = "s" if kind is Kind.SECONDS else "x"
+            last.single = word.lower() == "second"
+            if not gap.touched:
+                last.end = token.end()
+            return
+        gap.touched = True
+        gap.key = "s" if kind is Kind.SECONDS else "x"
+        gap.opened = gap.line_start = False
+
+    def _is_prose(self, token: re.Match[str]) -> bool:
+        """Tell whether "frame" is the picture, as in "walks into the frame"."""
+        before = self.text[max(0, token.start() - 12) : token.end()]
+        numbered = FRAME_NUMBER.match(self.text, token.end())
+        return numbered is None and PROSE_FRAME.search(before) is not None
+
+    def _aside(self, last: _Number, position: int) -> bool:
+        """Read "(20%)" or "(frames)" after a number; False where it is something else."""
+        aside = ASIDE.match(self.text, position)
+        if aside is None:
+            return False
+        inner = _Reader(aside[1])
+        numbers = inner.read()
+        if not numbers:
+            if inner.gap.key:
+                last.unit = last.unit or inner.gap.key
+            self.resume = aside.end()
+            return True
+        number = numbers[0]
+        if len(numbers) > 1 or not (number.unit or number.clock):
+            return False
+        if number.unit != "x" and last.unit == "x":
+            last.value, last.unit = number.value, "s"
+        elif number.unit != "x" and not _agree(last.value, number.value):
+            last.unit = "x"
+        self.resume = aside.end()
+        return True
+
+    def _number(self, token: re.Match[str]) -> None:
+        gap, text, start = self.gap, self.text, token.start()
+        value, clock = _value(token[0])
+        if gap.sign and value is not None:
+            value, start = -value, start - 1
+        before = text[start - 1] if start else " "
+        glued = start != self.word_end and (
+            (before.isalpha() and before < "\u3040")
+            or (before == "_" and start > 1 and text[start - 2].isalnum())
+        )
+        after = text[token.end() : token.end() + 1]
+        if glued or (after.isalpha() and after < "\u3040" and not self._known_after(token.end())):
+            value = None
+        link = self._link(start)
+        if link == "adjacent":
+            value = self.numbers[-1].value = None
+        labels = gap.labels if gap.label_at >= start - WINDOW else ""
+        if gap.key == "k" and self.numbers and self.numbers[-1].follower is Kind.LENGTH:
+            self.numbers[-1].follower = ""  # "5-10, score 0.9": the word names this number
+        joined = not gap.blocked and (not self.numbers or start - self.numbers[-1].end <= WINDOW)
+        self.numbers.append(
+            _Number(
+                *(start, token.end(), value, clock),
+                unit=gap.key if gap.key in ("s", "x") else "",
+                key=gap.key if gap.key in ("k", "e", "m") else "",
+                link=link,
+                labels=labels,
+                opened=gap.opened,
+                joined=joined,
+                aside=gap.aside,
+                plain=not gap.worded,
+                line_start=gap.line_start,
+                whole=token[0].isdigit(),
+            )
+        )
+        self.gap = _Gap()
+
+    def _known_after(self, position: int) -> bool:
+        """Tell whether the letters right after a number are a unit or a connector."""
+        word = re.compile(rf"[^\W\d_{CJK}]++").match(self.text, position)
+        kinds = (Kind.SECONDS, Kind.MINUTES, Kind.OTHER, Kind.TO, Kind.AND, Kind.ORDINAL)
+        return word is not None and WORDS.get(word[0].lower()) in kinds
+
+    def _link(self, start: int) -> str:
+        """Return how the number that starts here is joined to the one before it."""
+        gap = self.gap
+        if not self.numbers or gap.blocked or gap.fresh:
+            return ""
+        if start - self.numbers[-1].end > WINDOW:
+            return ""
+        if not gap.touched:
+            return "adjacent"
+        to, dash, both, commas = map(gap.links.count, CONNECTORS)
+        if to + dash == 1 and not both and (not commas or to):
+            return "to" if to else "dash"
+        if both == 1 and not to + dash + commas:
+            return "and"
+        return "comma" if commas == 1 and not to + dash + both else ""
+
+
+def _agree(first: float | None, second: float | None) -> bool:
+    return first is not None and second is not None and abs(first - second) <= AGREE
 
 
 def spans_in(answer: str) -> tuple[list[Span], Failure | None]:
     """Return the finite spans in the answer's order, or a failure if the first is not finite."""
+    plain = PLAIN.fullmatch(answer)
+    if plain is not None:
+        span = Span(float(plain[1]), float(plain[2]))
+        finite = isfinite(span.start) and isfinite(span.end)
+        return ([span], None) if finite else ([], Failure.NON_FINITE)
+    if DIGIT.search(answer) is None:
+        return [], None
+    if "|" in answer:
+        answer = _without_tables(answer)
     if "," in answer:  # "[12,345]" is a list of two, not twelve thousand
         answer = TIGHT_LIST.sub(r"\1, ", answer)
-    spans = list(islice(_pairs(answer), MAX_SPANS))
+    numbers = _times(_Reader(answer).read())
+    spans = list(islice(_spans(answer, numbers), MAX_SPANS))
     finite = [span for span in spans if isfinite(span.start) and isfinite(span.end)]
     if spans and (not finite or finite[0] is not spans[0]):
         return [], Failure.NON_FINITE
     return finite, None
 
 
-def _pairs(answer: str) -> Iterator[Span]:
-    """Yield each pair of times that belong together; a time belongs to one pair only."""
-    first: float | None = None
-    first_start = -1  # no time waits for its second
-    before = ""
-    position = 0
-    for start, end, value in _times(answer):
-        gap = answer[position:start]
-        if first_start >= 0 and _belong_together(answer, before, first_start, gap, end):
-            if first is not None and value is not None:
-                yield Span(first, value)
-            first_start, before = -1, ""
-        else:
-            first, first_start, before = value, start, gap[-WINDOW:]
-        position = end
+def _times(numbers: list[_Number]) -> list[_Number]:
+    """Return the numbers without ordinals, scores, lengths and counts."""
+    kept: list[_Number] = []
+    labels, cut = "", False
+    in_list = ""
+    for index, number in enumerate(numbers):
+        if in_list and (
+            (number.link in ("to", "dash") and not _continues(numbers, index + 1))
+            or (number.link == "comma" and in_list == "[")
+        ):
+            number.key = "k"
+        drop = number.key == "k" or (number.key == "e" and number.bare)
+        in_list = ""
+        if number.key == "k":
+            in_list = "[" if number.opened or (number.link == "comma") else "k"
+            in_list = "k" if number.closed else in_list
+        if drop:
+            labels, cut = labels + number.labels, True
+            continue
+        if cut:
+            number.labels, number.link = labels + number.labels, ""
+            labels, cut = "", False
+        kept.append(number)
+    return kept
 
 
-def _belong_together(answer: str, before: str, start: int, gap: str, end: int) -> bool:
-    """Tell whether two times, the first from `start` on, the second up to `end`, are a pair."""
-    if len(gap) > WINDOW:
-        return False
-    if JOINED.fullmatch(gap):
+def _continues(numbers: Sequence[_Number], index: int) -> bool:
+    return index < len(numbers) and numbers[index].link in ("to", "dash")
+
+
+def _spans(answer: str, numbers: list[_Number]) -> Iterator[Span]:
+    """Yield the span of each pair of times; a number belongs to one pair only."""
+    group: list[tuple[_Number, _Number]] = []
+    for pair in _pairs(numbers):
+        first = pair[0]
+        if group and not first.joined:
+            yield from _in_seconds(answer, group)
+            group = []
+        group.append(pair)
+    yield from _in_seconds(answer, group)
+
+
+def _in_seconds(answer: str, group: list[tuple[_Number, _Number]]) -> Iterator[Span]:
+    """Yield the spans of pairs in one list, which share a unit that one of them has."""
+    foreign = [_unit_of(pair) == "x" for pair in group]
+    for index, (first, second) in enumerate(group):
+        if foreign[index] or first.value is None or second.value is None:
+            continue
+        if not _unit_of((first, second)) and not (first.clock and second.clock):
+            later = index + 1
+            if any(foreign[:index]) or (
+                any(foreign[later:]) and not (later < len(group) and group[later][0].aside)
+            ):
+                continue
+            if second.follower is Kind.WORD and first.whole and second.whole:
+                continue
+            fraction = max(first.value, second.value) <= 1
+            if fraction and OF_THE_VIDEO.match(answer, second.end):
+                continue
+        if not _is_length(second) and not _is_unsure(first, second):
+            yield Span(first.value, second.value)
+
+
+def _is_length(second: _Number) -> bool:
+    """Tell whether a length or a score ends here: "2-3 seconds long", "a 2-3 second clip"."""
+    named = (Kind.WORD, Kind.NUMBERED)
+    return second.follower is Kind.LENGTH or (second.single and second.follower in named)
+
+
+def _is_unsure(first: _Number, second: _Number) -> bool:
+    """Tell whether there are two readings: "1:05 - 10", "the 5th to the 10th"."""
+    if first.clock != second.clock and (first.bare or second.bare):
         return True
-    if COMMA.fullmatch(gap):
-        opening = answer[max(0, start - 3) : start].rstrip("\"' ")
-        if not opening.endswith(("[", "(")):
-            return False
-        return answer[end : end + 3].lstrip("\"' ").startswith(("]", ")"))
-    return bool(STARTS.search(before) and ENDS.search(gap))
+    return (first.ordinal or second.ordinal) and "s" not in (first.unit, second.unit)
 
 
-def _times(answer: str) -> Iterator[tuple[int, int, float | None]]:
-    """Yield every number's start, end and value in seconds (None: not in seconds).
+def _unit_of(pair: tuple[_Number, _Number]) -> str:
+    units = {number.unit for number in pair}
+    return "x" if "x" in units else "s" if "s" in units else ""
 
-    The end includes a unit of seconds.
+
+def _pairs(numbers: list[_Number]) -> Iterator[tuple[_Number, _Number]]:
+    """Yield the numbers that are joined as a start and an end."""
+    index = 0
+    while index < len(numbers):
+        stop = index + 1
+        while stop < len(numbers) and numbers[stop].link in ("to", "dash", "and"):
+            stop += 1
+        if stop - index > 1:
+            yield from _chain(numbers[index:stop])
+            index = stop
+        elif stop < len(numbers) and (pair := _named(numbers, index)):
+            yield pair
+            index += 2
+        else:
+            index += 1
+
+
+def _chain(chain: list[_Number]) -> Iterator[tuple[_Number, _Number]]:
+    """Yield the pairs of numbers that connectors join: "to" binds closer than "and".
+
+    Three in a row ("5 - 10 - 15") are no span, unless the first only numbers the item.
     """
-    previous = -1  # the end of the number before
-    counting = _may_count(answer)
-    for run in RUN.finditer(answer):
-        start = run.start()
-        digits = run[0].rstrip(".,:")
-        end = start + len(digits)
-        value = _value(digits)
-        preceding = answer[start - 1] if start else " "
-        if preceding != " ":
-            if preceding in "-−" and _is_sign(answer, previous, start - 1):
-                value = None if value is None else -value
-                start -= 1
-            elif preceding.isalpha() or preceding == "_":
-                value = None
-        unit = UNIT.match(answer, end)
-        if unit:
-            if unit[1]:
-                end = unit.end()
-            else:
-                value = None
-        if counting and COUNTED_BEFORE.search(answer[max(0, start - 12) : start]):
-            value = None
-        previous = end
-        yield start, end, value
+    if all(number.link == "and" for number in chain[1:]):
+        if len(chain) == 2:
+            yield chain[0], chain[1]
+        return
+    part = [chain[0]]
+    for number in [*chain[1:], None]:
+        if number is not None and number.link != "and":
+            part.append(number)
+            continue
+        if len(part) == 3 and _numbers_an_item(*part):
+            part = part[1:]
+        if len(part) == 2:
+            yield part[0], part[1]
+        if number is not None:
+            part = [number]
 
 
-def _may_count(answer: str) -> bool:
-    """Tell whether a number may follow one of the counted words; rare, so the check saves time."""
-    lowered = answer.lower()
-    return not lowered.isascii() or any(map(lowered.__contains__, COUNTED))
+def _numbers_an_item(number: _Number, first: _Number, second: _Number) -> bool:
+    """Tell whether the first of three numbers in a row is the number of a list's item."""
+    item = number.bare and first.link == "dash" and (number.line_start or number.key == "m")
+    plain = second.link == "dash" and (first.bare or second.bare) and second.unit != "s"
+    return item and not plain
 
 
-def _is_sign(answer: str, previous: int, dash: int) -> bool:
-    """Tell whether a dash is a minus sign; one that joins two times has a time right before it."""
-    return previous < 0 or bool(answer[previous:dash].strip())
+def _named(numbers: list[_Number], index: int) -> tuple[_Number, _Number] | None:
+    """Return the pair that begins here by brackets or by names; None without one."""
+    first, second = numbers[index], numbers[index + 1]
+    if second.link == "comma" and first.opened and second.closed and not first.closed:
+        return first, second
+    if "S" in first.labels and (second.labels.endswith("E") or second.ends):
+        return first, second
+    if first.labels.endswith("SE") and not second.labels and second.link == "comma":
+        return first, second
+    after = numbers[index + 2].labels if index + 2 < len(numbers) else ""
+    if first.labels == "E" and second.labels == "S" and second.plain and not after.endswith("E"):
+        return second, first
+    return None
 
 
-def _value(digits: str) -> float | None:
-    """Return the value of digits with ".", ",", ":" and an exponent."""
-    try:
-        value = float(digits)
-    except ValueError:
-        return _marked(digits)
-    return None if ".e" in digits.lower() else value
+def _without_tables(text: str) -> str:
+    """Return the text with each row of a table as "start: a; end: b", by the table's head."""
+    lines: list[str] = []
+    head: list[str] = []
+    columns: tuple[int, int] | None = None
+    for line in text.split("\n"):
+        cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
+        if len(cells) < 2:
+            columns = None
+            lines.append(line)
+        elif columns is None:
+            head, columns = cells, _columns(cells)
+            lines.append("" if columns else line)
+        elif len(cells) > max(columns):
+            lines.append("; ".join(f"{head[c]}: {cells[c]}" for c in columns) + ";")
+        else:
+            lines.append(line)
+    return "\n".join(lines)
 
 
-def _marked(digits: str) -> float | None:
-    """Return the value of a number with thousands separators, or of a clock time in seconds."""
-    if THOUSANDS.fullmatch(digits):
-        return float(digits.replace(",", ""))
+def _columns(cells: list[str]) -> tuple[int, int] | None:
+    """Return the columns of starts and ends, where a row names one of each."""
+    kinds = [{WORDS.get(word) for word in re.findall(r"[a-z]+", c.lower())} for c in cells]
+    starts = [index for index, kind in enumerate(kinds) if Kind.START in kind]
+    ends = [index for index, kind in enumerate(kinds) if Kind.END in kind]
+    return (starts[0], ends[0]) if len(starts) == len(ends) == 1 and starts != ends else None
+
+
+def _value(digits: str) -> tuple[float | None, bool]:
+    """Return the value of digits with marks in them, None if none is sure; whether it is a clock.
+
+    A comma stands before decimals ("5,25") or thousands ("1,234.5"); "1,234" could be either.
+    """
+    if digits.isdigit() or ("," not in digits and ":" not in digits):
+        try:
+            return float(digits), False
+        except ValueError:
+            return None, False
     if CLOCK.fullmatch(digits):
         seconds = 0.0
-        for part in digits.split(":"):
+        for part in digits.replace(",", ".").split(":"):
             seconds = seconds * 60 + float(part)
-        return seconds
-    return None
+        return seconds, True
+    if DECIMAL_COMMA.fullmatch(digits):
+        unsure = THOUSANDS.fullmatch(digits) and not digits.startswith("0")
+        return (None if unsure else float(digits.replace(",", "."))), False
+    if THOUSANDS.fullmatch(digits):
+        return float(digits.replace(",", "")), False
+    return None, False

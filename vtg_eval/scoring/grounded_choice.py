@@ -41,7 +41,10 @@ def grounded_choice(
         located &= exists[:, 0]
     segments = padded([sample.target.spans for sample in samples])
     mode: Literal["zero", "truth-first"] = "zero" if rule.non_finite == "zero" else "truth-first"
-    overlaps = best_overlaps(spans[:, 0], segments, mode, exists[:, 0])
+    usable = exists[:, 0]
+    if rule.instants == "zero":
+        usable = usable & (spans[:, 0, 0] != spans[:, 0, 1])
+    overlaps = best_overlaps(spans[:, 0], segments, mode, usable)
     right = right_choices(samples, parsed_answers)
     all_samples = np.ones(len(samples), dtype=np.bool_)
     columns = {

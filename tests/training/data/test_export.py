@@ -25,7 +25,7 @@ from vtg_eval.types import Prediction, Span
 REGISTRY = Registry.discover()
 RECIPE = load_recipe(find_recipe("timelens-8b"))
 TIMELENS = REGISTRY.protocol("timelens@1").without_task
-STRICT = REGISTRY.protocol("strict@1").without_task
+STRICT = REGISTRY.protocol("strict@2").without_task
 TIME_R1 = REGISTRY.protocol("time-r1@1").without_task
 HOSTILE = "a <video> and an <image>, <audio> and {query}"
 
@@ -153,7 +153,7 @@ def test_the_prompt_is_the_protocols_with_the_video_where_it_says() -> None:
         (
             "verl",
             [sample(spans=(), options=("a", "b"), choice="A")],
-            REGISTRY.protocol("strict-subtitles@1").without_task,
+            REGISTRY.protocol("strict-subtitles@2").without_task,
             "shows frame times or subtitles",
         ),
     ],

@@ -29,9 +29,9 @@ from vtg_eval.scoring.score import score
 from vtg_eval.types import OutputType, Prediction, Sample, Span, Target
 
 REGISTRY = Registry.discover()
-STRICT = REGISTRY.protocol("strict@1").without_task
+STRICT = REGISTRY.protocol("strict@2").without_task
 ALL = RewardRule(tiou=1, boundary=1, wasserstein=1, set_iou=1, choice=1, format=1, parse_penalty=1)
-TEXT_PROTOCOLS = ("strict@1", "timelens@1", "time-r1@1", "timezero@1", "timechat@1", "vtimellm@1")
+TEXT_PROTOCOLS = ("strict@2", "timelens@1", "time-r1@1", "timezero@1", "timechat@1", "vtimellm@1")
 WORDINGS = (
     "{:.1f} - {:.2f}",
     "from {:.1f} to {:.1f} seconds",
@@ -77,7 +77,7 @@ def random_sample(random: np.random.Generator, number: int) -> Sample:
 @pytest.mark.parametrize("name", TEXT_PROTOCOLS)
 def test_the_reward_is_the_score_on_10000_random_answers(name: str) -> None:
     random = np.random.default_rng(list(name.encode()))
-    count = 10_000 if name == "strict@1" else 2_000
+    count = 10_000 if name == "strict@2" else 2_000
     samples = [random_sample(random, number) for number in range(count)]
     answers = [random_answer(random) for _ in samples]
     protocol = REGISTRY.protocol(name).without_task
