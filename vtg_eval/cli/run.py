@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from vtg_eval.cli.command import Command
+from vtg_eval.console.streams import show, warn
 from vtg_eval.engines.base import EngineOptions
 from vtg_eval.errors import UserError
 from vtg_eval.files.json_files import write_json
 from vtg_eval.registry import Registry
 from vtg_eval.report.tables import report, subset_line
 from vtg_eval.run.estimate import estimate
-from vtg_eval.run.inference import warn
 from vtg_eval.run.paths import RUNS_FOLDER
 from vtg_eval.run.results import TaskResults
 from vtg_eval.run.runner import Runner
