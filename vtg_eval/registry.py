@@ -103,6 +103,12 @@ class Provided:
     owners: Mapping[str, PluginRecord]
     refused: Mapping[str, str]
 
+    def names(self, owner: PluginRecord) -> tuple[str, ...]:
+        """Return the names that a plug-in provides, in its own order."""
+        return tuple(
+            n for n, record in self.owners.items() if record is owner and n in self.entries
+        )
+
 
 class Registry:
     """All plug-ins of this installation; made by `Registry.discover()` and passed on."""
@@ -244,7 +250,7 @@ class Registry:
 
     def protocol(self, name: str) -> Protocol:
         """Return the protocol of that name. Raises UserError with the nearest name."""
-        protocol: Protocol = self._entry("protocol", name)
+        protocol: Protocol = self.entry("protocol", name)
         return protocol
 
     def protocol_for(
@@ -269,7 +275,8 @@ class Registry:
             f"Supported: {', '.join(supported)}."
         )
 
-    def _entry(self, kind: str, name: str) -> Any:
+    def entry(self, kind: str, name: str) -> Any:
+        """Return what is provided under a name; raises UserError, with the nearest name."""
         provided = self.provided(kind)
         if name in provided.entries:
             return provided.entries[name]
@@ -278,7 +285,7 @@ class Registry:
         raise UserError(f'There is no {kind} "{name}". {suggestion(name, provided.entries)}')
 
     def _load(self, kind: str, name: str) -> Any:
-        entry = self._entry(kind, name)
+        entry = self.entry(kind, name)
         return load_target(kind, entry, self.provided(kind).owners[name])
 
     def _owner_of_module(self, module: str) -> PluginRecord | None:

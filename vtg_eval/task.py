@@ -154,8 +154,9 @@ def _checked_samples(method: Callable[..., Any]) -> Callable[..., tuple[Sample, 
             if not isinstance(sample, Sample):
                 raise ContractError(task, f"samples returned a {type(sample).__name__}, no Sample")
             if not all(isinstance(v, str) for v in (sample.id, sample.video, sample.query)):
-                raise ContractError(task, "samples returned a sample whose id, video or query "
-                                    "is not text")
+                raise ContractError(
+                    task, "samples returned a sample whose id, video or query is not text"
+                )
         return checked
 
     return samples

@@ -10,8 +10,9 @@ from typing import Any
 
 from tabulate import tabulate
 
-from vtg_eval.cli.command import Command, write_lines
+from vtg_eval.cli.command import Command
 from vtg_eval.cli.score import add_predictions_arguments
+from vtg_eval.console.streams import show
 from vtg_eval.parsing.predictions_file import read_predictions
 from vtg_eval.protocol import SPLITS, ResolvedProtocol, Rules
 from vtg_eval.registry import Registry
@@ -43,7 +44,7 @@ class ProtocolsCommand(Command):
     def run(self, args: Namespace, registry: Registry) -> int:
         """Print the list, the protocol or the scores."""
         verb = {"show": self._show, "score": self._score}.get(args.verb or "", self._list)
-        write_lines("-", [verb(args, registry)])
+        show(verb(args, registry))
         return 0
 
     def _list(self, args: Namespace, registry: Registry) -> str:

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from vtg_eval.cli.command import Command
+from vtg_eval.cli.command import STANDARD_OUTPUT, Command, write_lines
 from vtg_eval.console.streams import show, warn
 from vtg_eval.engines.base import EngineOptions
 from vtg_eval.errors import UserError
@@ -131,8 +131,8 @@ def _show(results: TaskResults, folder: Path, args: Namespace) -> None:
             f"says; {folder / 'journal.jsonl'} has the reasons. The same command tries them again."
         )
     if not args.quiet:
-        stream = sys.stderr if args.json == "-" else sys.stdout
-        print(f"\n{report(results)}\n\nrun folder: {folder}", file=stream)
+        stream = sys.stderr if args.json == "-" else None
+        show(f"\n{report(results)}\n\nrun folder: {folder}", stream)
 
 
 def _plan_summary(runner: Runner, setup: RunSetup, folder: Path) -> dict[str, Any]:
@@ -154,7 +154,7 @@ def _print_plans(plans: list[dict[str, Any]], out: str | None) -> None:
         return
     for plan in plans:
         remaining = plan["left"]
-        print(
+        show(
             f"{plan['task']}: {plan['asked']} samples, {remaining['samples']} left to ask on "
             f"{remaining['videos']} videos: {remaining['frames']:,} frames, "
             f"at most {remaining['tokens']:,} visual tokens and "
@@ -162,14 +162,14 @@ def _print_plans(plans: list[dict[str, Any]], out: str | None) -> None:
             f"run folder: {plan['folder']}"
         )
         if plan["note"]:
-            print(plan["note"])
+            show(plan["note"])
 
 
 def _write(tables: list[dict[str, Any]], out: str) -> None:
     """Write one table as it is, several as a list."""
     value: Any = tables[0] if len(tables) == 1 else tables
-    if out == "-":
-        print(json.dumps(value, indent=2))
+    if out == STANDARD_OUTPUT:
+        write_lines(out, [json.dumps(value, indent=2)])
     else:
         write_json(Path(out), value)
 

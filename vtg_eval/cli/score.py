@@ -7,6 +7,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from vtg_eval.cli.command import ROOT_HELP, Command, gc_paused, write_lines
+from vtg_eval.console.streams import show
 from vtg_eval.errors import UserError
 from vtg_eval.parsing.predictions_file import read_predictions
 from vtg_eval.registry import Registry
@@ -53,7 +54,7 @@ class ScoreCommand(Command):
         if args.json:
             write_lines(args.json, [json.dumps(results.to_json(), indent=2, allow_nan=False)])
         else:
-            print(report(results))
+            show(report(results))
         return 0
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TextIO
 
 from vtg_eval.console.text import visible_lines
@@ -41,9 +40,9 @@ def results() -> TextIO:
     return _reserved[-1] if _reserved else sys.stdout
 
 
-def show(text: str) -> None:
-    """Write lines of results for people: no character in them is invisible."""
-    print(visible_lines(text), file=results())
+def show(text: str, file: TextIO | None = None) -> None:
+    """Write lines for people, as results where no other file is named; none is invisible."""
+    print(visible_lines(text), file=file or results())
 
 
 def warn(line: str, program: str = "vtg-eval") -> None:
@@ -51,56 +50,48 @@ def warn(line: str, program: str = "vtg-eval") -> None:
     print(f"{program}: {visible_lines(line)}", file=sys.stderr, flush=True)
 
 
-@contextmanager
-def reserved_stdout() -> Iterator[None]:
-    """Reserve standard output for `results()`.
+def reserve_stdout() -> Callable[[], None]:
+    """Reserve standard output for `results()`; return what undoes it.
 
-    Until the end, what else is printed goes to standard error: by Python code, by libraries in
+    From here on, what else is printed goes to standard error: by Python code, by libraries in
     other languages, and by child processes.
     """
     _open_missing()
     printed, sys.stdout = sys.stdout, sys.stderr
-    try:
-        with _detached(printed) as stream:
-            _reserved.append(stream)
-            try:
-                yield
-                stream.flush()
-            finally:
-                _reserved.pop()
-    finally:
-        sys.stdout = printed
-
-
-@contextmanager
-def _detached(printed: TextIO) -> Iterator[TextIO]:
-    """Yield a stream to standard output's file, and lead its number to standard error's.
-
-    printed: sys.stdout; where it has no file of its own (tests), it is yielded itself.
-    """
-    try:
-        is_file = printed.fileno() == STDOUT
-    except (OSError, ValueError):
-        is_file = False
-    if not is_file:
-        yield printed
-        return
+    if not _has_number(printed, STDOUT):  # it is a program's own stream, as in tests
+        _reserved.append(printed)
+        return lambda: _undo(printed)
     printed.flush()
     number = os.dup(STDOUT)
     os.dup2(STDERR, STDOUT)
     # a character that the terminal's encoding lacks is escaped, too
-    stream = _Results(
-        os.fdopen(os.dup(number), "wb"), encoding=printed.encoding, errors="backslashreplace"
-    )
+    file = os.fdopen(number, "wb")
+    _reserved.append(_Results(file, encoding=printed.encoding, errors="backslashreplace"))
+    return lambda: _undo(printed, number)
+
+
+def flush_results() -> None:
+    """Write what is left; where that fails, it is dropped, so that it does not fail at exit."""
     try:
-        yield stream
-    finally:
+        results().flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), results().fileno())
+        raise
+
+
+def _undo(printed: TextIO, number: int | None = None) -> None:
+    stream = _reserved.pop()
+    sys.stdout = printed
+    if number is not None:
         os.dup2(number, STDOUT)
-        os.close(number)
-        try:
-            stream.close()
-        except OSError:  # the flush before said so
-            pass
+        stream.close()
+
+
+def _has_number(stream: TextIO, number: int) -> bool:
+    try:
+        return stream.fileno() == number
+    except (OSError, ValueError):
+        return False
 
 
 def _open_missing() -> None:

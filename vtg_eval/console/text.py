@@ -51,4 +51,4 @@ def traceback_text(error: BaseException) -> str:
     try:
         return "".join(traceback.format_exception(error))
     except Exception:  # as above
-        return "".join(["Traceback:\n", *traceback.format_tb(error.__traceback__), repr(type(error))])
+        return "".join([*traceback.format_tb(error.__traceback__), type(error).__name__])

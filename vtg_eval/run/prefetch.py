@@ -144,8 +144,7 @@ class RequestStream:
             except BaseException as exc:  # broken files may make decoders raise anything
                 line = error_line(exc) if isinstance(exc, VideoError) else self._explain(exc)
                 self._failed.extend(
-                    Record(sample.id, job.video, _finish(exc), error=line)
-                    for sample in job.samples
+                    Record(sample.id, job.video, _finish(exc), error=line) for sample in job.samples
                 )
             else:
                 yield from self._ask(job, frames)
@@ -206,4 +205,3 @@ def _unanswered(sample: Sample, request: Request) -> Record:
         decoder=frames.decoder,
         frames=frames.digest,
     )
-

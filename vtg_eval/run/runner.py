@@ -116,7 +116,9 @@ class Runner:
 
             def keep(record: Record) -> None:
                 journal.append(record)
-                self._registry.notify("vtg_sample_answered", folder=folder.path, record=record.to_json())
+                self._registry.notify(
+                    "vtg_sample_answered", folder=folder.path, record=record.to_json()
+                )
                 progress.advance()
 
             run_inference(stream, start, keep, folder.path, self._registry.explain)

@@ -10,7 +10,7 @@ from vtg_eval.checkpoint.fingerprint import checkpoint_digest
 from vtg_eval.checkpoint.profile import load_profile
 from vtg_eval.checkpoint.resolve import default_engine, resolve
 from vtg_eval.engines.base import EngineOptions
-from vtg_eval.errors import UserError, suggestion
+from vtg_eval.errors import UserError
 from vtg_eval.files.digests import sha256
 from vtg_eval.question import wording
 from vtg_eval.registry import Registry
@@ -72,8 +72,7 @@ def find_model(options: RunOptions, registry: Registry) -> Model:
     if entry.engine and options.engine not in (None, entry.engine):
         raise UserError(f"{entry.name} needs no engine: leave out --engine.")
     engine = entry.engine or options.engine or default_engine(registry)
-    if engine not in registry.engines:
-        raise UserError(f'There is no engine "{engine}". {suggestion(engine, registry.engines)}')
+    registry.entry("engine", engine)
     path = checkpoint.path
     return Model(
         checkpoint=checkpoint,
