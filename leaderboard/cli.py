@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from vtg_eval.cli.command import ROOT_HELP, Command, write_lines
+from vtg_eval.console.streams import show
 from vtg_eval.errors import UserError
 from vtg_eval.files.atomic import write_text
 from vtg_eval.files.owned_folder import lock_folder
@@ -110,7 +111,7 @@ def _build(args: Namespace, registry: Registry) -> int:
     if args.json:
         write_lines(args.json, [json.dumps({"files": list(files), "differ": outdated}, indent=2)])
     elif not (args.out or args.check):
-        print(markdown(overview_page(board)), end="")
+        show(markdown(overview_page(board)).rstrip("\n"))
     for name in outdated:
         print(f"{args.check / name} differs from a new build.", file=sys.stderr)
     if args.out:
@@ -138,7 +139,7 @@ def _rank(args: Namespace, registry: Registry) -> int:
         write_lines(args.json, [json.dumps(table, indent=2, ensure_ascii=False)])
         return 0
     texts = [f"{title}\n\n{standings_text(group)}" for title, group in groups.items() if group]
-    write_lines("-", ["\n\n".join(texts)])
+    show("\n\n".join(texts))
     return 0
 
 
@@ -193,5 +194,5 @@ def _sign(args: Namespace, registry: Registry) -> int:
     if args.json:
         write_lines(args.json, [json.dumps({"changed": changed}, indent=2)])
     else:
-        print("\n".join(f"{name} is signed again" for name in changed) or "nothing has changed")
+        show("\n".join(f"{name} is signed again" for name in changed) or "nothing has changed")
     return 0

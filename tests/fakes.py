@@ -22,7 +22,6 @@ from typing import Any
 
 import av
 import numpy as np
-import pluggy
 import pytest
 import vtg_eval.model_adapters
 import vtg_eval.tasks
@@ -30,14 +29,13 @@ import vtg_eval.tasks
 import vtg_eval.cli
 import vtg_eval.engines
 from tests.grounding_case import CARD
-from vtg_eval import hookspecs
 from vtg_eval.adapter import Adapter, Checkpoint
 from vtg_eval.engines.base import Completion, Engine, EngineOptions, Request
 from vtg_eval.errors import UserError
 from vtg_eval.failures import Finish
 from vtg_eval.hookspecs import AdapterEntry, Entry, hookimpl
 from vtg_eval.protocol import FrameRule, GenerationRule, ResolvedProtocol
-from vtg_eval.registry import Registry
+from vtg_eval.registry import DISTRIBUTION, PluginRecord, Registry, plugin_of
 from vtg_eval.task import SplitMetadata, Task
 from vtg_eval.types import Group, Sample, Span, Target
 from vtg_eval.video.decoder import Decoder
@@ -219,13 +217,19 @@ def use_home(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def make_registry(*plugins: Any) -> Registry:
-    """Return a registry of the built-in plug-ins and `plugins`."""
-    manager = pluggy.PluginManager("vtg_eval")
-    manager.add_hookspecs(hookspecs)
+    """Return a registry of the built-in plug-ins and `plugins`, those of a package "third"."""
     built_in = (vtg_eval.cli, vtg_eval.engines, vtg_eval.tasks, vtg_eval.model_adapters)
-    for plugin in (*built_in, *plugins):
-        manager.register(plugin)
-    return Registry(manager, ())
+    return Registry(
+        [
+            *(plugin_of(_record(plugin, DISTRIBUTION), plugin) for plugin in built_in),
+            *(plugin_of(_record(plugin, "third"), plugin) for plugin in plugins),
+        ]
+    )
+
+
+def _record(plugin: Any, package: str) -> PluginRecord:
+    name = getattr(plugin, "__name__", type(plugin).__module__)
+    return PluginRecord(name.rpartition(".")[2], name, package, "1.0")
 
 
 def install(plugin: str, module: str, folder: Path) -> None:

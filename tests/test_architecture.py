@@ -23,7 +23,7 @@ PLUGIN_CONTRACT = {
 # From the bottom up. A module imports from its own room and from those before it.
 ORDER: Mapping[str, tuple[str, ...]] = {
     "vtg_eval": (
-        *("errors", "failures", "types", "hookspecs", "statistics", "files", "protocol"),
+        *("errors", "console", "failures", "types", "hookspecs", "statistics", "files", "protocol"),
         *("question", "metrics", "parsing", "video", "task", "annotations", "scoring"),
         *("registry", "engines", "data", "adapter", "checkpoint", "run", "doctor"),
         *("comparison", "report", "cli"),

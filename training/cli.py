@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from vtg_eval import __version__
-from vtg_eval.cli.command import exit_status
+from vtg_eval.cli.parser import Parser
+from vtg_eval.cli.program import run_program
+from vtg_eval.console.streams import show
 from vtg_eval.errors import UserError
 from vtg_eval.registry import Registry
 
@@ -35,25 +37,25 @@ RUNS = Path("runs")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; return the exit status: 0, 2 for a mistake, 130 interrupted."""
-    args = _parser().parse_args(argv)
+    """Run the command line; return the exit status, one of those of `vtg_eval.cli.program`."""
 
-    def call() -> int:
-        result = args.command(args, Registry.discover())
+    def call(registry: Registry) -> int:
+        args = _parser().parse_args(argv)
+        result = args.command(args, registry)
         if os.environ.get("RANK", "0") == "0":  # first of the processes that accelerate starts
-            print(result, flush=True)
+            show(result)
         return 0
 
-    return exit_status("vtg-train", call, "; run the same command again to resume")
+    resume = "; run the same command again to resume"
+    return run_program("vtg-train", call, resume, whole_process=argv is None)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> Parser:
+    parser = Parser(
         prog="vtg-train",
         description="Train models that find moments in video, by a recipe.",
         epilog=f"Shipped recipes: {', '.join(shipped_recipes())}. Studies, for plan and run: "
         f"{', '.join(shipped_studies())}.",
-        allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"vtg-train {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
@@ -84,16 +86,16 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add(commands: Any, name: str, run: Command, summary: str) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = commands.add_parser(
-        name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.", allow_abbrev=False
+def _add(commands: Any, name: str, run: Command, summary: str) -> Parser:
+    parser: Parser = commands.add_parser(
+        name, help=summary, description=f"{summary[0].upper()}{summary[1:]}."
     )
     parser.add_argument("recipe", metavar="RECIPE", help="a shipped recipe's name, or a file")
     parser.set_defaults(command=run)
     return parser
 
 
-def _add_workspace(parser: argparse.ArgumentParser, flag: str = "--out") -> None:
+def _add_workspace(parser: Parser, flag: str = "--out") -> None:
     parser.add_argument(
         flag,
         type=Path,
@@ -104,10 +106,9 @@ def _add_workspace(parser: argparse.ArgumentParser, flag: str = "--out") -> None
 
 
 def _count(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError
-    return number
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number")
+    return int(text)
 
 
 def _workspace(args: argparse.Namespace, registry: Registry, videos: bool = False) -> Workspace:
@@ -145,7 +146,7 @@ def run(args: argparse.Namespace, registry: Registry) -> str:
 
     workspace = _workspace(args, registry)
     planned = _plan(args, workspace, registry)
-    print(plan_table(planned), flush=True)
+    show(plan_table(planned))
     _workspace(args, registry, videos=True)
     report = run_recipe(workspace, planned, registry)
     return f"\n{report.read_text(encoding='utf-8')}\n{report}"
@@ -169,7 +170,7 @@ def _study_plan(file: Path, args: argparse.Namespace, registry: Registry) -> str
 def _run_study(file: Path, args: argparse.Namespace, registry: Registry) -> str:
     from .study.run import run_study
 
-    print(_study_plan(file, args, registry), flush=True)
+    show(_study_plan(file, args, registry))
     study = load_study(file)
     report = run_study(study, args.workspace or RUNS / study.name, registry)
     return f"\n{report.read_text(encoding='utf-8')}\n{report}"

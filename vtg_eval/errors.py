@@ -3,12 +3,37 @@
 from __future__ import annotations
 
 import difflib
-import sys
 from collections.abc import Iterable
 
 
 class UserError(Exception):
-    """A mistake or a missing file that the user can fix; the message says how. Exit status 2."""
+    """A mistake or a missing file that the user can fix; the message says how."""
+
+    exit_status = 2
+
+
+class EngineError(UserError):
+    """An engine that failed while it ran; what it answered before is kept."""
+
+    exit_status = 1
+
+
+class PluginError(UserError):
+    """A plug-in that cannot be used; the message names it and its package."""
+
+    exit_status = 3
+
+
+class ContractError(Exception):
+    """A plug-in's object that returned what its interface does not allow.
+
+    `module` is that of the object's class: it tells which plug-in it belongs to.
+    """
+
+    def __init__(self, owner: object, message: str) -> None:
+        kind = owner if isinstance(owner, type) else type(owner)
+        super().__init__(f"{kind.__qualname__}.{message}")
+        self.module = kind.__module__
 
 
 class DataError(UserError):
@@ -32,11 +57,6 @@ class VideoError(Exception):
 
 class CutShortError(VideoError):
     """A video whose file ends before the video does, as after a broken download."""
-
-
-def warn(line: str) -> None:
-    """Print a line to standard error; the command goes on."""
-    print(f"vtg-eval: {line}", file=sys.stderr)
 
 
 LONGEST = 600  # characters of a library's message

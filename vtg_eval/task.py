@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import wraps
 from pathlib import Path, PurePosixPath
+from typing import Any
 
-from vtg_eval.errors import DataError, MissingFileError, UserError, suggestion
+from vtg_eval.errors import ContractError, DataError, MissingFileError, UserError, suggestion
 from vtg_eval.files.toml_tables import converted, load_toml
 from vtg_eval.protocol import DEFAULT_PROTOCOL
 from vtg_eval.types import Cue, Sample
@@ -96,6 +98,13 @@ class Task(ABC):
 
     card: Card
 
+    def __init_subclass__(cls) -> None:
+        """Check what `samples` and `video_path` of the class return, wherever they are called."""
+        super().__init_subclass__()
+        for name, check in (("samples", _checked_samples), ("video_path", _checked_path)):
+            if name in vars(cls):
+                setattr(cls, name, check(vars(cls)[name]))
+
     @abstractmethod
     def samples(self, root: Path, split: str) -> Sequence[Sample]:
         """Return the split's samples in the order of the annotation file; needs no video.
@@ -156,6 +165,40 @@ def is_video_name(video: str) -> bool:
         return False
     size = len(video.encode())
     return size <= LONGEST_VIDEO and all(len(part.encode()) <= LONGEST_NAME for part in path.parts)
+
+
+def _checked_samples(method: Callable[..., Any]) -> Callable[..., tuple[Sample, ...]]:
+    """Return `samples` so that it raises ContractError for anything but samples."""
+
+    @wraps(method)
+    def samples(task: Task, root: Path, split: str) -> tuple[Sample, ...]:
+        values = method(task, root, split)
+        if not isinstance(values, Iterable) or isinstance(values, str):
+            raise ContractError(task, f"samples returned {type(values).__name__}, not samples")
+        checked = tuple(values)
+        for sample in checked:
+            if not isinstance(sample, Sample):
+                raise ContractError(task, f"samples returned a {type(sample).__name__}, no Sample")
+            if not all(isinstance(v, str) for v in (sample.id, sample.video, sample.query)):
+                raise ContractError(
+                    task, "samples returned a sample whose id, video or query is not text"
+                )
+        return checked
+
+    return samples
+
+
+def _checked_path(method: Callable[..., Any]) -> Callable[..., Path]:
+    """Return `video_path` so that it raises ContractError for anything but a path."""
+
+    @wraps(method)
+    def video_path(task: Task, root: Path, video: str) -> Path:
+        path = method(task, root, video)
+        if not isinstance(path, Path):
+            raise ContractError(task, f"video_path returned {type(path).__name__}, not a Path")
+        return path
+
+    return video_path
 
 
 def found_video(

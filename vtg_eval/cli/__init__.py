@@ -8,12 +8,17 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 
 from vtg_eval import __version__
-from vtg_eval.cli.command import Command, exit_status
-from vtg_eval.errors import UserError, suggestion
+from vtg_eval.cli.command import Command
+from vtg_eval.cli.parser import Parser
+from vtg_eval.cli.program import run_program
+from vtg_eval.console.streams import results, show
+from vtg_eval.console.text import visible
+from vtg_eval.errors import ContractError
 from vtg_eval.hookspecs import Entry, hookimpl
-from vtg_eval.registry import Registry, load_target
+from vtg_eval.registry import Registry
 
 DEFAULT_COMMAND = "run"
 COMMANDS = (
@@ -39,46 +44,43 @@ def vtg_commands() -> Sequence[Entry]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; return the exit status."""
+    """Run the command line; return the exit status. `program` lists them."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    registry = Registry.discover()
-    for record in registry.records:
-        if record.error:
-            print(
-                f"vtg-eval: the plug-in {record.name} of {record.package} is left out: "
-                f"{record.error}",
-                file=sys.stderr,
-            )
-    return exit_status("vtg-eval", lambda: _dispatch(arguments, registry))
+    return run_program(
+        "vtg-eval", lambda registry: _dispatch(arguments, registry), whole_process=argv is None
+    )
 
 
 def _dispatch(arguments: list[str], registry: Registry) -> int:
     first = arguments[0] if arguments else "--help"
     if first in ("-h", "--help"):
-        print(overview(registry))
+        show(overview(registry))
         return 0
     if first == "--version":
-        print(f"vtg-eval {__version__}")
+        show(f"vtg-eval {__version__}")
         return 0
     if first.startswith("-"):
         name = DEFAULT_COMMAND
     else:
         name, *arguments = arguments
-    entry = registry.commands.get(name)
-    if entry is None:
-        raise UserError(f'There is no command "{name}". {suggestion(name, registry.commands)}')
-    command = load_target("command", entry)()
-    return int(command.run(parser_for(entry, command).parse_args(arguments), registry))
+    command = registry.command(name)()
+    args = parser_for(registry.commands[name], command).parse_args(arguments)
+    if registry.provided("command").owners[name].built_in:
+        return int(command.run(args, registry))
+    with redirect_stdout(results()):
+        status = command.run(args, registry)
+    if not isinstance(status, int) or not 0 <= status < 256:
+        raise ContractError(command, f"run returned {status!r:.40}, no exit status")
+    return status
 
 
-def parser_for(entry: Entry, command: Command) -> argparse.ArgumentParser:
+def parser_for(entry: Entry, command: Command) -> Parser:
     """Return the argument parser of one sub-command."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=f"vtg-eval {entry.name}",
         description=entry.summary[0].upper() + entry.summary[1:] + ".",
         epilog=command.epilog or None,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     command.configure(parser)
     return parser
@@ -87,7 +89,7 @@ def parser_for(entry: Entry, command: Command) -> argparse.ArgumentParser:
 def overview(registry: Registry) -> str:
     """Return the text of `vtg-eval --help`."""
     width = max(map(len, registry.commands), default=0)
-    rows = [f"  {e.name:<{width}}  {e.summary}" for e in registry.commands.values()]
+    rows = [f"  {e.name:<{width}}  {visible(e.summary)}" for e in registry.commands.values()]
     return "\n".join(
         [
             "usage: vtg-eval COMMAND …      (vtg-eval --model … is vtg-eval run --model …)",

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import gc
-import os
-import sys
 from abc import ABC, abstractmethod
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
+from vtg_eval.console.streams import results
 from vtg_eval.errors import UserError
 from vtg_eval.files.atomic import atomic_path
 from vtg_eval.registry import Registry
@@ -24,8 +23,9 @@ class Command(ABC):
     """One sub-command of `vtg-eval`, found through the hook `vtg_commands`.
 
     `run` returns the exit status: 0 done, 1 done with problems (a check that failed, a run with
-    errors), 2 a mistake in the arguments or files (raised as UserError), 130 interrupted.
-    Results go to standard output, everything else to standard error.
+    errors); a mistake of the user is raised as UserError. `vtg_eval.cli.program` has the others.
+    Results are written by `write_lines` or `show`; what is printed goes to standard error, but
+    for the commands of third parties, which may print their results.
     """
 
     epilog: str = ""
@@ -39,39 +39,6 @@ class Command(ABC):
         """Do the work and return the exit status."""
 
 
-def exit_status(program: str, call: Callable[[], int], resume: str = "") -> int:
-    """Return what `call` returns: 2 after a mistake of the user, 130 after Ctrl-C.
-
-    resume: the hint after Ctrl-C. A closed pipe (`| head`) is no mistake; a full disk or a folder
-    that cannot be written is one.
-    """
-    try:
-        return call()
-    except UserError as error:
-        print(f"{program}: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(f"{program}: interrupted{resume}.", file=sys.stderr)
-        return 130
-    except BrokenPipeError:
-        _discard_output()
-        return 0
-    except OSError as error:
-        path = f"{error.filename}: " if error.filename else ""
-        print(
-            f"{program}: {path}{error.strerror or error}. Make room or access there, or name "
-            "another place, then run the same command again.",
-            file=sys.stderr,
-        )
-        if not path:  # standard output itself: what is left must not fail again at exit
-            _discard_output()
-        return 2
-
-
-def _discard_output() -> None:
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
 @contextmanager
 def opened(target: str) -> Iterator[TextIO]:
     """Open the file, or standard output for "-", for writing; a file is replaced only at the end.
@@ -79,7 +46,7 @@ def opened(target: str) -> Iterator[TextIO]:
     Raises UserError where the file cannot be written.
     """
     if target == STANDARD_OUTPUT:
-        yield sys.stdout
+        yield results()
         return
     try:
         with atomic_path(Path(target)) as part, part.open("w", encoding="utf-8") as file:

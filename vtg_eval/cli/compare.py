@@ -20,7 +20,8 @@ from vtg_eval.comparison.sample_size import (
     plan_from_runs,
 )
 from vtg_eval.comparison.scored_run import ScoredRun, ScoringOptions, scored_runs
-from vtg_eval.errors import UserError, warn
+from vtg_eval.console.streams import show, warn
+from vtg_eval.errors import UserError
 from vtg_eval.registry import Registry
 from vtg_eval.report.comparison_tables import comparison_report, plan_table
 from vtg_eval.run.paths import data_root
@@ -158,7 +159,7 @@ def _write(target: str | None, table: dict[str, Any], text: str) -> None:
     if target:
         write_lines(target, [json.dumps(table, indent=2, allow_nan=False)])
     else:
-        print(text)
+        show(text)
 
 
 def _numbers(text: str) -> tuple[float, ...]:

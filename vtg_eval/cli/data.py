@@ -11,6 +11,7 @@ import numpy as np
 
 from vtg_eval.annotations.split import read_split
 from vtg_eval.cli.command import Command, opened
+from vtg_eval.console.streams import show
 from vtg_eval.data.audit import Audit, Finding, Probe, audit
 from vtg_eval.data.prepare import FileState, prepare_files
 from vtg_eval.errors import MissingFileError, UserError
@@ -73,19 +74,19 @@ class DataCommand(Command):
 def _prepare(task: Task, root: Path, split: str | None, videos: bool) -> int:
     states = prepare_files(task, root, _show_progress, videos)
     for state in states:
-        print(_file_line(state))
+        show(_file_line(state))
     try:
         task.prepare(root, task.card.split(split))
         samples = read_split(task, root, task.card.split(split))
     except UserError as exc:
-        print(f"samples: {exc}")
+        show(f"samples: {exc}")
         return 1
     names = sorted({sample.video for sample in samples})
     missing = [name for name in names if not task.video_path(root, name).is_file()]
-    print(f"videos: {len(names) - len(missing)} of {len(names)} are there")
+    show(f"videos: {len(names) - len(missing)} of {len(names)} are there")
     if missing:
-        print(f"  folder: {task.video_path(root, missing[0]).parent}, {task.card.videos}")
-        print(f"  source: {task.card.home}; missing: {_listed(missing)}")
+        show(f"  folder: {task.video_path(root, missing[0]).parent}, {task.card.videos}")
+        show(f"  source: {task.card.home}; missing: {_listed(missing)}")
     needed = [s for s in states if not s.present and not s.source.unpack and _needed(s, split)]
     return 1 if missing or needed else 0
 
@@ -114,9 +115,9 @@ def _check(task: Task, args: Namespace, decoder: Decoder) -> int:
     asked = task.card.split(args.split)
     results, absent = _audits(task, data_root(task, args.data_root), args.split, probe)
     if args.json != "-":
-        print("\n\n".join(_report(result, asked) for result in results))
+        show("\n\n".join(_report(result, asked) for result in results))
         if absent:
-            print(f"\nnot checked, without their annotations: {', '.join(absent)}")
+            show(f"\nnot checked, without their annotations: {', '.join(absent)}")
     if args.json:
         records = [_record(result) for result in results]
         with opened(args.json) as file:

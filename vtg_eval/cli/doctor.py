@@ -10,7 +10,8 @@ from tabulate import tabulate
 
 from vtg_eval.checkpoint.profile import load_profile
 from vtg_eval.checkpoint.resolve import resolve
-from vtg_eval.cli.command import Command
+from vtg_eval.cli.command import STANDARD_OUTPUT, Command, write_lines
+from vtg_eval.console.streams import show
 from vtg_eval.doctor.time_check import ClockResult, examine
 from vtg_eval.protocol import DEFAULT_PROTOCOL
 from vtg_eval.registry import Registry
@@ -44,9 +45,9 @@ class DoctorCommand(Command):
         results = examine(checkpoint, adapter, registry.decoder(args.decoder)(), protocol)
         if args.json:
             rows = [{**asdict(result), "true": result.true} for result in results]
-            print(json.dumps(rows, indent=2))
+            write_lines(STANDARD_OUTPUT, [json.dumps(rows, indent=2)])
         else:
-            print(tabulate([_row(f) for f in results], headers=HEADERS, disable_numparse=True))
+            show(tabulate([_row(f) for f in results], headers=HEADERS, disable_numparse=True))
         return 0 if all(result.true for result in results) else 1
 
 

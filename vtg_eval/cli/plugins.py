@@ -8,35 +8,30 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from tabulate import tabulate
+from vtg_eval.cli.command import STANDARD_OUTPUT, Command, write_lines
+from vtg_eval.console.streams import show
+from vtg_eval.registry import EVENTS, KINDS, PluginRecord, Registry
+from vtg_eval.report.tables import text_table
 
-from vtg_eval.cli.command import Command
-from vtg_eval.protocol import load_protocol
-from vtg_eval.registry import PluginRecord, Registry
-
-# The hooks that provide named entries; the others are events.
-PROVIDERS: Mapping[str, str] = {
-    "vtg_tasks": "tasks",
-    "vtg_adapters": "adapters",
-    "vtg_models": "models",
-    "vtg_engines": "engines",
-    "vtg_decoders": "decoders",
-    "vtg_protocols": "protocols",
-    "vtg_commands": "commands",
-}
+HEADERS = ("plug-in", "package", "module", "provides")
 
 
 @dataclass(frozen=True, slots=True)
 class PluginRow:
-    """One plug-in: `provides` has the names by kind, `listens` the event hooks."""
+    """One plug-in: `provides` has the names by kind, `listens` the event hooks.
+
+    problems: what it did wrong after it was loaded.
+    """
 
     record: PluginRecord
     provides: Mapping[str, tuple[str, ...]]
     listens: tuple[str, ...]
+    problems: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
-        return {**asdict(self.record), "provides": dict(self.provides), "listens": self.listens}
+        row = asdict(self)
+        return {**row.pop("record"), **row}
 
     def cells(self) -> list[str]:
         """Return the table's cells."""
@@ -44,8 +39,8 @@ class PluginRow:
         parts = [f"{kind}: {', '.join(names)}" for kind, names in self.provides.items()]
         if self.listens:
             parts.append(f"listens to: {', '.join(self.listens)}")
-        status = f"BROKEN: {record.error}" if record.error else "; ".join(parts)
-        return [record.name, f"{record.package} {record.version}", record.module, status]
+        parts += [f"BROKEN: {error}" for error in (record.error, *self.problems) if error]
+        return [record.name, f"{record.package} {record.version}", record.module, "; ".join(parts)]
 
 
 class PluginsCommand(Command):
@@ -57,28 +52,23 @@ class PluginsCommand(Command):
 
     def run(self, args: Namespace, registry: Registry) -> int:
         """Print the list; return 1 where a plug-in is broken."""
+        for kind in KINDS:
+            registry.provided(kind)
         rows = [plugin_row(record, registry) for record in registry.records]
         if args.json:
-            print(json.dumps([row.to_json() for row in rows], indent=2))
+            text = json.dumps([row.to_json() for row in rows], indent=2)
+            write_lines(STANDARD_OUTPUT, [text])
         else:
-            headers = ["plug-in", "package", "module", "provides"]
-            cells = [row.cells() for row in rows]
-            print(tabulate(cells, headers, tablefmt="github", disable_numparse=True))
-        return 1 if any(row.record.error for row in rows) else 0
+            show(text_table(HEADERS, [row.cells() for row in rows]))
+        return 1 if any(row.record.error or row.problems for row in rows) else 0
 
 
 def plugin_row(record: PluginRecord, registry: Registry) -> PluginRow:
     """Return what one plug-in provides."""
-    plugin = registry.plugin(record)
     provides = {
-        PROVIDERS[hook]: _names(hook, getattr(plugin, hook)())
-        for hook in record.hooks
-        if hook in PROVIDERS
+        f"{kind}s": registry.provided(kind).names(record)
+        for kind, rule in sorted(KINDS.items(), key=lambda item: item[1].hook)
+        if rule.hook in record.hooks
     }
-    return PluginRow(record, provides, tuple(h for h in record.hooks if h not in PROVIDERS))
-
-
-def _names(hook: str, entries: Any) -> tuple[str, ...]:
-    if hook == "vtg_protocols":
-        return tuple(load_protocol(path).name for path in entries)
-    return tuple(entry.name for entry in entries)
+    listens = tuple(hook for hook in record.hooks if hook in EVENTS)
+    return PluginRow(record, provides, listens, registry.problems(record))

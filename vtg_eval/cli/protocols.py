@@ -11,9 +11,9 @@ from typing import Any
 from tabulate import tabulate
 
 from vtg_eval.annotations.split import read_split
-from vtg_eval.cli.command import Command, write_lines
+from vtg_eval.cli.command import Command
 from vtg_eval.cli.score import add_predictions_arguments
-from vtg_eval.errors import warn
+from vtg_eval.console.streams import show, warn
 from vtg_eval.parsing.coverage import coverage
 from vtg_eval.parsing.predictions_file import read_predictions
 from vtg_eval.protocol import SPLITS, ResolvedProtocol, Rules
@@ -48,7 +48,7 @@ class ProtocolsCommand(Command):
         """Print the list, the protocol or the scores."""
         if args.verb == "score":
             return self._score(args, registry)
-        write_lines("-", [(self._show if args.verb == "show" else self._list)(args, registry)])
+        show((self._show if args.verb == "show" else self._list)(args, registry))
         return 0
 
     def _list(self, args: Namespace, registry: Registry) -> str:
@@ -82,7 +82,7 @@ class ProtocolsCommand(Command):
         rows = protocol_scores(score_answers(task.card, answers, default, split), scores)
         table = [asdict(row) for row in rows]
         text = json.dumps(table, indent=2, allow_nan=False) if args.json else protocol_table(rows)
-        write_lines("-", [text])
+        show(text)
         return 1 if covered.poor else 0
 
 

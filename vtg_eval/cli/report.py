@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from vtg_eval.cli.command import ROOT_HELP, Command, gc_paused, write_lines
+from vtg_eval.console.streams import show
 from vtg_eval.errors import UserError
 from vtg_eval.files.atomic import write_bytes
 from vtg_eval.registry import Registry
@@ -74,7 +75,7 @@ class ReportCommand(Command):
         target = args.out or args.run / FILE
         content = html_file(page)
         write_bytes(target, content)
-        print(f"{target} ({len(content) / 1e6:.1f} MB, {len(page.samples)} samples)")
+        show(f"{target} ({len(content) / 1e6:.1f} MB, {len(page.samples)} samples)")
         return 0
 
 

@@ -12,9 +12,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from vtg_eval.cli.command import STANDARD_OUTPUT, Command
+from vtg_eval.cli.command import STANDARD_OUTPUT, Command, write_lines
+from vtg_eval.console.streams import show, warn
 from vtg_eval.engines.base import EngineOptions
-from vtg_eval.errors import UserError, warn
+from vtg_eval.errors import UserError
 from vtg_eval.files.json_files import write_json
 from vtg_eval.registry import Registry
 from vtg_eval.report.tables import report, subset_line
@@ -145,8 +146,8 @@ def _show(results: TaskResults, folder: Path, args: Namespace) -> None:
             "training that made the checkpoint, or try --dtype float32."
         )
     if not args.quiet:
-        stream = sys.stderr if args.json == "-" else sys.stdout
-        print(f"\n{report(results)}\n\nrun folder: {folder}", file=stream)
+        stream = sys.stderr if args.json == "-" else None
+        show(f"\n{report(results)}\n\nrun folder: {folder}", stream)
 
 
 def _plan_summary(runner: Runner, setup: RunSetup, folder: Path, plan: Plan) -> dict[str, Any]:
@@ -167,7 +168,7 @@ def _print_plans(plans: list[dict[str, Any]], out: str | None) -> None:
         return
     for plan in plans:
         remaining = plan["left"]
-        print(
+        show(
             f"{plan['task']}: {plan['asked']} samples, {remaining['samples']} left to ask on "
             f"{remaining['videos']} videos: {remaining['frames']:,} frames, "
             f"at most {remaining['tokens']:,} visual tokens and "
@@ -175,14 +176,14 @@ def _print_plans(plans: list[dict[str, Any]], out: str | None) -> None:
             f"run folder: {plan['folder']}"
         )
         if plan["note"]:
-            print(plan["note"])
+            show(plan["note"])
 
 
 def _write(tables: list[dict[str, Any]], out: str) -> None:
     """Write one table as it is, several as a list."""
     value: Any = tables[0] if len(tables) == 1 else tables
     if out == STANDARD_OUTPUT:
-        print(json.dumps(value, indent=2))
+        write_lines(out, [json.dumps(value, indent=2)])
     else:
         write_json(Path(out), value)
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import NamedTuple
 
 from vtg_eval.annotations.split import read_split
 from vtg_eval.cli.command import ROOT_HELP, Command, gc_paused, write_lines
-from vtg_eval.errors import UserError, warn
+from vtg_eval.console.streams import results, show, warn
+from vtg_eval.errors import UserError
 from vtg_eval.parsing.coverage import coverage
 from vtg_eval.parsing.predictions_file import read_predictions
 from vtg_eval.registry import Registry
@@ -61,8 +61,8 @@ class ScoreCommand(Command):
             table = scored.results.to_json()
             write_lines(args.json, [json.dumps(table, indent=2, allow_nan=False)])
         else:
-            print("\n\n".join(filter(None, (scored.remark, report(scored.results)))))
-        if scored.remark and (args.json or not sys.stdout.isatty()):
+            show("\n\n".join(filter(None, (scored.remark, report(scored.results)))))
+        if scored.remark and (args.json or not results().isatty()):
             warn(scored.remark)
         return scored.status
 

@@ -9,7 +9,8 @@ from dataclasses import asdict
 
 from tabulate import tabulate
 
-from vtg_eval.cli.command import Command, write_lines
+from vtg_eval.cli.command import Command
+from vtg_eval.console.streams import show
 from vtg_eval.registry import Registry
 from vtg_eval.task import Card
 
@@ -31,7 +32,7 @@ class TasksCommand(Command):
             rows = [(entry.name, entry.summary) for entry in registry.tasks.values()]
             listed = [{"name": name, "summary": summary} for name, summary in rows]
             text = json.dumps(listed, indent=2) if args.json else tabulate(rows, tablefmt="plain")
-        write_lines("-", [text])
+        show(text)
         return 0
 
 

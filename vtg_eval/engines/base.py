@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import UnionType
 from typing import Any
 
 from vtg_eval.errors import one_line
@@ -35,6 +36,12 @@ class Request:
     answer: str | None = None
     escaped: int = 0
 
+    def __post_init__(self) -> None:
+        require_types(self, str, "sample_id", "prompt")
+        require_types(self, str | None, "answer")
+        require_types(self, Frames | None, "frames")
+        require_types(self, int, "escaped")
+
 
 ENGINE_FINISHES = (Finish.STOP, Finish.LENGTH, Finish.ERROR, Finish.NON_FINITE)
 
@@ -53,6 +60,11 @@ class Completion:
     finish: Finish
     error: str | None = None
     prompt_token_ids: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        require_types(self, str, "sample_id", "text", "finish")
+        require_types(self, str | None, "error")
+        require_types(self, int, "prompt_tokens", "completion_tokens")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +110,15 @@ class Engine(ABC):
 
     def close(self) -> None:  # noqa: B027 - most engines have nothing to release
         """Release processes and memory."""
+
+
+def require_types(owner: object, kind: type | UnionType, *names: str) -> None:
+    """Raise TypeError where an attribute is not of that type: a plug-in may have set anything."""
+    for name in names:
+        value = getattr(owner, name)
+        if not isinstance(value, kind):
+            needed = kind.__name__ if isinstance(kind, type) else str(kind)
+            raise TypeError(f"{type(owner).__name__}.{name} is {value!r:.40}; it must be {needed}")
 
 
 def failed(request: Request, reason: str) -> Completion:

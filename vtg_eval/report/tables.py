@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from tabulate import tabulate
 
+from vtg_eval.console.text import visible
 from vtg_eval.files.json_files import Metrics
 from vtg_eval.run.manifest import Subset
 from vtg_eval.run.results import TaskResults
@@ -148,7 +149,7 @@ def interval_cell(
 
 
 def text_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a table in Markdown; a bar within a cell is escaped."""
-    escaped = [[cell.replace("|", "\\|") for cell in row] for row in (headers, *rows)]
+    """Return a table in Markdown; bars and invisible characters within a cell are escaped."""
+    escaped = [[visible(cell).replace("|", "\\|") for cell in row] for row in (headers, *rows)]
     text: str = tabulate(escaped[1:], escaped[0], tablefmt="github", disable_numparse=True)
     return text

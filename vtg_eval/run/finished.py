@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vtg_eval.annotations.split import read_split
-from vtg_eval.errors import UserError, warn
+from vtg_eval.console.streams import warn
+from vtg_eval.errors import UserError
 from vtg_eval.files.digests import subset_digest
 from vtg_eval.protocol import Protocol
 from vtg_eval.registry import Registry

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import signal
 import threading
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 from types import FrameType
 
+from vtg_eval.console.streams import warn
+from vtg_eval.console.text import error_line, traceback_text
 from vtg_eval.engines.base import Engine, EngineOptions, Request
-from vtg_eval.errors import UserError
+from vtg_eval.errors import EngineError, UserError
 from vtg_eval.files.atomic import write_text
 from vtg_eval.protocol import GenerationRule
 from vtg_eval.registry import Registry
@@ -52,8 +53,14 @@ class EngineCache:
     def close(self) -> None:
         """Stop the engine, if one runs."""
         engine, self._engine = self._engine, None
-        if engine is not None:
+        if engine is None:
+            return
+        try:
             engine.close()
+        except KeyboardInterrupt:
+            raise
+        except BaseException as exc:  # the answers are on disk: nothing is lost
+            warn(f"the engine failed to stop: {self._registry.explain(exc)}")
 
     def _make(self) -> type[Engine]:
         engine: type[Engine] = self._registry.engine(self._model.engine)
@@ -65,17 +72,19 @@ def run_inference(
     start: Callable[[], Engine],
     keep: Callable[[Record], None],
     folder: Path,
+    explain: Callable[[BaseException], str] = error_line,
 ) -> None:
     """Send all requests of the stream to the engine and `keep` each record at once.
 
     The engine is started only where there is a request. Raises UserError where the run cannot go
-    on: the records so far stay, and the engine's traceback is in `folder`.
+    on, EngineError where the engine failed: the records so far stay, and the engine's traceback
+    is in `folder`. explain: returns an exception as one line.
     """
     first = next(stream, None)
     for record in stream.take_failed():
         keep(record)
     if first is not None:
-        _generate(chain([first], stream), stream, start, keep, folder)
+        _generate(chain([first], stream), stream, start, keep, folder, explain)
     if stream.fatal is not None:
         raise stream.fatal
     for record in chain(stream.take_failed(), stream.unanswered()):
@@ -88,19 +97,19 @@ def _generate(
     start: Callable[[], Engine],
     keep: Callable[[Record], None],
     folder: Path,
+    explain: Callable[[BaseException], str],
 ) -> None:
     try:
         for completion in start().generate(requests):
             keep(stream.answer(completion))
             for record in stream.take_failed():
                 keep(record)
-    except UserError:
+    except (UserError, KeyboardInterrupt):
         raise
-    except Exception as exc:  # an engine may raise anything; the user gets one line
-        write_text(folder / ERROR_FILE, traceback.format_exc())
-        reason = " ".join(f"{type(exc).__name__}: {exc}".split())[:200]
-        raise UserError(
-            f"The engine failed: {reason} (more in {folder / ERROR_FILE}). The answers so far "
+    except BaseException as exc:  # an engine may raise anything; the user gets one line
+        write_text(folder / ERROR_FILE, traceback_text(exc))
+        raise EngineError(
+            f"The engine failed: {explain(exc)} (more in {folder / ERROR_FILE}). The answers so far "
             "are kept; run the same command again to finish."
         ) from exc
 

@@ -15,8 +15,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import sha256
 
+from vtg_eval.console.text import error_line
 from vtg_eval.engines.base import ENGINE_FINISHES, Completion, Request
-from vtg_eval.errors import CutShortError, UserError, VideoError
+from vtg_eval.errors import CutShortError, EngineError, UserError, VideoError
 from vtg_eval.failures import Finish
 from vtg_eval.run.journal import Record
 from vtg_eval.run.plan import VideoJob
@@ -55,7 +56,10 @@ class RequestStream:
         build: Build,
         workers: int | None = None,
         seconds: float = BUILD_SECONDS,
+        explain: Callable[[BaseException], str] = error_line,
     ) -> None:
+        """explain: returns an exception as one line."""
+        self._explain = explain
         self._jobs = deque(jobs)
         self._load = load
         self._build = build
@@ -85,17 +89,22 @@ class RequestStream:
     def answer(self, completion: Completion) -> Record:
         """Turn an engine's completion into the sample's record.
 
-        Raises UserError for a sample without a pending request and for a finish that is not one of
-        ENGINE_FINISHES: bugs of the engine.
+        Raises EngineError for anything but a completion, for a sample without a pending request
+        and for a finish that is not one of ENGINE_FINISHES: bugs of the engine.
         """
+        if not isinstance(completion, Completion):
+            raise EngineError(
+                f"The engine gave {type(completion).__name__} in place of a completion: a bug of "
+                "the engine."
+            )
         pending = self._pending.pop(completion.sample_id, None)
         if pending is None:
-            raise UserError(
+            raise EngineError(
                 f'The engine answered the sample "{completion.sample_id}", which it was not '
                 "asked or had answered before: a bug of the engine."
             )
         if completion.finish not in ENGINE_FINISHES:
-            raise UserError(
+            raise EngineError(
                 f'The engine gave the sample "{completion.sample_id}" the finish '
                 f'"{completion.finish}", which is none of {", ".join(ENGINE_FINISHES)}: a bug of '
                 "the engine."
@@ -141,10 +150,12 @@ class RequestStream:
                 return
             except CancelledError:  # stopped while decoding
                 return
-            except Exception as exc:  # broken files may make decoders raise anything
+            except KeyboardInterrupt:
+                raise
+            except BaseException as exc:  # broken files may make decoders raise anything
+                line = error_line(exc) if isinstance(exc, VideoError) else self._explain(exc)
                 self._failed.extend(
-                    Record(sample.id, job.video, _finish(exc), error=_line(exc))
-                    for sample in job.samples
+                    Record(sample.id, job.video, _finish(exc), error=line) for sample in job.samples
                 )
             else:
                 yield from self._ask(job, frames)
@@ -156,18 +167,22 @@ class RequestStream:
                 return
             try:
                 request = self._limit.call(partial(self._build, sample, frames))
+                record = _unanswered(sample, request)
             except UserError as exc:
                 self.fatal = exc
                 self._stopped = True
                 return
-            except Exception as exc:  # an adapter's error on one sample fails that sample only
-                self._failed.append(Record(sample.id, job.video, Finish.ERROR, error=_line(exc)))
+            except KeyboardInterrupt:
+                raise
+            except BaseException as exc:  # an adapter's error on one sample fails that sample only
+                error = self._explain(exc)
+                self._failed.append(Record(sample.id, job.video, Finish.ERROR, error=error))
                 continue
-            self._pending[sample.id] = _Pending(_unanswered(sample, request), time.perf_counter())
+            self._pending[sample.id] = _Pending(record, time.perf_counter())
             yield request
 
 
-def _finish(exc: Exception) -> Finish:
+def _finish(exc: BaseException) -> Finish:
     """Return how the request ends for samples whose video raised `exc`."""
     match exc:
         case CutShortError():
@@ -202,8 +217,3 @@ def _unanswered(sample: Sample, request: Request) -> Record:
         decoder=frames.decoder,
         frames=frames.digest,
     )
-
-
-def _line(exc: Exception) -> str:
-    """Return an exception as one line."""
-    return " ".join(f"{type(exc).__name__}: {exc}".split())

@@ -8,12 +8,14 @@ from types import TracebackType
 
 from tqdm import tqdm
 
+from vtg_eval.console.text import visible
+
 
 class Progress:
     """Counts `done` of `total`; use as a context manager. `quiet` shows nothing at all."""
 
     def __init__(self, label: str, total: int, done: int = 0, quiet: bool = False) -> None:
-        self._label = label
+        self._label = label = visible(label)
         self._total = total
         self._done = done
         self._started_with = done

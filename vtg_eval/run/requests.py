@@ -8,7 +8,9 @@ from pathlib import Path
 
 from vtg_eval.adapter import Adapter
 from vtg_eval.annotations.subtitles import subtitle_text
+from vtg_eval.console.text import error_line
 from vtg_eval.engines.base import Request
+from vtg_eval.errors import ContractError
 from vtg_eval.protocol import FrameRule, ResolvedProtocol
 from vtg_eval.run.paths import cache_folder
 from vtg_eval.run.plan import VideoJob
@@ -73,14 +75,23 @@ class RequestBuilder:
         if rule != "none" and frames is not None:
             text = subtitle_text(context.subtitles(sample), frames.times.tolist(), rule)
             sample = replace(sample, subtitles=text)
-        return self._adapter.request(sample, frames, protocol)
+        request = self._adapter.request(sample, frames, protocol)
+        if not isinstance(request, Request) or request.sample_id != sample.id:
+            raise ContractError(
+                self._adapter, f"request returned no request for the sample: {request!r:.60}"
+            )
+        return request
 
     def stream(
-        self, jobs: Sequence[VideoJob], context: Callable[[Sample], SampleContext]
+        self,
+        jobs: Sequence[VideoJob],
+        context: Callable[[Sample], SampleContext],
+        explain: Callable[[BaseException], str] = error_line,
     ) -> RequestStream:
         """Return the requests for all jobs, with frames decoded ahead.
 
         context: returns the context of a sample; all samples of a job have the same frame rule.
+        explain: returns an exception as one line.
         """
 
         def load(job: VideoJob) -> Frames:
@@ -90,4 +101,5 @@ class RequestBuilder:
         def build(sample: Sample, frames: Frames | None) -> Request:
             return self.request(sample, frames, context(sample))
 
-        return RequestStream(jobs, load if self._adapter.needs_frames else None, build)
+        load_frames = load if self._adapter.needs_frames else None
+        return RequestStream(jobs, load_frames, build, explain=explain)

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from vtg_eval.console.streams import warn
 from vtg_eval.engines.base import Engine
-from vtg_eval.errors import warn
 from vtg_eval.files.json_files import write_json
 from vtg_eval.registry import Registry
 from vtg_eval.run.folder import RunFolder
@@ -113,7 +113,7 @@ class Runner:
                     return self._outcome(folder, plan)
             results = self._results(setup, plan, folder)
             write_json(folder.results_file, results.to_json())
-            self._notify("vtg_run_finished", folder=path, results=results.to_json())
+            self._registry.notify("vtg_run_finished", folder=path, results=results.to_json())
             return replace(self._outcome(folder, plan), results=results)
 
     def _answer(self, setup: RunSetup, plan: Plan, folder: RunFolder, manifest: Manifest) -> None:
@@ -127,7 +127,7 @@ class Runner:
             write_json(folder.manifest_file, now.to_json())
             if moved := now.moved_versions():
                 warn(f"since this run was started, versions changed: {', '.join(moved)}")
-            self._notify("vtg_run_started", folder=folder.path, manifest=now.to_json())
+            self._registry.notify("vtg_run_started", folder=folder.path, manifest=now.to_json())
             return engine
 
         with (
@@ -143,10 +143,12 @@ class Runner:
 
             def keep(record: Record) -> None:
                 journal.append(record)
-                self._notify("vtg_sample_answered", folder=folder.path, record=record.to_json())
+                self._registry.notify(
+                    "vtg_sample_answered", folder=folder.path, record=record.to_json()
+                )
                 progress.advance()
 
-            run_inference(stream, start, keep, folder.path)
+            run_inference(stream, start, keep, folder.path, self._registry.explain)
 
     def _stream(self, setup: RunSetup, plan: Plan) -> RequestStream:
         self.model.adapter.begin(plan.samples)
@@ -154,7 +156,7 @@ class Runner:
         builder = RequestBuilder(self.model.adapter, decoder)
         subtitles = partial(setup.task.subtitles, setup.root)
         context = SampleContext(setup.spec.protocol, subtitles)
-        return builder.stream(plan.jobs, lambda sample: context)
+        return builder.stream(plan.jobs, lambda sample: context, self._registry.explain)
 
     def _results(self, setup: RunSetup, plan: Plan, folder: RunFolder) -> TaskResults:
         return make_results(
@@ -172,10 +174,3 @@ class Runner:
         records = read_journal(folder.journal_file)
         answered = sum(s.id in records and records[s.id].answered for s in plan.samples)
         return Outcome(folder.path, answered, len(plan.samples))
-
-    def _notify(self, event: str, **arguments: object) -> None:
-        """Call an event hook; an error in a plug-in is printed and does not stop the run."""
-        try:
-            getattr(self._registry.hook, event)(**arguments)
-        except Exception as exc:  # a third-party plug-in may raise anything
-            warn(f"a plug-in failed at {event}: {type(exc).__name__}: {exc}")

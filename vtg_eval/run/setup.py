@@ -11,7 +11,7 @@ from vtg_eval.checkpoint.fingerprint import checkpoint_digest
 from vtg_eval.checkpoint.profile import load_profile
 from vtg_eval.checkpoint.resolve import default_engine, resolve
 from vtg_eval.engines.base import EngineOptions
-from vtg_eval.errors import UserError, suggestion
+from vtg_eval.errors import UserError
 from vtg_eval.files.digests import sha256
 from vtg_eval.protocol import ResolvedProtocol
 from vtg_eval.question import wording
@@ -80,8 +80,7 @@ def find_model(options: RunOptions, registry: Registry) -> Model:
     if entry.engine and options.engine not in (None, entry.engine):
         raise UserError(f"{entry.name} needs no engine: leave out --engine.")
     engine = entry.engine or options.engine or default_engine(registry)
-    if engine not in registry.engines:
-        raise UserError(f'There is no engine "{engine}". {suggestion(engine, registry.engines)}')
+    registry.entry("engine", engine)
     path = checkpoint.path
     chosen = options.engine_options
     if chosen.extra or chosen.dtype != EngineOptions().dtype:  # else nothing need be imported

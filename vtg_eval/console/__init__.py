@@ -1,0 +1,1 @@
+"""What the user sees: text without invisible characters, and where it is written."""
