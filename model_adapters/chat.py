@@ -60,7 +60,10 @@ class ChatMarkup:
                 [messages], chat_template=self._template, add_generation_prompt=True
             )
         except (TemplateError, TypeError, ValueError, KeyError) as exc:
-            raise UserError(f"The checkpoint's chat template cannot be rendered: {exc}") from exc
+            raise UserError(
+                f"The checkpoint's chat template cannot be rendered: {exc}. Correct "
+                f"{TEMPLATE_FILE} (or the file that holds it), or fetch the checkpoint again."
+            ) from exc
         return str(text)
 
 

@@ -7,9 +7,10 @@ came so far as to read it would end otherwise.
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,10 +25,11 @@ from safetensors.torch import load_file, save_file
 from tests.engine_case import RunSetup, make_setup
 from tests.robustness.case import RIGHT_VALUE, Case
 from vtg_eval.cli import main
-from vtg_eval.engines.base import Completion, EngineOptions
-from vtg_eval.engines.loading import load_model
+from vtg_eval.engines.base import Completion, Engine, EngineOptions, Request
+from vtg_eval.engines.loading import load_model, load_processor
 from vtg_eval.engines.transformers import TransformersEngine
 from vtg_eval.errors import UserError
+from vtg_eval.failures import Failure, Finish
 from vtg_eval.protocol import GenerationRule
 
 Break = Callable[[Path], object]
@@ -51,6 +53,13 @@ class Broken(Case):
     says: str
     change: Break
     family: str = "qwen2_5_vl"
+
+
+NON_FINITE = Failure.NON_FINITE_MODEL.value
+
+
+def diverged(name: str, change: Break, family: str = "qwen2_5_vl") -> Broken:
+    return Broken(name, NON_FINITE, "", change, family)
 
 
 def refused(
@@ -102,7 +111,11 @@ def written(name: str, content: bytes | str) -> Break:
 
 
 def removed(*names: str) -> Break:
-    return lambda folder: [(folder / name).unlink() for name in names]
+    def change(folder: Path) -> None:
+        for name in names:
+            (folder / name).unlink()
+
+    return change
 
 
 def table(name: str, *path: str, value: Any) -> Break:
@@ -144,6 +157,19 @@ def sharded(folder: Path) -> None:
     (folder / MODEL).unlink()
     placed = {name: file for file, part in parts.items() for name in part}
     written(INDEX, json.dumps({"metadata": {}, "weight_map": placed}))(folder)
+
+
+def linked(folder: Path) -> None:
+    """Put the weights behind a link, as a download cache does."""
+    (folder / MODEL).rename(folder / "blob")
+    (folder / MODEL).symlink_to("blob")
+
+
+def twice(folder: Path) -> None:
+    """Save as two files with an index, and keep the whole file."""
+    content = (folder / MODEL).read_bytes()
+    sharded(folder)
+    (folder / MODEL).write_bytes(content)
 
 
 def index(rule: Callable[[dict[str, Any]], dict[str, Any]]) -> Break:
@@ -216,6 +242,13 @@ def modern_name(name: str) -> str:
     if name.startswith("visual."):
         return f"model.{name}"
     return name.replace("model.", "model.language_model.", 1)
+
+
+def filled(part: str, value: float) -> Break:
+    """Set all weights with this in their names to a value, with their signs."""
+    return weights(
+        lambda tensors: {k: v.sign() * value if part in k else v for k, v in tensors.items()}
+    )
 
 
 WRONG = "its weights are not those of the model"
@@ -339,11 +372,7 @@ CASES = (
         "whole file and index",
         "has both",
         "out of date",
-        lambda folder: [
-            shutil.copyfile(folder / MODEL, folder / "kept"),
-            sharded(folder),
-            (folder / "kept").rename(folder / MODEL),
-        ],
+        twice,
     ),
     refused(
         "two whole files",
@@ -402,9 +431,9 @@ CASES = (
         table(TOKENIZER, "added_tokens", value=[5]),
     ),
     refused(
-        "tokenizer without tokens for video",
-        "no tokenizer with a token for videos",
-        "Fetch",
+        "tokenizer of another model",
+        "of different checkpoints",
+        "token for videos",
         written(
             TOKENIZER,
             json.dumps(
@@ -451,8 +480,8 @@ CASES = (
     ),
     refused(
         "unknown image processor",
-        "cannot be loaded",
-        "update transformers",
+        'image_processor_type "Qwen9ImageProcessor"',
+        "correct it",
         image_processor("Qwen9ImageProcessor"),
     ),
     refused("no template", "has no chat template", TEMPLATE, removed(TEMPLATE)),
@@ -551,9 +580,24 @@ CASES = (
         "Fetch",
         table(CONFIG, "model_type", value=5),
     ),
-    refused("another family's model_type", "", "", table(CONFIG, "model_type", value="qwen3_vl")),
-    refused("architecture not served", "", "Gpt2", table(CONFIG, "architectures", value=["Gpt2"])),
-    refused("architectures a number", "", "", table(CONFIG, "architectures", value=5)),
+    refused(
+        "another family's model_type",
+        WRONG,
+        "missing",
+        table(CONFIG, "model_type", value="qwen3_vl"),
+    ),
+    refused(
+        "architecture not served",
+        "No adapter serves",
+        "Gpt2",
+        table(CONFIG, "architectures", value=["Gpt2"]),
+    ),
+    refused(
+        "architectures a number",
+        "No adapter serves",
+        "Supported",
+        table(CONFIG, "architectures", value=5),
+    ),
     refused(
         "settings broken", "cannot be read", GENERATION, cut(GENERATION, lambda size: size // 2)
     ),
@@ -572,6 +616,13 @@ CASES = (
     refused(
         "temperature text", "temperature", GENERATION, table(GENERATION, "temperature", value="hot")
     ),
+    # a model that diverged in training
+    diverged("NaN in one layer", filled("layers.1.mlp.down_proj", math.nan)),
+    diverged("NaN everywhere", filled("", math.nan)),
+    diverged("NaN in the vision tower", filled("visual.blocks.0.attn.proj", math.nan)),
+    diverged("infinite head", filled("lm_head", 3e38)),
+    diverged("infinite norm", filled("model.norm", math.inf)),
+    diverged("infinite Qwen3", filled("lm_head", 3e38), family="qwen3_vl"),
     # what must run
     runs("unchanged", lambda folder: None),
     runs("unchanged Qwen3", lambda folder: None, family="qwen3_vl"),
@@ -580,10 +631,7 @@ CASES = (
     runs("a buffer that is computed", added("model.layers.0.self_attn.rotary_emb.inv_freq", 16)),
     runs(
         "weights behind a link",
-        lambda folder: [
-            (folder / MODEL).rename(folder / "blob"),
-            (folder / MODEL).symlink_to("blob"),
-        ],
+        linked,
     ),
     runs("template in tokenizer_config.json", template_in("tokenizer_config.json")),
     runs("template in chat_template.json", template_in("chat_template.json")),
@@ -594,7 +642,8 @@ CASES = (
         all_of(written("training_args.bin", GARBAGE), written("README.md", "about")),
     ),
 )
-REFUSED = tuple(case for case in CASES if case.outcome != RIGHT_VALUE)
+REFUSED = tuple(case for case in CASES if case.outcome not in (RIGHT_VALUE, NON_FINITE))
+DIVERGED = tuple(case for case in CASES if case.outcome == NON_FINITE)
 RUNS = tuple(case for case in CASES if case.outcome == RIGHT_VALUE)
 
 
@@ -643,7 +692,7 @@ def test_it_is_refused_in_one_line_before_a_video_is_read(
     monkeypatch.setenv("VTG_EVAL_CACHE", str(tmp_path / "cache"))
     folder = broken(case, whole, tmp_path)
     messages = []
-    for extra in ([], ["--plan"]):
+    for extra in ([], ["--plan"]) if case in REFUSED[::8] else ([],):
         code = main(
             [
                 *("--model", str(folder), "--tasks", "charades_sta"),
@@ -655,7 +704,7 @@ def test_it_is_refused_in_one_line_before_a_video_is_read(
         assert (code, out) == (2, "")
         messages.append(err)
     message = messages[0]
-    assert messages[1] == message
+    assert set(messages) == {message}
     assert message.startswith("vtg-eval: ")
     assert message.count("\n") == 1
     assert case.outcome in message
@@ -671,6 +720,58 @@ def test_it_answers_as_the_whole_checkpoint_does(
     setup = whole[case.family]
     folder = broken(case, whole, tmp_path)
     assert answer(folder, setup) == answer(setup.folder, setup)
+
+
+@pytest.mark.parametrize(
+    ("case", "decoding"),
+    [
+        *((case, "greedy") for case in DIVERGED),
+        (DIVERGED[0], "sample"),
+        (DIVERGED[0], "checkpoint"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else names(value),
+)
+def test_logits_that_are_not_finite_are_no_answer(
+    case: Broken, decoding: Any, whole: dict[str, RunSetup], tmp_path: Path
+) -> None:
+    setup = whole[case.family]
+    rule = GenerationRule(max_new_tokens=4, decoding=decoding, temperature=1.0)
+    engine = TransformersEngine(broken(case, whole, tmp_path), rule, EngineOptions())
+    for completion in engine.generate(setup.requests[:3]):
+        assert (completion.finish, completion.text) == (Finish.NON_FINITE, "")
+        assert "the logits of token 1 of the answer are NaN" in (completion.error or "")
+
+
+@pytest.mark.engine
+@pytest.mark.xdist_group("engines")
+def test_both_engines_notice_the_same_samples(whole: dict[str, RunSetup], tmp_path: Path) -> None:
+    """NaN in the embedding of a token that one of four queries has, next to sound ones."""
+    from vtg_eval.engines.vllm import VllmEngine
+
+    setup = whole["qwen3_vl"]
+    requests = setup.requests[:4]
+    tokenizer = load_processor(setup.folder).tokenizer
+    texts = [set(tokenizer(request.prompt)["input_ids"]) for request in requests]
+    only = min(texts[2] - texts[0] - texts[1] - texts[3])
+
+    def rule(tensors: Weights) -> Weights:
+        tensors["model.language_model.embed_tokens.weight"][only] = math.nan
+        return tensors
+
+    folder = broken(diverged("NaN in one token", weights(rule), "qwen3_vl"), whole, tmp_path)
+    sound = finishes(TransformersEngine(setup.folder, RULE, EngineOptions()), requests)
+    for make in (TransformersEngine, VllmEngine):
+        engine: Engine = make(folder, RULE, EngineOptions())
+        completions = finishes(engine, requests)
+        engine.close()
+        assert completions.pop(requests[2].sample_id).finish is Finish.NON_FINITE
+        assert completions == {
+            r.sample_id: sound[r.sample_id] for r in requests if r is not requests[2]
+        }
+
+
+def finishes(engine: Engine, requests: Sequence[Request]) -> dict[str, Completion]:
+    return {completion.sample_id: completion for completion in engine.generate(requests)}
 
 
 @pytest.mark.parametrize("head", [None, lambda embedding: embedding], ids=["left out", "saved too"])

@@ -23,8 +23,12 @@ from vtg_eval.files.json_files import checkpoint_table
 UPDATE = "Fetch the checkpoint again, or update transformers."
 SHOWN = 3  # weights named in a message
 TOKENIZER_FILES = ("tokenizer.json", "vocab.json", "tokenizer.model")
-PROCESSOR_FILES = ("processor_config.json", "preprocessor_config.json")
-IMAGE_PROCESSOR = "image_processor_type"
+PROCESSOR_FILES = (
+    "processor_config.json",
+    "preprocessor_config.json",
+    "video_preprocessor_config.json",
+)
+CLASS_KEYS = ("image_processor_type", "video_processor_type")
 # Names of classes in the first files of a family that transformers does not have, and theirs now.
 RENAMED = {"Qwen2_5_VLImageProcessor": "Qwen2VLImageProcessor"}
 WEIGHT_KINDS = (
@@ -112,9 +116,9 @@ def load_processor(folder: Path, trust: bool = False) -> Any:
     _hush()
     if not any((folder / name).is_file() for name in TOKENIZER_FILES):
         raise UserError(f"{folder} has no tokenizer files ({TOKENIZER_FILES[0]}). {AGAIN}")
-    if not any((folder / name).is_file() for name in PROCESSOR_FILES):
+    if not any((folder / name).is_file() for name in PROCESSOR_FILES[:2]):
         raise UserError(f"{folder} has no processor's file ({PROCESSOR_FILES[0]}). {AGAIN}")
-    _refuse_renamed_classes(folder)
+    _refuse_unknown_classes(folder)
     try:
         processor = transformers.AutoProcessor.from_pretrained(folder, trust_remote_code=trust)
     except Exception as exc:  # loaders raise anything on a broken checkpoint
@@ -129,17 +133,29 @@ def _hush() -> None:
     transformers.logging.disable_progress_bar()
 
 
-def _refuse_renamed_classes(folder: Path) -> None:
+def _refuse_unknown_classes(folder: Path) -> None:
+    """Refuse image and video processors of names that transformers does not have."""
     for name in PROCESSOR_FILES:
         table = checkpoint_table(folder / name)
-        for part in (table, table.get("image_processor"), table.get("video_processor")):
-            kind = part.get(IMAGE_PROCESSOR) if isinstance(part, dict) else None
-            if isinstance(kind, str) and kind in RENAMED:
-                raise UserError(
-                    f'{folder / name} has {IMAGE_PROCESSOR} "{kind}", which transformers '
-                    f'{transformers.__version__} does not have: change it to "{RENAMED[kind]}", '
-                    "the same under its present name."
-                )
+        parts = [part for part in (table, *table.values()) if isinstance(part, dict)]
+        for part, key in ((part, key) for part in parts for key in CLASS_KEYS):
+            kind = part.get(key)
+            if "auto_map" in part or not isinstance(kind, str) or _is_class(kind):
+                continue
+            remedy = (
+                f'change it to "{RENAMED[kind]}", the same under its present name'
+                if kind in RENAMED
+                else "correct it, or update transformers"
+            )
+            raise UserError(
+                f'{folder / name} has {key} "{kind}", which transformers '
+                f"{transformers.__version__} does not have: {remedy}."
+            )
+
+
+def _is_class(name: str) -> bool:
+    """Tell whether transformers has a processor of that name; "Fast" is an older suffix."""
+    return hasattr(transformers, name.removesuffix("Fast"))
 
 
 def _check_tokenizer(folder: Path, processor: Any, config: Any) -> None:
