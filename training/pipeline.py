@@ -76,7 +76,10 @@ def run_stages(workspace: Workspace, plan: TrainingPlan, registry: Registry) -> 
     stages = list(steps(workspace, registry))
     for step in stages:
         finished.check(step)
-    if any(step.name == "evaluation" and not finished.has(step) for step in stages):
+    unfinished = {step.name for step in stages if not finished.has(step)}
+    if unfinished & {"sft", "difficulty", "rl"}:
+        _check_start(workspace.recipe.model.checkpoint, registry)
+    if "evaluation" in unfinished:
         check_evaluation(workspace, registry)
     for step in stages:
         if finished.has(step):
@@ -88,6 +91,15 @@ def run_stages(workspace: Workspace, plan: TrainingPlan, registry: Registry) -> 
     report = workspace.folder / "report.md"
     write_text(report, run_report(workspace))
     return report
+
+
+def _check_start(reference: str, registry: Registry) -> None:
+    """Find what is wrong with the start checkpoint before any data is read; raises UserError."""
+    from vtg_eval.engines.loading import check_checkpoint  # needs the extra hf, as training does
+
+    folder = resolve(reference, registry)[0].path
+    if folder is not None:
+        check_checkpoint(folder)
 
 
 def steps(workspace: Workspace, registry: Registry) -> Iterator[Step]:

@@ -210,7 +210,8 @@ def _refuse_untied_head(folder: Path, config: Any, stored: Mapping[str, StoredWe
     )
     if not getattr(config, "tie_word_embeddings", False) or head is None or embedding is None:
         return
-    if not torch.equal(_read(head, stored), _read(embedding, stored)):
+    rows = _read(embedding, stored)
+    if not torch.equal(_read(head, stored).to(rows.dtype), rows):
         raise UserError(
             f"{folder}: {head} is not {embedding}, but config.json ties the two. Set "
             "tie_word_embeddings to false if the head was trained, else remove it from the files."
