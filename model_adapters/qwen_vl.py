@@ -64,10 +64,6 @@ class QwenVLAdapter(Adapter):
             )
         return value
 
-    def check(self) -> None:
-        """Render a prompt, as each request will; raises UserError for a broken chat template."""
-        self._prompt("When does it happen?", PromptRule())
-
     @abstractmethod
     def timing(self, times: npt.NDArray[np.float64]) -> Timing:
         """Return the metadata and model times of frames at `times` (seconds, [T])."""

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,6 +27,7 @@ from vtg_eval.files.owned_folder import REMEDY, require_same
 from vtg_eval.registry import Registry
 from vtg_eval.run.inference import terminable
 from vtg_eval.run.paths import cache_folder
+from vtg_eval.run.requests import probe_request
 
 from .evaluation import check_evaluation, run_evaluation, run_folder, scored
 from .plan.plan import TrainingPlan
@@ -97,9 +99,10 @@ def _check_start(reference: str, registry: Registry) -> None:
     """Find what is wrong with the start checkpoint before any data is read; raises UserError."""
     from vtg_eval.engines.loading import check_checkpoint  # needs the extra hf, as training does
 
-    folder = resolve(reference, registry)[0].path
-    if folder is not None:
-        check_checkpoint(folder)
+    checkpoint, entry = resolve(reference, registry)
+    if checkpoint.path is not None:
+        adapter = registry.adapter(entry.name)(checkpoint)
+        check_checkpoint(checkpoint.path, partial(probe_request, adapter))
 
 
 def steps(workspace: Workspace, registry: Registry) -> Iterator[Step]:

@@ -37,9 +37,6 @@ class Adapter(ABC):
     def __init__(self, checkpoint: Checkpoint) -> None:
         """Read what the family's input depends on; raises UserError when it is missing."""
 
-    def check(self) -> None:  # noqa: B027 - most families need nothing
-        """Find, before any video is read, what would fail each request; raises UserError."""
-
     def begin(self, samples: Sequence[Sample]) -> None:  # noqa: B027 - most families need nothing
         """Receive all samples that a run asks, in the annotation's order, before its requests."""
 

@@ -12,6 +12,7 @@ import os
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ pytest.importorskip("transformers", reason="needs the extra hf")
 import torch
 from safetensors.torch import load_file, save_file
 
-from tests.engine_case import RunSetup, make_setup
+from tests.engine_case import RunSetup, make_adapter, make_setup
 from tests.robustness.case import RIGHT_VALUE, Case
 from vtg_eval.cli import main
 from vtg_eval.engines.base import Completion, Engine, EngineOptions, Request
@@ -31,6 +32,7 @@ from vtg_eval.engines.transformers import TransformersEngine
 from vtg_eval.errors import UserError
 from vtg_eval.failures import Failure, Finish
 from vtg_eval.protocol import GenerationRule
+from vtg_eval.run.requests import probe_request
 
 Break = Callable[[Path], object]
 Weights = dict[str, Any]
@@ -251,6 +253,21 @@ def filled(part: str, value: float) -> Break:
     )
 
 
+def packed(tensors: Weights) -> Weights:
+    """Store matrices of the language model as whole numbers of half the width, with scales."""
+    stored = dict(tensors)
+    for name in [name for name in tensors if ".layers." in name and "_proj.weight" in name]:
+        stem, matrix = name.removesuffix(".weight"), stored.pop(name)
+        stored[f"{stem}.qweight"] = matrix[:, ::2].to(torch.int32)
+        stored[f"{stem}.scales"] = torch.ones(1, len(matrix))
+    return stored
+
+
+def quantised(folder: Path) -> None:
+    table(CONFIG, "quantization_config", value={"quant_method": "awq", "bits": 4})(folder)
+    weights(packed)(folder)
+
+
 WRONG = "its weights are not those of the model"
 DAMAGED = "is cut or damaged"
 TOKENIZER, CONFIG, GENERATION = "tokenizer.json", "config.json", "generation_config.json"
@@ -320,6 +337,13 @@ CASES = (
         "is not model.embed_tokens",
         "tie_word_embeddings",
         tied(lambda e: e + 1),
+    ),
+    refused("packed without saying so", WRONG, "qweight", weights(packed)),
+    refused(
+        "whole numbers",
+        "are stored as I8",
+        "quantization_config",
+        weights(lambda tensors: {k: v.to(torch.int8) for k, v in tensors.items()}),
     ),
     # files of weights
     refused("no weights", "has no weights", "Fetch", removed(MODEL)),
@@ -483,6 +507,30 @@ CASES = (
         'image_processor_type "Qwen9ImageProcessor"',
         "correct it",
         image_processor("Qwen9ImageProcessor"),
+    ),
+    refused(
+        "patches of text",
+        "processor cannot be loaded",
+        "Fetch",
+        table("processor_config.json", "video_processor", "patch_size", value="x"),
+    ),
+    refused(
+        "patches of another size",
+        "patch_size",
+        "of different checkpoints",
+        table("processor_config.json", "video_processor", "patch_size", value=7),
+    ),
+    refused(
+        "merged otherwise",
+        "merge_size",
+        "of different checkpoints",
+        table("processor_config.json", "video_processor", "merge_size", value=1),
+    ),
+    refused(
+        "colours of another number",
+        "processor cannot be loaded",
+        "Fetch",
+        table("processor_config.json", "video_processor", "image_mean", value=[0.5, 0.5]),
     ),
     refused("no template", "has no chat template", TEMPLATE, removed(TEMPLATE)),
     refused("template not UTF-8", "is not UTF-8", TEMPLATE, written(TEMPLATE, GARBAGE)),
@@ -781,11 +829,26 @@ def test_a_head_that_is_tied_may_be_saved_or_not(
     case = runs("tied", tied(head))
     model = load_model(broken(case, whole, tmp_path), torch.float32)
     assert torch.equal(model.lm_head.weight, model.get_input_embeddings().weight)
-    TransformersEngine.check(tmp_path / "checkpoint", EngineOptions())
+    check(tmp_path / "checkpoint")
+
+
+def check(folder: Path) -> None:
+    TransformersEngine.check(folder, EngineOptions(), partial(probe_request, make_adapter(folder)))
+
+
+def test_quantised_weights_are_known_by_their_modules(
+    whole: dict[str, RunSetup], tmp_path: Path
+) -> None:
+    case = runs("quantised", quantised)
+    folder = broken(case, whole, tmp_path)
+    check(folder)
+    without("layers.1.mlp.up_proj")(folder)
+    with pytest.raises(UserError, match=r"1 missing \(model.language_model.layers.1.mlp.up_proj"):
+        check(folder)
 
 
 def answer(folder: Path, setup: RunSetup) -> Completion:
-    TransformersEngine.check(folder, EngineOptions())
+    check(folder)
     engine = TransformersEngine(folder, RULE, EngineOptions())
     (completion,) = engine.generate(setup.requests[:1])
     return completion

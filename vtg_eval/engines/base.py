@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -66,14 +66,18 @@ class EngineOptions:
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
+Probe = Callable[[], Request]
+
+
 class Engine(ABC):
     """Runs one checkpoint. Starting it (the constructor) may take a minute."""
 
     @classmethod  # noqa: B027 - engines that load no weights have nothing to check
-    def check(cls, checkpoint: Path, options: EngineOptions) -> None:
+    def check(cls, checkpoint: Path, options: EngineOptions, probe: Probe) -> None:
         """Find, before any video is read, what is wrong with a checkpoint; raises UserError.
 
-        It must be cheap: weights are not read.
+        probe: returns a request on a black video, to prepare as any other. It must be cheap:
+        weights are not read.
         """
 
     @abstractmethod

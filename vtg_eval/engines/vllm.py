@@ -16,7 +16,15 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from vtg_eval.engines.base import Completion, Engine, EngineOptions, Request, failed, non_finite
+from vtg_eval.engines.base import (
+    Completion,
+    Engine,
+    EngineOptions,
+    Probe,
+    Request,
+    failed,
+    non_finite,
+)
 from vtg_eval.engines.generation import generation_settings, sample_seed, stop_ids
 from vtg_eval.engines.quiet import CONSEQUENCE, captured_stderr
 from vtg_eval.engines.watchdog import Watchdog
@@ -99,12 +107,12 @@ class VllmEngine(Engine):
         self._sampling = _sampling(rule, settings)
 
     @classmethod
-    def check(cls, checkpoint: Path, options: EngineOptions) -> None:
+    def check(cls, checkpoint: Path, options: EngineOptions, probe: Probe) -> None:
         """Compare the checkpoint's files with what its architecture needs; raises UserError.
 
         The comparison is transformers': vLLM's own needs the weights and a minute.
         """
-        check_checkpoint(checkpoint, options.trust_remote_code)
+        check_checkpoint(checkpoint, probe, options.trust_remote_code)
 
     def generate(self, requests: Iterable[Request]) -> Iterator[Completion]:
         """Answer in the order in which the answers finish."""
