@@ -63,7 +63,7 @@ def load_model(folder: Path, dtype: torch.dtype, trust: bool = False, **argument
         raise UserError(f"{folder} does not fit into the GPU's memory.") from exc
     except Exception as exc:  # loaders raise anything on a broken checkpoint
         raise _cannot_load(folder, exc) from exc
-    quantised = hasattr(model.config, "quantization_config")
+    quantised = getattr(model.config, "quantization_config", None) is not None
     _refuse_wrong_weights(folder, model, report, quantised)
     _refuse_numbers(folder, stored, quantised)
     _refuse_untied_head(folder, model.config, stored)
@@ -86,7 +86,7 @@ def check_checkpoint(folder: Path, probe: Probe, trust: bool = False) -> None:
     models = transformers.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
     if type(config) not in models:
         return
-    quantised = hasattr(config, "quantization_config")
+    quantised = getattr(config, "quantization_config", None) is not None
     if quantised:  # the weights' names are compared without their quantiser, which may need a GPU
         del config.quantization_config
     weights = {name: torch.empty(w.shape, device="meta") for name, w in stored.items()}
