@@ -30,8 +30,8 @@ import vtg_eval.cli
 import vtg_eval.engines
 from tests.grounding_case import CARD
 from vtg_eval.adapter import Adapter, Checkpoint
-from vtg_eval.engines.base import Completion, Engine, EngineOptions, Request
-from vtg_eval.errors import UserError
+from vtg_eval.engines.base import Completion, Engine, EngineOptions, Request, non_finite
+from vtg_eval.errors import UserError, VideoError
 from vtg_eval.failures import Finish
 from vtg_eval.hookspecs import AdapterEntry, Entry, hookimpl
 from vtg_eval.protocol import FrameRule, GenerationRule, ResolvedProtocol
@@ -118,7 +118,8 @@ class FakeAdapter(Adapter):
 
 class FakeEngine(Engine):
     """`extra`: delay (seconds an answer), shuffle (seed), fail (ids), crash_after (answers),
-    stop_after (answers, then a signal to this process), long (ids cut off at the limit)."""
+    stop_after (answers, then a signal to this process), long (ids cut off at the limit), diverged
+    (ids whose logits are not finite)."""
 
     started = 0
     well = False  # True: `fail` has no effect
@@ -148,6 +149,8 @@ class FakeEngine(Engine):
     def answer(self, request: Request) -> Completion:
         if not self.well and request.sample_id in self.extra.get("fail", ()):
             return Completion(request.sample_id, "", 0, 0, Finish.ERROR, "no memory")
+        if request.sample_id in self.extra.get("diverged", ()):
+            return non_finite(request, [1, 2], 0)
         assert request.frames is not None
         digest = hashlib.sha256(request.prompt.encode() + request.frames.array.tobytes()).digest()
         start, length = digest[0] / 32, digest[1] / 32 - 2

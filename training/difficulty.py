@@ -149,6 +149,7 @@ class _Rater:
 
     def _ask(self, samples: Sequence[TrainingSample], jobs: Sequence[VideoJob], path: Path) -> None:
         engines = EngineCache(self.registry, self.model, self.options.engine_options)
+        engines.check()
         total = len(samples) * self.rule.rollouts
         missing = sum(len(job.samples) for job in jobs)
 

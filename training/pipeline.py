@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,6 +27,7 @@ from vtg_eval.files.owned_folder import REMEDY, require_same
 from vtg_eval.registry import Registry
 from vtg_eval.run.inference import terminable
 from vtg_eval.run.paths import cache_folder
+from vtg_eval.run.requests import probe_request
 
 from .evaluation import check_evaluation, run_evaluation, run_folder, scored
 from .plan.plan import TrainingPlan
@@ -76,7 +78,10 @@ def run_stages(workspace: Workspace, plan: TrainingPlan, registry: Registry) -> 
     stages = list(steps(workspace, registry))
     for step in stages:
         finished.check(step)
-    if any(step.name == "evaluation" and not finished.has(step) for step in stages):
+    unfinished = {step.name for step in stages if not finished.has(step)}
+    if unfinished & {"sft", "difficulty", "rl"}:
+        _check_start(workspace.recipe.model.checkpoint, registry)
+    if "evaluation" in unfinished:
         check_evaluation(workspace, registry)
     for step in stages:
         if finished.has(step):
@@ -88,6 +93,16 @@ def run_stages(workspace: Workspace, plan: TrainingPlan, registry: Registry) -> 
     report = workspace.folder / "report.md"
     write_text(report, run_report(workspace))
     return report
+
+
+def _check_start(reference: str, registry: Registry) -> None:
+    """Find what is wrong with the start checkpoint before any data is read; raises UserError."""
+    from vtg_eval.engines.loading import check_checkpoint  # needs the extra hf, as training does
+
+    checkpoint, entry = resolve(reference, registry)
+    if checkpoint.path is not None:
+        adapter = registry.adapter(entry.name)(checkpoint)
+        check_checkpoint(checkpoint.path, partial(probe_request, adapter))
 
 
 def steps(workspace: Workspace, registry: Registry) -> Iterator[Step]:

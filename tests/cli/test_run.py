@@ -161,6 +161,17 @@ def test_failed_samples_set_the_exit_status(shell: Shell) -> None:
     assert "1 of 32 samples failed" in err
 
 
+def test_logits_that_are_not_finite_are_reported_and_not_asked_again(shell: Shell) -> None:
+    arguments = ("--engine-arg", 'diverged=["v1/1", "v2/0"]')
+    code, out, err = shell.run(*arguments)
+    assert code == 1
+    assert "non_finite_model 2" in out
+    assert "on 2 of 32 samples its logits are NaN or infinite" in err
+    started = fakes.FakeEngine.started
+    assert shell.run(*arguments)[0] == 1
+    assert fakes.FakeEngine.started == started
+
+
 def test_missing_videos_are_refused_or_left_out(shell: Shell) -> None:
     root = shell.home / "cache" / "data" / "fake_vtg"
     fakes.TASK.prepare(root)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import UnionType
@@ -78,6 +78,9 @@ class EngineOptions:
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
+Probe = Callable[[], Request]
+
+
 class Engine(ABC):
     """Runs one checkpoint. Starting it (the constructor) may take a minute."""
 
@@ -86,10 +89,11 @@ class Engine(ABC):
         """Raise UserError for options that the engine does not have; it reads no weights."""
 
     @classmethod  # noqa: B027 - engines that load no weights have nothing to check
-    def check(cls, checkpoint: Path, options: EngineOptions) -> None:
+    def check(cls, checkpoint: Path, options: EngineOptions, probe: Probe) -> None:
         """Raise UserError for a checkpoint that the engine cannot run; it reads no weights.
 
-        Called before any video is read, and only where there is a sample to answer.
+        Called before any video is read, and only where there is a sample to answer. probe: returns
+        a request on a black video, to prepare as any other.
         """
 
     @abstractmethod

@@ -15,7 +15,9 @@ import safetensors
 import torch
 import transformers
 
+from vtg_eval.engines.base import Probe, Request
 from vtg_eval.engines.generation import generation_settings, stop_ids
+from vtg_eval.engines.model_inputs import InputBuilder
 from vtg_eval.engines.weight_files import AGAIN, StoredWeight, stored_weights
 from vtg_eval.errors import UserError, one_line
 from vtg_eval.files.json_files import checkpoint_table
@@ -23,9 +25,14 @@ from vtg_eval.files.json_files import checkpoint_table
 UPDATE = "Fetch the checkpoint again, or update transformers."
 SHOWN = 3  # weights named in a message
 TOKENIZER_FILES = ("tokenizer.json", "vocab.json", "tokenizer.model")
-PROCESSOR_FILES = ("processor_config.json", "preprocessor_config.json")
-IMAGE_PROCESSOR = "image_processor_type"
+PROCESSOR_FILES = (
+    "processor_config.json",
+    "preprocessor_config.json",
+    "video_preprocessor_config.json",
+)
+CLASS_KEYS = ("image_processor_type", "video_processor_type")
 # Names of classes in the first files of a family that transformers does not have, and theirs now.
+FLOATS = ("F64", "F32", "F16", "BF16")
 RENAMED = {"Qwen2_5_VLImageProcessor": "Qwen2VLImageProcessor"}
 WEIGHT_KINDS = (
     ("missing_keys", "missing"),
@@ -56,27 +63,32 @@ def load_model(folder: Path, dtype: torch.dtype, trust: bool = False, **argument
         raise UserError(f"{folder} does not fit into the GPU's memory.") from exc
     except Exception as exc:  # loaders raise anything on a broken checkpoint
         raise _cannot_load(folder, exc) from exc
-    _refuse_wrong_weights(folder, model, report)
+    quantised = getattr(model.config, "quantization_config", None) is not None
+    _refuse_wrong_weights(folder, model, report, quantised)
+    _refuse_numbers(folder, stored, quantised)
     _refuse_untied_head(folder, model.config, stored)
     return model
 
 
-def check_checkpoint(folder: Path, trust: bool = False) -> None:
+def check_checkpoint(folder: Path, probe: Probe, trust: bool = False) -> None:
     """Raise UserError for a checkpoint that could not be run; reads no weights but their headers.
 
     Covers the processor, the tokenizer, the generation settings, and the names and shapes of the
     weights. A model without values is built for these, so that names are converted as in loading.
-    Weights of quantised checkpoints, and of architectures that transformers does not know, are
-    left to the engine that loads them.
+    Weights of architectures that transformers does not have are left to the engine.
     """
     _hush()
     stored = stored_weights(folder)
     config = load_config(folder, trust)
-    tokenizer = load_processor(folder, trust).tokenizer
-    stop_ids(generation_settings(folder), tokenizer.eos_token_id)
+    processor = load_processor(folder, trust)
+    stop_ids(generation_settings(folder), processor.tokenizer.eos_token_id)
+    _check_input(folder, processor, config, probe())
     models = transformers.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
-    if getattr(config, "quantization_config", None) is not None or type(config) not in models:
+    if type(config) not in models:
         return
+    quantised = getattr(config, "quantization_config", None) is not None
+    if quantised:  # the weights' names are compared without their quantiser, which may need a GPU
+        del config.quantization_config
     weights = {name: torch.empty(w.shape, device="meta") for name, w in stored.items()}
     try:
         model, report = models[type(config)].from_pretrained(
@@ -89,7 +101,8 @@ def check_checkpoint(folder: Path, trust: bool = False) -> None:
         )
     except Exception as exc:  # a model may raise anything for sizes that do not fit together
         raise _cannot_load(folder, exc) from exc
-    _refuse_wrong_weights(folder, model, report)
+    _refuse_wrong_weights(folder, model, report, quantised)
+    _refuse_numbers(folder, stored, quantised)
     _refuse_untied_head(folder, config, stored)
 
 
@@ -112,9 +125,9 @@ def load_processor(folder: Path, trust: bool = False) -> Any:
     _hush()
     if not any((folder / name).is_file() for name in TOKENIZER_FILES):
         raise UserError(f"{folder} has no tokenizer files ({TOKENIZER_FILES[0]}). {AGAIN}")
-    if not any((folder / name).is_file() for name in PROCESSOR_FILES):
+    if not any((folder / name).is_file() for name in PROCESSOR_FILES[:2]):
         raise UserError(f"{folder} has no processor's file ({PROCESSOR_FILES[0]}). {AGAIN}")
-    _refuse_renamed_classes(folder)
+    _refuse_unknown_classes(folder)
     try:
         processor = transformers.AutoProcessor.from_pretrained(folder, trust_remote_code=trust)
     except Exception as exc:  # loaders raise anything on a broken checkpoint
@@ -129,17 +142,29 @@ def _hush() -> None:
     transformers.logging.disable_progress_bar()
 
 
-def _refuse_renamed_classes(folder: Path) -> None:
+def _refuse_unknown_classes(folder: Path) -> None:
+    """Refuse image and video processors of names that transformers does not have."""
     for name in PROCESSOR_FILES:
         table = checkpoint_table(folder / name)
-        for part in (table, table.get("image_processor"), table.get("video_processor")):
-            kind = part.get(IMAGE_PROCESSOR) if isinstance(part, dict) else None
-            if isinstance(kind, str) and kind in RENAMED:
-                raise UserError(
-                    f'{folder / name} has {IMAGE_PROCESSOR} "{kind}", which transformers '
-                    f'{transformers.__version__} does not have: change it to "{RENAMED[kind]}", '
-                    "the same under its present name."
-                )
+        parts = [part for part in (table, *table.values()) if isinstance(part, dict)]
+        for part, key in ((part, key) for part in parts for key in CLASS_KEYS):
+            kind = part.get(key)
+            if "auto_map" in part or not isinstance(kind, str) or _is_class(kind):
+                continue
+            remedy = (
+                f'change it to "{RENAMED[kind]}", the same under its present name'
+                if kind in RENAMED
+                else "correct it, or update transformers"
+            )
+            raise UserError(
+                f'{folder / name} has {key} "{kind}", which transformers '
+                f"{transformers.__version__} does not have: {remedy}."
+            )
+
+
+def _is_class(name: str) -> bool:
+    """Tell whether transformers has a processor of that name; "Fast" is an older suffix."""
+    return hasattr(transformers, name.removesuffix("Fast"))
 
 
 def _check_tokenizer(folder: Path, processor: Any, config: Any) -> None:
@@ -163,6 +188,26 @@ def _check_tokenizer(folder: Path, processor: Any, config: Any) -> None:
         )
 
 
+def _check_input(folder: Path, processor: Any, config: Any, probe: Request) -> None:
+    """Prepare a request as the engines do, and hold the patches against config.json."""
+    try:
+        item = InputBuilder(processor).build(probe)
+    except Exception as exc:  # a processor may raise anything for settings of the wrong kind
+        raise _cannot_load(folder, exc, "processor") from exc
+    vision = getattr(config, "vision_config", None)
+    patches, grid = item.tensors.get("pixel_values_videos"), item.tensors.get("video_grid_thw")
+    if vision is None or patches is None or grid is None:
+        return
+    channels = getattr(vision, "in_channels", 3)
+    values = channels * vision.temporal_patch_size * vision.patch_size**2
+    tokens = int(grid.prod()) // vision.spatial_merge_size**2
+    if patches.shape[-1] != values or item.ids.count(processor.video_token_id) != tokens:
+        raise UserError(
+            f"{folder}: the processor's patch_size, temporal_patch_size or merge_size is not that "
+            f"of vision_config in config.json: they are of different checkpoints. {AGAIN}"
+        )
+
+
 def _cannot_load(folder: Path, exc: Exception, part: str = "model") -> UserError:
     reason = f"{type(exc).__name__}: {one_line(str(exc))}"
     return UserError(
@@ -171,15 +216,47 @@ def _cannot_load(folder: Path, exc: Exception, part: str = "model") -> UserError
     )
 
 
-def _refuse_wrong_weights(folder: Path, model: Any, report: Mapping[str, Any]) -> None:
+def _refuse_wrong_weights(
+    folder: Path, model: Any, report: Mapping[str, Any], quantised: bool
+) -> None:
     buffers = {name for name, _ in model.named_buffers()}
     by_kind = {kind: set(report[key]) - buffers for key, kind in WEIGHT_KINDS}
+    if quantised:
+        by_kind = _of_whole_modules(by_kind, model)
     wrong = [f"{len(keys)} {kind} ({_names(keys)})" for kind, keys in by_kind.items() if keys]
     if wrong:
         raise UserError(
             f"{folder}: its weights are not those of the model in config.json: {', '.join(wrong)}. "
             "Save the checkpoint under the model's own names (unwrapped, adapters merged), or "
             "fetch it again."
+        )
+
+
+def _of_whole_modules(by_kind: Mapping[str, set[Any]], model: Any) -> dict[str, set[Any]]:
+    """Leave out weights of modules that are there in another form: packed, with scales."""
+    missing, unexpected, reshaped = by_kind.values()
+    modules = {name.rpartition(".")[0] for name in model.state_dict()}
+    packed = {_module(name, modules) for name in (*unexpected, *(key[0] for key in reshaped))}
+    return {
+        "missing": {name for name in missing if _module(name, modules) not in packed},
+        "unexpected": {name for name in unexpected if not _module(name, modules)},
+    }
+
+
+def _module(name: str, modules: set[str]) -> str:
+    """Return the module that a weight belongs to, "" for none."""
+    while name and name not in modules:
+        name = name.rpartition(".")[0]
+    return name
+
+
+def _refuse_numbers(folder: Path, stored: Mapping[str, StoredWeight], quantised: bool) -> None:
+    """Refuse whole numbers and 8-bit floats, which mean nothing without their scales."""
+    names = [name for name, weight in stored.items() if weight.dtype not in FLOATS]
+    if names and not quantised:
+        raise UserError(
+            f"{folder}: {len(names)} weights are stored as {stored[names[0]].dtype} "
+            f"({_names(names)}), but config.json has no quantization_config. {AGAIN}"
         )
 
 
@@ -194,7 +271,8 @@ def _refuse_untied_head(folder: Path, config: Any, stored: Mapping[str, StoredWe
     )
     if not getattr(config, "tie_word_embeddings", False) or head is None or embedding is None:
         return
-    if not torch.equal(_read(head, stored), _read(embedding, stored)):
+    rows = _read(embedding, stored)
+    if not torch.equal(_read(head, stored).to(rows.dtype), rows):
         raise UserError(
             f"{folder}: {head} is not {embedding}, but config.json ties the two. Set "
             "tie_word_embeddings to false if the head was trained, else remove it from the files."

@@ -8,7 +8,15 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from vtg_eval.engines.base import Completion, Engine, EngineOptions, Request, failed, non_finite
+from vtg_eval.engines.base import (
+    Completion,
+    Engine,
+    EngineOptions,
+    Probe,
+    Request,
+    failed,
+    non_finite,
+)
 from vtg_eval.engines.generation import generation_settings, sample_seed, stop_ids
 from vtg_eval.errors import UserError, suggestion
 from vtg_eval.failures import Finish
@@ -85,9 +93,9 @@ class TransformersEngine(Engine):
         self._logits = LogitsWatch(self._model)
 
     @classmethod
-    def check(cls, checkpoint: Path, options: EngineOptions) -> None:
+    def check(cls, checkpoint: Path, options: EngineOptions, probe: Probe) -> None:
         """Compare the checkpoint's files with what its architecture needs; raises UserError."""
-        check_checkpoint(checkpoint, options.trust_remote_code)
+        check_checkpoint(checkpoint, probe, options.trust_remote_code)
 
     @classmethod
     def check_options(cls, checkpoint: Path, options: EngineOptions) -> None:

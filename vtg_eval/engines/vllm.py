@@ -17,9 +17,17 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from vtg_eval.engines.base import Completion, Engine, EngineOptions, Request, failed, non_finite
+from vtg_eval.engines.base import (
+    Completion,
+    Engine,
+    EngineOptions,
+    Probe,
+    Request,
+    failed,
+    non_finite,
+)
 from vtg_eval.engines.generation import generation_settings, sample_seed, stop_ids
-from vtg_eval.engines.quiet import captured_stderr
+from vtg_eval.engines.quiet import CONSEQUENCE, captured_stderr
 from vtg_eval.engines.watchdog import Watchdog
 from vtg_eval.engines.weight_files import stored_weights
 from vtg_eval.errors import UserError, one_line, suggestion
@@ -85,9 +93,13 @@ class VllmEngine(Engine):
             with captured_stderr() as output:
                 self._llm = vllm.LLM(model=str(checkpoint), **self._arguments)
         except Exception as exc:  # vLLM raises anything on a broken checkpoint or argument
-            raise UserError(
-                f"vLLM cannot load {checkpoint}: {output.last_error() or _line(exc)}"
-            ) from exc
+            reason = output.last_error() or _line(exc)
+            if CONSEQUENCE.search(reason):  # it refers to a log that was captured, and is empty
+                reason = (
+                    "its processes ended without a reason, often for lack of memory: try a smaller "
+                    "--batch-size, or --engine-arg gpu_memory_utilization=0.8"
+                )
+            raise UserError(f"vLLM cannot load {checkpoint}: {reason}") from exc
         self._processes = [p for p in _descendants() if p not in before]
         pids = [process.pid for process in self._processes]
         self._watchdog = Watchdog(pids) if pids else None
@@ -98,12 +110,12 @@ class VllmEngine(Engine):
         self._sampling = _sampling(rule, settings)
 
     @classmethod
-    def check(cls, checkpoint: Path, options: EngineOptions) -> None:
+    def check(cls, checkpoint: Path, options: EngineOptions, probe: Probe) -> None:
         """Compare the checkpoint's files with what its architecture needs; raises UserError.
 
         The comparison is transformers': vLLM's own needs the weights and a minute.
         """
-        check_checkpoint(checkpoint, options.trust_remote_code)
+        check_checkpoint(checkpoint, probe, options.trust_remote_code)
 
     @classmethod
     def check_options(cls, checkpoint: Path, options: EngineOptions) -> None:

@@ -25,10 +25,11 @@ OTHER_FORMATS = ("*.bin", "*.pt", "*.pth", "*.gguf", "*.ckpt", "*.npz", "*.msgpa
 
 
 class StoredWeight(NamedTuple):
-    """Where a weight is, and its shape."""
+    """Where a weight is, its shape, and its kind of number as safetensors names it ("BF16")."""
 
     file: Path
     shape: tuple[int, ...]
+    dtype: str
 
 
 def refuse_adapter(folder: Path) -> None:
@@ -118,9 +119,10 @@ def _stored(path: Path) -> dict[str, StoredWeight]:
                 )
         with safe_open(path, framework="numpy") as file:
             opened: Any = file
+            parts = {name: opened.get_slice(name) for name in opened.keys()}  # noqa: SIM118
             return {
-                name: StoredWeight(path, tuple(opened.get_slice(name).get_shape()))
-                for name in opened.keys()  # noqa: SIM118 - it is no dict
+                name: StoredWeight(path, tuple(part.get_shape()), part.get_dtype())
+                for name, part in parts.items()
             }
     except UserError:
         raise

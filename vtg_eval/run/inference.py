@@ -6,6 +6,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from types import FrameType
@@ -19,6 +20,7 @@ from vtg_eval.protocol import GenerationRule
 from vtg_eval.registry import Registry
 from vtg_eval.run.journal import Record
 from vtg_eval.run.prefetch import RequestStream
+from vtg_eval.run.requests import probe_request
 from vtg_eval.run.setup import Model
 
 ERROR_FILE = "engine-error.txt"
@@ -39,7 +41,8 @@ class EngineCache:
     def check(self) -> None:
         """Find what is wrong with the checkpoint before any video is read; raises UserError."""
         if not self._checked:
-            self._make().check(self._folder, self._options)
+            probe = partial(probe_request, self._model.adapter)
+            self._make().check(self._folder, self._options, probe)
         self._checked = True
 
     def engine(self, rule: GenerationRule) -> Engine:

@@ -6,20 +6,23 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from vtg_eval.adapter import Adapter
 from vtg_eval.annotations.subtitles import subtitle_text
 from vtg_eval.console.text import error_line
 from vtg_eval.engines.base import Request
 from vtg_eval.errors import ContractError
-from vtg_eval.protocol import FrameRule, ResolvedProtocol
+from vtg_eval.protocol import FrameRule, PromptRule, ResolvedProtocol
 from vtg_eval.run.paths import cache_folder
 from vtg_eval.run.plan import VideoJob
 from vtg_eval.run.prefetch import RequestStream
-from vtg_eval.types import Cue, Sample, Span
+from vtg_eval.types import Cue, Sample, Span, Target
 from vtg_eval.video.decoder import Decoder
 from vtg_eval.video.frame_store import FrameStore
-from vtg_eval.video.frames import Frames
+from vtg_eval.video.frames import Frames, VideoInfo
 
+PROBE_FRAMES = FrameRule(min_tokens=4, max_tokens=16)
 Subtitles = Callable[[Sample], Sequence[Cue]]
 
 
@@ -38,6 +41,19 @@ class SampleContext:
 def no_subtitles(sample: Sample) -> Sequence[Cue]:
     """Return no cues: for samples whose video has none."""
     return ()
+
+
+def probe_request(adapter: Adapter) -> Request:
+    """Return the adapter's request on a black video of four seconds, to check a checkpoint with.
+
+    Raises UserError where the checkpoint's small files do not give a request.
+    """
+    times = np.arange(8) / 2
+    protocol = ResolvedProtocol("probe", "", "", PROBE_FRAMES, PromptRule(text="{query}"))
+    size = adapter.frame_size(240, 320, len(times), protocol.frames)
+    info = VideoInfo("probe", 4.0, 2.0, 240, 320, times)
+    frames = Frames(np.zeros((len(times), *size, 3), np.uint8), times, "probe", "probe", info)
+    return adapter.request(Sample("probe", "probe", "it is dark", Target()), frames, protocol)
 
 
 class RequestBuilder:
