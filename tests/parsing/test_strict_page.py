@@ -14,7 +14,8 @@ WORDS = {"unparsed": "nothing", "truncated": "cut off", "ambiguous": "several"}
 
 
 def examples(kind: str) -> list[tuple[str, str]]:
-    blocks = re.findall(rf"^```{kind}\n(.*?)^```", PAGE.read_text("utf-8"), re.DOTALL | re.MULTILINE)
+    page = PAGE.read_text(encoding="utf-8")
+    blocks = re.findall(rf"(?ms)^```{kind}\n(.*?)^```", page)
     lines = [line.rpartition(" :: ") for block in blocks for line in block.splitlines()]
     return [(text.replace("⏎", "\n"), reading) for text, _, reading in lines]
 

@@ -159,8 +159,15 @@ def _minutes(draw: Random) -> Answer:
     start = draw.randrange(1, 3000)
     end = start + draw.randrange(1, 500)
     form = draw.choice(
-        ("{m} min {s} s", "{m}m{s}s", "{m} minutes {s} seconds", "{m} minutes and {s} seconds")
-        + ("{m}分{s}秒", "{m}m {s}s", "{m} min, {s} sec")
+        (
+            "{m} min {s} s",
+            "{m}m{s}s",
+            "{m} minutes {s} seconds",
+            "{m} minutes and {s} seconds",
+            "{m}分{s}秒",
+            "{m}m {s}s",
+            "{m} min, {s} sec",
+        )
     )
     shown = [form.format(m=time // 60, s=time % 60) for time in (start, end)]
     return Answer(draw.choice((" to ", " - ", " until ", " → ")).join(shown), (start, end))
@@ -262,11 +269,29 @@ def _counted(draw: Random) -> Answer:
 def _not_times(draw: Random) -> Answer:
     first, second = whole(draw)
     form = draw.choice(
-        ("confidence 0.{a}-0.{b}", "score: 0.{a} - 0.{b}", "20{a:02d}-05-1{d}", "May {a}-{b}")
-        + ("ages {a}-{b}", "resolution {a}0-{b}0", "lasts {a} to {b} seconds", "aged {a} to {b}")
-        + ("pages {a}-{b}", "{a}-{b} seconds long", "{a} - {b} - {a}", "Events {a} to {b}")
-        + ("scenes {a} and {b}", "{a}, {b}", "{a}/{b}", "version {a}.{b}", "0.{a}-0.{b} confidence")
-        + ("{a} seconds", "at {a} s", "the {a}th and {b}th", "0.{a} to 0.{b} of the video")
+        (
+            "confidence 0.{a}-0.{b}",
+            "score: 0.{a} - 0.{b}",
+            "20{a:02d}-05-1{d}",
+            "May {a}-{b}",
+            "ages {a}-{b}",
+            "resolution {a}0-{b}0",
+            "lasts {a} to {b} seconds",
+            "aged {a} to {b}",
+            "pages {a}-{b}",
+            "{a}-{b} seconds long",
+            "{a} - {b} - {a}",
+            "Events {a} to {b}",
+            "scenes {a} and {b}",
+            "{a}, {b}",
+            "{a}/{b}",
+            "version {a}.{b}",
+            "0.{a}-0.{b} confidence",
+            "{a} seconds",
+            "at {a} s",
+            "the {a}th and {b}th",
+            "0.{a} to 0.{b} of the video",
+        )
     )
     return Answer(form.format(a=first, b=second, d=draw.randrange(10)), None)
 
@@ -289,27 +314,46 @@ LETTER_FORMS = {
         "\\boxed{{\\mathrm{{{}}}}}",
         "$\\mathbf{{{}}}$",
         "\\({}\\)",
-    )
-    + ("$\\boxed{{\\text{{({})}}}}$", "Final answer: $\\boxed{{{}}}$"),
-    "a letter in marks": ("<answer>{}</answer>", "<|begin_of_box|>{}<|end_of_box|>", "<b>{}</b>")
-    + ("<option>{}</option>", "<answer>\\boxed{{{}}}</answer>", "✅ {}", "> {}", "- **{}**"),
+        "$\\boxed{{\\text{{({})}}}}$",
+        "Final answer: $\\boxed{{{}}}$",
+    ),
+    "a letter in marks": (
+        "<answer>{}</answer>",
+        "<|begin_of_box|>{}<|end_of_box|>",
+        "<b>{}</b>",
+        "<option>{}</option>",
+        "<answer>\\boxed{{{}}}</answer>",
+        "✅ {}",
+        "> {}",
+        "- **{}**",
+    ),
     "a letter after a noun": (
         "Answer: {}",
         "Ans: {}",
         "Option {}",
         "The answer is {}.",
         "answer: ({})",
-    )
-    + ("The correct option is **{}**.", "Final Answer: {}", "My answer is: {}", "Ans. {}")
-    + ("The answer is most likely {}.", "Antwort: {}", "La réponse est {}.", "Respuesta: {}"),
-    "a letter with a verdict": ("{} is the answer", "{} is correct.", "{} is the best choice.")
-    + (
+        "The correct option is **{}**.",
+        "Final Answer: {}",
+        "My answer is: {}",
+        "Ans. {}",
+        "The answer is most likely {}.",
+        "Antwort: {}",
+        "La réponse est {}.",
+        "Respuesta: {}",
+    ),
+    "a letter with a verdict": (
+        "{} is the answer",
+        "{} is correct.",
+        "{} is the best choice.",
         "Option {} is right.",
         "{} must be the correct answer.",
         "The others are wrong, {} is correct",
     ),
-    "a letter at the end of a clause": ("The bus is blue, so {}.", "Therefore, {}.", "It is {}.")
-    + (
+    "a letter at the end of a clause": (
+        "The bus is blue, so {}.",
+        "Therefore, {}.",
+        "It is {}.",
         "I'd go with {}.",
         "I would say {}.",
         "Thus ({})",
@@ -325,17 +369,41 @@ LETTER_FORMS = {
         "故选{}",
         "选择{}",
     ),
-    "a letter in JSON": ('{{"answer": "{}"}}', '{{"choice": "{}", "score": 1}}')
-    + ('```json\n{{"final_answer": "{}"}}\n```', '{{"result": {{"option": "{}"}}}}'),
-    "a letter after thoughts": ("<think>A or C</think>{}", "[THINK]A[/THINK]\n{}", "C.</think>\n{}")
-    + ("◁think▷(C)◁/think▷{}", "<reasoning>A</reasoning>\n\nAnswer: {}"),
+    "a letter in JSON": (
+        '{{"answer": "{}"}}',
+        '{{"choice": "{}", "score": 1}}',
+        '```json\n{{"final_answer": "{}"}}\n```',
+        '{{"result": {{"option": "{}"}}}}',
+    ),
+    "a letter after thoughts": (
+        "<think>A or C</think>{}",
+        "[THINK]A[/THINK]\n{}",
+        "C.</think>\n{}",
+        "◁think▷(C)◁/think▷{}",
+        "<reasoning>A</reasoning>\n\nAnswer: {}",
+    ),
     "a letter and a span": ("{}, 12.5 - 20.3", "({}) 5.0 to 9.5", "Answer: {}, from 5 to 10"),
 }
 NO_LETTER_FORMS = {
-    "a letter denied": ("not {}", "{} is wrong", "The answer is not {}", "{} is not the answer")
-    + ("I don't think {} is correct", "The answer isn't {}", "I would not go with {}.", "不选{}"),
-    "a letter in passing": ("Vitamin {} is good", "Plan {}", "Is {} the answer?", "Group {} wins")
-    + ("the {}-side", "because of {}", "Team {} against a blue team"),
+    "a letter denied": (
+        "not {}",
+        "{} is wrong",
+        "The answer is not {}",
+        "{} is not the answer",
+        "I don't think {} is correct",
+        "The answer isn't {}",
+        "I would not go with {}.",
+        "不选{}",
+    ),
+    "a letter in passing": (
+        "Vitamin {} is good",
+        "Plan {}",
+        "Is {} the answer?",
+        "Group {} wins",
+        "the {}-side",
+        "because of {}",
+        "Team {} against a blue team",
+    ),
 }
 TWO_LETTER_FORMS = (
     *(
@@ -366,8 +434,18 @@ def _two_letters(draw: Random) -> Answer:
 def _option_text(draw: Random) -> Answer:
     number = draw.randrange(len(OPTIONS))
     form = draw.choice(
-        ("{t}", "{l}. {t}", "({l}) {t}", "{l}: {t}", "{l} {t}", "The answer is {l}: {t}.", "{t}.")
-        + ("Answer: ({l}) {t}", "**{l}. {t}**", "{l}) {t}\nBecause of the rest.")
+        (
+            "{t}",
+            "{l}. {t}",
+            "({l}) {t}",
+            "{l}: {t}",
+            "{l} {t}",
+            "The answer is {l}: {t}.",
+            "{t}.",
+            "Answer: ({l}) {t}",
+            "**{l}. {t}**",
+            "{l}) {t}\nBecause of the rest.",
+        )
     )
     letter = "ABCD"[number]
     return Answer(form.format(l=letter, t=OPTIONS[number]), letter)
@@ -395,8 +473,9 @@ TEMPLATES = {
         "start: {a}\nend: {b}",
         "Start: {a} s; End: {b} s",
         "[start: {a}, end: {b}]",
-    )
-    + ("The event starts at {a} and ends at {b}.", "starts at {a} seconds and ends at {b} seconds"),
+        "The event starts at {a} and ends at {b}.",
+        "starts at {a} seconds and ends at {b} seconds",
+    ),
     "named first": ("(start, end) = ({a}, {b})", "start and end: {a}, {b}", "start/end: {a}/{b}"),
     "named after": (
         "{a}s (start) to {b}s (end)",
@@ -408,8 +487,9 @@ TEMPLATES = {
         "<start>{a}</start><end>{b}</end>",
         "<time>{a} - {b}</time>",
         "<time>{a}</time> to <time>{b}</time>",
-    )
-    + ("<start_time>{a}</start_time>\n<end_time>{b}</end_time>", "<span>{a} - {b}</span>"),
+        "<start_time>{a}</start_time>\n<end_time>{b}</end_time>",
+        "<span>{a} - {b}</span>",
+    ),
     "stamps": (
         "<{a} seconds> to <{b} seconds>",
         "from <{a} seconds> to <{b} seconds>",
@@ -420,8 +500,9 @@ TEMPLATES = {
         "${a} \\to {b}$",
         "\\boxed{{a} - {b}}",
         "\\boxed{{a}} to \\boxed{{b}}",
-    )
-    + ("$ {a}\\,\\mathrm{s} \\rightarrow {b}\\,\\mathrm{s}$", "${a}\\text{ s} - {b}\\text{ s}$"),
+        "$ {a}\\,\\mathrm{s} \\rightarrow {b}\\,\\mathrm{s}$",
+        "${a}\\text{ s} - {b}\\text{ s}$",
+    ),
     "between": (
         "between {a} and {b} seconds",
         "between {a}s and approximately {b}s",
@@ -433,17 +514,24 @@ TEMPLATES = {
         "在{a}秒到{b}秒之间",
         "{a}秒-{b}秒",
         "大约{a}秒到{b}秒",
-    )
-    + ("从第{a}秒开始，到第{b}秒结束", "开始时间：{a}秒，结束时间：{b}秒", "{a}秒から{b}秒まで"),
+        "从第{a}秒开始，到第{b}秒结束",
+        "开始时间：{a}秒，结束时间：{b}秒",
+        "{a}秒から{b}秒まで",
+    ),
     "German and French": (
         "von {a} bis {b} Sekunden",
         "de {a} à {b} secondes",
         "zwischen {a} und {b} Sekunden",
-    )
-    + ("entre {a} et {b} secondes",),
-    "words around": ("From {a} to {b}, a man opens the door", "{a} to {b} when the man runs")
-    + ("A man walks into the frame from {a} to {b}", "I am 90% sure: {a} to {b}")
-    + ("The 2 people start at {a} and end at {b}", "With 3 people, {a} to {b}"),
+        "entre {a} et {b} secondes",
+    ),
+    "words around": (
+        "From {a} to {b}, a man opens the door",
+        "{a} to {b} when the man runs",
+        "A man walks into the frame from {a} to {b}",
+        "I am 90% sure: {a} to {b}",
+        "The 2 people start at {a} and end at {b}",
+        "With 3 people, {a} to {b}",
+    ),
     "second": (
         "From second {a} to second {b}",
         "seconds {a}-{b}",
@@ -453,22 +541,24 @@ TEMPLATES = {
         "{a}&ndash;{b}",
         "{a}&nbsp;s &rarr; {b}&nbsp;s",
         "&lt;{a} seconds&gt; to &lt;{b} seconds&gt;",
-    )
-    + ('{"time": "{a} \\u2013 {b}"}',),
+        '{"time": "{a} \\u2013 {b}"}',
+    ),
     "several spans": (
         "{a} to {b}, 8000 to 9000",
         "{a} - {b} and 8000 - 9000",
         "[[{a}, {b}], [8000, 9000]]",
-    )
-    + ("<time>{a} - {b} seconds</time> <time>8000 - 9000 seconds</time>", "{a}-{b}; 8000-9000"),
-    "an answer after another": ("<answer>1 to 2</answer><answer>{a} to {b}</answer>",)
-    + ("First 1 to 2, then \\boxed{{a} - {b}}", "1 - 2\n<answer>{a} - {b}</answer>"),
+        "<time>{a} - {b} seconds</time> <time>8000 - 9000 seconds</time>",
+        "{a}-{b}; 8000-9000",
+    ),
+    "an answer after another": (
+        "<answer>1 to 2</answer><answer>{a} to {b}</answer>",
+        "First 1 to 2, then \\boxed{{a} - {b}}",
+        "1 - 2\n<answer>{a} - {b}</answer>",
+    ),
     "with a letter": ("B, {a} - {b}", "(B) {a} to {b}", "{a} - {b} B", "Answer: B\n{a} - {b}"),
     "another unit named elsewhere": (
         "{a} - {b} seconds (frames 12-24)",
         "frames 12-24 ({a} - {b} seconds)",
-    )
-    + (
         "frame 12 ({a} s) to frame 24 ({b} s)",
         "20% ({a}s) to 40% ({b}s)",
         "at 2 fps, from {a} to {b}",

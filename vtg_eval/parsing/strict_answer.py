@@ -439,8 +439,7 @@ def spans_in(answer: str) -> tuple[list[Span], Failure | None]:
     plain = PLAIN.fullmatch(answer)
     if plain is not None:
         span = Span(float(plain[1]), float(plain[2]))
-        finite = isfinite(span.start) and isfinite(span.end)
-        return ([span], None) if finite else ([], Failure.NON_FINITE)
+        return ([span], None) if all(map(isfinite, span)) else ([], Failure.NON_FINITE)
     if DIGIT.search(answer) is None:
         return [], None
     if "|" in answer:
