@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from vtg_eval.errors import UserError
+from vtg_eval.files.digests import canonical, sha256
 from vtg_eval.parsing.choices import CHOICE_PARSERS
 from vtg_eval.parsing.spans import SPAN_PARSERS
 from vtg_eval.protocol import DEFAULT_PROTOCOL, load_protocol
@@ -176,3 +177,19 @@ def test_prompts_are_reproduced_exactly():
     assert "analysis with either specific time ranges (xx.xx to xx.xx)" in time_r1.text
     assert "either specific timestamps (xx.xx) or time ranges" in timezero.text
     assert (time_r1.layout, timezero.layout) == ("video-first", "text-first")
+
+
+@pytest.mark.parametrize(
+    ("name", "digest"),
+    [
+        ("strict@1", "456c5a1f9ee686ac9a63aeff24bf2f7ffbce7dee48426a123cda0ca7e8b39252"),
+        ("strict-subtitles@1", "35cc35a2615ebc7dc80ffb239d05e27fe7a364710165d065943376b71d49a91a"),
+        ("next-gqa@1", "cc291d34cb5c3298f9057076d291cbca2aac229c92f419e24f155f2f6f2a0e88"),
+    ],
+)
+def test_protocols_of_earlier_runs_keep_their_digest(name, digest):
+    assert sha256(canonical(PROTOCOLS[name].without_task.to_json())) == digest
+
+
+def test_the_rule_for_spans_without_length_is_part_of_the_digest():
+    assert PROTOCOLS["strict@2"].without_task.to_json()["score"]["instants"] == "zero"

@@ -16,8 +16,9 @@ from vtg_eval.types import Group, OutputType, Prediction, Sample, Span, Target
 NAN = math.nan
 CARD = replace(TINY, metric_family="grounded choice", report_by="class")
 REGISTRY = Registry.discover()
-STRICT, OFFICIAL = (
+STRICT, STRICT_1, OFFICIAL = (
     REGISTRY.protocol_for(CARD, "strict@2"),
+    REGISTRY.protocol_for(CARD, "strict@1"),
     REGISTRY.protocol_for(CARD, "next-gqa@1"),
 )
 
@@ -82,6 +83,12 @@ def test_under_strict_a_time_that_is_not_finite_never_hits(span):
     metrics = one(span, STRICT)
     assert (metrics["mIoU"], metrics["mIoP"], metrics["Acc@GQA"]) == (0, 0, 0)
     assert metrics["Acc@QA"] == 100
+
+
+@pytest.mark.parametrize(("protocol", "iop"), [(STRICT, 0), (STRICT_1, 100), (OFFICIAL, 100)])
+def test_only_under_strict_a_span_without_length_is_worth_nothing(protocol, iop):
+    metrics = one((5, 5), protocol)
+    assert (metrics["mIoU"], metrics["mIoP"], metrics["Acc@GQA"]) == (0, iop, iop)
 
 
 def test_a_grounded_answer_needs_the_right_option_as_well():

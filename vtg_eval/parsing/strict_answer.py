@@ -63,9 +63,17 @@ OF_THE_VIDEO = re.compile(
     re.IGNORECASE,
 )
 CONNECTORS = (Kind.TO, Kind.DASH, Kind.AND, Kind.COMMA)
-BLOCKING = (Kind.WORD, Kind.FUNCTION, Kind.STOP, Kind.LENGTH, Kind.LASTING, Kind.NUMBERED)
+BLOCKING = (
+    Kind.WORD,
+    Kind.LETTER,
+    Kind.FUNCTION,
+    Kind.STOP,
+    Kind.LENGTH,
+    Kind.LASTING,
+    Kind.NUMBERED,
+)
 PROSE_FRAME = re.compile(r"(?:the|in|into|of|this|a|same|whole|entire|camera)\s++frame$", re.I)
-ABBREVIATION = re.compile(rf"\b(?:{'|'.join(ABBREVIATIONS)})$", re.I)
+ABBREVIATION = re.compile(rf"(?<![A-Za-z])(?:{'|'.join(ABBREVIATIONS)})$", re.I)
 FRAME_NUMBER = re.compile(r"\s*+(?:[#:=(\d_]|no\b|num|ind|idx|id\b|range|is\b)", re.I)
 
 
@@ -92,6 +100,8 @@ class _Number:
     plain: bool  # no words but labels since then
     line_start: bool
     whole: bool
+    comma: bool  # a comma is in it
+    semicolon: bool  # one stands between it and the number before
     closed: bool = False
     ends: bool = False  # the word for an end stands after it
     follower: str = ""  # the class of the word right after it
@@ -109,13 +119,15 @@ class _Gap:
 
     __slots__ = (
         *("links", "blocked", "labels", "label_at", "key", "fresh", "opened", "touched", "lines"),
-        *("line_start", "sign", "introduced", "aside", "worded"),
+        *("line_start", "sign", "introduced", "aside", "worded", "tagged", "semicolon", "named"),
     )
 
     def __init__(self, line_start: bool = False) -> None:
         self.links: list[str] = []
         self.blocked = self.fresh = self.opened = self.touched = self.lines = False
-        self.sign = self.introduced = self.aside = self.worded = False
+        self.sign = self.introduced = self.aside = self.worded = self.tagged = self.semicolon = (
+            self.named
+        ) = False
         self.labels = self.key = ""
         self.label_at = -WINDOW
         self.line_start = line_start
@@ -124,6 +136,7 @@ class _Gap:
         """Take note of a word or sign that is no unit."""
         if kind in CONNECTORS:
             self.links.append(kind)
+            self.semicolon |= word == ";"
         if kind in (Kind.START, Kind.END):
             self.labels += "S" if kind is Kind.START else "E"
             self.label_at = position
@@ -144,7 +157,7 @@ class _Gap:
 
     def _name(self, kind: str) -> None:
         """Keep, change or drop what the words so far make of the next number."""
-        if kind in (Kind.WORD, Kind.FUNCTION, Kind.STOP):
+        if kind in (Kind.WORD, Kind.LETTER, Kind.FUNCTION, Kind.STOP):
             if not (kind is Kind.STOP and self.key == "e"):
                 self.key = ""
         elif kind in (Kind.LENGTH, Kind.LASTING):
@@ -188,6 +201,9 @@ class _Reader:
 
     def _words(self, token: re.Match[str]) -> None:
         word = token[0]
+        if len(word) == 1 and word.isupper() and word not in "STA":
+            self._word(Kind.LETTER, word, token)
+            return
         kind = WORDS.get(word.lower())
         if kind is None and not word.islower() and len(parts := CAMEL.findall(word)) > 1:
             for part in parts:
@@ -206,6 +222,8 @@ class _Reader:
         elif group == "cjk":
             self._word(WORDS.get(mark, Kind.WORD), mark, token)
         elif group == "tex":
+            if mark == "\\boxed":
+                self.gap.touched = True
             self._word(WORDS.get(mark) or SIGNS.get(mark[1], Kind.MARK), mark, token)
             if mark in ("\\,", "\\;", "\\:", "\\!"):  # spaces
                 self.gap.links = [kind for kind in self.gap.links if kind is not Kind.COMMA]
@@ -217,6 +235,7 @@ class _Reader:
         if name in LINE_TAGS:
             self._word(Kind.LINE, "\n", token)
         elif token[0][1] != "/":
+            self.gap.tagged = True
             for part in re.split(r"[\W_]+", name):
                 kind = WORDS.get(part)
                 if kind in (Kind.START, Kind.END, Kind.OTHER, Kind.MINUTES, Kind.LENGTH):
@@ -228,9 +247,10 @@ class _Reader:
         if token[0] == "~" and (gap.touched or not self.numbers):
             return
         following = text[end : end + 1]
-        alone = gap.touched or not self.numbers
+        alone = gap.touched or gap.tagged or not self.numbers
         if alone and token[0] == "-" and (following.isdigit() or following == "."):
             gap.sign = not before.isalnum()
+            gap.named = before.isalpha()  # a name: "GPT-4"
             return
         if not alone and not following.isspace() and self._unit_follows(end):
             return
@@ -240,9 +260,9 @@ class _Reader:
             self._word(Kind.DASH, token[0], token)
 
     def _unit_follows(self, position: int) -> bool:
-        """Tell whether "12-second" or "12-frame" is meant, not a connector."""
+        """Tell whether "12-second" or "12-to-20" is meant: the dash joins no numbers."""
         word = re.compile(r"[A-Za-z]++").match(self.text, position)
-        kinds = (Kind.SECONDS, Kind.MINUTES, Kind.OTHER)
+        kinds = (Kind.SECONDS, Kind.MINUTES, Kind.OTHER, Kind.TO)
         return word is not None and WORDS.get(word[0].lower()) in kinds
 
     def _word(self, kind: str, word: str, token: re.Match[str]) -> None:
@@ -284,11 +304,12 @@ class _Reader:
     def _unit(self, kind: str, word: str, token: re.Match[str]) -> None:
         """Take a word for a unit: of the number before it, else of the one after it."""
         gap, text = self.gap, self.text
-        if word.lower() == "frame" and self._is_prose(token):
-            self._word(Kind.WORD, word, token)
-            return
         last = self.numbers[-1] if self.numbers else None
         attached = last is not None and (not gap.touched or gap.introduced)
+        counts_frames = attached and last is not None and last.whole  # "12 - 40, in frame"
+        if word.lower() == "frame" and not counts_frames and self._is_prose(token):
+            self._word(Kind.WORD, word, token)
+            return
         if last is not None and attached and last.unit != "s" and not (last.unit and gap.touched):
             if kind is Kind.MINUTES and not gap.touched:
                 full = FULL_UNIT.match(text, last.start)
@@ -343,10 +364,19 @@ class _Reader:
         before = text[start - 1] if start else " "
         glued = start != self.word_end and (
             (before.isalpha() and before < "\u3040")
-            or (before == "_" and start > 1 and text[start - 2].isalnum())
+            or (
+                before == "_"
+                and start > 1
+                and text[start - 2].isalnum()
+                and text[start - 2] < "\u3040"
+            )
         )
         after = text[token.end() : token.end() + 1]
-        if glued or (after.isalpha() and after < "\u3040" and not self._known_after(token.end())):
+        follows = token.end() + (after == "-")
+        after = text[follows : follows + 1]
+        if after.isalpha() and after < "\u3040" and not self._known_after(follows):
+            glued = True
+        if glued or gap.named:
             value = None
         link = self._link(start)
         if link == "adjacent":
@@ -368,6 +398,8 @@ class _Reader:
                 plain=not gap.worded,
                 line_start=gap.line_start,
                 whole=token[0].isdigit(),
+                comma="," in token[0],
+                semicolon=gap.semicolon,
             )
         )
         self.gap = _Gap()
@@ -375,7 +407,10 @@ class _Reader:
     def _known_after(self, position: int) -> bool:
         """Tell whether the letters right after a number are a unit or a connector."""
         word = re.compile(rf"[^\W\d_{CJK}]++").match(self.text, position)
-        kinds = (Kind.SECONDS, Kind.MINUTES, Kind.OTHER, Kind.TO, Kind.AND, Kind.ORDINAL)
+        kinds = (
+            *(Kind.SECONDS, Kind.MINUTES, Kind.OTHER, Kind.TO, Kind.AND, Kind.ORDINAL),
+            Kind.FILLER,
+        )
         return word is not None and WORDS.get(word[0].lower()) in kinds
 
     def _link(self, start: int) -> str:
@@ -386,7 +421,7 @@ class _Reader:
         if start - self.numbers[-1].end > WINDOW:
             return ""
         if not gap.touched:
-            return "adjacent"
+            return "" if gap.tagged else "adjacent"
         to, dash, both, commas = map(gap.links.count, CONNECTORS)
         if to + dash == 1 and not both and (not commas or to):
             return "to" if to else "dash"
@@ -404,8 +439,7 @@ def spans_in(answer: str) -> tuple[list[Span], Failure | None]:
     plain = PLAIN.fullmatch(answer)
     if plain is not None:
         span = Span(float(plain[1]), float(plain[2]))
-        finite = isfinite(span.start) and isfinite(span.end)
-        return ([span], None) if finite else ([], Failure.NON_FINITE)
+        return ([span], None) if all(map(isfinite, span)) else ([], Failure.NON_FINITE)
     if DIGIT.search(answer) is None:
         return [], None
     if "|" in answer:
@@ -431,6 +465,8 @@ def _times(numbers: list[_Number]) -> list[_Number]:
             or (number.link == "comma" and in_list == "[")
         ):
             number.key = "k"
+        if number.key == "k" and number.clock:
+            number.key = ""  # "for 00:05 - 00:10": a clock shows no length
         drop = number.key == "k" or (number.key == "e" and number.bare)
         in_list = ""
         if number.key == "k":
@@ -474,7 +510,8 @@ def _in_seconds(answer: str, group: list[tuple[_Number, _Number]]) -> Iterator[S
                 any(foreign[later:]) and not (later < len(group) and group[later][0].aside)
             ):
                 continue
-            if second.follower is Kind.WORD and first.whole and second.whole:
+            counted = second.follower in (Kind.WORD, Kind.NUMBERED)
+            if counted and first.whole and second.whole:
                 continue
             fraction = max(first.value, second.value) <= 1
             if fraction and OF_THE_VIDEO.match(answer, second.end):
@@ -543,15 +580,14 @@ def _chain(chain: list[_Number]) -> Iterator[tuple[_Number, _Number]]:
 def _numbers_an_item(number: _Number, first: _Number, second: _Number) -> bool:
     """Tell whether the first of three numbers in a row is the number of a list's item."""
     item = number.bare and first.link == "dash" and (number.line_start or number.key == "m")
-    plain = second.link == "dash" and (first.bare or second.bare) and second.unit != "s"
-    return item and not plain
+    return item and (second.unit == "s" or not (first.bare or second.bare))
 
 
 def _named(numbers: list[_Number], index: int) -> tuple[_Number, _Number] | None:
     """Return the pair that begins here by brackets or by names; None without one."""
     first, second = numbers[index], numbers[index + 1]
     if second.link == "comma" and first.opened and second.closed and not first.closed:
-        return first, second
+        return (first, second) if second.semicolon or not (first.comma or second.comma) else None
     if "S" in first.labels and (second.labels.endswith("E") or second.ends):
         return first, second
     if first.labels.endswith("SE") and not second.labels and second.link == "comma":
@@ -604,7 +640,7 @@ def _value(digits: str) -> tuple[float | None, bool]:
         seconds = 0.0
         for part in digits.replace(",", ".").split(":"):
             seconds = seconds * 60 + float(part)
-        return seconds, True
+        return round(seconds, len(re.split("[.,]", digits)[-1])), True  # without binary noise
     if DECIMAL_COMMA.fullmatch(digits):
         unsure = THOUSANDS.fullmatch(digits) and not digits.startswith("0")
         return (None if unsure else float(digits.replace(",", "."))), False

@@ -118,7 +118,8 @@ SECOND = _grammar(
     ),
     also="或|和",
     hints=(
-        r"\b(?i:so|thus|hence|therefore|it is|it['’]s|must be|that is|that['’]s|i(?: would|['’]d) say"
+        r"\b(?i:so|thus|hence|therefore|it is|it['’]s|must be|that is|that['’]s"
+        r"|i(?: would|['’]d) say"
         r"|i (?:think|believe|guess)|corresponds to|matches|namely|both|making it|making)"
         rf"\b,?+:?+{OPEN}"
         rf"(?:(?i:the)[ \t]++)?+(?:(?i:option|answer|choice)\b)?+{OPEN}"

@@ -36,6 +36,7 @@ class Kind:
     CLOSE: Final = "closes a bracket"
     ORDINAL: Final = "makes a number an ordinal: 5th"
     MARK: Final = "mark-up: ignored"
+    LETTER: Final = "a capital: an option"
     WORD: Final = "any other word"
 
 
