@@ -145,9 +145,9 @@ def _misspelt(key: str) -> str:
 
 
 def _keys(record: Mapping[str, Any]) -> str:
-    shown = [shown(key) for key in record][:SHOWN_KEYS]
-    left = len(record) - len(shown)
-    return ", ".join(shown) + (f" and {left} more" if left else "") if shown else "no key at all"
+    names = [shown(key) for key in list(record)[:SHOWN_KEYS]]
+    left = len(record) - len(names)
+    return ", ".join(names) + (f" and {left} more" if left else "") if names else "no key at all"
 
 
 def shown(key: str) -> str:
