@@ -67,7 +67,7 @@ class Runner:
             allow_subset=self.options.allow_subset,
         )
         if damaged and plan.jobs:
-            warn(f"{damaged} lines of the journal are damaged: what they answered is asked again.")
+            warn(f"damaged lines in the journal: {damaged}. Their samples are asked again.")
         return plan
 
     def run(self, setup: RunSetup, path: Path) -> Outcome:
