@@ -110,8 +110,13 @@ class Registry:
     @cached_property
     def protocols(self) -> dict[str, Protocol]:
         """Protocols by name ("timelens@1")."""
+        # imported here: `--help` needs no parser
+        from vtg_eval.parsing.choices import CHOICE_PARSERS
+        from vtg_eval.parsing.spans import SPAN_PARSERS
+
+        names = {"task": self.tasks, "parser": SPAN_PARSERS, "choice_parser": CHOICE_PARSERS}
         files = [path for paths in self.hook.vtg_protocols() for path in paths]
-        return self._collect("protocol", [[load_protocol(path, self.tasks) for path in files]])
+        return self._collect("protocol", [[load_protocol(path, names) for path in files]])
 
     def task(self, name: str) -> Any:
         """Import and return the task of that name. Raises UserError with the nearest name."""
