@@ -98,16 +98,26 @@ def test_a_name_needs_a_version(tmp_path, name):
 @pytest.mark.parametrize(
     ("text", "named"),
     [
-        ("[tasks.charades_st.score]\nnms = 0.4\n", "tasks.charades_st is of no task"),
-        ('only_tasks = ["charades_sta", "charade_sta"]\n', "only_tasks is of no task"),
+        ("[tasks.charades_st.score]\nnms = 0.4\n", "tasks.charades_st: there is no task"),
+        ('only_tasks = ["charades_sta", "charade_sta"]\n', "only_tasks: there is no task"),
     ],
 )
 def test_values_for_an_unknown_task_are_refused(tmp_path, text, named):
     path = tmp_path / "x.toml"
     path.write_text(MINIMAL + text)
     with pytest.raises(UserError, match=r"x\.toml: ") as caught:
-        load_protocol(path, ["charades_sta"])
+        load_protocol(path, {"task": ["charades_sta"]})
     assert named in str(caught.value) and 'Did you mean "charades_sta"?' in str(caught.value)
+
+
+@pytest.mark.parametrize("prefix", ["", "tasks.a.", "tasks.a.splits.b."])
+@pytest.mark.parametrize("kind", ["parser", "choice_parser"])
+def test_an_unknown_parser_is_refused(tmp_path, prefix, kind):
+    path = tmp_path / "x.toml"
+    path.write_text(f"{MINIMAL}[{prefix}answer]\n{kind} = 'stict'\n")
+    with pytest.raises(UserError, match=r"x\.toml: ") as caught:
+        load_protocol(path, {"parser": SPAN_PARSERS, "choice_parser": CHOICE_PARSERS})
+    assert f'{prefix}answer.{kind}: there is no {kind} "stict". Did you mean' in str(caught.value)
 
 
 def test_values_for_an_unknown_split_are_refused(tmp_path):

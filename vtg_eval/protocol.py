@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -300,15 +300,19 @@ class TaskRules(Rules):
     splits: Mapping[str, Rules] = field(default_factory=dict)
 
 
-def load_protocol(path: Path, tasks: Collection[str] | None = None) -> Protocol:
+Names = Mapping[str, Collection[str]]
+"""The names that exist, by the kind of name: "task", "parser", "choice_parser"."""
+
+
+def load_protocol(path: Path, names: Names | None = None) -> Protocol:
     """Read a protocol file; raises UserError that names the file and the key.
 
-    tasks: the names of all tasks, to refuse others (None: any name is accepted).
+    names: to refuse others; of a kind that is left out any name is accepted.
     """
-    return load_toml(path, "a protocol", lambda table: _protocol(table, tasks))
+    return load_toml(path, "a protocol", lambda table: _protocol(table, names or {}))
 
 
-def _protocol(table: dict[str, Any], tasks: Collection[str] | None) -> Protocol:
+def _protocol(table: dict[str, Any], names: Names) -> Protocol:
     if "overrides" in table:
         raise UserError('there is no key "overrides"; what differs stands in [tasks.NAME.PART]')
     overrides = table.pop("tasks", {})
@@ -316,28 +320,29 @@ def _protocol(table: dict[str, Any], tasks: Collection[str] | None) -> Protocol:
     protocol = Protocol(converted(table, ResolvedProtocol), overrides)
     if not re.fullmatch(r"[^@\s]+@[^@\s]+", protocol.name):
         raise UserError(f'name is "{protocol.name}"; it must end in a version, as in "strict@1"')
-    for key, name in _task_names(protocol):
-        if tasks is not None and name not in tasks:
-            raise UserError(f'{key} is of no task: "{name}". {suggestion(name, tasks)}')
-    _check(protocol.without_task, "")
+    for name in protocol.without_task.only_tasks:
+        _check_name("only_tasks", name, "task", names)
+    _check(protocol.without_task, "", names)
     for task, rules in overrides.items():
-        _check(protocol.with_overrides(task), f"tasks.{task}.")
+        _check_name(f"tasks.{task}", task, "task", names)
+        _check(protocol.with_overrides(task), f"tasks.{task}.", names)
         for split in rules.get(SPLITS, {}):
-            _check(protocol.with_overrides(task, split), f"tasks.{task}.{SPLITS}.{split}.")
+            _check(protocol.with_overrides(task, split), f"tasks.{task}.{SPLITS}.{split}.", names)
     return protocol
 
 
-def _task_names(protocol: Protocol) -> Iterator[tuple[str, str]]:
-    """Yield each name of a task with its key."""
-    yield from ((f"tasks.{name}", name) for name in protocol.overrides)
-    yield from (("only_tasks", name) for name in protocol.without_task.only_tasks)
+def _check_name(key: str, name: str, kind: str, names: Names) -> None:
+    if kind in names and name not in names[kind]:
+        raise UserError(f'{key}: there is no {kind} "{name}". {suggestion(name, names[kind])}')
 
 
-def _check(rules: ResolvedProtocol, prefix: str) -> None:
-    """Raise UserError for a number out of its range and for rules that exclude each other.
+def _check(rules: ResolvedProtocol, prefix: str, names: Names) -> None:
+    """Raise UserError for unknown names, numbers out of range, rules that exclude each other.
 
     prefix: of the keys in the file.
     """
+    for kind in ("parser", "choice_parser"):
+        _check_name(f"{prefix}answer.{kind}", getattr(rules.answer, kind), kind, names)
     for key, limit in LIMITS.items():
         part, name = key.split(".")
         value = getattr(getattr(rules, part), name)

@@ -310,6 +310,14 @@ class Registry:
             if isinstance(entry, Entry) and provided.owners[name] is record
         }
 
+    def _protocol(self, path: Path) -> Protocol:
+        # imported here: `--help` needs no parser
+        from vtg_eval.parsing.choices import CHOICE_PARSERS
+        from vtg_eval.parsing.spans import SPAN_PARSERS
+
+        names = {"task": self.tasks, "parser": SPAN_PARSERS, "choice_parser": CHOICE_PARSERS}
+        return load_protocol(path, names)
+
     def _collect(self, kind: str) -> Provided:
         """Call a kind's hook of each plug-in; keep what is right and has a name of its own."""
         entries: dict[str, Any] = {}
@@ -345,7 +353,7 @@ class Registry:
         for entry in entries:
             try:
                 _check_entry(entry, KINDS[kind].entry)
-                yield load_protocol(Path(entry), self.tasks) if kind == "protocol" else entry
+                yield self._protocol(Path(entry)) if kind == "protocol" else entry
             except (TypeError, UserError) as exc:
                 self.report(plugin.record, f"a {kind} of {hook} is left out: {_reason(exc)}")
                 if kind == "protocol" and isinstance(exc, UserError):

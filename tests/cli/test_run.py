@@ -237,3 +237,25 @@ def test_the_error_for_unusable_input_of_score_is_clear(
 ) -> None:
     assert main(["score", *args]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_damaged_lines_of_a_journal_are_named_and_asked_again(
+    shell: Shell, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = shell.home / "run"
+    assert shell.run("--out", str(folder), "--quiet")[0] == 0
+    before, path = (folder / "results.json").read_bytes(), folder / "journal.jsonl"
+    whole = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([*whole[:3], whole[3][:40] + b"\n", b"\0" * 9 + b"\n", *whole[5:]]))
+    for command in (["score"], ["compare", str(folder)], ["report"], ["leaderboard", "add"]):
+        status = main([*command, str(folder)])
+        err = capsys.readouterr().err
+        assert f"damaged lines in {path}: 2; samples without an answer: 2." in err, command
+        assert status == {"compare": 0, "report": 0, "score": 1}.get(command[0], 2)
+
+    code, _, err = shell.run("--out", str(folder), "--quiet")
+    assert (code, err.count("\n")) == (0, 1)
+    assert "damaged lines in the journal: 2. Their samples are asked again." in err
+    assert (folder / "results.json").read_bytes() == before
+    assert main(["score", str(folder)]) == 0
+    assert "damaged" not in capsys.readouterr().err

@@ -75,6 +75,13 @@ def test_a_metric_that_is_nan_differs():
     assert (row.differs, row.metrics["mIoU"]) == (True, None)
 
 
+def test_figures_that_no_sample_counts_in_do_not_differ():
+    drops = protocol(missing="drop")
+    none = score(CARD, SAMPLES, [], drops, "test")
+    (row,) = protocol_scores(none, [score(CARD, SAMPLES, [], drops, "test")])
+    assert (row.n_scored, row.differs, row.metrics["mIoU"]) == (0, False, None)
+
+
 def test_a_never_that_a_parser_does_not_know_is_a_reason():
     (row,) = rows([Prediction("b/0", text="never")], protocol(AnswerRule(parser="timelens")))
     assert (row.differs, row.why) == (True, ("parsed differently: 1 answers",))

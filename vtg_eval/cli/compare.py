@@ -113,7 +113,7 @@ def _runs(args: Namespace, registry: Registry) -> list[ScoredRun]:
     options = ScoringOptions(args.data_root, args.protocol, args.task, args.split)
     runs = scored_runs(args.runs, registry, options)
     for run in runs:
-        if run.coverage and (line := run.coverage.line(run.task)):
+        if run.coverage and (line := run.coverage.line(run.task, args.split)):
             warn(f"{run.name}: {line}")
     return runs
 

@@ -74,7 +74,7 @@ class ProtocolsCommand(Command):
         samples = with_durations(task, root, read_split(task, root, split))
         predictions = read_predictions(args.predictions, args.allow_non_finite)
         covered = coverage(samples, predictions)
-        if line := covered.line(args.task):
+        if line := covered.line(args.task, args.split):
             warn(line)
         answers = AnswerSet(samples, predictions)
         scores = scores_across_protocols(task.card, answers, registry.protocols.values(), split)

@@ -27,9 +27,9 @@ class ScoreCommand(Command):
     epilog = (
         'Predictions are JSON lines: {"id", "text"} or {"id", "spans": [[start, end], …]}, with\n'
         "times in seconds; a third number is a score, for all spans of a line or for none.\n"
-        'Further keys are "choice" and "saliency"; others are ignored, but a record must have one\n'
-        "of these. `vtg-eval samples TASK` lists the ids. An empty list of spans means that the\n"
-        "event never happens.\n"
+        'Further keys are "choice" and "saliency"; others are ignored, but a record with none of\n'
+        "these beside them is refused. An empty list of spans means that the event never happens.\n"
+        "`vtg-eval samples TASK` lists the ids.\n"
         "\n"
         "Exit status: 0 scored; 1 scored, but most samples have no answer, a record names an\n"
         "unknown id, or lines of the run's journal are damaged; 2 a mistake in the arguments or\n"
@@ -99,7 +99,7 @@ def _score_file(args: Namespace, registry: Registry) -> _Scored:
         args.predictions.name,
     )
     covered = coverage(samples, answers)
-    return _Scored(results, covered.line(args.task), 1 if covered.poor else 0)
+    return _Scored(results, covered.line(args.task, args.split), 1 if covered.poor else 0)
 
 
 def add_predictions_arguments(parser: ArgumentParser, required: bool = True) -> None:

@@ -22,20 +22,20 @@ class Coverage:
         """Whether the file may belong to other samples: an id is unknown, or most are missing."""
         return bool(self.unknown) or 2 * self.answered < self.samples
 
-    def line(self, task: str) -> str:
-        """Return the line that says so, empty where there is one record for each sample."""
+    def line(self, task: str, split: str | None = None) -> str:
+        """Return the line that says so, empty where there is a record for each sample.
+
+        split: as the user named it, for the command that lists the ids.
+        """
         if not self.unknown and self.answered == self.samples:
             return ""
         line = f"Answers for {self.answered:,} of {self.samples:,} samples"
         if self.unknown:
             count = len(self.unknown)
-            records = (
-                "1 record names an unknown id"
-                if count == 1
-                else (f"{count:,} records name unknown ids")
-            )
-            line += f"; {records} (first: {shown(self.unknown[0])})"
-        return f"{line}. `vtg-eval samples {task}` lists the ids."
+            named = "record names an unknown id" if count == 1 else "records name unknown ids"
+            line += f"; {count:,} {named} (first: {shown(self.unknown[0])})"
+        command = f"vtg-eval samples {task}" + (f" --split {split}" if split else "")
+        return f"{line}. `{command}` lists the ids."
 
 
 def coverage(samples: Iterable[Sample], predictions: Iterable[Prediction]) -> Coverage:

@@ -76,7 +76,7 @@ def _record(line: bytes) -> dict[str, Any] | None:
     if not text:
         return None
     try:
-        record = json.loads(text, object_pairs_hook=_object)
+        record = DECODER.decode(text)
     except RecursionError as exc:
         raise DataError(f"is not JSON: nested too deeply. {RECORD}") from exc
     except ValueError as exc:  # bad JSON, endless digits
@@ -105,6 +105,9 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = next(key for key in keys if keys.count(key) > 1)
         raise DataError(f"has the key {shown(twice)} twice: keep one of them.")
     return table
+
+
+DECODER = json.JSONDecoder(object_pairs_hook=_object)
 
 
 def _check_keys(record: Mapping[str, Any]) -> None:
@@ -145,9 +148,9 @@ def _misspelt(key: str) -> str:
 
 
 def _keys(record: Mapping[str, Any]) -> str:
-    shown = [shown(key) for key in record][:SHOWN_KEYS]
-    left = len(record) - len(shown)
-    return ", ".join(shown) + (f" and {left} more" if left else "") if shown else "no key at all"
+    names = [shown(key) for key in list(record)[:SHOWN_KEYS]]
+    left = len(record) - len(names)
+    return ", ".join(names) + (f" and {left} more" if left else "") if names else "no key at all"
 
 
 def shown(key: str) -> str:
@@ -193,7 +196,9 @@ def _refuse_non_finite(key: str, values: Iterable[Any]) -> None:
 
 def _is_finite(value: Any) -> bool:
     """Tell whether a value is no number, or a finite one; a string may stand for a number."""
-    if not isinstance(value, int | float | str):
+    if type(value) is float:
+        return math.isfinite(value)
+    if not isinstance(value, int | str):
         return True
     try:
         return math.isfinite(float(value))

@@ -117,8 +117,8 @@ def finished_run(
     unanswered = sum(s.id not in records or not records[s.id].answered for s in samples)
     if damaged and unanswered:
         warn(
-            f"{folder.journal_file} has {damaged} damaged lines, and {unanswered} samples have no "
-            "answer: run the run's command again to ask for them."
+            f"damaged lines in {folder.journal_file}: {damaged}; samples without an answer: "
+            f"{unanswered}. The run's command asks for them again."
         )
     lost = damaged if unanswered else 0
     return FinishedRun(manifest, spec, subset, task, root, samples, records, lost)

@@ -285,12 +285,8 @@ def _upgraded(table: Mapping[str, Any]) -> Mapping[str, Any]:
         return table
     samples = [_upgraded_sample(sample, table["primary"]) for sample in table["samples"]]
     scores = table["spread"] if table["format"] == 2 else table["scores_across_protocols"]
-    return {
-        **table,
-        "samples": samples,
-        "scores_across_protocols": scores,
-        "format": FORMAT,
-    }
+    changed = {"samples": samples, "scores_across_protocols": scores, "format": FORMAT}
+    return {**table, **changed}
 
 
 def _upgraded_sample(sample: Mapping[str, Any], primary: str) -> Mapping[str, Any]:

@@ -77,7 +77,7 @@ class Runner:
             of=setup.task.card.split_size(setup.spec.split, len(setup.samples)),
         )
         if damaged and plan.jobs:
-            warn(f"{damaged} lines of the journal are damaged: what they answered is asked again.")
+            warn(f"damaged lines in the journal: {damaged}. Their samples are asked again.")
         return plan
 
     def preflight(self, setups: Sequence[RunSetup], folders: Sequence[Path]) -> list[Plan]:
