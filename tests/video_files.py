@@ -49,6 +49,7 @@ def write_clock(
     options: Mapping[str, str] = X264,
     container_options: Mapping[str, str] | None = None,
     rotation: int = 0,
+    pix_fmt: str = "yuv420p",
 ) -> Path:
     """Write a clock video; frame i is shown at `pts[i] * time_base` (i / rate by default).
 
@@ -58,7 +59,7 @@ def write_clock(
     stamps = range(frames) if pts is None else pts
     with av.open(str(path), "w", options=dict(container_options or {})) as container:
         stream = container.add_stream(codec, rate=Fraction(rate), options=dict(options))
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        stream.width, stream.height, stream.pix_fmt = width, height, pix_fmt
         stream.codec_context.time_base = base
         if rotation:
             stream.set_display_rotation(rotation)
