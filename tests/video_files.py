@@ -50,6 +50,7 @@ def write_clock(
     container_options: Mapping[str, str] | None = None,
     rotation: int = 0,
     pix_fmt: str = "yuv420p",
+    title: str = "",
 ) -> Path:
     """Write a clock video; frame i is shown at `pts[i] * time_base` (i / rate by default).
 
@@ -58,6 +59,8 @@ def write_clock(
     base = time_base or 1 / Fraction(rate)
     stamps = range(frames) if pts is None else pts
     with av.open(str(path), "w", options=dict(container_options or {})) as container:
+        if title:
+            container.metadata["title"] = title
         stream = container.add_stream(codec, rate=Fraction(rate), options=dict(options))
         stream.width, stream.height, stream.pix_fmt = width, height, pix_fmt
         stream.codec_context.time_base = base

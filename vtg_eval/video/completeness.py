@@ -14,7 +14,7 @@ from vtg_eval.video.structure import Structure
 
 # Seconds that may be missing: durations are rounded.
 SLACK = 1.0
-# The same for the duration that a file states, as a share: for short files.
+# The same for the duration that a short file states, as a share.
 STATED_SHARE = 0.1
 # Shares of an annotated duration that may be missing as well: of files that do not state their own
 # length, and of those that do and hold it (DiDeMo counts begun pieces of 5 s, for example).
@@ -30,8 +30,7 @@ def require_whole(
     """
     reason = _missing(path, structure, container, stream, packets)
     stated = structure.seconds or 0.0
-    limit = stated - min(SLACK, STATED_SHARE * stated)
-    is_short = _reaches(path, packets, limit) < limit
+    is_short = _reaches(path, packets, least(stated)) < least(stated)
     if not (reason or is_short or structure.damaged):
         return
     whole = f" of {stated:.1f}" if stated > packets.duration else ""
@@ -39,6 +38,11 @@ def require_whole(
     if reason or (is_short and not structure.whole):
         raise CutShortError(f"{path.name}: the file is cut: {readable}; {reason or 'it states so'}")
     raise VideoError(f"{path.name}: the file is damaged: {readable}")
+
+
+def least(seconds: float) -> float:
+    """Return what must be readable (seconds) of a file that states its duration."""
+    return seconds - min(SLACK, STATED_SHARE * seconds)
 
 
 def _missing(

@@ -40,6 +40,8 @@ def opened(path: Path) -> Iterator[tuple[Any, Any]]:
             stream = _film(container, name)
             if stream is None:
                 raise VideoError(f"{path.name}: the file has no video stream")
+            if stream.codec_context is None:
+                raise VideoError(f"{path.name}: there is no decoder for its video stream")
             stream.thread_type = "AUTO"
             stream.thread_count = THREADS
             stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}

@@ -14,7 +14,9 @@ from pathlib import Path
 
 # A hostile file may consist of empty elements.
 MAX_ELEMENTS = 2_000_000
-PACKET_SIZES = (188, 192, 204)  # of transport streams: plain, with times, with error correction
+# Of transport streams: plain, with times, with error correction; each packet starts with a mark.
+PACKET_SIZES = (188, 192, 204)
+SYNC, SYNC_MARKS = 0x47, 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,9 +320,10 @@ def _program_stream(data: mmap.mmap) -> Structure:
 
 def _transport_stream(data: mmap.mmap) -> Structure:
     for size in PACKET_SIZES:
-        for start in range(min(size, len(data) - 2 * size)):
-            if data[start] == data[start + size] == data[start + 2 * size] == 0x47:
+        for start in range(min(size, len(data))):
+            marks = data[start : start + SYNC_MARKS * size : size]
+            if len(marks) > 2 and set(marks) == {SYNC}:
                 tail = (len(data) - start) % size
-                is_packet = tail and data[len(data) - tail] == 0x47
+                is_packet = 0 < tail < PACKET_SIZES[0] and data[len(data) - tail] == SYNC
                 return Structure(f"its last packet has {tail} bytes" if is_packet else None)
     return Structure()
