@@ -390,7 +390,7 @@ CASES: tuple[VideoCase, ...] = (
     VideoCase("DASH manifest", UNDECODABLE, lambda d: playlist(d, "<?xml?><MPD>{}</MPD>\n")),
     *(
         VideoCase(f"title that is not UTF-8, {name}", RIGHT_VALUE, tagged(name))
-        for name in (MP4, MKV, AVI, "FLV1 in FLV", "WMV2 in ASF", "VP8 in Ogg")
+        for name in (MP4, MKV, AVI, "FLV1 in FLV", "VP8 in Ogg")
     ),
     VideoCase("handler that is not UTF-8", RIGHT_VALUE, changed(MP4, handler_tag)),
     VideoCase("cover by default, MP4", RIGHT_VALUE, with_cover(".mp4", first=False)),
