@@ -33,6 +33,7 @@ def require_whole(
     is_short = _reaches(path, packets, least(stated)) < least(stated)
     if not (reason or is_short or structure.damaged):
         return
+    stated = stated or float((stream.duration or 0) * stream.time_base)
     whole = f" of {stated:.1f}" if stated > packets.duration else ""
     readable = f"{max(packets.duration, 0.0):.1f}{whole} s can be read"
     if reason or (is_short and not structure.whole):
