@@ -110,6 +110,7 @@ SOURCES: Mapping[str, Source] = {
     "ProRes in MOV": Source(".mov", "prores_ks", {}, FIRST, "yuv422p10le"),
     "FFV1 in Matroska": Source(".mkv", "ffv1", {}),
 }
+SEALED, KEYS = "encrypted", {"encryption_key": "76" * 16, "encryption_kid": "a7" * 16}
 ODD_SOURCES: Mapping[str, Source] = {
     "4:4:4": Source(".mp4", pix_fmt="yuv444p"),
     "grey": Source(".mp4", pix_fmt="gray"),
@@ -118,6 +119,7 @@ ODD_SOURCES: Mapping[str, Source] = {
     "interlaced": Source(".mp4", options={**H264, "flags": "+ildct+ilme"}),
     "odd size": Source(".webm", "libvpx", VPX, size=(47, 63)),
     "not compressed": Source(".avi", "rawvideo", {}),
+    SEALED: Source(".mp4", container={"encryption_scheme": "cenc-aes-ctr", **KEYS}),
 }
 
 
@@ -314,6 +316,33 @@ def joined(folder: Path) -> Path:
     return path
 
 
+def with_sound(suffix: str) -> Callable[[Path], Path]:
+    """Return a maker of a file whose sound is twice as long as its pictures."""
+
+    def make(folder: Path) -> Path:
+        path = folder / f"sound{suffix}"
+        silence = write_silence(folder / "silence.mp4", 2 * SECONDS)
+        with (
+            av.open(str(changed(MP4, bytes)(folder))) as pictures,
+            av.open(str(silence)) as sound,
+            av.open(str(path), "w") as writer,
+        ):
+            parts = [(pictures, pictures.streams.video[0]), (sound, sound.streams.audio[0])]
+            copies = [writer.add_stream_from_template(stream) for _, stream in parts]
+            packets = [
+                (packet.dts * packet.time_base, copy, packet)
+                for (reader, stream), copy in zip(parts, copies, strict=True)
+                for packet in reader.demux(stream)
+                if packet.dts is not None
+            ]
+            for _, copy, packet in sorted(packets, key=lambda row: row[0]):
+                packet.stream = copy
+                writer.mux(packet)
+        return path
+
+    return make
+
+
 def late_start(folder: Path) -> Path:
     stamps = [5000 + round(1000 * index / FPS) for index in range(COUNT)]
     return write_clock(folder / "late.ts", FPS, pts=stamps, time_base=Fraction(1, 1000))
@@ -333,7 +362,7 @@ PNG = bytes.fromhex("89504e470d0a1a0a0000000d49484452") + bytes(64)
 
 CASES: tuple[VideoCase, ...] = (
     *of_every_kind(),
-    *(VideoCase(name, RIGHT_VALUE, changed(name, bytes)) for name in ODD_SOURCES),
+    *(VideoCase(name, RIGHT_VALUE, changed(name, bytes)) for name in ODD_SOURCES if name != SEALED),
     *(
         VideoCase(f"MP4, {share:.0%} of it", CUT, changed(MP4, kept(share)))
         for share in (0.1, 0.25, 0.75, 0.9, 0.99)
@@ -395,6 +424,11 @@ CASES: tuple[VideoCase, ...] = (
     VideoCase("handler that is not UTF-8", RIGHT_VALUE, changed(MP4, handler_tag)),
     VideoCase("cover by default, MP4", RIGHT_VALUE, with_cover(".mp4", first=False)),
     VideoCase("cover by default and first, Matroska", RIGHT_VALUE, with_cover(".mkv", first=True)),
+    *(
+        VideoCase(f"sound longer than the pictures, {suffix}", RIGHT_VALUE, with_sound(suffix))
+        for suffix in (".mp4", ".mkv", ".flv", ".ts")
+    ),
+    VideoCase(SEALED, UNDECODABLE, changed(SEALED, bytes)),
     VideoCase("joined transport streams", RIGHT_VALUE, joined),
     VideoCase("times that start late", RIGHT_VALUE, late_start),
     VideoCase("copied with an edit list", RIGHT_VALUE, edited),

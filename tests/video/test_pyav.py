@@ -220,7 +220,7 @@ def write_playlist(path: Path) -> Path:
         (lambda d: truncate(write_clock(d / "w.mp4", 4), d / "a.mp4", 0), "empty"),
         (lambda d: truncate(write_clock(d / "w.mp4", 96), d / "a.mp4", 0.5), "cut|invalid data"),
         (lambda d: write_text(d / "a.mp4"), "invalid data"),
-        (lambda d: write_playlist(d / "a.m3u8"), "invalid"),
+        (lambda d: write_playlist(d / "a.m3u8"), "not a video"),
         (lambda d: write_silence(d / "a.mp4"), "no video stream"),
     ],
     ids=["missing", "folder", "empty", "no index", "text", "playlist", "audio only"],

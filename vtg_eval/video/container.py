@@ -58,7 +58,7 @@ def _refuse_scripts(path: Path) -> None:
     except OSError as exc:
         raise VideoError(f"{path.name}: {(exc.strerror or 'cannot be read').lower()}") from exc
     if head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(SCRIPTS):
-        raise VideoError(f"{path.name}: a playlist or a script, not a video (invalid data)")
+        raise VideoError(f"{path.name}: a playlist or a script, not a video")
 
 
 def _film(container: Any, name: str) -> Any:

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from vtg_eval.errors import VideoError
+
 # A hostile file may consist of empty elements.
 MAX_ELEMENTS = 2_000_000
 # Of transport streams: plain, with times, with error correction; each packet starts with a mark.
@@ -34,16 +36,17 @@ class Structure:
 
 
 def read_structure(path: Path) -> Structure:
-    """Return what the file says; nothing where its container is not recognised."""
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        try:
-            reader = _reader(data)
-            return Structure() if reader is None else reader(data)
-        except (struct.error, IndexError, ValueError, ZeroDivisionError):
-            return Structure()
+    """Return what the file says. Raises VideoError where it cannot be opened."""
+    try:
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            return _reader(data)(data)
+    except OSError as exc:
+        raise VideoError(f"{path.name}: {(exc.strerror or 'cannot be read').lower()}") from exc
+    except (struct.error, IndexError, ValueError, ZeroDivisionError):
+        return Structure()
 
 
-def _reader(data: mmap.mmap) -> Callable[[mmap.mmap], Structure] | None:
+def _reader(data: mmap.mmap) -> Callable[[mmap.mmap], Structure]:
     if data[4:8] in MOV_BOXES:
         return _mov
     if data[8:12] == b"AVI ":
