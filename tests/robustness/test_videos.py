@@ -425,7 +425,8 @@ CASES: tuple[VideoCase, ...] = (
     VideoCase("cover by default, MP4", RIGHT_VALUE, with_cover(".mp4", first=False)),
     VideoCase("cover by default and first, Matroska", RIGHT_VALUE, with_cover(".mkv", first=True)),
     *(
-        VideoCase(f"sound longer than the pictures, {suffix}", RIGHT_VALUE, with_sound(suffix))
+        # Sound starts 64 ms before the pictures, and with it the file's timeline.
+        VideoCase(f"sound is longer, {suffix}", RIGHT_VALUE, with_sound(suffix), late=2)
         for suffix in (".mp4", ".mkv", ".flv", ".ts")
     ),
     VideoCase(SEALED, UNDECODABLE, changed(SEALED, bytes)),
