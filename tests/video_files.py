@@ -48,7 +48,9 @@ def write_clock(
     codec: str = "libx264",
     options: Mapping[str, str] = X264,
     container_options: Mapping[str, str] | None = None,
-    rotation: int = 0,
+    display_matrix: Sequence[int] | None = None,
+    pix_fmt: str = "yuv420p",
+    title: str = "",
 ) -> Path:
     """Write a clock video; frame i is shown at `pts[i] * time_base` (i / rate by default).
 
@@ -57,11 +59,13 @@ def write_clock(
     base = time_base or 1 / Fraction(rate)
     stamps = range(frames) if pts is None else pts
     with av.open(str(path), "w", options=dict(container_options or {})) as container:
+        if title:
+            container.metadata["title"] = title
         stream = container.add_stream(codec, rate=Fraction(rate), options=dict(options))
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        stream.width, stream.height, stream.pix_fmt = width, height, pix_fmt
         stream.codec_context.time_base = base
-        if rotation:
-            stream.set_display_rotation(rotation)
+        if display_matrix:
+            stream.set_display_matrix(display_matrix)
         for index, stamp in enumerate(stamps):
             frame = av.VideoFrame.from_ndarray(clock_frame(index, height, width), format="rgb24")
             frame.pts, frame.time_base = stamp, base

@@ -109,6 +109,21 @@ def test_an_undecodable_video_is_counted_and_tried_again(run: Run, tmp_path: Pat
     assert results(run("two").folder) == results(mended.folder)
 
 
+def test_a_video_whose_file_is_cut_is_counted_as_such(run: Run, tmp_path: Path) -> None:
+    videos = tmp_path / "cache" / "data" / "fake_vtg" / "videos"
+    videos.mkdir(parents=True)
+    TASK.prepare(tmp_path / "cache" / "data", "test")
+    whole = (videos / "v3.txt").read_bytes()
+    (videos / "v3.txt").write_bytes(whole[: len(whole) * 9 // 10])  # the index is at the end
+    (videos / "v2.txt").write_bytes((videos / "v0.txt").read_bytes())  # 6 s of 9 s as annotated
+    broken = run("one")
+    assert broken.results is not None
+    assert broken.results.failures[Failure.CUT_SHORT] == 2 * QUERIES
+    assert Failure.UNDECODABLE not in broken.results.failures
+    assert broken.results.n_scored == TOTAL
+    assert broken.results.lost == 2 * QUERIES
+
+
 def test_no_engine_starts_where_only_undecodable_videos_remain(run: Run, tmp_path: Path) -> None:
     videos = tmp_path / "cache" / "data" / "fake_vtg" / "videos"
     videos.mkdir(parents=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 from tests.video_files import read_clock, write_clock, write_silence
 from vtg_eval.errors import UserError, VideoError
+from vtg_eval.video import decord
 from vtg_eval.video.decord import DecordDecoder
 
 
@@ -43,3 +45,52 @@ def test_a_file_that_is_not_a_video_is_a_video_error_of_one_line(tmp_path: Path)
         with pytest.raises(VideoError) as caught:
             DecordDecoder().probe(path)
         assert "\n" not in str(caught.value)
+
+
+@pytest.fixture
+def decoder() -> DecordDecoder:
+    pytest.importorskip("decord", reason="needs the extra decord")
+    return DecordDecoder()
+
+
+def test_a_playlist_is_refused(tmp_path: Path, decoder: DecordDecoder) -> None:
+    write_clock(tmp_path / "secret.ts", 8)
+    path = tmp_path / "a.mp4"
+    path.write_text("#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nsecret.ts\n#EXT-X-ENDLIST\n")
+    for attempt in (lambda: decoder.probe(path), lambda: decoder.read(path, [0], (8, 8))):
+        with pytest.raises(VideoError, match="playlist"):
+            attempt()
+
+
+def test_a_file_that_aborts_decord_costs_itself_only(
+    tmp_path: Path, decoder: DecordDecoder
+) -> None:
+    good = write_clock(tmp_path / "good.mp4", 48)
+    content = good.read_bytes()
+    at = content.index(b"stts") + 12  # for how many frames the first duration holds
+    bad = tmp_path / "bad.mp4"
+    bad.write_bytes(content[:at] + b"\x7f\xff\xff\xff" + content[at + 4 :])
+    with pytest.raises(VideoError, match=r"bad\.mp4: decord: its process died"):
+        decoder.probe(bad)
+    assert len(decoder.probe(good).times) == 48
+
+
+def test_a_silent_process_is_given_up(
+    tmp_path: Path, decoder: DecordDecoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_clock(tmp_path / "a.mp4", 8)
+    monkeypatch.setattr(decord, "PATIENCE", 0.3)
+    monkeypatch.setattr(decord, "WORKER", (sys.executable, "-c", "import time; time.sleep(60)"))
+    with pytest.raises(VideoError, match="was silent"):
+        decoder.probe(path)
+
+
+def test_threads_have_processes_of_their_own(tmp_path: Path, decoder: DecordDecoder) -> None:
+    paths = [write_clock(tmp_path / f"{count}.mp4", count) for count in range(20, 28)]
+
+    def last_clock(path: Path) -> int:
+        count = len(decoder.probe(path).times)
+        return read_clock(decoder.read(path, [count - 1], (48, 64))[0][0])
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(last_clock, paths)) == [*range(19, 27)]

@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,15 @@ import numpy as np
 import pytest
 
 from tests.video_files import read_clock, write_clock
-from vtg_eval.errors import VideoError
+from vtg_eval.errors import CutShortError, VideoError
 from vtg_eval.protocol import FrameRule
 from vtg_eval.types import Span
 from vtg_eval.video import frame_store
-from vtg_eval.video.frame_store import FrameStore
-from vtg_eval.video.frames import Frames
+from vtg_eval.video.decoder import Decoder
+from vtg_eval.video.frame_store import FrameStore, frames_key
+from vtg_eval.video.frames import Frames, VideoInfo
 from vtg_eval.video.pyav import PyavDecoder
+from vtg_eval.video.sampling import show
 
 RULE = FrameRule(fps=4.0, min_frames=2)
 
@@ -326,3 +329,76 @@ def test_processes_share_a_store_that_is_too_small_for_them(tmp_path: Path) -> N
         worker.join()
         assert worker.exitcode == 0
     assert not list(folder.rglob("*.part"))
+
+
+def test_a_video_that_is_much_shorter_than_annotated_is_cut_short(
+    store: FrameStore, video: Path, tmp_path: Path
+) -> None:
+    stream = write_clock(tmp_path / "a.ts", 48)  # states no length: only the annotation tells
+    for path, annotated in ((video, 3.1), (stream, 3.1)):
+        with pytest.raises(CutShortError, match=r"2\.0 of 3\.1 s as annotated"):
+            store.frames(path, RULE, small, annotated=annotated)
+    for path, annotated in ((video, 2.9), (stream, 2.9), (video, float("inf")), (video, 0.5)):
+        assert_right(store.frames(path, RULE, small, annotated=annotated))
+    long = write_clock(tmp_path / "long.mp4", 480)
+    open_end = write_clock(tmp_path / "long.ts", 480)
+    assert len(store.frames(long, RULE, small, annotated=24.0).array) == 80
+    with pytest.raises(CutShortError):
+        store.frames(open_end, RULE, small, annotated=24.0)
+
+
+def test_the_annotated_length_is_that_of_the_shown_clips(store: FrameStore, video: Path) -> None:
+    assert len(store.frames(video, RULE, small, [Span(0.5, 1.5)], annotated=1.0).array) == 4
+    with pytest.raises(CutShortError):
+        store.frames(video, RULE, small, [Span(1.5, 4.5)], annotated=3.0)
+
+
+class Gullible(Decoder):
+    """A third party's decoder that believes everything, and notes what it was given."""
+
+    name = "gullible"
+    version = "1"
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.given: list[Path] = []
+
+    def probe(self, path: Path) -> VideoInfo:
+        self.given.append(path)
+        return VideoInfo("0" * 64, self.seconds, 24.0, 64, 96, np.arange(48) / 24)
+
+    def read(self, path: Path, indices: Sequence[int], size: tuple[int, int]) -> Any:
+        raise NotImplementedError
+
+
+def test_no_decoder_is_given_what_pyav_does_not_accept(tmp_path: Path, video: Path) -> None:
+    decoder = Gullible(2.0)
+    store = FrameStore(decoder, tmp_path / "store")
+    bad = tmp_path / "bad.mp4"
+    half = write_clock(tmp_path / "whole.ts", 48).read_bytes()[: 188 * 40 + 90]
+    for text in (b"#EXTM3U\n#EXTINF:1,\nclock.mp4\n", b"ffconcat version 1.0\n", b"text", half):
+        bad.write_bytes(text)
+        with pytest.raises(VideoError, match=r"bad\.mp4"):
+            store.probe(bad)
+    assert decoder.given == []
+    assert store.probe(video).duration == 2.0
+    assert decoder.given == [video]
+
+
+def test_a_decoder_that_reads_a_part_only_is_a_failure(tmp_path: Path, video: Path) -> None:
+    store = FrameStore(Gullible(0.5), tmp_path / "store")
+    with pytest.raises(VideoError, match=r"gullible reads 0\.5 of the file's 2\.0 s"):
+        store.probe(video)
+
+
+def test_a_mirrored_video_has_another_key_than_in_version_0_1(
+    store: FrameStore, tmp_path: Path
+) -> None:
+    rows, size = np.arange(2), (32, 48)
+    info = VideoInfo("0" * 64, 2.0, 24.0, 64, 96, np.arange(48) / 24)
+    keys = [
+        frames_key(show(changed, ()), "d 1", rows, size)
+        for changed in (info, replace(info, length_stated=False), replace(info, mirrored=True))
+    ]
+    assert keys[0] == keys[1] != keys[2]
+    assert keys[0] == "99ac79dfae803c6d0b24b1225dc8b1c46ef97e7716b43116a068153d8ee40849"

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 import pytest
 
-from tests.video_files import read_clock, truncate, write_clock, write_silence
+from tests.video_files import X264, clock_frame, read_clock, truncate, write_clock, write_silence
 from tests.video_kinds import CLOSED_GOP, KINDS, OPEN_GOP, variable_times
 from vtg_eval.errors import VideoError
 from vtg_eval.video import container, pyav
@@ -83,13 +85,73 @@ def test_a_cut_transport_stream_starts_at_its_first_whole_picture(
     np.testing.assert_allclose(np.diff(times), 1 / 24, atol=1e-9)
 
 
-def test_rotation_is_applied(tmp_path: Path, decoder: PyavDecoder) -> None:
-    path = write_clock(tmp_path / "a.mp4", 8, rotation=90)
+# (a, b, c, d) of a display matrix, and what a player does with the stored picture. What ffmpeg's
+# command line shows of such files is the same to the bit.
+Pose = tuple[tuple[int, int, int, int], Callable[[Any], Any]]
+POSES: Mapping[str, Pose] = {
+    "as stored": ((1, 0, 0, 1), lambda picture: picture),
+    "mirrored": ((-1, 0, 0, 1), np.fliplr),
+    "upside down": ((1, 0, 0, -1), np.flipud),
+    "half a turn": ((-1, 0, 0, -1), lambda picture: np.rot90(picture, 2)),
+    "a quarter turn": ((0, 1, -1, 0), lambda picture: np.rot90(picture, -1)),
+    "three quarter turns": ((0, -1, 1, 0), np.rot90),
+    "transposed": ((0, 1, 1, 0), lambda picture: picture.swapaxes(0, 1)),
+    "transposed, half a turn": ((0, -1, -1, 0), lambda p: np.rot90(p.swapaxes(0, 1), 2)),
+}
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+@pytest.mark.parametrize("pose", POSES)
+def test_pictures_are_turned_and_mirrored_as_the_file_says(
+    tmp_path: Path, decoder: PyavDecoder, pose: str, suffix: str
+) -> None:
+    (a, b, c, d), show = POSES[pose]
+    matrix = [*(number << 16 for number in (a, b, 0, c, d, 0, 0, 0)), 1 << 30]
+    path = write_clock(tmp_path / f"a{suffix}", 8, display_matrix=matrix)
+    expected = show(clock_frame(5))
     info = decoder.probe(path)
-    assert (info.height, info.width) == (96, 64)
-    array, _ = decoder.read(path, [5], (96, 64))
-    assert array.shape == (1, 96, 64, 3)
-    assert read_clock(np.rot90(array[0], -1)) == 5
+    assert (info.height, info.width) == expected.shape[:2]
+    assert info.mirrored == (a * d - b * c < 0)
+    array, _ = decoder.read(path, [5], (info.height, info.width))
+    assert np.abs(array[0].astype(int) - expected).mean() < 20
+
+
+def test_the_last_of_reordered_frames_lasts_as_long_as_the_file_says(
+    tmp_path: Path, decoder: PyavDecoder
+) -> None:
+    stamps = [40 * frame + (10_000 if frame >= 54 else 0) for frame in range(58)]
+    options = {**X264, "g": "30", "bf": "3", "x264-params": "b-adapt=0:scenecut=0"}
+    path = write_clock(tmp_path / "a.mp4", pts=stamps, time_base=Fraction(1, 1000), options=options)
+    with av.open(str(path)) as container:
+        stated = container.duration / 1e6
+        packets = [packet for packet in container.demux(video=0) if packet.size]
+    last = max(packets, key=lambda packet: packet.pts)
+    assert last.duration * last.time_base > 10  # the difference of two decoding times
+    assert decoder.probe(path).duration == pytest.approx(stated, abs=1e-3)
+    assert stated == pytest.approx(12.32, abs=0.01)
+
+
+def test_joined_streams_are_one_after_the_other(tmp_path: Path, decoder: PyavDecoder) -> None:
+    part = write_clock(tmp_path / "part.ts", 48, options=OPEN_GOP).read_bytes()
+    path = tmp_path / "joined.ts"
+    path.write_bytes(part * 3)
+    info = decoder.probe(path)
+    np.testing.assert_allclose(info.times, np.arange(144) / 24, atol=1e-9)
+    assert info.duration == 6.0
+    clocks, times = shown(decoder, path, list(range(143, -1, -1))[::-1])
+    assert clocks == [*range(48)] * 3
+    np.testing.assert_array_equal(times, info.times)
+
+
+def test_a_gap_in_a_transport_stream_is_closed_above_10_s(
+    tmp_path: Path, decoder: PyavDecoder
+) -> None:
+    lengths = []
+    for gap in (8, 12):
+        stamps = [frame + (24 * gap if frame >= 24 else 0) for frame in range(48)]
+        path = write_clock(tmp_path / f"{gap}.ts", pts=stamps, options={**X264, "bf": "0"})
+        lengths.append(decoder.probe(path).duration)
+    assert lengths == pytest.approx([10.0, 2.0], abs=0.01)
 
 
 def test_threads_do_not_change_a_pixel(
@@ -158,7 +220,7 @@ def write_playlist(path: Path) -> Path:
         (lambda d: truncate(write_clock(d / "w.mp4", 4), d / "a.mp4", 0), "empty"),
         (lambda d: truncate(write_clock(d / "w.mp4", 96), d / "a.mp4", 0.5), "cut|invalid data"),
         (lambda d: write_text(d / "a.mp4"), "invalid data"),
-        (lambda d: write_playlist(d / "a.m3u8"), "invalid"),
+        (lambda d: write_playlist(d / "a.m3u8"), "not a video"),
         (lambda d: write_silence(d / "a.mp4"), "no video stream"),
     ],
     ids=["missing", "folder", "empty", "no index", "text", "playlist", "audio only"],

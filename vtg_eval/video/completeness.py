@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from vtg_eval.errors import CutShortError
+from vtg_eval.errors import CutShortError, VideoError
 from vtg_eval.video.container import opened
 from vtg_eval.video.frames import VideoInfo
 from vtg_eval.video.packets import Packets
@@ -14,6 +14,8 @@ from vtg_eval.video.structure import Structure
 
 # Seconds that may be missing: durations are rounded.
 SLACK = 1.0
+# The same for the duration that a short file states, as a share.
+STATED_SHARE = 0.1
 # Shares of an annotated duration that may be missing as well: of files that do not state their own
 # length, and of those that do and hold it (DiDeMo counts begun pieces of 5 s, for example).
 SHARE, SHARE_OF_WHOLE_FILES = 0.05, 0.25
@@ -22,15 +24,26 @@ SHARE, SHARE_OF_WHOLE_FILES = 0.05, 0.25
 def require_whole(
     path: Path, structure: Structure, container: Any, stream: Any, packets: Packets
 ) -> None:
-    """Raise CutShortError where frames of the stream are missing at the end of the file."""
+    """Raise CutShortError where frames of the stream are missing at the end of the file.
+
+    Raises VideoError where the file is all there but cannot be read to its end.
+    """
     reason = _missing(path, structure, container, stream, packets)
-    if reason:
-        stated = container.duration / 1e6 if container.duration else 0.0
-        whole = f" of {stated:.1f}" if stated > packets.duration else ""
-        raise CutShortError(
-            f"{path.name}: the file is cut: {max(packets.duration, 0.0):.1f}{whole} s can be read; "
-            f"{reason}"
-        )
+    stated = structure.seconds or 0.0
+    is_short = _reaches(path, packets, least(stated)) < least(stated)
+    if not (reason or is_short or structure.damaged):
+        return
+    stated = stated or float((stream.duration or 0) * stream.time_base)
+    whole = f" of {stated:.1f}" if stated > packets.duration else ""
+    readable = f"{max(packets.duration, 0.0):.1f}{whole} s can be read"
+    if reason or (is_short and not structure.whole):
+        raise CutShortError(f"{path.name}: the file is cut: {readable}; {reason or 'it states so'}")
+    raise VideoError(f"{path.name}: the file is damaged: {readable}")
+
+
+def least(seconds: float) -> float:
+    """Return what must be readable (seconds) of a file that states its duration."""
+    return seconds - min(SLACK, STATED_SHARE * seconds)
 
 
 def _missing(
@@ -43,18 +56,16 @@ def _missing(
         missing = sum(entry.pos + entry.size > size for entry in stream.index_entries)
         if missing:
             return f"its index names {missing:,} frames beyond the file's end"
-    if structure.cut and "avi" in formats and 0 < stream.frames <= packets.count:
-        return None  # only sound is missing
-    if structure.cut:
-        return structure.cut
-    if structure.seconds and _reaches(path, packets) < structure.seconds - SLACK:
-        return f"it states a duration of {structure.seconds:.1f} s"
-    return None
+    if "avi" in formats and 0 < stream.frames <= packets.count:
+        return None  # at most sound is missing
+    return structure.cut
 
 
-def _reaches(path: Path, packets: Packets) -> float:
-    """Return the time (seconds) at which the last packet of any stream ends."""
+def _reaches(path: Path, packets: Packets, stated: float) -> float:
+    """Return the time (seconds) at which the last packet of any stream ends, if before `stated`."""
     last = float(packets.end * packets.time_base)
+    if last > stated:
+        return last
     with opened(path) as (container, _):
         for packet in container.demux():
             if packet.pts is not None:

@@ -40,6 +40,8 @@ def opened(path: Path) -> Iterator[tuple[Any, Any]]:
             stream = _film(container, name)
             if stream is None:
                 raise VideoError(f"{path.name}: the file has no video stream")
+            if stream.codec_context is None:
+                raise VideoError(f"{path.name}: there is no decoder for its video stream")
             stream.thread_type = "AUTO"
             stream.thread_count = THREADS
             stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
@@ -56,7 +58,7 @@ def _refuse_scripts(path: Path) -> None:
     except OSError as exc:
         raise VideoError(f"{path.name}: {(exc.strerror or 'cannot be read').lower()}") from exc
     if head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(SCRIPTS):
-        raise VideoError(f"{path.name}: a playlist or a script, not a video (invalid data)")
+        raise VideoError(f"{path.name}: a playlist or a script, not a video")
 
 
 def _film(container: Any, name: str) -> Any:

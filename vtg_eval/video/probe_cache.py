@@ -12,7 +12,7 @@ import numpy as np
 
 from vtg_eval.errors import VideoError
 from vtg_eval.files.atomic import atomic_path
-from vtg_eval.video.completeness import SHARE, SLACK
+from vtg_eval.video.completeness import least
 from vtg_eval.video.decoder import Decoder
 from vtg_eval.video.frames import VideoInfo
 from vtg_eval.video.pyav import PyavDecoder
@@ -52,7 +52,7 @@ class ProbeCache:
             return self._decoder.probe(path)
         accepted = PyavDecoder().probe(path)
         info = self._decoder.probe(path)
-        if accepted.duration - info.duration > max(SLACK, SHARE * accepted.duration):
+        if info.duration < least(accepted.duration):
             raise VideoError(
                 f"{path.name}: {self._decoder.name} reads {info.duration:.1f} of the file's "
                 f"{accepted.duration:.1f} s"

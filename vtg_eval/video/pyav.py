@@ -99,7 +99,7 @@ def _probe(path: Path, structure: Structure) -> VideoInfo:
         width=width,
         times=packets.times,
         mirrored=pose.mirrored,
-        length_stated=structure.states_end,
+        length_stated=structure.whole or structure.seconds is not None,
     )
 
 

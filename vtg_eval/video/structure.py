@@ -12,36 +12,41 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from vtg_eval.errors import VideoError
+
 # A hostile file may consist of empty elements.
 MAX_ELEMENTS = 2_000_000
-PACKET_SIZES = (188, 192, 204)  # of transport streams: plain, with times, with error correction
+# Of transport streams: plain, with times, with error correction; each packet starts with a mark.
+PACKET_SIZES = (188, 192, 204)
+SYNC, SYNC_MARKS = 0x47, 20
 
 
 @dataclass(frozen=True, slots=True)
 class Structure:
     """What a file says about its end.
 
-    cut: why it cannot be all of the file, None where nothing says so. states_end: whether the
-    container has sizes that tell where it ends. seconds: the duration that it states, where only
-    this tells that something is missing.
+    cut: why it cannot be all of the file, None where nothing says so. whole: sizes in the container
+    say that it is. damaged: what stands in it makes no sense. seconds: the duration that it states.
     """
 
     cut: str | None = None
-    states_end: bool = False
+    whole: bool = False
+    damaged: bool = False
     seconds: float | None = None
 
 
 def read_structure(path: Path) -> Structure:
-    """Return what the file says; nothing where its container is not recognised."""
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        try:
-            reader = _reader(data)
-            return Structure() if reader is None else reader(data)
-        except (struct.error, IndexError, ValueError, ZeroDivisionError):
-            return Structure()
+    """Return what the file says. Raises VideoError where it cannot be opened."""
+    try:
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            return _reader(data)(data)
+    except OSError as exc:
+        raise VideoError(f"{path.name}: {(exc.strerror or 'cannot be read').lower()}") from exc
+    except (struct.error, IndexError, ValueError, ZeroDivisionError):
+        return Structure()
 
 
-def _reader(data: mmap.mmap) -> Callable[[mmap.mmap], Structure] | None:
+def _reader(data: mmap.mmap) -> Callable[[mmap.mmap], Structure]:
     if data[4:8] in MOV_BOXES:
         return _mov
     if data[8:12] == b"AVI ":
@@ -67,6 +72,7 @@ MOV_BOXES = (*MOV_MEDIA, *b"ftyp free skip wide pnot styp sidx mfra uuid meta ud
 def _mov(data: mmap.mmap) -> Structure:
     cut = seconds = None
     fragmented = indexed = False
+    end = 0
     for kind, start, end in _boxes(data):
         if kind in MOV_MEDIA and end > len(data):
             cut = f"its {kind.decode()} box is {end - len(data):,} bytes longer"
@@ -76,9 +82,11 @@ def _mov(data: mmap.mmap) -> Structure:
         if kind == b"sidx" and (missing := _last_segment(data, start, end) - len(data)) > 0:
             cut = f"its index names segments of {missing:,} bytes more"
         fragmented |= kind == b"moof"
-    if indexed and seconds is None and not fragmented:
-        cut = None  # the index tells for each frame whether it is there: see `completeness`
-    return Structure(cut, states_end=not fragmented or seconds is not None, seconds=seconds)
+    if fragmented:
+        return Structure(cut, damaged=data.find(b"moof", end) >= 0, seconds=seconds)
+    if indexed and seconds is None:  # the index tells for each frame whether it is there
+        cut = None
+    return Structure(cut, whole=cut is None)
 
 
 def _boxes(data: mmap.mmap) -> Iterator[tuple[bytes, int, int]]:
@@ -147,8 +155,8 @@ def _matroska(data: mmap.mmap) -> Structure:
     if segment_end is not None:
         if segment_end > len(data) and last not in AFTER_CLUSTERS:
             cut = f"its segment is {segment_end - len(data):,} bytes longer"
-        return Structure(cut, states_end=True)
-    return Structure(cut, states_end=seconds is not None, seconds=seconds)
+        return Structure(cut, whole=cut is None, seconds=seconds)
+    return Structure(cut, seconds=seconds)
 
 
 def _elements(data: mmap.mmap, position: int, stop: int) -> Iterator[tuple[int, int, int | None]]:
@@ -194,7 +202,7 @@ def _info_seconds(data: mmap.mmap, position: int, stop: int) -> float | None:
 
 
 def _avi(data: mmap.mmap) -> Structure:
-    cut = None
+    cut, seconds, frames_end = "its list of frames is missing", None, 0
     position = 0
     for _ in range(MAX_ELEMENTS):
         if position + 12 > len(data):
@@ -206,13 +214,25 @@ def _avi(data: mmap.mmap) -> Structure:
             continue
         if not kind.isascii():
             break
-        if kind == b"LIST" and name == b"movi" and end > len(data):
-            cut = f"its list of frames is {end - len(data):,} bytes longer"
+        if kind == b"LIST" and name == b"movi":
+            frames_end = max(frames_end, end)
         if kind == b"LIST" and name == b"hdrl":
-            missing = _last_index(data[position : min(end, len(data))]) - len(data)
-            cut = f"it has an index {missing:,} bytes further on" if missing > 0 else cut
+            header = data[position : min(end, len(data))]
+            frames_end = max(frames_end, _last_index(header))
+            seconds = _avi_seconds(header)
         position = end + size % 2
-    return Structure(cut, states_end=True)
+    if frames_end:
+        missing = frames_end - len(data)
+        cut = f"its frames take {missing:,} bytes more" if missing > 0 else ""
+    return Structure(cut or None, whole=not cut, seconds=seconds)
+
+
+def _avi_seconds(header: bytes) -> float | None:
+    main = header.find(b"avih") + 8
+    if main < 8:
+        return None
+    (microseconds,), (frames,) = (struct.unpack_from("<I", header, main + at) for at in (0, 16))
+    return microseconds * frames / 1e6 or None
 
 
 def _last_index(header: bytes) -> int:
@@ -238,22 +258,28 @@ def _occurrences(data: bytes, name: bytes) -> Iterator[int]:
 
 
 def _flv(data: mmap.mmap) -> Structure:
-    seconds = cut = None
+    cut, facts = None, b""
     (position,) = struct.unpack_from(">I", data, 5)
     position += 4
     for _ in range(MAX_ELEMENTS):
-        if position + 11 > len(data) or data[position] not in (8, 9, 18):
+        if position >= len(data) or data[position] not in (8, 9, 18):
             break
         size = int.from_bytes(data[position + 1 : position + 4], "big")
         end = position + 11 + size
-        if data[position] == 18 and seconds is None:
-            tag = data[position:end]
-            at = tag.find(b"\0\x08duration\0")
-            seconds = struct.unpack_from(">d", tag, at + 11)[0] or None if at >= 0 else None
+        if data[position] == 18 and not facts:
+            facts = data[position:end]
         if end > len(data):
             cut = f"its last tag is {end - len(data):,} bytes longer"
         position = end + 4
-    return Structure(cut, states_end=seconds is not None, seconds=seconds)
+    bytes_stated = _flv_number(facts, b"filesize") or 0.0
+    if bytes_stated > len(data) + 4:  # without the last tag's closing size, nothing is missing
+        cut = cut or f"it states {bytes_stated - len(data):,.0f} bytes more"
+    return Structure(cut, bool(bytes_stated and not cut), seconds=_flv_number(facts, b"duration"))
+
+
+def _flv_number(facts: bytes, name: bytes) -> float | None:
+    at = facts.find(name + b"\0")
+    return struct.unpack_from(">d", facts, at + len(name) + 1)[0] or None if at >= 0 else None
 
 
 def _ogg(data: mmap.mmap) -> Structure:
@@ -261,9 +287,10 @@ def _ogg(data: mmap.mmap) -> Structure:
     segments = data[page + 26]
     end = page + 27 + segments + sum(data[page + 27 : page + 27 + segments])
     if end > len(data):
-        return Structure(f"its last page is {end - len(data):,} bytes longer", states_end=True)
-    last = data[page + 5] & 4
-    return Structure(None if last else "its last page is not marked as the last", states_end=True)
+        return Structure(f"its last page is {end - len(data):,} bytes longer")
+    if data[page + 5] & 4:
+        return Structure(whole=True)
+    return Structure("its last page is not marked as the last")
 
 
 ASF_HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
@@ -274,19 +301,20 @@ ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 def _asf(data: mmap.mmap) -> Structure:
     (position,) = struct.unpack_from("<Q", data, 16)
     properties = data.find(ASF_PROPERTIES, 0, position)
-    if properties >= 0 and data[properties + 88] & 1:
+    if properties < 0 or data[properties + 88] & 1:
         return Structure()  # a broadcast: the sizes are not known
+    ticks, preroll = (struct.unpack_from("<Q", data, properties + at)[0] for at in (64, 80))
     if data[position : position + 16] != ASF_DATA:
         return Structure("it has no data" if position >= len(data) else None)
     (size,) = struct.unpack_from("<Q", data, position + 16)
     missing = position + size - len(data)
     cut = f"its data is {missing:,} bytes longer" if missing > 0 else None
-    return Structure(cut, states_end=size > 0)
+    return Structure(cut, whole=not cut, seconds=ticks / 1e7 - preroll / 1e3)
 
 
 def _program_stream(data: mmap.mmap) -> Structure:
-    position = data.rfind(b"\0\0\1")
-    while position > 0 and position + 6 <= len(data) and data[position + 3] < 0xBB:
+    position = data.rfind(b"\0\0\1", 0, -3)
+    while position > 0 and data[position + 3] < 0xBB:
         position = data.rfind(b"\0\0\1", 0, position)
     (size,) = struct.unpack_from(">H", data, position + 4)
     missing = position + 6 + size - len(data)
@@ -295,9 +323,10 @@ def _program_stream(data: mmap.mmap) -> Structure:
 
 def _transport_stream(data: mmap.mmap) -> Structure:
     for size in PACKET_SIZES:
-        for start in range(min(size, len(data) - 2 * size)):
-            if data[start] == data[start + size] == data[start + 2 * size] == 0x47:
+        for start in range(min(size, len(data))):
+            marks = data[start : start + SYNC_MARKS * size : size]
+            if len(marks) > 2 and set(marks) == {SYNC}:
                 tail = (len(data) - start) % size
-                is_packet = tail and data[len(data) - tail] == 0x47
+                is_packet = 0 < tail < PACKET_SIZES[0] and data[len(data) - tail] == SYNC
                 return Structure(f"its last packet has {tail} bytes" if is_packet else None)
     return Structure()
