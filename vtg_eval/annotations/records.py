@@ -93,7 +93,7 @@ class AnnotationRecord:
     def records(self, key: str) -> tuple[AnnotationRecord, ...]:
         """Return a list of objects as records."""
         return tuple(
-            _record(f"{self.where}, {key}[{number}]", value)
+            _record(f"{self.where}, {shown(key)}[{number}]", value)
             for number, value in enumerate(self.values(key))
         )
 
@@ -113,7 +113,7 @@ class AnnotationRecord:
 
     def _value(self, key: str) -> Any:
         if key not in self.table:
-            raise DataError(f'{self.where} has no "{key}".')
+            raise DataError(f'{self.where} has no "{shown(key)}".')
         return self.table[key]
 
     def _wrong(self, key: str, expected: str) -> DataError:
@@ -121,7 +121,7 @@ class AnnotationRecord:
             value = repr(self.table[key])[:SHOWN]
         except RecursionError:
             value = "something nested too deeply"
-        return DataError(f'{self.where}: "{key}" must be {expected}, not {value}.')
+        return DataError(f'{self.where}: "{shown(key)}" must be {expected}, not {value}.')
 
 
 def read_list(path: Path) -> tuple[AnnotationRecord, ...]:
