@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from vtg_eval.annotations.multiple_choice import letter_of_text
-from vtg_eval.annotations.records import AnnotationRecord, read_csv, read_object, read_table
+from vtg_eval.annotations.records import AnnotationRecord, read_csv, read_object, read_table, shown
 from vtg_eval.errors import DataError
 from vtg_eval.task import Task, found_video, load_card
 from vtg_eval.types import Group, OutputType, Sample, Target
@@ -60,7 +60,9 @@ def _rows(path: Path) -> dict[str, AnnotationRecord]:
     for row in read_csv(path):
         name = f"{row.text('video_id')}_{row.text('qid')}"
         if name in rows:
-            raise DataError(f"{row.where} has the question {name} again, after {rows[name].where}.")
+            raise DataError(
+                f"{row.where} has the question {shown(name)} again, after {rows[name].where}."
+            )
         rows[name] = row
     return rows
 
@@ -72,11 +74,13 @@ def _samples(
     for number in locations.table:
         name = f"{video}_{number}"
         if name not in rows:
-            raise DataError(f"{record.where}: the table of questions has no {name}.")
+            raise DataError(f"{record.where}: the table of questions has no {shown(name)}.")
         row = rows[name]
         kind = row.text("type")
         if kind not in CLASSES:
-            raise DataError(f'{row.where}: "type" is {kind!r}, not one of {", ".join(CLASSES)}.')
+            raise DataError(
+                f'{row.where}: "type" is "{shown(kind)}", not one of {", ".join(CLASSES)}.'
+            )
         options = tuple(row.text(key) for key in OPTIONS)
         yield Sample(
             id=name,

@@ -89,9 +89,7 @@ def _integers(record: AnnotationRecord, key: str, values: object, most: int) -> 
     if not isinstance(values, Sequence) or any(
         type(value) is not int or not 0 <= value <= most for value in values
     ):
-        raise DataError(
-            f'{record.where}: "{key}" must hold integers from 0 to {most}, not {str(values)[:60]}.'
-        )
+        raise record.wrong(key, f"integers from 0 to {most}")
     return tuple(values)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
-from vtg_eval.annotations.records import AnnotationRecord, read_table
+from vtg_eval.annotations.records import AnnotationRecord, read_table, shown
 from vtg_eval.errors import DataError
 from vtg_eval.task import Task, found_video, load_card
 from vtg_eval.types import Group, OutputType, Sample, Target, option_letter
@@ -76,7 +76,7 @@ def _finer_aspect(
     video: str, aspect: str, record: AnnotationRecord, meta: Mapping[str, AnnotationRecord]
 ) -> str:
     if video not in meta:
-        raise DataError(f"{record.where}: meta_info.json has no video {video}.")
+        raise DataError(f"{record.where}: meta_info.json has no video {shown(video)}.")
     return meta[video].record("eval_dim").record(aspect).text("type")
 
 

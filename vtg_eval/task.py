@@ -22,7 +22,7 @@ CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 @dataclass(frozen=True, slots=True)
 class SplitMetadata:
-    """What a split should contain, for checks: numbers of videos and queries."""
+    """What a split should contain: numbers of videos and queries (samples), 0 for not known."""
 
     name: str
     videos: int

@@ -99,8 +99,13 @@ def test_skipped_cues_are_warned_of_with_the_file(
     assert "a.srt: 1 malformed cue(s)" in caplog.text
 
 
-def test_bytes_that_are_not_utf8_are_replaced(tmp_path: Path) -> None:
+def test_bytes_that_are_not_utf8_are_replaced_and_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     (tmp_path / "a.srt").write_bytes(b"00:01,0 --> 00:02,0\ncaf\xe9\n")
+    with caplog.at_level(logging.WARNING):
+        read_subtitles(tmp_path / "a.srt")
+    assert "a.srt, line 2: bytes that are not UTF-8" in caplog.text
     assert read_subtitles(tmp_path / "a.srt") == (Cue(1, 2, "caf�"),)
 
 

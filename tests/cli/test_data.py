@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,7 +15,8 @@ from tests.data_task import SmallTask, sample
 from tests.video_files import X264, truncate, write_clock
 from vtg_eval.cli.data import DataCommand
 from vtg_eval.registry import Registry
-from vtg_eval.task import SourceFile
+from vtg_eval.task import SourceFile, SplitMetadata
+from vtg_eval.types import Sample
 from vtg_eval.video.pyav import PyavDecoder
 
 
@@ -117,6 +120,55 @@ def test_prepare_names_missing_files_and_their_paths(
     assert str(root / "small" / "videos") in out
 
 
+def test_prepare_gives_each_task_its_own_folder_in_a_new_root(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = SourceFile("list.txt", "https://example.org/list", "0" * 64)
+    task = SmallTask([sample("a/0", (0, 1))], (source,))
+    new = root / "new"
+    assert run(task, "prepare", "small", "--data-root", str(new)) == 1
+    assert f"{new / 'small' / 'list.txt'}: missing" in capsys.readouterr().out
+    (new / "small").rmdir()
+    (new / "other.txt").touch()  # files: it is the task's own folder
+    assert run(task, "prepare", "small", "--data-root", str(new)) == 1
+    assert f"{new / 'list.txt'}: missing" in capsys.readouterr().out
+
+
 def test_prepare_succeeds_when_every_file_is_present(root: Path) -> None:
     task = SmallTask([sample("a/0", (0, 1))])
     assert run(task, "prepare", "small", "--data-root", str(root)) == 0
+
+
+class TwoSplits(SmallTask):
+    """A task whose second split has annotations only where its file is."""
+
+    def __init__(self) -> None:
+        super().__init__([sample("a/0", (0, 1))])
+        self.card = replace(self.card, splits=(*self.card.splits, SplitMetadata("train", 1, 1)))
+
+    def samples(self, root: Path, split: str) -> Sequence[Sample]:
+        if split == "train":
+            self.file(root, "train.txt")
+            return [sample("b/0", (0, 1))]
+        return super().samples(root, split)
+
+
+def test_check_reads_every_split_whose_annotations_are_there(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    task = TwoSplits()
+    place = ("--data-root", str(root), "--json", str(root / "out.json"))
+    assert run(task, "check", "small", *place) == 0
+    assert "not checked, without their annotations: train" in capsys.readouterr().out
+    assert json.loads((root / "out.json").read_text())["split"] == "test"
+    (root / "small" / "train.txt").touch()
+    assert run(task, "check", "small", *place) == 0
+    out = capsys.readouterr().out
+    assert "small, test: 1 queries" in out
+    assert "small, train: 1 queries" in out
+    assert "nothing is missing but the videos, which scoring does not need" in out
+    assert [row["split"] for row in json.loads((root / "out.json").read_text())] == [
+        "test",
+        "train",
+    ]
+    assert run(task, "check", "small", *place, "--split", "train") == 1

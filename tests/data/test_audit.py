@@ -88,6 +88,29 @@ def test_odd_spans_and_duplicates(tmp_path: Path) -> None:
     assert names["duplicate (video, query)"] == ("a: it happens",)
 
 
+def test_queries_that_are_empty_and_samples_that_cannot_be_used(tmp_path: Path) -> None:
+    samples = [
+        sample("a/0", (0.0, 1.0), query=" "),
+        sample("a/1", (0.0, 1.0), duration=-2.0),
+        sample("../b", (0.0, 1.0)),
+        sample(f"c/{'0' * 300}", (0.0, 1.0)),
+    ]
+    result = checked(SmallTask(samples), tmp_path)
+    names = findings(result)
+    assert names["empty query"] == ("a/0",)
+    first, second, third = names["unusable samples"]
+    assert first.startswith("a/1 has a duration of -2 s")
+    assert second.startswith("../b names a video that cannot be a file of the data: '..'")
+    assert "… has an id of 302 characters" in third
+    assert names["videos missing"] == ("a",)
+    assert not result.sound
+
+
+def test_missing_videos_alone_leave_a_split_sound(tmp_path: Path) -> None:
+    result = checked(SmallTask([sample("a/0", (0.0, 1.0))]), tmp_path)
+    assert (result.sound, result.complete) == (True, False)
+
+
 def test_other_counts_than_the_card_are_not_complete(tmp_path: Path, videos: Path) -> None:
     write_clock(videos / "a.mp4", 48)
     task = SmallTask([sample("a/0", (0, 1))], metadata=SplitMetadata("test", 1, 2))

@@ -268,6 +268,34 @@ def test_an_archive_is_fetched_and_unpacked_beside_itself(server: Server, tmp_pa
     assert len(server.asked) == 1
 
 
+@pytest.mark.parametrize("link", ["deep", "deep/a.txt", "deep/a.txt.part", "deep/a.txt.part.tag"])
+def test_a_file_is_not_fetched_through_a_link(server: Server, tmp_path: Path, link: str) -> None:
+    (outside, root) = (tmp_path / "outside", tmp_path / "root")
+    outside.mkdir()
+    (root / link).parent.mkdir(parents=True)
+    (root / link).symlink_to(outside if link == "deep" else outside / "victim")
+    (state,) = states(root, source(server, path="deep/a.txt"))
+    assert not state.present
+    assert f"{root / link} is a link" in state.problem
+    assert names(outside) == server.asked == []
+
+
+@pytest.mark.parametrize("link", ["deep", "deep/a.mp4"])
+def test_an_archive_is_not_unpacked_through_a_link(
+    server: Server, tmp_path: Path, link: str
+) -> None:
+    (outside, root) = (tmp_path / "outside", tmp_path / "root")
+    outside.mkdir()
+    (outside / "a.mp4").write_bytes(b"mine")
+    (root / link).parent.mkdir(parents=True)
+    (root / link).symlink_to(outside if link == "deep" else outside / "a.mp4")
+    (root / "all.zip").write_bytes(packed(tmp_path, {"b.mp4": CONTENT, "deep/a.mp4": CONTENT}))
+    (state,) = states(root, source(server, path="all.zip", sha256="", unpack=True))
+    assert f"{root / link} is a link" in state.problem
+    assert (outside / "a.mp4").read_bytes() == b"mine"
+    assert "b.mp4" not in names(root)
+
+
 def test_an_archive_that_is_not_the_cards_is_not_unpacked(server: Server, tmp_path: Path) -> None:
     (tmp_path / "all.zip").write_bytes(packed(tmp_path, {"a.mp4": CONTENT}))
     (state,) = states(tmp_path, source(server, path="all.zip", unpack=True))

@@ -147,7 +147,7 @@ def _values() -> Iterator[AnnotationCase]:
         yield _value(layout, videos[layout], value, "names a video that cannot be a file")
     for value in NOT_SALIENT:
         row = f"[[1, 2, {value}], [1, 2, 3]]"
-        yield _value("highlights", "saliency_scores", row, '"saliency_scores" must hold integers')
+        yield _value("highlights", "saliency_scores", row, '"saliency_scores" must be integers')
     yield _value("highlights", "saliency_scores", "[[1, 2], [1, 2, 3]]", "must have 3 a clip")
     yield _value("highlights", "relevant_clip_ids", "[2, 2]", "has a clip twice")
     yield _value("highlights", "relevant_clip_ids", f"[2, {10**30}]", '"relevant_clip_ids" must')

@@ -50,6 +50,12 @@ def test_the_error_for_another_runs_folder_names_the_differences(tmp_path: Path)
         pass
 
 
+def test_a_manifest_that_is_nested_too_deeply_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_text("[" * 100_000)
+    with pytest.raises(UserError, match=r"manifest\.json cannot be read: RecursionError"):
+        RunFolder(tmp_path).manifest()
+
+
 def test_a_folder_of_something_else_is_refused_and_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("…")
     with pytest.raises(UserError, match=r"thesis\.tex"), RunFolder(tmp_path).lock(SPEC):

@@ -65,7 +65,7 @@ def test_a_query_is_in_the_group_of_each_of_its_lengths(tmp_path, windows, names
         ({"duration": "long"}, "duration"),
         ({"relevant_windows": [[2]]}, "relevant_windows"),
         ({"relevant_windows": None}, "relevant_windows"),
-        ({"relevant_clip_ids": [1, 4]}, "relevant_clip_ids. must hold integers from 0 to 3"),
+        ({"relevant_clip_ids": [1, 4]}, "relevant_clip_ids. must be integers from 0 to 3"),
         ({"relevant_clip_ids": [1, -1]}, "relevant_clip_ids"),
         ({"relevant_clip_ids": [1, "3"]}, "relevant_clip_ids"),
         ({"relevant_clip_ids": [1]}, "1 relevant_clip_ids, but 2 saliency_scores"),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from vtg_eval.errors import UserError
 from vtg_eval.registry import Registry
 from vtg_eval.types import Sample
 from vtg_eval.video.pyav import PyavDecoder
@@ -96,3 +99,33 @@ def test_preparing_twice_writes_nothing_new(tmp_path: Path, monkeypatch) -> None
     TASK.prepare(tmp_path, "test")
     assert path.stat().st_mtime_ns == first
     assert [p.name for p in path.parent.iterdir()] == ["test-00.mp4"]
+
+
+FULL = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))  # bytes, as if the disk were full
+from vtg_eval.cli import main
+sys.exit(main(["data", "prepare", "synth_vtg", "--data-root", sys.argv[1]]))
+"""
+
+
+def test_a_full_disk_is_one_line_and_leaves_no_half_file(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", FULL, str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "test-00.mp4 cannot be written: File too large." in done.stdout
+    assert "run the same command again" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_videos_are_not_written_through_a_link(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    folder = TASK.video_path(tmp_path / "root", "test-00").parent
+    folder.parent.mkdir()
+    folder.symlink_to(outside)
+    with pytest.raises(UserError, match="is a link"):
+        TASK.prepare(tmp_path / "root", "test", {"test-00"})
+    assert list(outside.iterdir()) == []

@@ -9,7 +9,7 @@ from pathlib import Path
 from string import ascii_uppercase
 from typing import Any
 
-from vtg_eval.annotations.records import AnnotationRecord, read_lines, read_list
+from vtg_eval.annotations.records import AnnotationRecord, read_lines, read_list, shown
 from vtg_eval.errors import DataError, UserError
 from vtg_eval.task import Task
 from vtg_eval.types import option_letter
@@ -83,7 +83,9 @@ def right_letter(record: AnnotationRecord, key: str, options: Sequence[str]) -> 
     letter = record.text(key)
     letters = ascii_uppercase[: len(options)] if options else ascii_uppercase
     if letter not in tuple(letters):
-        raise DataError(f'{record.where}: "{key}" is {letter!r}, which is no option\'s letter.')
+        raise DataError(
+            f'{record.where}: "{key}" is "{shown(letter)}", which is no option\'s letter.'
+        )
     return letter
 
 

@@ -35,28 +35,28 @@ class AnnotationRecord:
         """Return a string; a number becomes one."""
         text = _text(self._value(key))
         if text is None:
-            raise self._wrong(key, "text")
+            raise self.wrong(key, "text")
         return text
 
     def seconds(self, key: str) -> float:
         """Return a number of seconds or frames, of at most LONGEST, also below 0."""
         number = finite_number(self._value(key))
         if number is None or abs(number) > LONGEST:
-            raise self._wrong(key, f"a number of at most {LONGEST:g}")
+            raise self.wrong(key, f"a number of at most {LONGEST:g}")
         return number
 
     def duration(self, key: str) -> float:
         """Return a video's length in seconds, from SHORTEST to LONGEST."""
         number = finite_number(self._value(key))
         if number is None or not SHORTEST <= number <= LONGEST:
-            raise self._wrong(key, f"a length from {SHORTEST:g} to {LONGEST:g} s")
+            raise self.wrong(key, f"a length from {SHORTEST:g} to {LONGEST:g} s")
         return number
 
     def whole(self, key: str) -> int:
         """Return an integer of at most LONGEST, also below 0."""
         value = self._value(key)
         if isinstance(value, bool) or not isinstance(value, int) or abs(value) > LONGEST:
-            raise self._wrong(key, f"an integer of at most {LONGEST:g}")
+            raise self.wrong(key, f"an integer of at most {LONGEST:g}")
         return value
 
     def optional_seconds(self, key: str) -> float | None:
@@ -72,14 +72,14 @@ class AnnotationRecord:
         values = self.values(key)
         texts = tuple(text for value in values if (text := _text(value)) is not None)
         if len(texts) < len(values):
-            raise self._wrong(key, "a list of texts")
+            raise self.wrong(key, "a list of texts")
         return texts
 
     def span(self, key: str) -> Span:
         """Return one [start, end]; neither sorted nor clamped."""
         span = _span(self._value(key))
         if span is None:
-            raise self._wrong(key, f"a pair of numbers of at most {LONGEST:g}")
+            raise self.wrong(key, f"a pair of numbers of at most {LONGEST:g}")
         return span
 
     def spans(self, key: str) -> tuple[Span, ...]:
@@ -87,13 +87,13 @@ class AnnotationRecord:
         values = self.values(key)
         spans = tuple(span for value in values if (span := _span(value)) is not None)
         if len(spans) < len(values):
-            raise self._wrong(key, f"a list of pairs of numbers of at most {LONGEST:g}")
+            raise self.wrong(key, f"a list of pairs of numbers of at most {LONGEST:g}")
         return spans
 
     def records(self, key: str) -> tuple[AnnotationRecord, ...]:
         """Return a list of objects as records."""
         return tuple(
-            _record(f"{self.where}, {key}[{number}]", value)
+            _record(f"{self.where}, {shown(key)}[{number}]", value)
             for number, value in enumerate(self.values(key))
         )
 
@@ -101,27 +101,28 @@ class AnnotationRecord:
         """Return an object as a record."""
         value = self._value(key)
         if not isinstance(value, dict):
-            raise self._wrong(key, "an object")
+            raise self.wrong(key, "an object")
         return AnnotationRecord(f"{self.where}, {shown(key)}", value)
 
     def values(self, key: str) -> Sequence[Any]:
         """Return a list, its values as they are."""
         value = self._value(key)
         if not isinstance(value, list):
-            raise self._wrong(key, "a list")
+            raise self.wrong(key, "a list")
         return value
 
     def _value(self, key: str) -> Any:
         if key not in self.table:
-            raise DataError(f'{self.where} has no "{key}".')
+            raise DataError(f'{self.where} has no "{shown(key)}".')
         return self.table[key]
 
-    def _wrong(self, key: str, expected: str) -> DataError:
+    def wrong(self, key: str, expected: str) -> DataError:
+        """Return the error of a value that is not what it must be."""
         try:
             value = repr(self.table[key])[:SHOWN]
         except RecursionError:
             value = "something nested too deeply"
-        return DataError(f'{self.where}: "{key}" must be {expected}, not {value}.')
+        return DataError(f'{self.where}: "{shown(key)}" must be {expected}, not {value}.')
 
 
 def read_list(path: Path) -> tuple[AnnotationRecord, ...]:

@@ -53,7 +53,7 @@ def read_lengths(path: Path) -> Mapping[str, float]:
     for row in read_csv(path) if path.is_file() else ():
         video, length = row.text("id"), row.duration("length")
         if not video or lengths.get(video, length) != length:
-            raise DataError(f"{row.where}: expected another `id` than {video!r}.")
+            raise DataError(f"{row.where}: expected another `id` than `{shown(video)}`.")
         lengths[video] = length
     return lengths
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from vtg_eval.annotations.records import shown
+from vtg_eval.annotations.records import SURROGATE, shown
 from vtg_eval.errors import DataError
 from vtg_eval.task import CONTROL, Task, is_video_name
 from vtg_eval.types import LONGEST, SHORTEST, Sample
@@ -44,6 +44,8 @@ def unusable(sample: Sample) -> str:
         return f"names a video that cannot be a file of the data: {sample.video[:80]!r}"
     if sample.duration is not None and not SHORTEST <= sample.duration <= LONGEST:
         return f"has a duration of {sample.duration:g} s, not one from {SHORTEST:g} to {LONGEST:g}"
+    if any(SURROGATE.search(text) for text in (sample.query, *sample.options)):
+        return "has half a character in its query or its options"
     if len(sample.options) > MOST_OPTIONS:
         return f"has {len(sample.options)} options; there are letters for {MOST_OPTIONS}"
     return ""

@@ -49,7 +49,7 @@ class DataCommand(Command):
                 type=Path,
                 metavar="DIR",
                 dest="data_root",
-                help="the task's folder or the folder above it (default: as for run)",
+                help="holds the task's folder, or is it where it has files (default: as for run)",
             )
         prepare.add_argument("--split", help="default: the task's own default split")
         check.add_argument("--split", help="default: every split whose annotations are there")

@@ -25,12 +25,13 @@ def cache_folder() -> Path:
 
 
 def make_folder(task: Task, root: Path) -> None:
-    """Make `root`/<task name>, where a task's files go, unless `root` is its folder itself.
+    """Make `root`/<task name>, where a task's files go, unless `root` may be its folder itself.
 
-    It is where it has no such folder, but files or a folder of videos. Raises UserError.
+    It may where it holds files (hidden ones aside) or a folder of videos. Raises UserError.
     """
-    entries = () if not root.is_dir() else root.iterdir()
-    if any(entry.is_file() or entry.name.startswith("videos") for entry in entries):
+    entries = root.iterdir() if root.is_dir() else ()
+    visible = (entry for entry in entries if not entry.name.startswith("."))
+    if any(entry.is_file() or entry.name.startswith("videos") for entry in visible):
         return
     folder = root / task.card.name
     with explained(folder):

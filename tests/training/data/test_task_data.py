@@ -55,6 +55,7 @@ def test_other_recipes_stay_as_they_are() -> None:
     [
         (DataRule(("task:synth_vtg",)), "must be task:NAME:SPLIT"),
         (DataRule(("task:synth_vtg:train:x",)), "must be task:NAME:SPLIT"),
+        (DataRule(("task:synth_vtg:train:0",)), "names no sample to train on"),
         (DataRule(("task:synth_vtg:trian",)), 'Did you mean "train"'),
         (DataRule(("task:synth:train",)), 'no task "synth"'),
         (DataRule(("task:synth_vtg:train", "a.jsonl")), "must be the only entry"),
