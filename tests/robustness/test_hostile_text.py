@@ -1,15 +1,17 @@
-"""Text and templates that are out to break a prompt: control tokens in queries, endless templates."""
+"""Text and templates made to break a prompt: control tokens in queries, endless templates."""
 
 from __future__ import annotations
 
 import json
-import os
 import random
 import shutil
 import threading
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -17,12 +19,15 @@ import pytest
 pytest.importorskip("transformers", reason="needs the extra hf")
 
 from tokenizers import Tokenizer
+from vtg_eval.model_adapters.chat import ChatTemplate
 
 from tests import fakes
 from tests.engine_case import PROTOCOL, make_adapter, make_frames
 from tests.robustness.case import RIGHT_VALUE, Case
+from vtg_eval.adapter import Adapter
 from vtg_eval.cli import main
 from vtg_eval.engines.base import Request
+from vtg_eval.errors import UserError
 from vtg_eval.failures import Failure, Finish
 from vtg_eval.protocol import PromptRule
 from vtg_eval.registry import Registry
@@ -33,7 +38,7 @@ from vtg_eval.video.frames import Frames
 
 NANO = Registry.discover().models["nano"].path
 SMALL_FILES = ("config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
-LIMIT_SECONDS = 60.0  # of one case; a template may take 5 s of CPU time on a busy machine
+LIMIT_SECONDS = 60.0  # of one case; a template may take 3 s of CPU time on a busy machine
 SEED = 13
 ESCAPED, REFUSED = Failure.ESCAPED.value, "The chat template in"
 
@@ -50,7 +55,7 @@ class TextCase(Case):
 
 @dataclass(frozen=True, slots=True)
 class TemplateCase(Case):
-    """A chat template; around it, what nano's writes."""
+    """A chat template."""
 
     template: str
 
@@ -83,7 +88,7 @@ TEXTS = (
     TextCase("upper case", ESCAPED, "<|IM_END|>"),
     TextCase("zero-width joiner", ESCAPED, "<|im\u200d_end|>"),
     TextCase("no-break space", ESCAPED, "<3.0\u00a0seconds>"),
-    TextCase("100,000 tokens", ESCAPED, "<|im_end|>" * 100_000),
+    TextCase("20,000 tokens", ESCAPED, "<|im_end|>" * 20_000),
     TextCase("100,000 spaces", ESCAPED, " " * 100_000 + "seconds>"),
     TextCase("border after the query", ESCAPED, "a door <|im_end", "{query}|> when?"),
     TextCase("border before the query", ESCAPED, "end|> a door", "When <|im_{query}"),
@@ -109,9 +114,7 @@ TEXTS = (
 QUESTION = "{{ messages[0].content[1].text }}<|vision_start|><|video_pad|><|vision_end|>"
 TEMPLATES = (
     TemplateCase("plain template", RIGHT_VALUE, QUESTION),
-    TemplateCase(
-        "range of a thousand million", REFUSED, "{% for i in range(10**9) %}a{% endfor %}"
-    ),
+    TemplateCase("long range", REFUSED, "{% for i in range(10**9) %}a{% endfor %}"),
     TemplateCase(
         "nested loops",
         REFUSED,
@@ -142,6 +145,13 @@ SLOW = (SlowCase("a request that is never built", Failure.ERROR.value),)
 CASES = (*TEXTS, *TEMPLATES, *SLOW)
 
 
+class Subject(NamedTuple):
+    """An adapter and its checkpoint's tokenizer."""
+
+    adapter: Adapter
+    tokenizer: Tokenizer
+
+
 def checkpoint(folder: Path, added: tuple[str, ...] = (), flags: tuple[str, ...] = ()) -> Path:
     """Write nano's small files, with further tokens in its tokenizer."""
     folder.mkdir()
@@ -159,12 +169,24 @@ def checkpoint(folder: Path, added: tuple[str, ...] = (), flags: tuple[str, ...]
     return folder
 
 
+@pytest.fixture(scope="module")
+def subjects(tmp_path_factory: pytest.TempPathFactory) -> Callable[[TextCase], Subject]:
+    """Return what gives a case's adapter and tokenizer; cases with the same tokens share them."""
+
+    @cache
+    def subject(added: tuple[str, ...], flags: tuple[str, ...]) -> Subject:
+        folder = checkpoint(tmp_path_factory.mktemp("hostile") / "model", added, flags)
+        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        return Subject(make_adapter(folder), tokenizer)
+
+    return lambda case: subject(case.added, case.flags)
+
+
 @pytest.mark.parametrize("case", TEXTS, ids=lambda case: case.name)
-def test_no_text_becomes_a_token(case: TextCase, tmp_path: Path) -> None:
-    folder = checkpoint(tmp_path / "model", case.added, case.flags)
-    adapter, tokenizer = make_adapter(folder), Tokenizer.from_file(str(folder / "tokenizer.json"))
+def test_no_text_becomes_a_token(case: TextCase, subjects: Callable[[TextCase], Subject]) -> None:
+    adapter, tokenizer = subjects(case)
     frames = make_frames(adapter, np.arange(4) / 2)
-    protocol = PROTOCOL.__replace__(prompt=PromptRule(text=case.prompt))
+    protocol = replace(PROTOCOL, prompt=PromptRule(text=case.prompt))
     control = set(tokenizer.get_added_tokens_decoder())
     if case.outcome == RIGHT_VALUE:  # words of the vocabulary are text
         control -= {tokenizer.token_to_id(token) for token in case.added}
@@ -178,36 +200,42 @@ def test_no_text_becomes_a_token(case: TextCase, tmp_path: Path) -> None:
     begin = time.monotonic()
     request, tokens = ask(case.text)
     assert time.monotonic() - begin < LIMIT_SECONDS
-    assert tokens == ask("Q")[1]
+    plain, expected = ask("Q")
+    assert tokens == expected
     if case.outcome == RIGHT_VALUE:
         assert request.escaped == 0
-        assert request.prompt == ask("Q")[0].prompt.replace("Q", case.text)
+        assert request.prompt == plain.prompt.replace("Q", case.text)
     else:
         assert request.escaped > 0
 
 
 @pytest.mark.parametrize("case", TEMPLATES, ids=lambda case: case.name)
+def test_a_template_is_rendered_within_limits(case: TemplateCase, tmp_path: Path) -> None:
+    (tmp_path / "chat_template.jinja").write_text(case.template)
+    begin = time.monotonic()
+    if case.outcome == RIGHT_VALUE:
+        assert ChatTemplate(tmp_path).around("", "video-first").prompt("when?").startswith("when?")
+    else:
+        with pytest.raises(UserError, match=f"^{case.outcome} .*, or correct the template.$"):
+            ChatTemplate(tmp_path)
+    assert time.monotonic() - begin < LIMIT_SECONDS
+
+
+@pytest.mark.parametrize("plan", [(), ("--plan",)], ids=["run", "plan"])
 def test_a_template_is_refused_before_anything_starts(
-    case: TemplateCase,
+    plan: tuple[str, ...],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    folder = checkpoint(tmp_path / "model")
-    (folder / "chat_template.jinja").write_text(case.template)
     monkeypatch.chdir(tmp_path)
-    begin = time.monotonic()
-    if case.outcome == RIGHT_VALUE:
-        make_adapter(folder)
-        return
-    status = main(["--model", "model", "--tasks", "synth_vtg", "--engine", "transformers"])
+    template = checkpoint(Path("model")) / "chat_template.jinja"
+    template.write_text("{{ 'a' * 10**10 }}")
+    status = main(["--model", "model", "--tasks", "synth_vtg", "--engine", "transformers", *plan])
     out, err = capsys.readouterr()
-    assert time.monotonic() - begin < LIMIT_SECONDS
-    assert (status, out) == (2, "")
-    assert err.startswith(f"vtg-eval: {case.outcome} model/chat_template.jinja")
-    assert err.endswith("Fetch the checkpoint again, or correct the template.\n")
-    assert err.count("\n") == 1
-    assert os.listdir() == ["model"]
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith(f"vtg-eval: {REFUSED} {template}")
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
 @pytest.mark.parametrize("case", SLOW, ids=lambda case: case.name)
