@@ -14,7 +14,7 @@ import sys
 from datetime import datetime
 from typing import Any
 
-SECONDS, MEMORY, CHARACTERS = 3, 1 << 30, 1 << 20  # CPU time; bytes; of the prompt
+SECONDS, MEMORY, CHARACTERS = 3, 1 << 29, 1 << 20  # CPU time; bytes; of the prompt
 
 
 def main() -> None:
