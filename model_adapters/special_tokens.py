@@ -124,15 +124,15 @@ def _listed(table: dict[str, Any]) -> Iterator[tuple[str, bool]]:
     for token in (*listed, *mapped.values()):
         yield _content(token), bool(token.get("special"))
     for key, value in table.items():
-        values = value.values() if isinstance(value, dict) and "content" not in value else [value]
-        if isinstance(value, list):
-            values = value
-        if key.endswith("_token") or key.endswith("_special_tokens"):
-            for token in values:
-                if isinstance(token, dict):
-                    yield _content(token), True
-                elif isinstance(token, str):
-                    yield token, True
+        if not key.endswith(("_token", "_special_tokens")):
+            continue
+        if isinstance(value, dict) and "content" not in value:  # by name
+            value = list(value.values())
+        for token in value if isinstance(value, list) else [value]:
+            if isinstance(token, dict):
+                yield _content(token), True
+            elif isinstance(token, str):  # other values are switches, such as "add_bos_token"
+                yield token, True
 
 
 def _content(token: dict[str, Any]) -> str:
