@@ -113,7 +113,7 @@ class QwenVLAdapter(Adapter):
             return result.text
 
         def enclosed(text: str) -> str:
-            return f"{tokens.separator}{tokens.escape(text).text}{tokens.separator}"
+            return text and f"{tokens.separator}{tokens.escape(text).text}{tokens.separator}"
 
         text = prompt(clean)
         expected = tokens.count(prompt(lambda text: text and tokens.separator))

@@ -32,11 +32,12 @@ class SpecialTokens:
     but each of these has a separator within it. So none is left, and a second call changes nothing.
 
     **Normalizing tokenizers.** Text and tokens are compared in a folded form, made character by
-    character: compatibility decomposition (NFKD), lower case, without marks, control and format
-    characters, any white space as a space. The argument holds for the folded text. A normalizer
-    that leaves the folded form as it is (NFC, NFD, NFKC, NFKD, lower-casing, stripping of accents)
-    therefore makes no token either. Flags of tokens (`lstrip`, `rstrip`, `single_word`,
-    `normalized`) say where a token is matched, never that other text is.
+    character: compatibility decomposition (NFKD), lower case, any white space as a space, and
+    without marks and the characters of category C (control, format, surrogates, unassigned). The
+    argument holds for the folded text. A normalizer that leaves the folded form as it is (NFC, NFD,
+    NFKC, NFKD, lower-casing, stripping of accents) therefore makes no token either. Flags of tokens
+    (`lstrip`, `rstrip`, `single_word`, `normalized`) say where a token is matched, never that other
+    text is.
 
     A token whose folded form has fewer than two characters is compared as it is, and replaced by
     the separator. Raises UserError where every candidate for the separator is in a token.
@@ -121,17 +122,24 @@ def _listed(table: dict[str, Any]) -> Iterator[tuple[str, bool]]:
     """Yield each token of a tokenizer's file, and whether it is special."""
     listed, mapped = table.get("added_tokens", []), table.get("added_tokens_decoder", {})
     for token in (*listed, *mapped.values()):
-        yield str(token["content"]), bool(token.get("special"))
+        yield _content(token), bool(token.get("special"))
     for key, value in table.items():
-        values = value.values() if isinstance(value, dict) and "content" not in value else [value]
-        if isinstance(value, list):
-            values = value
-        if key.endswith("_token") or key.endswith("_special_tokens"):
-            for token in values:
-                if isinstance(token, dict):
-                    yield str(token["content"]), True
-                elif isinstance(token, str):
-                    yield token, True
+        if not key.endswith(("_token", "_special_tokens")):
+            continue
+        if isinstance(value, dict) and "content" not in value:  # by name
+            value = list(value.values())
+        for token in value if isinstance(value, list) else [value]:
+            if isinstance(token, dict):
+                yield _content(token), True
+            elif isinstance(token, str):  # other values are switches, such as "add_bos_token"
+                yield token, True
+
+
+def _content(token: dict[str, Any]) -> str:
+    content = token["content"]
+    if not isinstance(content, str):
+        raise TypeError(f"{content!r} is no text")
+    return content
 
 
 def _is_word(token: str) -> bool:
@@ -152,7 +160,7 @@ class _Folds(dict[str, str]):
 def _folded(character: str) -> str:
     if character.isspace() or character == WORD_START:
         return " "
-    return "" if unicodedata.category(character) in ("Mn", "Mc", "Me", "Cc", "Cf") else character
+    return "" if unicodedata.category(character)[0] in "MC" else character
 
 
 def _any_of(texts: Iterable[str]) -> re.Pattern[str]:

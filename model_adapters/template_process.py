@@ -1,9 +1,9 @@
 """Renders a chat template; a script, run as a process of its own so that its limits hold.
 
 Reads {"template", "messages"} as JSON from standard input and writes {"prompt"} or {"error"}. A
-template is data from a checkpoint: Jinja's sandbox
-keeps it from Python's objects, the limits keep it from the machine's time and memory. It is
-rendered as transformers does, with the same names and the same treatment of white space.
+template is data from a checkpoint: Jinja's sandbox keeps it from Python's objects, the limits keep
+it from the machine's time and memory. It is rendered as transformers does, with the same names and
+the same treatment of white space.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import sys
 from datetime import datetime
 from typing import Any
 
-SECONDS, MEMORY, CHARACTERS = 10, 1 << 30, 1 << 20  # CPU time; bytes; of the prompt
+SECONDS, MEMORY, CHARACTERS = 3, 1 << 29, 1 << 20  # CPU time; bytes; of the prompt
 
 
 def main() -> None:

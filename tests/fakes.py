@@ -116,6 +116,9 @@ class FakeAdapter(Adapter):
         return Request(sample.id, prompt, frames=frames, model_times=times)
 
 
+ARGUMENTS = ("delay", "shuffle", "fail", "crash_after", "stop_after", "signal", "long", "refuse")
+
+
 class FakeEngine(Engine):
     """`extra`: delay (seconds an answer), shuffle (seed), fail (ids), crash_after (answers),
     stop_after (answers, then a signal to this process), long (ids cut off at the limit), diverged
@@ -123,6 +126,14 @@ class FakeEngine(Engine):
 
     started = 0
     well = False  # True: `fail` has no effect
+
+    @classmethod
+    def check_options(cls, checkpoint: Path, options: EngineOptions) -> None:
+        for name in options.extra:
+            if name not in ARGUMENTS:
+                raise UserError(f'The fake engine has no argument "{name}".')
+        if options.dtype != "auto":
+            raise UserError(f"--dtype {options.dtype} is unknown.")
 
     def __init__(self, checkpoint: Path, rule: GenerationRule, options: EngineOptions) -> None:
         type(self).started += 1

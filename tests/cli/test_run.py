@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -185,31 +186,68 @@ def test_missing_videos_are_refused_or_left_out(shell: Shell) -> None:
     assert f"SUBSET {TOTAL - QUERIES} of {TOTAL}" in out
 
 
+@pytest.mark.parametrize("plan", [[], ["--plan"]], ids=["run", "plan"])
 @pytest.mark.parametrize(
     ("args", "message"),
     [
         (["--tasks", "fake_vtx"], 'Did you mean "fake_vtg"?'),
+        (["--tasks", "fake_vtg,nothing"], 'There is no task "nothing"'),
+        (["--tasks", ","], "--tasks needs task names"),
         (["--model", "nowhere"], 'There is no model "nowhere"'),
+        (["--model", "baseline:whole-video"], "leave out --engine"),
         (["--engine", "fak"], 'Did you mean "fake"?'),
+        (["--engine-arg", "x"], "not KEY=VALUE"),
+        (["--engine-arg", "dealy=1"], 'no argument "dealy"'),
+        (["--dtype", "float8"], "--dtype float8 is unknown"),
+        (["--batch-size", "0"], "'0' is not a whole number from 1 to 4096"),
+        (["--batch-size", "-1"], "'-1' is not a whole number"),
+        (["--batch-size", "9" * 5000], "is not a whole number from 1 to 4096"),
+        (["--seed", "-1"], "'-1' is not a whole number from 0"),
+        (["--limit", "0"], "not a whole number from 1"),
         (["--decoder", "fak"], 'Did you mean "fake"?'),
         (["--protocol", "strict@9"], 'Did you mean "strict@2"?'),
+        (["--protocol", "qvhighlights@1"], "qvhighlights@1"),
         (["--split", "tets"], 'Did you mean "test"?'),
         (["--data-root", "nowhere"], "The data root nowhere is not a folder"),
-        (["--limit", "0"], "not a whole number from 1"),
-        (["--engine-arg", "x"], "not KEY=VALUE"),
-        (["--tasks", ","], "--tasks needs task names"),
-        (["--model", "baseline:whole-video"], "leave out --engine"),
+        (["--out", "model/config.json"], "config.json is a file"),
+        (["--out", "model/config.json/run"], "config.json is a file"),
+        (["--out", "model"], "model is no run folder, but holds config.json"),
+        (["--json", "model"], "model cannot be written"),
+        (["--json", "nowhere/out.json"], "nowhere/out.json cannot be written"),
     ],
-    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+    ids=lambda value: " ".join(value)[:40] if isinstance(value, list) else None,
 )
-def test_usage_errors_are_one_line_without_a_traceback(
-    shell: Shell, args: list[str], message: str
+def test_a_mistake_is_named_before_anything_starts(
+    shell: Shell, args: list[str], message: str, plan: list[str]
 ) -> None:
-    code, out, err = shell.run(*args)
-    assert code == 2
+    files, started = {*shell.home.rglob("*")}, fakes.FakeEngine.started
+    code, out, err = shell.run(*args, *plan)
+    assert (code, out) == (2, "")
     assert message in err
     assert "Traceback" not in err
-    assert out == ""
+    assert fakes.FakeEngine.started == started
+    cache = shell.home / "cache"  # a generated benchmark stays
+    left = {path for path in shell.home.rglob("*") if cache not in (path, *path.parents)}
+    assert left <= files
+
+
+@pytest.mark.parametrize("plan", [[], ["--plan"]], ids=["run", "plan"])
+def test_a_full_disk_is_found_before_the_run(
+    shell: Shell, plan: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=5_000_000))
+    code, out, err = shell.run("--out", "run", *plan)
+    assert (code, out) == (2, "")
+    assert "run has no room for the run: 5 MB are free and about 17 MB are needed" in err
+    assert not (shell.home / "run").exists()
+
+
+@pytest.mark.parametrize("plan", [[], ["--plan"]], ids=["run", "plan"])
+def test_the_folder_of_another_run_is_refused(shell: Shell, plan: list[str]) -> None:
+    assert shell.run("--out", "run", "--limit", "2")[0] == 0
+    code, _, err = shell.run("--out", "run", *plan)
+    assert code == 2
+    assert "run was begun with other settings: limit" in err
 
 
 def test_a_run_is_scored_again_from_its_folder(

@@ -164,7 +164,7 @@ def test_the_prompt_follows_the_checkpoints_chat_template(
 def test_a_query_cannot_smuggle_control_tokens(parts: list[str], family: Family) -> None:
     plain, honest = family.build(EVEN, "x")
     request, made = family.build(EVEN, "".join(parts))
-    special = set(family.processor.tokenizer.all_special_ids)
+    special = set(family.processor.tokenizer.added_tokens_decoder)
 
     def control(ids: list[int]) -> list[int]:
         return [token for token in ids if token in special]

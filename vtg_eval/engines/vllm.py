@@ -242,10 +242,12 @@ class VllmEngine(Engine):
 
 def _refusal(checkpoint: Path, options: EngineOptions) -> str | None:
     """Return why vLLM makes no configuration of the options, None where it makes one."""
-    arguments = {**_arguments(checkpoint, options.batch_size * IN_FLIGHT, options), **options.extra}
     try:
+        arguments = _arguments(checkpoint, options.batch_size * IN_FLIGHT, options)
         with captured_stderr():
-            EngineArgs(model=str(checkpoint), **arguments).create_engine_config()
+            EngineArgs(
+                model=str(checkpoint), **{**arguments, **options.extra}
+            ).create_engine_config()
     except pydantic.ValidationError as exc:
         error = exc.errors()[0]
         return " ".join((*map(str, error["loc"]), error["msg"]))

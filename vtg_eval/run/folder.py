@@ -50,7 +50,9 @@ class RunFolder:
         parent = next(
             p for p in (self.path.absolute(), *self.path.absolute().parents) if p.exists()
         )
-        if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
+        if not parent.is_dir():
+            raise UserError(f"{self.path} cannot be made: {parent} is a file. {REMEDY}")
+        if not os.access(parent, os.W_OK | os.X_OK):
             raise UserError(f"{self.path} cannot be made: {parent} cannot be written. {REMEDY}")
         if self.path.is_dir():
             refuse_strangers(self.manifest_file, "run folder")

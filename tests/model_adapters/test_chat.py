@@ -1,0 +1,74 @@
+"""The chat template of a checkpoint, rendered in its own process."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("jinja2", reason="needs the extra hf")
+
+from vtg_eval.model_adapters.chat import ChatTemplate
+
+from vtg_eval.errors import UserError
+
+PLAIN = "{% for part in messages[0].content %}{{ part.text or '<v>' }}{% endfor %}"
+
+
+def template(folder: Path, text: str) -> ChatTemplate:
+    (folder / "chat_template.jinja").write_text(text, encoding="utf-8")
+    return ChatTemplate(folder)
+
+
+def test_the_question_stands_where_the_template_puts_it(tmp_path: Path) -> None:
+    chat = template(tmp_path, f"[{PLAIN}] {{% if add_generation_prompt %}}A:{{% endif %}}")
+    assert chat.around("", "video-first").prompt(" q\n") == "[<v> q\n] A:"
+    assert chat.around("", "text-first").prompt("q") == "[q<v>] A:"
+
+
+def test_a_template_that_strips_the_question_gets_it_stripped(tmp_path: Path) -> None:
+    text = "[INST] {% for p in messages[0].content %}{{ p.text|trim }}{% endfor %} [/INST]"
+    chat = template(tmp_path, text)
+    assert chat.around("", "video-first").prompt(" q\n") == "[INST] q [/INST]"
+
+
+def test_the_system_message_comes_first(tmp_path: Path) -> None:
+    system = "{% if messages[0].role == 'system' %}{{ messages[0].content }}|{% endif %}"
+    chat = template(tmp_path, system + "{{ messages[-1].content[1].text }}")
+    assert chat.around("", "video-first").prompt("q") == "q"
+    assert chat.around("Be brief.", "video-first").prompt("q") == "Be brief.|q"
+
+
+def test_what_transformers_offers_templates_is_there(tmp_path: Path) -> None:
+    text = (
+        "{% for p in messages[0].content %}{% if p.type == 'video' %}{% continue %}{% endif %}"
+        "{% generation %}{{ p.text }}{% endgeneration %}{% endfor %}\n"
+        "{{ {'b': 'é', 'a': 1}|tojson(sort_keys=true) }} {{ strftime_now('%Y')|length }}"
+    )
+    chat = template(tmp_path, text)
+    assert chat.around("", "video-first").prompt("q") == 'q{"a": 1, "b": "é"} 4'
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("chat_template.json", {"chat_template": "J{{ messages[0].content[1].text }}"}),
+        (
+            "tokenizer_config.json",
+            {
+                "chat_template": [
+                    {"name": "tool_use", "template": "no"},
+                    {"name": "default", "template": "J{{ messages[0].content[1].text }}"},
+                ]
+            },
+        ),
+    ],
+)
+def test_older_files_hold_the_template_too(name: str, content: object, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(json.dumps(content))
+    assert ChatTemplate(tmp_path).around("", "video-first").prompt("q") == "Jq"
+
+
+def test_a_template_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "chat_template.jinja").write_bytes(b"\xff\xfe{{ messages }}")
+    with pytest.raises(UserError, match=r"chat_template\.jinja cannot be read: .*Fetch the checkp"):
+        ChatTemplate(tmp_path)
