@@ -6,7 +6,7 @@ import pytest
 
 from tests import fakes
 from tests.fakes import ARCHITECTURE, make_registry
-from vtg_eval.errors import UserError
+from vtg_eval.errors import PluginError, UserError
 from vtg_eval.hookspecs import AdapterEntry, Entry, hookimpl
 
 
@@ -59,10 +59,19 @@ def test_a_name_far_from_all_gets_the_list() -> None:
         make_registry(fakes).task("zzzzzz")
 
 
-def test_two_plug_ins_of_one_name_are_refused() -> None:
-    one, two = (provides("vtg_tasks", entry("same")) for _ in range(2))
-    with pytest.raises(UserError, match='Two plug-ins provide the task "same"'):
-        _ = make_registry(one, two).tasks
+def test_of_two_plug_ins_of_one_name_neither_is_used(capsys: pytest.CaptureFixture[str]) -> None:
+    one, two = (provides("vtg_tasks", entry("same"), entry(f"own{k}")) for k in range(2))
+    registry = make_registry(one, two)
+    assert {"own0", "own1"} <= registry.tasks.keys()
+    assert 'provides the task "same", as does the plug-in' in capsys.readouterr().err
+    with pytest.raises(PluginError, match=r'The task "same" is left out: .* VTG_EVAL_PLUGINS'):
+        registry.task("same")
+
+
+def test_a_built_in_name_cannot_be_taken(capsys: pytest.CaptureFixture[str]) -> None:
+    registry = make_registry(provides("vtg_tasks", entry("charades_sta")))
+    assert registry.task("charades_sta").card.name == "charades_sta"
+    assert "the built-in one is used" in capsys.readouterr().err
 
 
 def test_an_adapter_is_found_by_architecture() -> None:

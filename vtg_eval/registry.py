@@ -19,7 +19,7 @@ from typing import Any
 import pluggy
 
 from vtg_eval import hookspecs
-from vtg_eval.console.streams import warn
+from vtg_eval.console.streams import warn, watched_stdout
 from vtg_eval.console.text import error_line
 from vtg_eval.errors import ContractError, PluginError, UserError, suggestion
 from vtg_eval.hookspecs import AdapterEntry, Entry, ModelEntry
@@ -163,14 +163,14 @@ class Registry:
                 except KeyboardInterrupt:
                     raise
                 except BaseException as exc:
-                    self.report(plugin.record, f"{event} failed: {error_line(exc)}")
+                    self.report(plugin.record, f"failed at {event}: {error_line(exc)}")
 
     def culprit(self, error: BaseException) -> PluginRecord | None:
         """Return the third party's plug-in in which an error came up, None for the harness's own.
 
         It is the one whose object broke its interface, else the innermost in the traceback.
         """
-        modules = []
+        modules: list[str] = []
         trace = error.__traceback__
         while trace is not None:
             modules.insert(0, str(trace.tb_frame.f_globals.get("__name__")))
@@ -320,13 +320,13 @@ class Registry:
                 if name not in owners:
                     entries[name], owners[name] = entry, record
                     continue
-                twice = f'"{name}" is provided by {owners[name]} and by {record}'
+                twice = f'provides the {kind} "{name}", as does {owners[name]}'
                 if owners[name].built_in:
-                    self.report(record, f"its {kind} {twice}; the built-in one is used")
+                    self.report(record, f"{twice}; the built-in one is used")
                     continue
                 entries.pop(name, None)
-                refused[name] = f"it {twice.partition(' ')[2]}. Choose one by {PLUGINS_VARIABLE}."
-                self.report(record, f"its {kind} {twice}; neither is used")
+                refused[name] = f"{record} {twice}. Choose one by {PLUGINS_VARIABLE}."
+                self.report(record, f"{twice}; neither is used, choose one by {PLUGINS_VARIABLE}")
         return Provided(dict(sorted(entries.items())), owners, refused)
 
     def _entries(self, kind: str, plugin: Plugin, refused: dict[str, str]) -> Iterator[Any]:
@@ -335,11 +335,16 @@ class Registry:
         if hook not in plugin.hooks:
             return
         try:
-            entries = _sequence(plugin.call(hook, {}))
+            with watched_stdout() as printed:
+                entries = _sequence(plugin.call(hook, {}))
+            for remark in _printed(printed):
+                self.report(plugin.record, remark)
         except KeyboardInterrupt:
             raise
         except BaseException as exc:
-            self.report(plugin.record, f"{hook} failed, its {kind}s are left out: {_reason(exc)}")
+            self.report(
+                plugin.record, f"failed at {hook}, its {kind}s are left out: {_reason(exc)}"
+            )
             return
         for entry in entries:
             try:
@@ -432,8 +437,9 @@ def _loaded(point: EntryPoint) -> tuple[Plugin, list[str]]:
         package, version = "?", "?"
     record = PluginRecord(point.name, point.value, package, version)
     try:
-        plugin = point.load()
-        remarks = list(_misspelt_hooks(plugin))
+        with watched_stdout() as printed:
+            plugin = point.load()
+        remarks = [*_misspelt_hooks(plugin), *_printed(printed)]
         return plugin_of(record, plugin), remarks
     except KeyboardInterrupt:
         raise
@@ -470,6 +476,12 @@ def _misspelt_hooks(plugin: object) -> Iterator[str]:
             yield f"{name} is not called: it has no @vtg_eval.hookspecs.hookimpl"
         elif name not in hooks and (marked or get_close_matches(name, hooks, cutoff=0.8)):
             yield f'there is no hook "{name}". {suggestion(name, hooks)}'
+
+
+def _printed(text: Sequence[str]) -> Iterator[str]:
+    """Yield a remark where a plug-in printed something to standard output."""
+    if words := " ".join("".join(text).split()):
+        yield f'it printed "{words:.80}"; standard output is for results'
 
 
 def _sequence(value: Any) -> tuple[Any, ...]:

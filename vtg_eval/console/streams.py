@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
 from typing import TextIO
 
 from vtg_eval.console.text import visible_lines
@@ -77,6 +78,34 @@ def flush_results() -> None:
     except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), results().fileno())
         raise
+
+
+class _Watched(io.TextIOBase):
+    """Appends what is printed to a list; with None in its place, prints to standard error.
+
+    A logger may hold this stream for longer than it is watched.
+    """
+
+    def __init__(self, printed: list[str]) -> None:
+        self.printed: list[str] | None = printed
+
+    def write(self, text: str) -> int:
+        if self.printed is None:
+            return sys.stderr.write(text)
+        self.printed.append(text)
+        return len(text)
+
+
+@contextmanager
+def watched_stdout() -> Iterator[list[str]]:
+    """Yield the list of what is printed to standard output in the block."""
+    printed: list[str] = []
+    stream = _Watched(printed)
+    try:
+        with redirect_stdout(stream):
+            yield printed
+    finally:
+        stream.printed = None
 
 
 def _undo(printed: TextIO, number: int | None = None) -> None:

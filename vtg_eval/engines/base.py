@@ -61,7 +61,7 @@ class Completion:
     prompt_token_ids: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        require_types(self, str, "sample_id", "text", "finish")
+        require_types(self, str, "sample_id", "text")
         require_types(self, str | None, "error")
         require_types(self, int, "prompt_tokens", "completion_tokens")
 

@@ -98,8 +98,8 @@ def _generate(
     except BaseException as exc:  # an engine may raise anything; the user gets one line
         write_text(folder / ERROR_FILE, traceback_text(exc))
         raise EngineError(
-            f"The engine failed: {explain(exc)} (more in {folder / ERROR_FILE}). The answers so far "
-            "are kept; run the same command again to finish."
+            f"The engine failed: {explain(exc)} (more in {folder / ERROR_FILE}). The answers so "
+            "far are kept; run the same command again to finish."
         ) from exc
 
 
