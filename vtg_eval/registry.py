@@ -180,12 +180,16 @@ class Registry:
         return next(filter(None, map(self._owner_of_module, modules)), None)
 
     def explain(self, error: BaseException) -> str:
-        """Return an error in one line, with the plug-in in which it came up; report that one."""
+        """Return an error in one line, with the plug-in in which it came up."""
         record, line = self.culprit(error), error_line(error)
-        if record is None:
-            return line
-        self.report(record, line)
-        return f"{line} ({record})"
+        return line if record is None else f"{line} ({record})"
+
+    def report_error(self, error: BaseException) -> str:
+        """Report the plug-in in which an error came up, if any; return the error in one line."""
+        record = self.culprit(error)
+        if record is not None:
+            self.report(record, error_line(error))
+        return self.explain(error)
 
     def provided(self, kind: str) -> Provided:
         """Return what the plug-ins provide of one of `KINDS`."""

@@ -84,14 +84,9 @@ class RequestStream:
     def answer(self, completion: Completion) -> Record:
         """Turn an engine's completion into the sample's record.
 
-        Raises EngineError for anything but a completion, for a sample without a pending request
-        and for a finish that is not one of ENGINE_FINISHES: bugs of the engine.
+        Raises EngineError for a sample without a pending request and for a finish that is not one
+        of ENGINE_FINISHES: bugs of the engine.
         """
-        if not isinstance(completion, Completion):
-            raise EngineError(
-                f"The engine gave {type(completion).__name__} in place of a completion: a bug of "
-                "the engine."
-            )
         pending = self._pending.pop(completion.sample_id, None)
         if pending is None:
             raise EngineError(
