@@ -191,7 +191,7 @@ USED = (
     Bad("a function", "is of type function", adapter("") + "\ndef Mine(checkpoint): pass", MINE, 3),
     Bad(
         "missing methods",
-        "lacks the methods frame_size, request",
+        "lacks the methods __init__, frame_size, request",
         adapter("").replace("class Mine(Adapter):", "class Mine(Adapter): pass\nclass Rest:"),
         MINE,
         3,
@@ -291,7 +291,7 @@ def call(folder: Path, args: str) -> subprocess.CompletedProcess[str]:
 
 
 def install(case: Bad, folder: Path, name: str) -> None:
-    fakes.install(f"entry-{name}", name, folder)
+    fakes.install(f"entry_{name}", name, folder)
     (folder / f"{name}.py").write_text(case.module)
 
 
@@ -308,7 +308,7 @@ def listed(tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedProc
 def test_a_bad_plug_in_is_named_in_one_line(
     listed: subprocess.CompletedProcess[str], number: int
 ) -> None:
-    name = f"the plug-in entry-bad{number} of entry-bad{number}"
+    name = f"the plug-in entry_bad{number} of entry_bad{number}"
     (line,) = [
         line for line in listed.stderr.splitlines() if f"{name}:" in line or f"{name} is" in line
     ]
@@ -332,7 +332,7 @@ def test_a_bad_plug_in_costs_itself_only(case: Bad, tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
     (line,) = [line for line in done.stderr.splitlines() if case.outcome in line]
     if case in USED:
-        assert "the plug-in entry-bad of entry-bad" in line
+        assert "the plug-in entry_bad of entry_bad" in line
     if done.stdout or case.status == 0:
         assert [json.loads(row) for row in _documents(case, done.stdout)]
 
