@@ -93,6 +93,22 @@ def test_a_protocol_of_a_third_party_is_found(tmp_path: Path) -> None:
     assert registry.protocol("mine@1").without_task.frames.fps == 4.0
 
 
+def test_a_broken_protocol_costs_itself_only(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken, good = tmp_path / "broken.toml", tmp_path / "good.toml"
+    broken.write_text('name = "mine@1"\nsummary = 5\n')
+    good.write_text('name = "good@1"\nsummary = "s"\nsource = "here"\n')
+    registry = make_registry(provides("vtg_protocols", broken, tmp_path / "gone.toml", 5, good))
+    assert {"good@1", "strict@1"} <= registry.protocols.keys()
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 3 and all("test_registry of third" in line for line in lines)
+    assert f"{broken}: not a protocol" in lines[0] and f"{tmp_path / 'gone.toml'}" in lines[1]
+    for name, file in (("mine@1", broken), ("gone", tmp_path / "gone.toml")):
+        with pytest.raises(PluginError, match=f'The protocol "{name}" is left out: {file}'):
+            registry.protocol(name)
+
+
 def test_an_adapter_entry_names_its_engine() -> None:
     plugin = provides("vtg_adapters", AdapterEntry("own", "a:B", "s", engine="replay"))
     assert make_registry(plugin).adapters["own"].engine == "replay"

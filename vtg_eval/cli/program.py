@@ -1,13 +1,4 @@
-"""A program from its start to its exit status, without a traceback on the screen.
-
-| status | meaning |
-|---|---|
-| 0 | done |
-| 1 | done with problems: samples failed, a check found something, the engine failed |
-| 2 | a mistake in the arguments, or files that the user can correct |
-| 3 | a mistake in the program or in a plug-in; a file has the traceback |
-| 130 | interrupted |
-"""
+"""A program from its start to its exit status, without a traceback on the screen."""
 
 from __future__ import annotations
 
@@ -30,6 +21,13 @@ from vtg_eval.registry import Registry
 from vtg_eval.run.paths import cache_folder
 
 DONE, MISTAKE, UNFORESEEN, INTERRUPTED = 0, 2, 3, 130
+STATUSES = {
+    DONE: "done",
+    1: "samples failed, a check found something, or the engine failed",
+    MISTAKE: "a mistake in the arguments, or a file or disk that you can correct",
+    UNFORESEEN: "a mistake in the program or in a plug-in",
+    INTERRUPTED: "interrupted",
+}
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EMFILE)
 
 

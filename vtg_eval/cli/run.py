@@ -27,9 +27,8 @@ from vtg_eval.run.setup import RunOptions, RunSetup
 INTERRUPTED = 130
 
 EPILOG = """\
-Each answer is kept at once; the same command again finishes what is missing. Exit status:
-0 all answered, 1 some samples failed (they are counted, and tried again next time), 2 a mistake
-in the arguments or files, 130 interrupted.
+Each answer is kept at once; the same command again finishes what is missing. Exit status 1:
+some samples failed (they are counted, and tried again next time), or the engine did.
 """
 
 
