@@ -6,7 +6,7 @@ import io
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from typing import TextIO
 
 from vtg_eval.console.text import visible_lines
@@ -47,8 +47,9 @@ def show(text: str, file: TextIO | None = None) -> None:
 
 
 def warn(line: str, program: str = "vtg-eval") -> None:
-    """Write a line to standard error; the work goes on."""
-    print(f"{program}: {visible_lines(line)}", file=sys.stderr, flush=True)
+    """Write a line to standard error; the work goes on, also where nobody reads it."""
+    with suppress(OSError, ValueError):
+        print(f"{program}: {visible_lines(line)}", file=sys.stderr, flush=True)
 
 
 def reserve_stdout() -> Callable[[], None]:
