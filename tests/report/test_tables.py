@@ -79,3 +79,9 @@ def test_absent_parts_are_left_out() -> None:
     )
     text = report(bare)
     assert not any(part in text for part in ("floor", "ceiling", "failures", "protocols", "length"))
+
+
+def test_invisible_characters_are_escapes() -> None:
+    text = score_table(replace(RESULTS, model="na\u202eno\x1b[2J\n", task="t\u2066"))
+    assert r"na\u202eno\x1b[2J\n" in text
+    assert text.replace("\n", "").isprintable() and len(text.splitlines()) == 5
