@@ -117,7 +117,7 @@ class Registry:
         # built-in ones first, so that nothing takes the name of something built in
         self._plugins = sorted(plugins, key=lambda plugin: not plugin.record.built_in)
         self._provided: dict[str, Provided] = {}
-        self._problems: dict[PluginRecord, list[str]] = {}
+        self._problems: dict[PluginRecord, dict[str, str]] = {}
 
     @classmethod
     def discover(cls) -> Registry:
@@ -143,16 +143,19 @@ class Registry:
         """The entry points by name, those that failed to load too."""
         return tuple(sorted((p.record for p in self._plugins), key=lambda r: (r.name, r.module)))
 
-    def report(self, record: PluginRecord, problem: str) -> None:
-        """Print what a plug-in did wrong in one line, each problem once."""
-        problems = self._problems.setdefault(record, [])
-        if problem not in problems:
-            problems.append(problem)
+    def report(self, record: PluginRecord, problem: str, about: str = "") -> None:
+        """Print what a plug-in did wrong in one line, each problem once.
+
+        about: where the text may differ each time, what it is about.
+        """
+        problems = self._problems.setdefault(record, {})
+        if (about or problem) not in problems:
+            problems[about or problem] = problem
             warn(f"{record}: {problem}")
 
     def problems(self, record: PluginRecord) -> tuple[str, ...]:
         """Return what a plug-in did wrong so far."""
-        return tuple(self._problems.get(record, ()))
+        return tuple(self._problems.get(record, {}).values())
 
     def notify(self, event: str, **arguments: object) -> None:
         """Call an event's listeners; an error of one is reported, and the others are called."""
@@ -163,7 +166,7 @@ class Registry:
                 except KeyboardInterrupt:
                     raise
                 except BaseException as exc:
-                    self.report(plugin.record, f"failed at {event}: {error_line(exc)}")
+                    self.report(plugin.record, f"failed at {event}: {error_line(exc)}", event)
 
     def culprit(self, error: BaseException) -> PluginRecord | None:
         """Return the third party's plug-in in which an error came up, None for the harness's own.
@@ -188,7 +191,7 @@ class Registry:
         """Report the plug-in in which an error came up, if any; return the error in one line."""
         record = self.culprit(error)
         if record is not None:
-            self.report(record, error_line(error))
+            self.report(record, error_line(error), type(error).__name__)
         return self.explain(error)
 
     def provided(self, kind: str) -> Provided:

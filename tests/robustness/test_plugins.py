@@ -207,6 +207,20 @@ USED = (
         1,
     ),
     Bad(
+        "a time that is no number",
+        "not finite",
+        adapter(method("request", "return Request(args[0].id, 'p', model_times=[float('nan')])")),
+        MINE,
+        1,
+    ),
+    Bad(
+        "another error for each sample",
+        "KeyError",
+        adapter(method("request", "raise KeyError(args[0].id)")),
+        MINE,
+        1,
+    ),
+    Bad(
         "another sample's request",
         "returned no request for the sample",
         adapter(method("request", "return Request('x', 'p', answer='')")),
@@ -332,7 +346,8 @@ def test_a_bad_plug_in_costs_itself_only(case: Bad, tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
     (line,) = [line for line in done.stderr.splitlines() if case.outcome in line]
     if case in USED:
-        assert "the plug-in entry_bad of entry_bad" in line
+        assert line.count("the plug-in entry_bad of entry_bad") >= 1
+        assert done.stderr.count("the plug-in entry_bad of entry_bad:") <= 1
     if done.stdout or case.status == 0:
         assert [json.loads(row) for row in _documents(case, done.stdout)]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -40,6 +41,8 @@ class Request:
         require_types(self, str | None, "answer")
         require_types(self, Frames | None, "frames")
         require_types(self, int, "escaped")
+        if not all(map(math.isfinite, self.model_times)):
+            raise ValueError("Request.model_times has a time that is not finite")
 
 
 ENGINE_FINISHES = (Finish.STOP, Finish.LENGTH, Finish.ERROR, Finish.NON_FINITE)

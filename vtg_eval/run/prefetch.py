@@ -6,6 +6,7 @@ benchmark. A failure of one video or one sample does not end the run.
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections import deque
@@ -192,6 +193,8 @@ def _unanswered(sample: Sample, request: Request) -> Record:
     if frames is None:
         return record
     _, height, width, _ = frames.array.shape
+    if not all(map(math.isfinite, frames.times)):
+        raise ValueError("a frame's time is not finite")
     return replace(
         record,
         frame_times=tuple(float(t) for t in frames.times),
