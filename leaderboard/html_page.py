@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Iterator, Sequence
-from html import escape
+from html import escape as markup_escaped
+
+from vtg_eval.console.text import visible
 
 from .documents import Document, Link, Section, TableCell
 from .entries import entry_file
@@ -61,6 +63,11 @@ for (const table of document.querySelectorAll("table")) {
 def html(pages: Sequence[Document]) -> str:
     """Return the file's text; its title is the first page's."""
     return "\n".join(_document(pages)) + "\n"
+
+
+def escape(text: str) -> str:
+    """Return a text that is shown as it is, with its invisible characters as escapes."""
+    return markup_escaped(visible(text))
 
 
 def _document(pages: Sequence[Document]) -> Iterator[str]:

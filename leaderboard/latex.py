@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from vtg_eval.console.text import visible
+
 from .documents import Document, Section, TableCell
 from .entries import entry_file
 
@@ -34,8 +36,7 @@ ADDRESS_ESCAPES = str.maketrans({"%": r"\%", "#": r"\#", "&": r"\&", "_": r"\_"}
 
 def latex(page: Document) -> str:
     """Return the page's tables as the text of a file; its paragraphs become comments."""
-    lines = [HEAD, f"% {' '.join(page.title.split())}"]
-    lines += [f"% {' '.join(paragraph.split())}" for paragraph in page.text]
+    lines = [HEAD, *(f"% {visible(' '.join(text.split()))}" for text in (page.title, *page.text))]
     for section in page.sections:
         lines += ["", *_section(page.title, section)]
     return "\n".join(lines) + "\n"
@@ -43,7 +44,7 @@ def latex(page: Document) -> str:
 
 def escaped(text: str) -> str:
     """Return a text on one line, escaped so that LaTeX prints it literally."""
-    return " ".join(text.split()).translate(ESCAPES)
+    return visible(" ".join(text.split())).translate(ESCAPES)
 
 
 def _section(title: str, section: Section) -> Iterator[str]:

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from typing import Literal
 
+from vtg_eval.console.text import visible
+
 from .board import Board
 from .entries import entry_file
 from .published import PublishedSource
@@ -76,7 +78,9 @@ def _csv(
 
 def _text(value: object) -> str:
     """Return a value as text that no spreadsheet reads as a formula."""
-    text = "" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
+    text = (
+        "" if value is None else f"{value:.6g}" if isinstance(value, float) else visible(str(value))
+    )
     return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
 
 

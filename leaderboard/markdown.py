@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from vtg_eval.console.text import visible
+
 from .documents import Document, DocumentTable, Link, TableCell
 from .entries import entry_file
 
@@ -18,7 +20,7 @@ def markdown(page: Document) -> str:
 
 def escaped(text: str) -> str:
     """Return a text on one line, escaped so that Markdown shows it literally."""
-    return SPECIAL.sub(r"\\\1", " ".join(text.split()))
+    return SPECIAL.sub(r"\\\1", visible(" ".join(text.split())))
 
 
 def _blocks(page: Document) -> Iterator[str]:

@@ -6,7 +6,7 @@ import pytest
 
 from tests import fakes
 from tests.fakes import ARCHITECTURE, make_registry
-from vtg_eval.errors import UserError
+from vtg_eval.errors import PluginError, UserError
 from vtg_eval.hookspecs import AdapterEntry, Entry, hookimpl
 
 
@@ -59,10 +59,19 @@ def test_a_name_far_from_all_gets_the_list() -> None:
         make_registry(fakes).task("zzzzzz")
 
 
-def test_two_plug_ins_of_one_name_are_refused() -> None:
-    one, two = (provides("vtg_tasks", entry("same")) for _ in range(2))
-    with pytest.raises(UserError, match='Two plug-ins provide the task "same"'):
-        _ = make_registry(one, two).tasks
+def test_of_two_plug_ins_of_one_name_neither_is_used(capsys: pytest.CaptureFixture[str]) -> None:
+    one, two = (provides("vtg_tasks", entry("same"), entry(f"own{k}")) for k in range(2))
+    registry = make_registry(one, two)
+    assert {"own0", "own1"} <= registry.tasks.keys()
+    assert 'provides the task "same", as does the plug-in' in capsys.readouterr().err
+    with pytest.raises(PluginError, match=r'The task "same" is left out: .* VTG_EVAL_PLUGINS'):
+        registry.task("same")
+
+
+def test_a_built_in_name_cannot_be_taken(capsys: pytest.CaptureFixture[str]) -> None:
+    registry = make_registry(provides("vtg_tasks", entry("charades_sta")))
+    assert registry.task("charades_sta").card.name == "charades_sta"
+    assert "the built-in one is used" in capsys.readouterr().err
 
 
 def test_an_adapter_is_found_by_architecture() -> None:
@@ -82,6 +91,22 @@ def test_a_protocol_of_a_third_party_is_found(tmp_path: Path) -> None:
     path.write_text('name = "mine@1"\nsummary = "s"\nsource = "here"\n[frames]\nfps = 4\n')
     registry = make_registry(provides("vtg_protocols", path))
     assert registry.protocol("mine@1").without_task.frames.fps == 4.0
+
+
+def test_a_broken_protocol_costs_itself_only(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken, good = tmp_path / "broken.toml", tmp_path / "good.toml"
+    broken.write_text('name = "mine@1"\nsummary = 5\n')
+    good.write_text('name = "good@1"\nsummary = "s"\nsource = "here"\n')
+    registry = make_registry(provides("vtg_protocols", broken, tmp_path / "gone.toml", 5, good))
+    assert {"good@1", "strict@1"} <= registry.protocols.keys()
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 3 and all("test_registry of third" in line for line in lines)
+    assert f"{broken}: not a protocol" in lines[0] and f"{tmp_path / 'gone.toml'}" in lines[1]
+    for name, file in (("mine@1", broken), ("gone", tmp_path / "gone.toml")):
+        with pytest.raises(PluginError, match=f'The protocol "{name}" is left out: {file}'):
+            registry.protocol(name)
 
 
 def test_an_adapter_entry_names_its_engine() -> None:

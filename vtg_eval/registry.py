@@ -19,7 +19,7 @@ from typing import Any
 import pluggy
 
 from vtg_eval import hookspecs
-from vtg_eval.console.streams import warn
+from vtg_eval.console.streams import warn, watched_stdout
 from vtg_eval.console.text import error_line
 from vtg_eval.errors import ContractError, PluginError, UserError, suggestion
 from vtg_eval.hookspecs import AdapterEntry, Entry, ModelEntry
@@ -117,7 +117,7 @@ class Registry:
         # built-in ones first, so that nothing takes the name of something built in
         self._plugins = sorted(plugins, key=lambda plugin: not plugin.record.built_in)
         self._provided: dict[str, Provided] = {}
-        self._problems: dict[PluginRecord, list[str]] = {}
+        self._problems: dict[PluginRecord, dict[str, str]] = {}
 
     @classmethod
     def discover(cls) -> Registry:
@@ -143,16 +143,19 @@ class Registry:
         """The entry points by name, those that failed to load too."""
         return tuple(sorted((p.record for p in self._plugins), key=lambda r: (r.name, r.module)))
 
-    def report(self, record: PluginRecord, problem: str) -> None:
-        """Print what a plug-in did wrong in one line, each problem once."""
-        problems = self._problems.setdefault(record, [])
-        if problem not in problems:
-            problems.append(problem)
+    def report(self, record: PluginRecord, problem: str, about: str = "") -> None:
+        """Print what a plug-in did wrong in one line, each problem once.
+
+        about: where the text may differ each time, what it is about.
+        """
+        problems = self._problems.setdefault(record, {})
+        if (about or problem) not in problems:
+            problems[about or problem] = problem
             warn(f"{record}: {problem}")
 
     def problems(self, record: PluginRecord) -> tuple[str, ...]:
         """Return what a plug-in did wrong so far."""
-        return tuple(self._problems.get(record, ()))
+        return tuple(self._problems.get(record, {}).values())
 
     def notify(self, event: str, **arguments: object) -> None:
         """Call an event's listeners; an error of one is reported, and the others are called."""
@@ -163,14 +166,14 @@ class Registry:
                 except KeyboardInterrupt:
                     raise
                 except BaseException as exc:
-                    self.report(plugin.record, f"{event} failed: {error_line(exc)}")
+                    self.report(plugin.record, f"failed at {event}: {error_line(exc)}", event)
 
     def culprit(self, error: BaseException) -> PluginRecord | None:
         """Return the third party's plug-in in which an error came up, None for the harness's own.
 
         It is the one whose object broke its interface, else the innermost in the traceback.
         """
-        modules = []
+        modules: list[str] = []
         trace = error.__traceback__
         while trace is not None:
             modules.insert(0, str(trace.tb_frame.f_globals.get("__name__")))
@@ -180,12 +183,16 @@ class Registry:
         return next(filter(None, map(self._owner_of_module, modules)), None)
 
     def explain(self, error: BaseException) -> str:
-        """Return an error in one line, with the plug-in in which it came up; report that one."""
+        """Return an error in one line, with the plug-in in which it came up."""
         record, line = self.culprit(error), error_line(error)
-        if record is None:
-            return line
-        self.report(record, line)
-        return f"{line} ({record})"
+        return line if record is None else f"{line} ({record})"
+
+    def report_error(self, error: BaseException) -> str:
+        """Report the plug-in in which an error came up, if any; return the error in one line."""
+        record = self.culprit(error)
+        if record is not None:
+            self.report(record, error_line(error), type(error).__name__)
+        return self.explain(error)
 
     def provided(self, kind: str) -> Provided:
         """Return what the plug-ins provide of one of `KINDS`."""
@@ -329,13 +336,13 @@ class Registry:
                 if name not in owners:
                     entries[name], owners[name] = entry, record
                     continue
-                twice = f'"{name}" is provided by {owners[name]} and by {record}'
+                twice = f'provides the {kind} "{name}", as does {owners[name]}'
                 if owners[name].built_in:
-                    self.report(record, f"its {kind} {twice}; the built-in one is used")
+                    self.report(record, f"{twice}; the built-in one is used")
                     continue
                 entries.pop(name, None)
-                refused[name] = f"it {twice.partition(' ')[2]}. Choose one by {PLUGINS_VARIABLE}."
-                self.report(record, f"its {kind} {twice}; neither is used")
+                refused[name] = f"{record} {twice}. Choose one by {PLUGINS_VARIABLE}."
+                self.report(record, f"{twice}; neither is used, choose one by {PLUGINS_VARIABLE}")
         return Provided(dict(sorted(entries.items())), owners, refused)
 
     def _entries(self, kind: str, plugin: Plugin, refused: dict[str, str]) -> Iterator[Any]:
@@ -344,11 +351,16 @@ class Registry:
         if hook not in plugin.hooks:
             return
         try:
-            entries = _sequence(plugin.call(hook, {}))
+            with watched_stdout() as printed:
+                entries = _sequence(plugin.call(hook, {}))
+            for remark in _printed(printed):
+                self.report(plugin.record, remark)
         except KeyboardInterrupt:
             raise
         except BaseException as exc:
-            self.report(plugin.record, f"{hook} failed, its {kind}s are left out: {_reason(exc)}")
+            self.report(
+                plugin.record, f"failed at {hook}, its {kind}s are left out: {_reason(exc)}"
+            )
             return
         for entry in entries:
             try:
@@ -441,8 +453,9 @@ def _loaded(point: EntryPoint) -> tuple[Plugin, list[str]]:
         package, version = "?", "?"
     record = PluginRecord(point.name, point.value, package, version)
     try:
-        plugin = point.load()
-        remarks = list(_misspelt_hooks(plugin))
+        with watched_stdout() as printed:
+            plugin = point.load()
+        remarks = [*_misspelt_hooks(plugin), *_printed(printed)]
         return plugin_of(record, plugin), remarks
     except KeyboardInterrupt:
         raise
@@ -479,6 +492,12 @@ def _misspelt_hooks(plugin: object) -> Iterator[str]:
             yield f"{name} is not called: it has no @vtg_eval.hookspecs.hookimpl"
         elif name not in hooks and (marked or get_close_matches(name, hooks, cutoff=0.8)):
             yield f'there is no hook "{name}". {suggestion(name, hooks)}'
+
+
+def _printed(text: Sequence[str]) -> Iterator[str]:
+    """Yield a remark where a plug-in printed something to standard output."""
+    if words := " ".join("".join(text).split()):
+        yield f'it printed "{words:.80}"; standard output is for results'
 
 
 def _sequence(value: Any) -> tuple[Any, ...]:

@@ -1,6 +1,7 @@
 import subprocess
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
@@ -84,12 +85,56 @@ def test_errors_become_a_line_and_a_status(
     assert capsys.readouterr().err == message
 
 
-def test_a_mistake_in_the_program_is_not_hidden(
-    exploding: type[Explode], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("error", [ZeroDivisionError("a\nb\u202e"), SystemExit(0), OSError("x")])
+def test_anything_unforeseen_is_a_line_a_file_and_status_3(
+    exploding: type[Explode],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    error: BaseException,
 ) -> None:
-    monkeypatch.setattr(exploding, "error", ZeroDivisionError(), raising=False)
-    with pytest.raises(ZeroDivisionError):
-        main(["explode"])
+    monkeypatch.setenv("VTG_EVAL_CACHE", str(tmp_path))
+    monkeypatch.setattr(exploding, "error", error, raising=False)
+    assert main(["explode"]) == 3
+    (file,) = (tmp_path / "errors").iterdir()
+    captured = capsys.readouterr()
+    (line,) = captured.err.splitlines()
+    assert captured.out == ""
+    assert type(error).__name__ in line and str(file) in line and "test_main of third" in line
+    assert "raise self.error" in file.read_text()
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_the_file_with_a_traceback_may_be_in_the_temporary_folder(
+    exploding: type[Explode], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("VTG_EVAL_CACHE", "/dev/null/cache")
+    monkeypatch.setattr(exploding, "error", KeyError("k"), raising=False)
+    assert main(["explode"]) == 3
+    path = Path(capsys.readouterr().err.split("with ")[-1].strip())
+    assert "KeyError: 'k'" in path.read_text()
+    path.unlink()
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["run", "--model", "x", "--taks", "y"], 'Did you mean "--tasks"?'),
+        (["data", "chek", "x"], 'invalid choice: "chek". Did you mean "check"?'),
+        (["leaderboard", "rank", "--publishd", "x"], 'Did you mean "--published"?'),
+        (["compare", "--effect", "x"], "argument --effect: 'x' is not"),
+        (["run", "--model", "x", "--tasks", "y", "--seed", "z"], "'z' is not a whole number"),
+        (["score", "--predictions"], "argument --predictions: expected one argument"),
+    ],
+)
+def test_a_mistake_in_the_arguments_is_one_line(
+    args: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(args)
+    assert stopped.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert message in line and line.startswith(f"vtg-eval {args[0]}")
 
 
 def test_a_reader_that_leaves_early_is_no_error() -> None:

@@ -92,3 +92,9 @@ def test_an_interval_that_is_no_number_is_left_out(
 ) -> None:
     assert interval_cell(1.5, low, high) == text
     assert interval_cell(None, low, high)[0] == cell(math.nan) == cell(math.inf) == "–"
+
+
+def test_invisible_characters_are_escapes() -> None:
+    text = score_table(replace(RESULTS, model="na\u202eno\x1b[2J\n", task="t\u2066"))
+    assert r"na\u202eno\x1b[2J\n" in text
+    assert text.replace("\n", "").isprintable() and len(text.splitlines()) == 5

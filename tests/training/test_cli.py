@@ -263,7 +263,7 @@ def test_ctrl_c_while_it_works_is_status_130(workdir: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-    assert process.stdout is not None and process.stdout.readline() == "working\n"
+    assert process.stderr is not None and process.stderr.readline() == "working\n"
     time.sleep(0.1)
     os.kill(process.pid, signal.SIGINT)
     _, err = process.communicate(timeout=30)

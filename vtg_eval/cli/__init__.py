@@ -13,7 +13,7 @@ from contextlib import redirect_stdout
 from vtg_eval import __version__
 from vtg_eval.cli.command import Command
 from vtg_eval.cli.parser import Parser
-from vtg_eval.cli.program import run_program
+from vtg_eval.cli.program import STATUSES, run_program
 from vtg_eval.console.streams import results, show
 from vtg_eval.console.text import visible
 from vtg_eval.errors import ContractError
@@ -100,5 +100,8 @@ def overview(registry: Registry) -> str:
             *rows,
             "",
             "vtg-eval COMMAND --help shows a command's arguments; vtg-eval --version the version.",
+            "",
+            "exit status:",
+            *(f"  {status:<{width}}  {meaning}" for status, meaning in STATUSES.items()),
         ]
     )

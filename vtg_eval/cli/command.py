@@ -23,7 +23,7 @@ class Command(ABC):
     """One sub-command of `vtg-eval`, found through the hook `vtg_commands`.
 
     `run` returns the exit status: 0 done, 1 done with problems (a check that failed, a run with
-    errors); a mistake of the user is raised as UserError. `vtg_eval.cli.program` has the others.
+    errors); a mistake of the user is raised as UserError. `vtg_eval.cli.program.STATUSES` has all.
     Results are written by `write_lines` or `show`; what is printed goes to standard error, but
     for the commands of third parties, which may print their results.
     """

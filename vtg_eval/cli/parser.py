@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from typing import IO, Any, NoReturn
+from typing import Any, NoReturn
 
 from vtg_eval.console.streams import results
 from vtg_eval.console.text import visible
@@ -21,8 +21,8 @@ class ParserExit(SystemExit):
 class Parser(argparse.ArgumentParser):
     """A parser that knows no abbreviations."""
 
-    def __init__(self, *args: Any, allow_abbrev: bool = False, **kwargs: Any) -> None:
-        super().__init__(*args, allow_abbrev=allow_abbrev, **kwargs)
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"allow_abbrev": False, **kwargs})
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse; an unknown option is an error even where a required one is missing."""
@@ -33,7 +33,8 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print the mistake in one line and exit."""
-        line = visible(f"{self.prog}: error: {message.rstrip('.')}. See {self.prog} --help.")
+        stop = "" if message.endswith((".", "?")) else "."
+        line = visible(f"{self.prog}: error: {message}{stop} See {self.prog} --help.")
         self.exit(2, f"{line}\n")
 
     def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
@@ -46,7 +47,7 @@ class Parser(argparse.ArgumentParser):
         """Print the help to standard output, which may be reserved."""
         super().print_help(file or results())
 
-    def _print_message(self, message: str, file: IO[str] | None = None) -> None:
+    def _print_message(self, message: str, file: Any = None) -> None:
         if message:
             print(message, end="", file=results() if file is sys.stdout else file)
 
@@ -57,12 +58,12 @@ class Parser(argparse.ArgumentParser):
                 return
             name = argument.partition("=")[0]
             if name.startswith("--") and " " not in name and name not in options:
-                self.error(f"there is no argument {name}. {suggestion(name, options)}")
+                self.error(f"unrecognized arguments: {name}. {suggestion(name, options)}")
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if action.choices is not None and value not in action.choices:
             near = suggestion(str(value), map(str, action.choices))
-            raise argparse.ArgumentError(action, f'there is no "{value}". {near}')
+            raise argparse.ArgumentError(action, f'invalid choice: "{value}". {near}')
 
     def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
         """Return the value of an argument; its type's own message says what is wrong."""

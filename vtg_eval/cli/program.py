@@ -1,13 +1,4 @@
-"""A program from its start to its exit status, without a traceback on the screen.
-
-| status | meaning |
-|---|---|
-| 0 | done |
-| 1 | done with problems: samples failed, a check found something, the engine failed |
-| 2 | a mistake in the arguments, or files that the user can correct |
-| 3 | a mistake in the program or in a plug-in; a file has the traceback |
-| 130 | interrupted |
-"""
+"""A program from its start to its exit status, without a traceback on the screen."""
 
 from __future__ import annotations
 
@@ -17,7 +8,6 @@ import platform
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -31,7 +21,14 @@ from vtg_eval.registry import Registry
 from vtg_eval.run.paths import cache_folder
 
 DONE, MISTAKE, UNFORESEEN, INTERRUPTED = 0, 2, 3, 130
-DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EMFILE)
+STATUSES = {
+    DONE: "done",
+    1: "samples failed, a check found something, or the engine failed",
+    MISTAKE: "a mistake in the arguments, or a file or disk that you can correct",
+    UNFORESEEN: "a mistake in the program or in a plug-in",
+    INTERRUPTED: "interrupted",
+}
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EMFILE)
 
 
 def run_program(
@@ -71,7 +68,7 @@ def _status(program: str, call: Callable[[Registry], int], resume: str, errors: 
     except ReaderGoneError:  # `| head`
         return DONE
     except BaseException as error:
-        if isinstance(error, OSError) and errors.owner(error) is None and _is_users(error):
+        if isinstance(error, OSError) and _is_users(error, errors.owner(error)):
             path = f"{error.filename}: " if error.filename else ""
             warn(
                 f"{path}{error.strerror or error}. Make room or access there, or name another "
@@ -83,9 +80,9 @@ def _status(program: str, call: Callable[[Registry], int], resume: str, errors: 
         return UNFORESEEN
 
 
-def _is_users(error: OSError) -> bool:
-    """Return whether an error is one of a file or disk that the user can correct."""
-    return error.filename is not None or error.errno in DISK_ERRORS
+def _is_users(error: OSError, owner: object | None) -> bool:
+    """Return whether an error is one of a disk or, outside of plug-ins, a file."""
+    return error.errno in DISK_ERRORS or (error.filename is not None and owner is None)
 
 
 class ErrorFile:
@@ -146,15 +143,14 @@ class ErrorFile:
         return "what was done; its traceback could not be written"
 
     def _created(self, folder: Path) -> Path:
-        path = folder / f"{self._program}-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.txt"
-        number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        number, path = tempfile.mkstemp(".txt", f"{self._program}-", folder)  # mode 0600
         with os.fdopen(number, "w", encoding="utf-8") as file:
             python = f"Python {platform.python_version()} on {platform.platform()}"
             file.write(f"{self._program} {__version__}, {python}\n")
             for record in self.registry.records if self.registry else ():
                 file.write(f"plug-in {record.name}: {record.package} {record.version}\n")
             file.write("\n")
-        return path
+        return Path(path)
 
 
 def _folder() -> Path:

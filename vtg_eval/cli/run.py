@@ -31,9 +31,9 @@ LARGEST_BATCH = 4096  # requests in flight hold their frames in memory
 LARGEST_SEED = 2**32 - 1
 
 EPILOG = """\
-Each answer is kept at once; the same command again finishes what is missing. Exit status:
-0 all answered, 1 some samples failed (they are counted, and tried again next time) or the model's
-logits were not finite, 2 a mistake in the arguments or files, 130 interrupted.
+Each answer is kept at once; the same command again finishes what is missing. Exit status 1:
+some samples failed (they are counted, and tried again next time), the model's logits were not
+finite, or the engine failed.
 """
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout, suppress
 from typing import TextIO
 
 from vtg_eval.console.text import visible_lines
@@ -46,8 +47,9 @@ def show(text: str, file: TextIO | None = None) -> None:
 
 
 def warn(line: str, program: str = "vtg-eval") -> None:
-    """Write a line to standard error; the work goes on."""
-    print(f"{program}: {visible_lines(line)}", file=sys.stderr, flush=True)
+    """Write a line to standard error; the work goes on, also where nobody reads it."""
+    with suppress(OSError, ValueError):
+        print(f"{program}: {visible_lines(line)}", file=sys.stderr, flush=True)
 
 
 def reserve_stdout() -> Callable[[], None]:
@@ -77,6 +79,34 @@ def flush_results() -> None:
     except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), results().fileno())
         raise
+
+
+class _Watched(io.TextIOBase):
+    """Appends what is printed to a list; with None in its place, prints to standard error.
+
+    A logger may hold this stream for longer than it is watched.
+    """
+
+    def __init__(self, printed: list[str]) -> None:
+        self.printed: list[str] | None = printed
+
+    def write(self, text: str) -> int:
+        if self.printed is None:
+            return sys.stderr.write(text)
+        self.printed.append(text)
+        return len(text)
+
+
+@contextmanager
+def watched_stdout() -> Iterator[list[str]]:
+    """Yield the list of what is printed to standard output in the block."""
+    printed: list[str] = []
+    stream = _Watched(printed)
+    try:
+        with redirect_stdout(stream):
+            yield printed
+    finally:
+        stream.printed = None
 
 
 def _undo(printed: TextIO, number: int | None = None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -41,6 +42,8 @@ class Request:
         require_types(self, str | None, "answer")
         require_types(self, Frames | None, "frames")
         require_types(self, int, "escaped")
+        if not all(map(math.isfinite, self.model_times)):
+            raise ValueError("Request.model_times has a time that is not finite")
 
 
 ENGINE_FINISHES = (Finish.STOP, Finish.LENGTH, Finish.ERROR, Finish.NON_FINITE)
@@ -62,7 +65,7 @@ class Completion:
     prompt_token_ids: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        require_types(self, str, "sample_id", "text", "finish")
+        require_types(self, str, "sample_id", "text")
         require_types(self, str | None, "error")
         require_types(self, int, "prompt_tokens", "completion_tokens")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from itertools import chain
@@ -13,8 +13,8 @@ from types import FrameType
 
 from vtg_eval.console.streams import warn
 from vtg_eval.console.text import error_line, traceback_text
-from vtg_eval.engines.base import Engine, EngineOptions, Request
-from vtg_eval.errors import EngineError, UserError
+from vtg_eval.engines.base import Completion, Engine, EngineOptions, Request
+from vtg_eval.errors import ContractError, EngineError, UserError
 from vtg_eval.files.atomic import write_text
 from vtg_eval.protocol import GenerationRule
 from vtg_eval.registry import Registry
@@ -103,7 +103,7 @@ def _generate(
     explain: Callable[[BaseException], str],
 ) -> None:
     try:
-        for completion in start().generate(requests):
+        for completion in _completions(start(), requests):
             keep(stream.answer(completion))
             for record in stream.take_failed():
                 keep(record)
@@ -112,9 +112,20 @@ def _generate(
     except BaseException as exc:  # an engine may raise anything; the user gets one line
         write_text(folder / ERROR_FILE, traceback_text(exc))
         raise EngineError(
-            f"The engine failed: {explain(exc)} (more in {folder / ERROR_FILE}). The answers so far "
-            "are kept; run the same command again to finish."
+            f"The engine failed: {explain(exc)} (more in {folder / ERROR_FILE}). The answers so "
+            "far are kept; run the same command again to finish."
         ) from exc
+
+
+def _completions(engine: Engine, requests: Iterator[Request]) -> Iterator[Completion]:
+    """Yield what an engine generates; raises ContractError for anything but completions."""
+    completions: object = engine.generate(requests)
+    if not isinstance(completions, Iterable):
+        raise ContractError(engine, f"generate returned {type(completions).__name__}")
+    for completion in completions:
+        if not isinstance(completion, Completion):
+            raise ContractError(engine, f"generate gave {type(completion).__name__}, no Completion")
+        yield completion
 
 
 @contextmanager

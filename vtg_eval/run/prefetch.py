@@ -6,6 +6,7 @@ benchmark. A failure of one video or one sample does not end the run.
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections import deque
@@ -89,14 +90,9 @@ class RequestStream:
     def answer(self, completion: Completion) -> Record:
         """Turn an engine's completion into the sample's record.
 
-        Raises EngineError for anything but a completion, for a sample without a pending request
-        and for a finish that is not one of ENGINE_FINISHES: bugs of the engine.
+        Raises EngineError for a sample without a pending request and for a finish that is not one
+        of ENGINE_FINISHES: bugs of the engine.
         """
-        if not isinstance(completion, Completion):
-            raise EngineError(
-                f"The engine gave {type(completion).__name__} in place of a completion: a bug of "
-                "the engine."
-            )
         pending = self._pending.pop(completion.sample_id, None)
         if pending is None:
             raise EngineError(
@@ -209,6 +205,8 @@ def _unanswered(sample: Sample, request: Request) -> Record:
     if frames is None:
         return record
     _, height, width, _ = frames.array.shape
+    if not all(map(math.isfinite, frames.times)):
+        raise ValueError("a frame's time is not finite")
     return replace(
         record,
         frame_times=tuple(float(t) for t in frames.times),

@@ -156,7 +156,7 @@ class Runner:
         builder = RequestBuilder(self.model.adapter, decoder)
         subtitles = partial(setup.task.subtitles, setup.root)
         context = SampleContext(setup.spec.protocol, subtitles)
-        return builder.stream(plan.jobs, lambda sample: context, self._registry.explain)
+        return builder.stream(plan.jobs, lambda sample: context, self._registry.report_error)
 
     def _results(self, setup: RunSetup, plan: Plan, folder: RunFolder) -> TaskResults:
         return make_results(
