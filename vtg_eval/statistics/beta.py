@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable
 from functools import lru_cache
 
-TINY = 1e-300
 PRECISION = 1e-14
 DECIMALS = 12  # of quantiles: C libraries may differ in the last digits
 
@@ -14,7 +13,7 @@ DECIMALS = 12  # of quantiles: C libraries may differ in the last digits
 def beta_cdf(x: float, a: float, b: float) -> float:
     """Return P(X <= x), the regularised incomplete beta function, for a and b above 0.
 
-    By its continued fraction (DLMF 8.17.22), evaluated by Lentz's method.
+    By its continued fraction (DLMF 8.17.22), by Lentz's method.
     """
     if not 0 < x < 1:
         return float(x >= 1)
@@ -23,18 +22,20 @@ def beta_cdf(x: float, a: float, b: float) -> float:
     front = math.exp(
         math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x)
     )
-    above, below = 1.0, 1 / _not_zero(1 - (a + b) * x / (a + 1))
-    fraction, step, change = below, 0, 0.0
+    # even and odd steps in turn; no denominator is 0 up to the x above
+    c, d = 1.0, 1 / (1 - (a + b) * x / (a + 1))
+    fraction, step, change = d, 0, 0.0
     while abs(change - 1) > PRECISION:
         step += 1
-        change = 1.0
-        for term in (
-            step * (b - step) * x / ((a + 2 * step - 1) * (a + 2 * step)),
-            -(a + step) * (a + b + step) * x / ((a + 2 * step) * (a + 2 * step + 1)),
-        ):
-            below = 1 / _not_zero(1 + term * below)
-            above = _not_zero(1 + term / above)
-            change *= above * below
+        twice = a + 2 * step
+        term = step * (b - step) * x / ((twice - 1) * twice)
+        d = 1 / (1 + term * d)
+        c = 1 + term / c
+        fraction *= c * d
+        term = -(a + step) * (a + b + step) * x / (twice * (twice + 1))
+        d = 1 / (1 + term * d)
+        c = 1 + term / c
+        change = c * d
         fraction *= change
     return min(front * fraction / a, 1.0)
 
@@ -80,7 +81,3 @@ def root(function: Callable[[float], float], low: float, high: float) -> float:
         least = tolerance / width
         part = min(max(part, least), 1 - least)
     return second
-
-
-def _not_zero(value: float) -> float:
-    return value if abs(value) > TINY else TINY

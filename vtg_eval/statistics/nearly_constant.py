@@ -16,6 +16,7 @@ from vtg_eval.statistics.beta import beta_ppf
 Floats = npt.NDArray[np.float64]
 LEAST_VIDEOS = 4  # below this no figure has an interval
 FEW_DEVIATING = 10  # from as many videos on the bootstrap has its coverage (docs/statistics.md)
+MOST_DEVIATING = 0.5  # of the videos, unless all values are bounds
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,29 +97,31 @@ def nearly_constant(
     few = min(deviating)
     constant = float(constants[deviating.index(few)])
     only_bounds = np.all((values == least) | (values == most))
-    if few >= FEW_DEVIATING or (2 * few >= videos and not only_bounds):
+    if few >= FEW_DEVIATING or (few >= MOST_DEVIATING * videos and not only_bounds):
         return None
     return NearlyConstant(
         constant=constant,
         room_above=most - constant,
         room_below=constant - least,
-        above=_share(np.maximum(values - constant, 0), clusters, most - constant),
-        below=_share(np.maximum(constant - values, 0), clusters, constant - least),
+        above=_share(np.maximum(values - constant, 0), clusters, sizes, most - constant),
+        below=_share(np.maximum(constant - values, 0), clusters, sizes, constant - least),
     )
 
 
-def _share(parts: Floats, clusters: npt.NDArray[np.intp], room: float) -> Share:
+def _share(
+    parts: Floats, clusters: npt.NDArray[np.intp], sizes: npt.NDArray[np.intp], room: float
+) -> Share:
     """Return the mean of `parts` / `room`, 0 to 1, with its effective number of samples.
 
-    That is the number of samples divided by the design effect (Korn & Graubard 1998). The few
+    clusters, [N]: the numbers of their videos; sizes, [K]: the videos' numbers of samples.
+
+    The latter is the number of samples divided by the design effect (Korn & Graubard 1998). The few
     videos with parts say little about the design effect. So it is an average: of its estimate,
     weighted with the number of these videos, and, with the weight of one video, of its value where
     all samples of a video are alike.
     """
-    sizes = np.bincount(clusters).astype(np.float64)
-    sizes = sizes[sizes > 0]
-    samples, videos = len(clusters), len(sizes)
-    totals = np.bincount(clusters, weights=parts / (room or 1.0))[np.unique(clusters)]
+    samples, videos = len(parts), int(np.count_nonzero(sizes))
+    totals = np.bincount(clusters, weights=parts / (room or 1.0))
     value = min(float(totals.sum()) / samples, 1.0)
     effect = float(np.square(sizes).sum()) / samples
     if 0 < value < 1:
