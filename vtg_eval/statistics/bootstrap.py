@@ -58,7 +58,7 @@ def cluster_bootstrap(
     resamples: int = RESAMPLES,
     seed: int = 0,
     level: float = LEVEL,
-    bounds: tuple[float, float] = (-math.inf, math.inf),
+    bounds: tuple[float, float] | None = None,
 ) -> tuple[Interval, ...]:
     """Return an interval for the mean of each of M metrics, as `mean_interval` does.
 
@@ -76,15 +76,16 @@ def mean_interval(
     values: Floats,
     clusters: npt.NDArray[np.intp],
     resampled: Resampled,
-    bounds: tuple[float, float],
+    bounds: tuple[float, float] | None,
     level: float = LEVEL,
 ) -> Interval:
-    """Return the interval of the mean of `values`, [N], all of them between `bounds`.
+    """Return the interval of the mean of `values`, [N].
 
-    clusters: [N], from 0; resampled: the mean, as `interval` takes it. The interval is that of the
-    bootstrap, unless the values are the same on nearly all clusters.
+    clusters: [N], from 0; resampled: the mean, as `interval` takes it; bounds: of the values. The
+    interval is that of the bootstrap, unless values with bounds are the same on nearly all clusters
+    (see `nearly_constant`).
     """
-    near = nearly_constant(values, clusters, bounds)
+    near = None if bounds is None else nearly_constant(values, clusters, bounds)
     if near is not None:
         return Interval(*near.ends(level))
     return interval(resampled, len(np.unique(clusters)), level)
