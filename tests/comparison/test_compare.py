@@ -84,6 +84,20 @@ def test_a_run_against_itself_is_zero_everywhere():
     assert comparison.changed == ()
 
 
+@pytest.mark.parametrize("rule", ["mean", "least ratio"])
+def test_runs_without_a_hit_have_differences_with_width(rule):
+    nothing = run("nothing", lambda row: -5)
+    derived = replace(nothing.table, derived={"d": Derived(("R1@0.3", "R1@0.5"), rule)})
+    other = replace(nothing, table=replace(derived, headline=()))
+    (comparison,) = compare([other, other], resamples=SHORT)
+    assert "d" in rows(comparison)
+    for name, row in rows(comparison).items():
+        estimate = row.estimate
+        assert (estimate.first, estimate.difference, estimate.p) == (0, 0, 1), name
+        assert estimate.low == -estimate.high < 0
+        assert row.minimum_detectable_effect is None
+
+
 def test_swapping_the_runs_changes_every_sign():
     (one,) = compare([WORSE, BETTER], resamples=SHORT)
     (other,) = compare([BETTER, WORSE], resamples=SHORT)
