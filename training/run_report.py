@@ -177,7 +177,8 @@ def _difference(before: TaskResults, after: TaskResults) -> str:
         return "No sample was scored both times."
     videos = sorted({video for video, _ in pairs})
     values = np.array([[difference] for _, difference in pairs])
-    (interval,) = cluster_bootstrap(values, np.array([videos.index(v) for v, _ in pairs]))
+    clusters = np.array([videos.index(video) for video, _ in pairs])
+    (interval,) = cluster_bootstrap(values, clusters, bounds=(-100.0, 100.0))
     return (
         f"{after.primary}, trained less start on the same {len(pairs)} samples: "
         f"{interval_cell(float(values.mean()), interval.low, interval.high, '+.1f')}."

@@ -79,10 +79,24 @@ def test_a_run_against_itself_is_zero_everywhere():
     (comparison,) = compare([BETTER, BETTER], resamples=SHORT)
     for estimate in estimates(comparison):
         assert (estimate.difference, estimate.error, estimate.p) == (0, 0, 1)
-        assert (estimate.low, estimate.high) == (0, 0)
+        assert estimate.low == -estimate.high < 0
         assert (estimate.better, estimate.worse, estimate.equal) == (0, 0, estimate.samples)
     assert {row.p_holm for row in comparison.metrics} == {1.0}
     assert comparison.changed == ()
+
+
+@pytest.mark.parametrize("rule", ["mean", "least ratio"])
+def test_runs_without_a_hit_have_differences_with_width(rule):
+    nothing = run("nothing", lambda row: -5)
+    derived = replace(nothing.table, derived={"d": Derived(("R1@0.3", "R1@0.5"), rule)})
+    other = replace(nothing, table=replace(derived, headline=()))
+    (comparison,) = compare([other, other], resamples=SHORT)
+    assert "d" in rows(comparison)
+    for name, row in rows(comparison).items():
+        estimate = row.estimate
+        assert (estimate.first, estimate.difference, estimate.p) == (0, 0, 1), name
+        assert estimate.low == -estimate.high < 0
+        assert row.minimum_detectable_effect is None
 
 
 def test_swapping_the_runs_changes_every_sign():

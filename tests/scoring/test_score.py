@@ -164,3 +164,15 @@ def test_intervals_hold_the_score():
     for name, interval in bootstrap(result, resamples=2000).items():
         assert interval.low <= result.metrics[name] <= interval.high
         assert name != "mIoU" or interval.low < interval.high
+
+
+def test_rare_hits_have_an_interval_with_width():
+    samples = tuple(sample(f"{chr(256 + video)}/0", (0.0, 10.0)) for video in range(40))
+    for hits in (0, 1, 3):
+        answers = [
+            spans(s.id, (0, 10) if row < hits else (20, 30)) for row, s in enumerate(samples)
+        ]
+        result = run(answers, samples)
+        for name, interval in bootstrap(result, resamples=2000).items():
+            assert 0 <= interval.low <= result.metrics[name] < interval.high < 30
+        assert (hits == 0) == (result.intervals["mIoU"].low == 0)

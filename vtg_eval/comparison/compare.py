@@ -15,7 +15,7 @@ from vtg_eval.scoring.choice import group_masks
 from vtg_eval.scoring.table import Mask
 from vtg_eval.statistics.bootstrap import RESAMPLES, Resampled
 from vtg_eval.statistics.correlation import correlation
-from vtg_eval.statistics.difference import Wins, difference, holm, wins
+from vtg_eval.statistics.difference import Ends, Wins, difference, holm, wins
 from vtg_eval.statistics.power import minimum_detectable_effect
 from vtg_eval.types import Group, Sample
 
@@ -172,14 +172,16 @@ def _groups(samples: Sequence[Sample]) -> dict[Group, Mask]:
 
 def _metric_row(pairing: Pairing, name: str, resampled: Resampled) -> MetricRow:
     pair = pairing.pairs.get(name)
-    estimate = _estimate(pairing, pairing.figures(name), pairing.counted(name), resampled, pair)
+    exact = pairing.exact_derived(name) if pair is None else pairing.exact(pair)
+    figures = pairing.figures(name)
+    estimate = _estimate(pairing, figures, pairing.counted(name), resampled, pair, exact)
     error, degrees_of_freedom = estimate.error, estimate.degrees_of_freedom
     return MetricRow(
         metric=name,
         estimate=estimate,
         minimum_detectable_effect=(
             None
-            if error is None or degrees_of_freedom is None
+            if not error or degrees_of_freedom is None
             else finite(minimum_detectable_effect(error, degrees_of_freedom))
         ),
         correlation=None if pair is None else _correlation(pair),
@@ -189,8 +191,9 @@ def _metric_row(pairing: Pairing, name: str, resampled: Resampled) -> MetricRow:
 
 def _group_row(pairing: Pairing, group: Group, mask: Mask, resampled: Resampled) -> GroupComparison:
     pair = pairing.pairs[pairing.metric].of(mask)
-    figures = pair.first.percent(), pair.second.percent()
-    return GroupComparison(*group, _estimate(pairing, figures, pair.counted, resampled, pair))
+    figures, exact = (pair.first.percent(), pair.second.percent()), pairing.exact(pair)
+    estimate = _estimate(pairing, figures, pair.counted, resampled, pair, exact)
+    return GroupComparison(*group, estimate)
 
 
 def _estimate(
@@ -199,10 +202,11 @@ def _estimate(
     counted: Mask,
     resampled: Resampled,
     pair: Pair | None,
+    exact: Ends | None,
 ) -> MetricEstimate:
     first, second = figures
     videos = pairing.videos(counted)
-    change = difference(second - first, resampled, videos)
+    change = difference(second - first, resampled, videos, exact=exact)
     low, high = change.interval or (None, None)
     better, worse, equal = (None, None, None) if pair is None else _wins(pair)
     return MetricEstimate(

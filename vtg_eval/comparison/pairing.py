@@ -13,6 +13,8 @@ from vtg_eval.errors import UserError, suggestion
 from vtg_eval.metrics.iou import Floats
 from vtg_eval.scoring.table import Column, Derived, Mask, counted_in, counted_parts
 from vtg_eval.statistics.bootstrap import FEW_VIDEOS, Resampled, resampled_means
+from vtg_eval.statistics.difference import Ends
+from vtg_eval.statistics.nearly_constant import nearly_constant
 from vtg_eval.types import Sample
 
 Rows = npt.NDArray[np.intp]
@@ -81,6 +83,36 @@ class Pairing:
         parts = {part: np.array(self.figures(part)) for part in rule.of}
         first, second = rule.figures(parts)
         return float(first), float(second)
+
+    def exact(self, pair: Pair) -> Ends | None:
+        """Return the interval of a difference of means if nearly all changes are the same."""
+        changes = 100 * pair.change[pair.counted]
+        near = nearly_constant(changes, self.cluster[pair.counted], (-100.0, 100.0))
+        return None if near is None else near.ends
+
+    def exact_derived(self, name: str) -> Ends | None:
+        """Return the interval of a derived metric's difference if this is so for all its parts.
+
+        It reaches as far to both sides as changes of the parts within their intervals may move it.
+        """
+        rule = self.derived[name]
+        parts = {part: self.exact(self.pairs[part]) for part in rule.of}
+        changes = {part: ends for part, ends in parts.items() if ends is not None}
+        if len(changes) < len(parts):
+            return None
+        firsts = {part: self.figures(part)[0] for part in rule.of}
+        first, second = self.figures(name)
+
+        def ends(level: float) -> tuple[float, float]:
+            seconds = {}
+            for part, change in changes.items():
+                low, high = change(level)
+                start = firsts[part]
+                seconds[part] = max(start + low, 0.0), min(start + high, 100.0)
+            reach = float(np.abs(rule.at_ends(seconds) - second).max())
+            return second - first - reach, second - first + reach
+
+        return ends
 
     def resampled(
         self, masks: list[Mask], resamples: int, seed: int = 0

@@ -156,7 +156,7 @@ def _bars(measured: Measured, values: Floats, edges: Floats) -> tuple[Bar, ...]:
     inside = (bins[:, None] == np.arange(len(edges) - 1)) & counted[:, None]
     worth = np.where(np.isfinite(measured.worth), measured.worth, 0.0)
     columns = np.repeat(worth[:, None], len(edges) - 1, axis=1)
-    intervals = cluster_bootstrap(columns, measured.videos, inside)
+    intervals = cluster_bootstrap(columns, measured.videos, inside, bounds=(0.0, 1.0))
     return tuple(
         Bar(
             float(edges[k]),

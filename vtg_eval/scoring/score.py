@@ -22,7 +22,8 @@ from vtg_eval.scoring.highlights import highlights
 from vtg_eval.scoring.moment_choice import moment_choice
 from vtg_eval.scoring.segment_ranks import segment_ranks
 from vtg_eval.scoring.table import Family, Table, counted_in
-from vtg_eval.statistics.bootstrap import RESAMPLES, Interval, interval, resampled_means
+from vtg_eval.statistics.bootstrap import LEVEL, RESAMPLES, Interval, interval, resampled_means
+from vtg_eval.statistics.nearly_constant import nearly_constant
 from vtg_eval.task import Card
 from vtg_eval.types import Prediction, Sample
 
@@ -113,7 +114,11 @@ def score_answers(card: Card, answers: AnswerSet, protocol: ResolvedProtocol, sp
 
 
 def bootstrap(result: Score, resamples: int = RESAMPLES, seed: int = 0) -> dict[str, Interval]:
-    """Return each metric's 95 % interval in percent; whole videos are resampled."""
+    """Return each metric's 95 % interval in percent.
+
+    Whole videos are resampled. Where nearly all videos have the same values, the interval is that
+    of `nearly_constant` instead.
+    """
     cluster_of: dict[str, int] = {}
     clusters = np.array([cluster_of.setdefault(s.video, len(cluster_of)) for s in result.samples])
     table, columns = result.table, result.table.columns
@@ -125,8 +130,20 @@ def bootstrap(result: Score, resamples: int = RESAMPLES, seed: int = 0) -> dict[
         seed=seed,
     ).each(lambda means: _figures(table, means))
     counted = {name: column.counted for name, column in columns.items()}
+    exact: dict[str, Interval] = {}
+    for name, column in columns.items():
+        rows = column.counted
+        near = nearly_constant(100 * column.values[rows], clusters[rows], (0.0, 100.0))
+        if near is not None:
+            exact[name] = Interval(*near.ends(LEVEL))
+    for name, derived in table.derived.items():
+        if exact.keys() >= {*derived.of}:
+            figures = derived.at_ends(exact)
+            exact[name] = Interval(float(figures.min()), float(figures.max()))
     return {
-        name: interval(figure, len(np.unique(clusters[counted_in(name, counted, table.derived)])))
+        name: exact[name]
+        if name in exact
+        else interval(figure, len(np.unique(clusters[counted_in(name, counted, table.derived)])))
         for name, figure in zip(table.names, resampled.columns(), strict=True)
     }
 

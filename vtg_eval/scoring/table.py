@@ -88,6 +88,16 @@ class Derived:
             ratio = np.minimum(parts[0], parts[1]) / parts[1] * 100
         return np.where(parts[1] == 0, 0.0, ratio)
 
+    def at_ends(self, ends: Mapping[str, tuple[float, float]]) -> Floats:
+        """Return the metric at the ends of its parts' intervals, [4], all in percent.
+
+        Of the first part and the others: both low, both high, high and low, low and high. Both
+        rules are least and greatest at one of these.
+        """
+        first, *others = self.of
+        means = {name: np.array(ends[name])[[0, 1, 0, 1]] for name in others}
+        return self.figures({first: np.array(ends[first])[[0, 1, 1, 0]], **means})
+
 
 @dataclass(frozen=True, slots=True)
 class Table:

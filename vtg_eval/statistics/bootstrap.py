@@ -12,6 +12,7 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from vtg_eval.statistics.draws import Draws
+from vtg_eval.statistics.nearly_constant import nearly_constant
 from vtg_eval.statistics.student_t import t_ppf
 
 LEVEL = 0.95
@@ -57,17 +58,37 @@ def cluster_bootstrap(
     resamples: int = RESAMPLES,
     seed: int = 0,
     level: float = LEVEL,
+    bounds: tuple[float, float] | None = None,
 ) -> tuple[Interval, ...]:
-    """Return a bootstrap interval for the mean of each of M metrics.
+    """Return an interval for the mean of each of M metrics, as `mean_interval` does.
 
-    Arguments as for `resampled_means`, the intervals as for `interval`.
+    Other arguments as for `resampled_means`.
     """
     means = resampled_means(values, clusters, counted, resamples, seed)
     masks = np.ones(values.shape, dtype=np.bool_) if counted is None else counted
     return tuple(
-        interval(mean, len(np.unique(clusters[mask])), level)
-        for mean, mask in zip(means.columns(), masks.T, strict=True)
+        mean_interval(column[mask], clusters[mask], mean, bounds, level)
+        for column, mask, mean in zip(values.T, masks.T, means.columns(), strict=True)
     )
+
+
+def mean_interval(
+    values: Floats,
+    clusters: npt.NDArray[np.intp],
+    resampled: Resampled,
+    bounds: tuple[float, float] | None,
+    level: float = LEVEL,
+) -> Interval:
+    """Return the interval of the mean of `values`, [N].
+
+    clusters: [N], from 0; resampled: the mean, as `interval` takes it; bounds: of the values. The
+    interval is that of the bootstrap, unless values with bounds are the same on nearly all clusters
+    (see `nearly_constant`).
+    """
+    near = None if bounds is None else nearly_constant(values, clusters, bounds)
+    if near is not None:
+        return Interval(*near.ends(level))
+    return interval(resampled, len(np.unique(clusters)), level)
 
 
 def resampled_means(

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
 
+from vtg_eval.statistics.beta import root
 from vtg_eval.statistics.bootstrap import (
     LEVEL,
+    RESAMPLES,
     Floats,
     Interval,
     Resampled,
@@ -21,6 +23,10 @@ from vtg_eval.statistics.bootstrap import (
 from vtg_eval.statistics.student_t import t_cdf
 
 NORMAL = NormalDist()
+LEAST_P = 2 / RESAMPLES
+
+Ends = Callable[[float], tuple[float, float]]
+"""The ends of an interval, from its level."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +54,17 @@ class Wins(NamedTuple):
 
 
 def difference(
-    value: float, resampled: Resampled, clusters: int, level: float = LEVEL
+    value: float,
+    resampled: Resampled,
+    clusters: int,
+    level: float = LEVEL,
+    exact: Ends | None = None,
 ) -> Difference:
     """Return the difference `value` over K clusters with its error, interval and p-value.
 
-    The interval is that of `vtg_eval.statistics.bootstrap.interval`. The p-value is 1 minus the
-    level of the interval that just reaches 0; its minimum with R resamples is about 2 / R.
+    The interval is that of `vtg_eval.statistics.bootstrap.interval`, or `exact` where the changes
+    are the same on nearly all clusters. The p-value is 1 minus the level of the interval that just
+    reaches 0; its minimum with R resamples is about 2 / R.
     """
     values, without = resampled
     if not math.isfinite(value) or not np.isfinite(values).all():
@@ -63,6 +74,8 @@ def difference(
     inflation = math.sqrt(clusters / (clusters - 1))
     error = float(values.std(ddof=1)) * inflation
     degrees = degrees_of_freedom(without, clusters)
+    if exact is not None:
+        return Difference(value, error, degrees, Interval(*exact(level)), _p_value(exact))
     ends = percentiles(values, clusters, degrees, level)
     if math.isnan(ends.low):
         return Difference(value, error, degrees)
@@ -72,6 +85,20 @@ def difference(
         return Difference(value, error, degrees, ends, 1.0)
     reach = NORMAL.inv_cdf(beyond / count) / inflation
     return Difference(value, error, degrees, ends, 2 * t_cdf(reach, degrees))
+
+
+def _p_value(ends: Ends) -> float:
+    """Return 1 minus the level of the interval that just reaches 0, at least `LEAST_P`."""
+
+    def distance(p: float) -> float:
+        low, high = ends(1 - p)
+        return max(low, -high)
+
+    if distance(1.0) <= 0:
+        return 1.0
+    if distance(LEAST_P) >= 0:
+        return LEAST_P
+    return root(distance, LEAST_P, 1.0)
 
 
 def holm(values: Sequence[float]) -> tuple[float, ...]:
