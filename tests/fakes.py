@@ -31,7 +31,7 @@ import vtg_eval.engines
 from tests.grounding_case import CARD
 from vtg_eval.adapter import Adapter, Checkpoint
 from vtg_eval.engines.base import Completion, Engine, EngineOptions, Request, non_finite
-from vtg_eval.errors import UserError, VideoError
+from vtg_eval.errors import UserError
 from vtg_eval.failures import Finish
 from vtg_eval.hookspecs import AdapterEntry, Entry, hookimpl
 from vtg_eval.protocol import FrameRule, GenerationRule, ResolvedProtocol

@@ -8,7 +8,15 @@ from tests.robustness.case import RIGHT_VALUE, Case
 
 PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
 HEADING = "## What is broken on purpose\n"
-KINDS: Mapping[str, str] = {}
+KINDS: Mapping[str, str] = {
+    "checkpoints": "test_checkpoints",
+    "texts and chat templates": "test_hostile_text",
+    "videos": "test_videos",
+    "annotation files": "test_annotations",
+    "predictions files": "test_predictions",
+    "plug-ins": "test_plugins",
+    "forms of answers": "test_answers",
+}
 
 
 def cases() -> dict[str, Sequence[Case]]:
