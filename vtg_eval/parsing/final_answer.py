@@ -29,6 +29,7 @@ _THOUGHTS = {
     "observe": "observation",
 }
 _ANSWERS = ("answer", "final_answer", "final", "conclusion", "solution")
+CHANNEL, FINAL = "<|channel|>", "<|channel|>final<|message|>"
 _NAMES = "|".join(sorted((*_THOUGHTS, *_ANSWERS), key=len, reverse=True))
 # <name>, <|name|>, ◁name▷, [NAME], and <|begin_of_name|>, each also closing
 _TAG = re.compile(
@@ -77,6 +78,9 @@ def final_answers(text: str) -> tuple[tuple[str, ...], bool]:
     """
     text = _even(text)
     cut_off = False
+    if CHANNEL in text:  # thoughts and answer as messages of one conversation
+        text, cut_off = text.rpartition(FINAL)[2], FINAL not in text
+        text = "" if cut_off else text
     if "<" in text or "◁" in text or "[" in text:
         text, cut_off = _without_thoughts(text)
     if "box" in text:

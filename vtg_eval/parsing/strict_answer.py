@@ -72,6 +72,7 @@ BLOCKING = (
     Kind.LASTING,
     Kind.NUMBERED,
 )
+NAMES_NEXT = re.compile(r"\s*+[:=#(\d]")
 PROSE_FRAME = re.compile(r"(?:the|in|into|of|this|a|same|whole|entire|camera)\s++frame$", re.I)
 ABBREVIATION = re.compile(rf"(?<![A-Za-z])(?:{'|'.join(ABBREVIATIONS)})$", re.I)
 FRAME_NUMBER = re.compile(r"\s*+(?:[#:=(\d_]|no\b|num|ind|idx|id\b|range|is\b)", re.I)
@@ -234,7 +235,7 @@ class _Reader:
         name = token[0].strip("</>| ").lower()
         if name in LINE_TAGS:
             self._word(Kind.LINE, "\n", token)
-        elif token[0][1] != "/":
+        elif token[0][1] not in "/|":
             self.gap.tagged = True
             for part in re.split(r"[\W_]+", name):
                 kind = WORDS.get(part)
@@ -250,7 +251,7 @@ class _Reader:
         alone = gap.touched or gap.tagged or not self.numbers
         if alone and token[0] == "-" and (following.isdigit() or following == "."):
             gap.sign = not before.isalnum()
-            gap.named = before.isalpha()  # a name: "GPT-4"
+            gap.named = before.isalpha() and token.start() != self.word_end  # a name: "GPT-4"
             return
         if not alone and not following.isspace() and self._unit_follows(end):
             return
@@ -283,7 +284,9 @@ class _Reader:
         if last is not None and not gap.touched:
             if kind is Kind.OPEN and self._aside(last, token.start()):
                 return
-            last.closed = kind is Kind.CLOSE
+            if kind is Kind.CLOSE:  # a unit may still follow: "[12, 40] frames"
+                last.closed = gap.tagged = True
+                return
             last.follower = kind
             if word >= "\u3040" and kind in (Kind.START, Kind.END):  # it names the number before it
                 last.labels += "S" if kind is Kind.START else ""
@@ -306,6 +309,8 @@ class _Reader:
         gap, text = self.gap, self.text
         last = self.numbers[-1] if self.numbers else None
         attached = last is not None and (not gap.touched or gap.introduced)
+        if attached and last is not None and last.closed and NAMES_NEXT.match(text, token.end()):
+            attached = False  # "(1) frames 12-40"
         counts_frames = attached and last is not None and last.whole  # "12 - 40, in frame"
         if word.lower() == "frame" and not counts_frames and self._is_prose(token):
             self._word(Kind.WORD, word, token)
@@ -579,8 +584,9 @@ def _chain(chain: list[_Number]) -> Iterator[tuple[_Number, _Number]]:
 
 def _numbers_an_item(number: _Number, first: _Number, second: _Number) -> bool:
     """Tell whether the first of three numbers in a row is the number of a list's item."""
-    item = number.bare and first.link == "dash" and (number.line_start or number.key == "m")
-    return item and (second.unit == "s" or not (first.bare or second.bare))
+    item = number.bare and (number.line_start or number.key == "m")
+    item = item or (number.whole and number.value is None)  # "Q2 - 5.0 to 10.0"
+    return item and first.link == "dash" and (second.unit == "s" or not (first.bare or second.bare))
 
 
 def _named(numbers: list[_Number], index: int) -> tuple[_Number, _Number] | None:
@@ -605,7 +611,7 @@ def _without_tables(text: str) -> str:
     columns: tuple[int, int] | None = None
     for line in text.split("\n"):
         cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
-        if len(cells) < 2:
+        if len(cells) < 2 or not (line.lstrip().startswith("|") or " | " in line):
             columns = None
             lines.append(line)
         elif columns is None:

@@ -59,7 +59,8 @@ _WORDS: Mapping[str, str] = {
         "nanosecond nanoseconds 毫秒 ミリ秒 밀리초 "
         "percent percents percentage percentages pct pc per cent prozent pourcent pourcentage "
         "porcentaje permille 百分之 百分比 パーセント 퍼센트 "
-        "fraction fractions ratio ratios proportion proportions normalized normalised relative "
+        "fraction fractions ratio ratios proportion "
+        "proportions norm normalized normalised relative "
         "fractional tick ticks token tokens beat beats "
         "px pixel pixels mm cm km kg g lb lbs ft feet foot inch inches meter meters metre metres "
         "mile miles mph kmh kph dollar dollars usd eur euro euros degree degrees"
@@ -85,7 +86,7 @@ _WORDS: Mapping[str, str] = {
         "confidence confidences conf certainty probability probabilities prob likelihood score "
         "scores scored rating rank iou id ids idx count counts total rate version resolution size "
         "sizes width height dimensions aspect age ages aged old temperature weight price "
-        "chapters page pages verse room rooms floor floors lane lanes level levels channel "
+        ""
         "january february march april june july august september october november december "
         "jan feb mar apr jun jul aug sep sept oct nov dec may date dated "
         "置信度 得分 岁 歲 年 月 日"
@@ -96,7 +97,9 @@ _WORDS: Mapping[str, str] = {
         "options example examples case cases item items stage stages phase phases instance "
         "instances occurrence occurrences query queries question questions task tasks action "
         "actions activity activities camera cameras player players figure figures sentence "
-        "sentences caption captions number num no nr "
+        "sentences caption captions number num no nr person round rounds chapter chapters episode "
+        "episodes page pages verse room rooms floor "
+        "floors lane lanes level levels channel channels "
         "ereignis szene schritt événement scène étape 事件 场景 場景 步骤 步驟 片段"
     ),
     Kind.LABEL: (
@@ -107,14 +110,15 @@ _WORDS: Mapping[str, str] = {
     Kind.INDEX: "index indices indexes indexed nos numbers numbered nummer numéro",
     Kind.FILLER: (
         "the at about approximately approx around roughly nearly almost circa ca c exactly "
-        "precisely just right mark marks point position t ts up of is are in etwa ungefähr rund "
+        "precisely just right mark marks point position t ts "
+        "up of is are was were in etwa ungefähr rund "
         "environ vers um bei le la les des ranging spanning 第 约 約 大约 大約 大概 左右 在 "
         "的 为 是 之间 之間 处 處 时 時 まで 까지 より \\approx \\text"
     ),
     Kind.FUNCTION: (
         "a an as on or but so if that which who when where while because since with by during "
         "into onto onwards inclusive he she it they we i you this these those there here his her "
-        "its their was were be been has have had does do did will would can could should "
+        "its their be been has have had does do did will would can could should "
         "then now after before also only both respectively shows show showing depicts happens "
         "happen happening occurs occur occurring seen visible appears appear uhr 以及 期间"
     ),
