@@ -78,7 +78,11 @@ def main() -> None:
     print(tabulate(rows, headers, tablefmt="github", disable_numparse=True) + "\n")
     for method in ("bootstrap", "the rule"):
         rows = [
-            [f"{100 * case.hits:g} %{', second better' * case.better}", case.sizes, case.within]
+            [
+                f"{100 * case.hits:g} %{', second better' * case.better}",
+                case.sizes,
+                str(case.within),
+            ]
             + [f"{results[case, k][method][0]:.1f}" for k in VIDEOS]
             for case in cases
         ]
