@@ -140,20 +140,21 @@ DURATION, TIME_SCALE = 0x4489, 0x2AD7B1
 
 def _matroska(data: mmap.mmap) -> Structure:
     segment_end = seconds = cut = None
-    last = 0
+    ended = False  # whether what follows the clusters has begun
+    frames = False
     for element, start, end in _elements(data, 0, len(data)):
+        frames |= element == CLUSTER
+        ended = frames and element in AFTER_CLUSTERS
         if element == SEGMENT and end is not None:
             segment_end = end
         if element in (SEGMENT, CLUSTER) and end is None:
             continue
         if element == INFO and end is not None:
             seconds = _info_seconds(data, start, min(end, len(data)))
-        if element != SEGMENT:
-            last = element
         if end is not None and end > len(data) and element not in (SEGMENT, *AFTER_CLUSTERS, VOID):
             cut = f"its last element is {end - len(data):,} bytes longer"
     if segment_end is not None:
-        if segment_end > len(data) and last not in AFTER_CLUSTERS:
+        if segment_end > len(data) and not ended:
             cut = f"its segment is {segment_end - len(data):,} bytes longer"
         return Structure(cut, whole=cut is None, seconds=seconds)
     return Structure(cut, seconds=seconds)
