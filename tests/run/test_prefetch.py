@@ -161,7 +161,9 @@ def test_an_engine_may_give_the_finish_as_a_string(finish: Any) -> None:
 def test_an_unknown_finish_is_refused(finish: Any) -> None:
     stream = RequestStream(jobs(1), frames, build)
     next(stream)
-    with pytest.raises(UserError, match=f'finish "{finish}", .* stop, length, error, non_finite: a bug'):
+    with pytest.raises(
+        UserError, match=f'finish "{finish}", .* stop, length, error, non_finite: a bug'
+    ):
         stream.answer(Completion("v0/0", "", 0, 0, finish))
 
 
