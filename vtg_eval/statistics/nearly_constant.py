@@ -115,7 +115,7 @@ def _share(
 
     clusters, [N]: the numbers of their videos; sizes, [K]: the videos' numbers of samples.
 
-    The latter is the number of samples divided by the design effect (Korn & Graubard 1998). The few
+    The effective number is N divided by the design effect (Korn & Graubard 1998). The few
     videos with parts say little about the design effect. So it is an average: of its estimate,
     weighted with the number of these videos, and, with the weight of one video, of its value where
     all samples of a video are alike.
