@@ -40,3 +40,8 @@ def counts() -> str:
         right = sum(item.outcome == RIGHT_VALUE for item in items)
         lines.append(f"| {kind} | {len(items)} | {right} | {len(items) - right} |")
     return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    text = PAGE.read_text(encoding="utf-8")
+    PAGE.write_text(text[: text.index(HEADING)] + counts(), encoding="utf-8")
