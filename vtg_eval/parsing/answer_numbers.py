@@ -364,8 +364,9 @@ class Reader:
         if glued or gap.named:
             value = None
         link = self._link(start)
-        if before == "/" and self.numbers and self.numbers[-1].end == start - 1:
-            value = self.numbers[-1].value = None  # a fraction or a date: "5/10"
+        last = self.numbers[-1] if self.numbers else None
+        if before == "/" and last and last.end == start - 1 and last.labels[-2:] != "SE":
+            value = last.value = None  # a fraction or a date: "5/10"
         if link == "adjacent":
             value = self.numbers[-1].value = None
         labels = gap.labels if gap.label_at >= start - WINDOW else ""

@@ -177,8 +177,10 @@ class _Options:
 
     def named_in(self, answer: str) -> tuple[str, ...]:
         """Return the letters of all options that the answer names."""
-        if self._grammar.hint and len(rest := self._without_list(answer)) < len(answer):
-            return self.named_in(rest) or tuple(sorted(self._letters))
+        rest = self._without_list(answer) if self._grammar.hint else answer
+        return self._named_in(rest) or (tuple(self._letters) if rest != answer else ())
+
+    def _named_in(self, answer: str) -> tuple[str, ...]:
         bare = self._existing(self._bare(answer))
         if bare:
             return bare
@@ -192,11 +194,11 @@ class _Options:
         """Return the answer without lines in a row that begin with each letter in its order."""
         letters = "".join(sorted(self._letters))
         lines = [line for line in answer.split("\n") if line.strip()]
-        starts = [match[1] if (match := LISTED.match(line)) else " " for line in lines]
-        place = "".join(starts).find(letters) if len(letters) > 1 else -1
-        if place < 0:
+        starts = "".join(match[1] if (match := LISTED.match(line)) else " " for line in lines)
+        if len(letters) < 2 or letters not in starts:
             return answer
-        return "\n".join(lines[:place] + lines[place + len(letters) :])
+        kept = starts.replace(letters, "-" * len(letters))
+        return "\n".join(line for line, start in zip(lines, kept, strict=True) if start != "-")
 
     def _existing(self, letters: Iterable[str]) -> tuple[str, ...]:
         return tuple(dict.fromkeys(letter for letter in letters if letter in self._letters))
