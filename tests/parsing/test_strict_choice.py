@@ -179,3 +179,10 @@ def test_long_texts_are_parsed_in_linear_time(strict):
         start = time.process_time()
         strict(text, OPTIONS)
         assert time.process_time() - start < 5, text[:10]  # a quadratic rule takes far longer
+
+
+def test_a_list_of_all_options_again_and_again_is_passed_over():
+    options = ("a", "b", "c", "d")
+    listed = "A. no\nB. yes\nC. no\nD. no\n" * 3000
+    assert strict(listed + "B", options).letters == ("B",)
+    assert strict(listed, options).failure is Failure.AMBIGUOUS

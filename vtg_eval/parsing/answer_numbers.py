@@ -17,11 +17,14 @@ CJK = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
 CJK_WORDS = "|".join(sorted((w for w in WORDS if w[0] >= "\u3040"), key=len, reverse=True))
 NUMBER = r"[0-9](?:[0-9]|[.,:'’′](?=[0-9]))*+(?:[eE][+-]?[0-9]++(?![0-9.,]))?+"
 TOKEN = re.compile(
-    rf"""(?P<word>[^\W\d_{CJK}]++)
+    rf"""(?P<arrow>(?:--?-?|==?|~)>|\u2192
+          |(?:<=?|[≤⩽]|\\leq?)\s*+t\s*+(?:<=?|[≤⩽]|\\leq?)
+          |(?<!\w)(?:and\s++)?+(?:continu(?:es|ed|ing)|last(?:s|ed|ing)|goes\s++on)
+           \s++(?:until|till)(?!\w))
+      | (?P<word>[^\W\d_{CJK}]++)
       | (?P<number>(?:(?<![\w.])\.)?+{NUMBER})
       | (?P<cjk>{CJK_WORDS}|[{CJK}])
       | (?P<tag></?[A-Za-z][\w:-]*+\s*+/?>|<\|\w{{1,40}}\|>)
-      | (?P<arrow>(?:--?-?|==?|~)>|\u2192)
       | (?P<dash>-{{1,3}}|–{{1,2}}|~)
       | (?P<tex>\\(?:[A-Za-z]++|.))
       | (?P<sign>[\n%‰°℃€£¥&\#№≈:=,;、|/.!?。\[(【\])】])""",
@@ -124,7 +127,7 @@ class _Gap:
         elif kind is Kind.OPEN:
             self.aside |= word == "(" and not self.links
         elif kind is Kind.FILLER or kind is Kind.LABEL:
-            self.introduced |= word.lower() in ("in", "unit", "units") and not self.blocked
+            self.introduced |= word.lower() in ("in", "unit", "units", "type") and not self.blocked
         elif kind is Kind.FUNCTION and word.lower() == "as":
             self.introduced |= not self.blocked
         if kind in BLOCKING:
@@ -361,6 +364,9 @@ class Reader:
         if glued or gap.named:
             value = None
         link = self._link(start)
+        last = self.numbers[-1] if self.numbers else None
+        if before == "/" and last and last.end == start - 1 and last.labels[-2:] != "SE":
+            value = last.value = None  # a fraction or a date: "5/10"
         if link == "adjacent":
             value = self.numbers[-1].value = None
         labels = gap.labels if gap.label_at >= start - WINDOW else ""

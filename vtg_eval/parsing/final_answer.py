@@ -25,6 +25,7 @@ _THOUGHTS = {
     "plan": "plan",
     "planning": "plan",
     "inner_monologue": "inner_monologue",
+    "inner_thoughts": "inner_monologue",
     "observation": "observation",
     "observe": "observation",
 }

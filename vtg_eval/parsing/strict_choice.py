@@ -30,6 +30,7 @@ SMALL = r"[a-z](?=[ \t]*+(?:\n|\Z)|[.:;,)\]}*_`\"'”’$]++(?!\w))"
 LETTER = re.compile(rf"(?:({CAPITAL})|({SMALL}))({CLOSE})(?!\?)")
 MARK = re.compile(r"[ \t]*+(?:\n|\Z|[.:,;)–—-](?!\w))")
 GAP = re.compile(rf"{CLOSE}[ \t]*+[.:,;)–—-]?[ \t]*+")
+LISTED = re.compile(rf"{OPEN}([A-Z])[.:)\]*]++[ \t]++(?=\S)")
 SET_OFF = re.compile(r"(?<!\w)\(([A-Z])\)|\*\*\(?([A-Z])\)?[.:]?\*\*")
 WRAPPING = "*_`\"'“”‘’ "
 # before a letter in the same sentence: it is not the answer
@@ -41,10 +42,11 @@ JOINED_BEFORE = re.compile(r"(?<!\w)([A-Z])[)*]*+[ \t]*+(?:[,/&]|or\b|and\b|或|
 RETRACTION = re.compile(rf"\b(?i:no|wait|actually|sorry)\b,?+{OPEN}([A-Z])\b")
 ENDS_CLAUSE = re.compile(r"[ \t]*+(?:\n|\Z|[.,;:!)–—-](?!\w)|(?:because|since|as)\b)")
 MARK_UP = (
-    (re.compile(r"<\|\w{1,40}\|>|</?(?:[a-z_]{2,20}|[bip])\s*+/?>"), " "),
+    (re.compile(r"<\|\w{1,40}\|>|</?(?:[a-z_]{2,20}|[bips])\s*+/?>"), " "),
     (re.compile(r"<([A-Z])>"), r"(\1)"),
+    (re.compile(r"(?<!\w)([A-Z])(?:です|입니다|이다)"), r"\1"),
     (re.compile(r"\\(?:[A-Za-z]++\*?+|(?=[()\[\]_%$]))"), ""),
-    (re.compile(r"^[ \t]*+(?:[#>•-]++[ \t]++)++", re.MULTILINE), ""),
+    (re.compile(r"^[ \t]*+(?:[#>•=→-]++[ \t]++)++", re.MULTILINE), ""),
     (re.compile(r"(?<=[^\W_])_(?=[^\W_])"), " "),
     (re.compile("[\u2600-\u27bf\ufe0f\U0001f300-\U0001faff]"), ""),
     (re.compile("[【「『〖]"), "("),
@@ -103,23 +105,24 @@ TO_BE = r"(?:is|was|would be|should be|must be|has to be|seems to be|appears to 
 SECOND = _grammar(
     nouns=(
         "answer|ans|option|choice|letter|result|response|selection|selected|prediction|conclusion|"
-        "verdict|pick|guess|antwort|réponse|respuesta|risposta|resposta|ответ"
+        "verdict|pick|guess|solution|output|antwort|réponse|respuesta|risposta|resposta|ответ"
     ),
-    after_noun=rf"(?:(?i:{TO_BE})\b{SURELY}|\.?+[ \t]*+[:=→]|[-–→][ \t])",
+    after_noun=rf"(?:(?i:{TO_BE})\b{SURELY}|\.?+[ \t]*+(?:[-=]>|[:=→])|[-–→][ \t])",
     phrases=(
         r"(?:答案|选项|選項)[ \t]*+(?:应该)?+(?:是|为|應為|:)?+|(?<!不)(?:选择|選擇|选|選)(?!项|項)"
-        r"|\b(?i:ans)\.|(?:정답|답)[은:]?+|答えは"
-        r"|\b(?i:(?:choose|select|pick|(?:go|going) with|opt for|settle on))\b"
+        r"|\b(?i:ans)\.|(?:정답|답)[은:]?+|答えは|答[ \t]*+:"
+        r"|\b(?i:(?:choose|select|pick|(?:go|going) with|opt for|settle on|ich wähle))\b"
     ),
     verdict=(
         rf"(?:[ \t]++(?i:{TO_BE}|seems|appears|looks)\b{SURELY}[ \t]++(?i:(?:the|my)[ \t]++)?+"
-        r"(?i:final[ \t]++)?+(?i:correct|right|best|answer|choice)\b(?![^.!\n]{0,24}\?)"
+        r"(?i:final[ \t]++)?+(?i:correct|right|best|answer|choice|richtig"
+        r"|(?:most[ \t]++)?+(?:accurate|appropriate|suitable|plausible))\b(?![^.!\n]{0,24}\?)"
         r"|[ \t]*+(?:选项|項|项)?+[ \t]*+(?:是正确|是对的|正确|是答案))"
     ),
     also="或|和",
     hints=(
-        r"\b(?i:so|thus|hence|therefore|it is|it['’]s|must be|that is|that['’]s"
-        r"|i(?: would|['’]d) say"
+        r"\b(?i:so|thus|hence|therefore|it is|it['’]s|must be|has to be|that is|that['’]s"
+        r"|i(?: would|['’]d|['’]ll) say|definitely|probably|most likely"
         r"|i (?:think|believe|guess)|corresponds to|matches|namely|both|making it|making)"
         rf"\b,?+:?+{OPEN}"
         rf"(?:(?i:the)[ \t]++)?+(?:(?i:option|answer|choice)\b)?+{OPEN}"
@@ -174,6 +177,10 @@ class _Options:
 
     def named_in(self, answer: str) -> tuple[str, ...]:
         """Return the letters of all options that the answer names."""
+        rest = self._without_list(answer) if self._grammar.hint else answer
+        return self._named_in(rest) or (tuple(self._letters) if rest != answer else ())
+
+    def _named_in(self, answer: str) -> tuple[str, ...]:
         bare = self._existing(self._bare(answer))
         if bare:
             return bare
@@ -182,6 +189,16 @@ class _Options:
             or self._existing(self._stated(answer))
             or self._existing(self._weakly_named(answer))
         )
+
+    def _without_list(self, answer: str) -> str:
+        """Return the answer without lines in a row that begin with each letter in its order."""
+        letters = "".join(sorted(self._letters))
+        lines = [line for line in answer.split("\n") if line.strip()]
+        starts = "".join(match[1] if (match := LISTED.match(line)) else " " for line in lines)
+        if len(letters) < 2 or letters not in starts:
+            return answer
+        kept = starts.replace(letters, "-" * len(letters))
+        return "\n".join(line for line, start in zip(lines, kept, strict=True) if start != "-")
 
     def _existing(self, letters: Iterable[str]) -> tuple[str, ...]:
         return tuple(dict.fromkeys(letter for letter in letters if letter in self._letters))

@@ -50,8 +50,9 @@ _WORDS: Mapping[str, str] = {
         "heures hora horas 分 分钟 分鐘 小时 小時 분 시간"
     ),
     Kind.OTHER: (
-        "frame frames framenumber frameno fr bild bilder einzelbild einzelbilder trame trames "
-        "image images fotograma fotogramas 帧 幀 フレーム 프레임 "
+        "frame frames keyframe keyframes framenumber frameno fr bild bilder "
+        "einzelbild einzelbilder trame trames "
+        "image images fotograma fotogramas 帧 帧号 帧数 关键帧 幀 フレーム 프레임 "
         "fps hz khz bpm "
         "day days week weeks month months year years yr yrs tag tage jahr jahre "
         "ms msec msecs millis milli millisec millisecond milliseconds millisekunde millisekunden "
@@ -68,23 +69,25 @@ _WORDS: Mapping[str, str] = {
     Kind.TO: (
         "to until till til through thru upto bis jusqu jusque à hasta 至 到 から 부터 "
         "\\to \\rightarrow \\longrightarrow \\Rightarrow \\Longrightarrow \\rarr \\sim \\leadsto "
-        "\\mapsto"
+        "\\mapsto al по до"
     ),
     Kind.AND: "and und et 和 与 與 及",
     Kind.START: (
         "start starts started starting startet begin begins began begun beginning beginnings from "
         "between onset commence commences commencing anfang beginn von zwischen de entre début "
-        "débute 从 從 自 开始 開始 起始 起点"
+        "débute dal 从 從 自 开始 開始 时开始 時開始 处开始 左右开始 始于 始於 起始 起点"
     ),
     Kind.END: (
         "end ends ended ending endet finish finishes finished finishing stop stops stopped "
-        "stopping offset conclude concludes concluding ende fin finit 结束 結束 终止 终点 止"
+        "stopping offset conclude concludes concluding ende fin finit 结束 結束 时结束 時結束 "
+        "处结束 左右结束 止于 止於 终止 终点 止"
     ),
     Kind.LENGTH: (
         "duration durations length lengths long later ago apart earlier each dauer durée 持续 时长 "
         "總長 总长 "
         "confidence confidences conf certainty probability probabilities prob likelihood score "
-        "scores scored rating rank iou id ids idx count counts total rate version resolution size "
+        "scores scored rating rank iou id ids idx index indices count counts "
+        "total rate version resolution size "
         "sizes width height dimensions aspect age ages aged old temperature weight price "
         ""
         "january february march april june july august september october november december "
@@ -99,20 +102,20 @@ _WORDS: Mapping[str, str] = {
         "actions activity activities camera cameras player players figure figures sentence "
         "sentences caption captions number num no nr person round rounds chapter chapters episode "
         "episodes page pages verse room rooms floor "
-        "floors lane lanes level levels channel channels "
+        "floors lane lanes level levels channel channels chunk chunks "
         "ereignis szene schritt événement scène étape 事件 场景 場景 步骤 步驟 片段"
     ),
     Kind.LABEL: (
         "interval intervals span spans segment segments range ranges period moment moments window "
         "answer answers timestamp timestamps time zeit temps prediction result output final "
-        "boundary boundaries unit units 时间 時間 答案 时刻 区间 时间段"
+        "boundary boundaries unit units type 时间 時間 答案 时刻 区间 时间段"
     ),
-    Kind.INDEX: "index indices indexes indexed nos numbers numbered nummer numéro",
+    Kind.INDEX: "indexes indexed nos numbers numbered nummer numéro",
     Kind.FILLER: (
         "the at about approximately approx around roughly nearly almost circa ca c exactly "
         "precisely just right mark marks point position t ts "
         "up of is are was were in etwa ungefähr rund "
-        "environ vers um bei le la les des ranging spanning 第 约 約 大约 大約 大概 左右 在 "
+        "environ vers um bei le la les des del ranging spanning 第 约 約 大约 大約 大概 左右 在 "
         "的 为 是 之间 之間 处 處 时 時 まで 까지 より \\approx \\text"
     ),
     Kind.FUNCTION: (
