@@ -82,7 +82,7 @@ class FakeTask(Task):
             path = self.video_path(root, f"v{video}")
             path.parent.mkdir(parents=True, exist_ok=True)
             if not path.exists():
-                path.write_bytes(_film(_seconds(video)))
+                path.write_bytes(film(_seconds(video)))
 
 
 class FakeDecoder(Decoder):
@@ -116,7 +116,7 @@ class FakeAdapter(Adapter):
         return Request(sample.id, prompt, frames=frames, model_times=times)
 
 
-ARGUMENTS = ("delay", "shuffle", "fail", "crash_after", "stop_after", "signal", "long", "refuse")
+ARGUMENTS = ("diverged", "delay", "shuffle", "fail", "crash_after", "stop_after", "signal", "long", "refuse")
 
 
 class FakeEngine(Engine):
@@ -178,7 +178,7 @@ def _seconds(video: int) -> float:
 
 
 @cache
-def _film(seconds: float) -> bytes:
+def film(seconds: float) -> bytes:
     """Return an MP4 file of that length, with pictures of 16 x 16 px."""
     file = io.BytesIO()
     with av.open(file, "w", format="mp4") as container:

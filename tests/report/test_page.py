@@ -23,6 +23,7 @@ from tests.page_case import (
     page_of,
     run_of,
 )
+from vtg_eval.console.text import visible
 from vtg_eval.errors import UserError
 from vtg_eval.types import OutputType, Target
 
@@ -160,11 +161,11 @@ def test_a_failure_count_and_a_group_link_to_their_samples(show: Show) -> None:
 def test_a_link_opens_a_sample(show: Show, name: str) -> None:
     page = replace(TWO, samples=(*TWO.samples[:4], replace(TWO.samples[4], id="a b&c=d#e%20+?/ü‮")))
     tab = show(page, f"#sample={quote(name, safe='')}")
-    assert tab.locator("#detail a").inner_text() == name
-    assert tab.locator("[aria-selected=true] .id").inner_text() == name
+    assert tab.locator("#detail a").inner_text() == visible(name)
+    assert tab.locator("[aria-selected=true] .id").inner_text() == visible(name)
     expect(tab.locator("#detail")).to_be_in_viewport()
     again = show(page, "#" + (tab.locator("#detail a").get_attribute("href") or "")[1:])
-    assert again.locator("#detail a").inner_text() == name
+    assert again.locator("#detail a").inner_text() == visible(name)
 
 
 def test_a_link_overrides_filters_and_follows_the_choice(show: Show) -> None:

@@ -444,13 +444,13 @@ CASES = (
     ),
     refused(
         "added tokens null",
-        "added_tokens does not list",
+        "lists its tokens in an unknown form",
         TOKENIZER,
         table(TOKENIZER, "added_tokens", value=None),
     ),
     refused(
         "added tokens numbers",
-        "added_tokens does not list",
+        "lists its tokens in an unknown form",
         TOKENIZER,
         table(TOKENIZER, "added_tokens", value=[5]),
     ),
@@ -533,7 +533,7 @@ CASES = (
         table("processor_config.json", "video_processor", "image_mean", value=[0.5, 0.5]),
     ),
     refused("no template", "has no chat template", TEMPLATE, removed(TEMPLATE)),
-    refused("template not UTF-8", "is not UTF-8", TEMPLATE, written(TEMPLATE, GARBAGE)),
+    refused("template not UTF-8", "cannot be read", TEMPLATE, written(TEMPLATE, GARBAGE)),
     refused(
         "template with an error",
         "cannot be rendered",
@@ -550,13 +550,13 @@ CASES = (
         "template without video",
         "does not give one",
         "<|video_pad|>",
-        written(TEMPLATE, "{{ messages[0].role }}"),
+        written(TEMPLATE, "{{ messages[0].content[1].text }}"),
     ),
     refused(
         "template with two videos",
         "does not give one",
         "<|video_pad|>",
-        written(TEMPLATE, 2 * VIDEO_TURN),
+        written(TEMPLATE, 2 * VIDEO_TURN + "{{ messages[0].content[1].text }}"),
     ),
     refused(
         "template's table not UTF-8",

@@ -265,7 +265,7 @@ def test_a_run_over_all_texts_ends_and_counts_them(
     lines = [case for case in TEXTS if case.text.isprintable() and case.text and not case.added]
     root = tmp_path / "data" / "charades_sta"
     (root / "videos").mkdir(parents=True)
-    (root / "videos" / "v.mp4").write_text("12 seconds")
+    (root / "videos" / "v.mp4").write_bytes(fakes.film(12.0))
     (root / "charades_sta_test.txt").write_text(
         "".join(f"v 1.0 4.0##{case.text}\n" for case in lines), encoding="utf-8"
     )

@@ -14,7 +14,7 @@ from vtg_eval.cli import main
 
 SENTENCES = "V1 0.5 1.0##a door opens.\nV1 1.0 2.0##a door closes.\nV2 0.0 1.0##he sits.\n"
 LENGTHS = "id,length\nV1,2.0\nV2,2.0\n"
-ANSWER = {"id": "V1/0", "spans": [[0.5, 1.0]]}
+ANSWERS = [{"id": name, "spans": [[0.5, 1.0]]} for name in ("V1/0", "V1/1", "V2/0")]
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "data" / "charades_sta"
     folder.mkdir(parents=True)
     (folder / "charades_sta_test.txt").write_text(SENTENCES)
-    (tmp_path / "answers.jsonl").write_text(json.dumps(ANSWER))
+    (tmp_path / "answers.jsonl").write_text("\n".join(map(json.dumps, ANSWERS)))
     return folder
 
 
@@ -116,7 +116,7 @@ def test_a_short_file_is_a_subset_wherever_it_is_scored(
     add_lengths(root)
     line = "A SUBSET: 3 of 3720 samples (the annotation file has another number than"
     text = score(capsys)
-    assert text.startswith("| charades_sta test, strict@1, SUBSET 3 of 3720 (")
+    assert text.startswith("| charades_sta test, strict@2, SUBSET 3 of 3720 (")
     assert line in text
     subset = scored(capsys)["subset"]
     assert (subset["size"], subset["of"]) == (3, 3720)
@@ -145,4 +145,6 @@ def test_more_samples_than_on_the_card_are_told(
     root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (root / "charades_sta_test.txt").write_text("V1 0.5 1.0##a door opens.\n" * 3721)
+    answers = [json.dumps({"id": f"V1/{n}", "spans": [[0.5, 1.0]]}) for n in range(3721)]
+    Path("answers.jsonl").write_text("\n".join(answers))
     assert "NOT THE CARD'S SAMPLES: 3721 of 3720 samples" in score(capsys)

@@ -80,7 +80,7 @@ def test_a_missing_optional_key_of_a_spec_is_accepted_and_an_unknown_key_refused
     ("task", "split", "protocol", "profile", "digest"),
     [
         (
-            *("qvhighlights", "val", "strict@2", Profile()),
+            *("qvhighlights", "val", "strict@1", Profile()),
             "abc8934193c9117deee7f1b80cf15d5bc9e349636455da79ca294054a7673daa",
         ),
         (

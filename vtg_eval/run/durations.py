@@ -12,7 +12,6 @@ from vtg_eval.errors import VideoError
 from vtg_eval.run.paths import cache_folder
 from vtg_eval.task import Task
 from vtg_eval.types import OutputType, Sample, Span
-from vtg_eval.video.probe_cache import ProbeCache
 
 
 def with_durations(task: Task, root: Path, samples: Sequence[Sample]) -> tuple[Sample, ...]:
@@ -35,7 +34,9 @@ def _lengths(paths: Mapping[str, Path]) -> dict[str, float]:
     present = {video: path for video, path in paths.items() if path.is_file()}
     if not present:
         return {}
-    from vtg_eval.video.pyav import PyavDecoder  # imported here: most commands read no video
+    # imported here: most commands read no video
+    from vtg_eval.video.probe_cache import ProbeCache
+    from vtg_eval.video.pyav import PyavDecoder
 
     cache = ProbeCache(cache_folder() / "frames" / "probes", PyavDecoder())
     lengths = {}

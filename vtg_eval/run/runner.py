@@ -65,8 +65,8 @@ class Runner:
 
     def plan(self, setup: RunSetup, folder: Path) -> Plan:
         """Return the samples of the run and those without an answer in `folder`."""
-        records, damaged = read_contents(RunFolder(folder).journal_file)
-        plan = make_plan(
+        records = read_journal(RunFolder(folder).journal_file)
+        return make_plan(
             setup.task,
             setup.root,
             setup.samples,
@@ -76,9 +76,6 @@ class Runner:
             allow_subset=self.options.allow_subset,
             of=setup.task.card.split_size(setup.spec.split, len(setup.samples)),
         )
-        if damaged and plan.jobs:
-            warn(f"damaged lines in the journal: {damaged}. Their samples are asked again.")
-        return plan
 
     def preflight(self, setups: Sequence[RunSetup], folders: Sequence[Path]) -> list[Plan]:
         """Find the mistakes that would end these runs, before the first starts; makes nothing.
@@ -118,6 +115,8 @@ class Runner:
 
     def _answer(self, setup: RunSetup, plan: Plan, folder: RunFolder, manifest: Manifest) -> None:
         self.check()
+        if damaged := read_contents(folder.journal_file).damaged:
+            warn(f"damaged lines in the journal: {damaged}. Their samples are asked again.")
         spec = setup.spec
         remaining = sum(len(job.samples) for job in plan.jobs)
 
