@@ -116,7 +116,17 @@ class FakeAdapter(Adapter):
         return Request(sample.id, prompt, frames=frames, model_times=times)
 
 
-ARGUMENTS = ("diverged", "delay", "shuffle", "fail", "crash_after", "stop_after", "signal", "long", "refuse")
+ARGUMENTS = (
+    "diverged",
+    "delay",
+    "shuffle",
+    "fail",
+    "crash_after",
+    "stop_after",
+    "signal",
+    "long",
+    "refuse",
+)
 
 
 class FakeEngine(Engine):

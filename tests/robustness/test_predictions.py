@@ -418,3 +418,16 @@ def test_the_line_on_coverage_is_above_the_table(
     assert out.startswith("Answers for 1 of 8 samples. ")
     assert out.index("charades_sta test, ") > 0
     assert err == f"vtg-eval: {out.splitlines()[0]}\n"
+
+
+def test_records_that_cannot_be_used_are_no_answers(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "p.jsonl"
+    useless: tuple[dict[str, object], ...] = ({"spans": [1, 5]}, {"choice": "A"}, {"text": None})
+    for content in useless:
+        path.write_bytes(lines([{"id": row["id"], **content} for row in records(0)]))
+        command = ["score", "--task", "charades_sta", "--data-root", str(root)]
+        assert main([*command, "--predictions", str(path)]) == 1
+        out = capsys.readouterr().out
+        assert out.startswith("Answers for 0 of 8 samples; 8 of the records have no text/spans/")

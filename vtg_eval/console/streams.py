@@ -43,7 +43,7 @@ def results() -> TextIO:
 
 def show(text: str, file: TextIO | None = None) -> None:
     """Write lines for people, as results where no other file is named; none is invisible."""
-    print(visible_lines(text), file=file or results())
+    print(visible_lines(text), file=file or results(), flush=True)
 
 
 def warn(line: str, program: str = "vtg-eval") -> None:

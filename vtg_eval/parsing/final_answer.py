@@ -39,6 +39,10 @@ _TAG = re.compile(
     re.IGNORECASE,
 )
 _BOX = re.compile(r"<\|begin_of_box\|>(.*?)(?:<\|end_of_box\|>|\Z)|\\boxed\s*+\{", re.DOTALL)
+_LABEL = re.compile(
+    r"^[ \t#*_>]*+(?:(?:final|my)[ \t]++)?+(?:answer|antwort|答案|最终答案)[ \t*_]*+:",
+    re.IGNORECASE | re.MULTILINE,
+)
 _ENTITIES = {
     "ndash": "–", "mdash": "—", "minus": "-", "rarr": "→", "nbsp": " ", "gt": ">", "lt": "<",
     "amp": "&", "quot": '"', "#39": "'", "sim": "~", "hyphen": "-", "percnt": "%",
@@ -89,6 +93,15 @@ def final_answers(text: str) -> tuple[tuple[str, ...], bool]:
         if box is not None:
             return (box, text), cut_off
     return (text,), cut_off
+
+
+def labelled(answer: str) -> tuple[str, ...]:
+    """Return what stands behind the last line that begins with "Answer:", and then the whole.
+
+    The whole alone where no line does.
+    """
+    last = next(iter(deque(_LABEL.finditer(answer), maxlen=1)), None)
+    return (answer,) if last is None else (answer[last.end() :], answer)
 
 
 def _even(text: str) -> str:

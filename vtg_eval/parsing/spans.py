@@ -15,9 +15,10 @@ from vtg_eval.errors import UserError, suggestion
 from vtg_eval.failures import Failure
 from vtg_eval.parsing import strict_answer_1
 from vtg_eval.parsing.clue_intervals import Intervals, cg_bench_intervals, vlmevalkit_intervals
-from vtg_eval.parsing.final_answer import final_answers
+from vtg_eval.parsing.final_answer import final_answers, labelled
 from vtg_eval.parsing.strict_answer import spans_in
 from vtg_eval.parsing.strict_answer_1 import ABSENCE, REFUSAL
+from vtg_eval.parsing.vocabulary import NEVER, NO_ANSWER
 from vtg_eval.types import Span, SpanList
 
 
@@ -59,8 +60,13 @@ def strict(text: str) -> Parse:
     """Parse the final answer and nothing else, by the grammar of docs/strict.md."""
     answers, cut_off = final_answers(text)
     parse = Parse()
-    for answer in answers:
+    for answer in (part for whole in answers for part in labelled(whole)):
         parse = _strict(answer, *spans_in(answer), cut_off)
+        if parse.failure is Failure.UNPARSED:
+            if NEVER.search(answer):
+                parse = Parse(absent=True)
+            elif NO_ANSWER.search(answer):
+                parse = Parse(failure=Failure.REFUSED)
         if parse.failure is not Failure.UNPARSED:
             break
     return parse

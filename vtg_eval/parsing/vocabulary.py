@@ -6,6 +6,7 @@ A word that is not here is only a word: between two numbers it keeps them apart.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
@@ -149,3 +150,16 @@ def _classes(table: Mapping[str, Iterable[str]]) -> dict[str, str]:
 WORDS: Mapping[str, str] = _classes({kind: words.split() for kind, words in _WORDS.items()})
 SIGNS: Mapping[str, str] = _classes(_SIGNS)
 ABBREVIATIONS = ("approx", "ca", "c", "no", "nr", "num", "s", "sec", "secs", "sek", "seg", "min")
+# Statements, besides those of strict@1, that the event never happens, and that there is no answer.
+NEVER = re.compile(
+    "(?:没有|未|从未|并未|不会|没)(?:发生|出现|显示|展示)|不存在"
+    "|没有(?:找到|发现)?(?:相关|该|此|这个|这样|对应)的?(?:事件|片段|场景|动作|内容|时刻)"
+    r"|\b(?:kommt|passiert|geschieht)\b.{0,40}\b(?:nicht|nie)\b",
+    re.IGNORECASE,
+)
+NO_ANSWER = re.compile(
+    "(?:无法|不能|难以)(?:确定|判断|回答|识别|给出)|抱歉|对不起"
+    r"|\bunable to (?:determine|answer|identify|locate|say)\b"
+    r"|\bcan(?:not|['’]t| not) (?:be )?(?:determine|answer|identif|locate|say)",
+    re.IGNORECASE,
+)
