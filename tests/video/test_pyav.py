@@ -154,6 +154,22 @@ def test_a_gap_in_a_transport_stream_is_closed_above_10_s(
     assert lengths == pytest.approx([10.0, 2.0], abs=0.01)
 
 
+def test_a_stream_that_appears_after_the_file_was_opened_is_skipped(
+    tmp_path: Path, decoder: PyavDecoder
+) -> None:
+    path = write_clock(tmp_path / "a.flv", 240, options=CLOSED_GOP)
+    content = path.read_bytes()
+    position = 13
+    while position < len(content) * 2 // 3:
+        position += 15 + int.from_bytes(content[position + 1 : position + 4], "big")
+    sound = b"\x08" + (256).to_bytes(3, "big") + bytes(7) + b"\x2f" + bytes(255)
+    tag = sound + len(sound).to_bytes(4, "big")
+    path.write_bytes(content[:position] + tag * 200 + content[position:])
+    info = decoder.probe(path)
+    assert len(info.times) == 240
+    assert shown(decoder, path, [0, 120, 239])[0] == [0, 120, 239]
+
+
 def test_threads_do_not_change_a_pixel(
     tmp_path: Path, decoder: PyavDecoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from vtg_eval.errors import CutShortError, VideoError
 from vtg_eval.video.container import opened
 from vtg_eval.video.frames import VideoInfo
-from vtg_eval.video.packets import Packets
+from vtg_eval.video.packets import Packets, demux
 from vtg_eval.video.structure import Structure
 
 # Seconds that may be missing: durations are rounded.
@@ -67,7 +67,7 @@ def _reaches(path: Path, packets: Packets, stated: float) -> float:
     if last > stated:
         return last
     with opened(path) as (container, _):
-        for packet in container.demux():
+        for packet in demux(container):
             if packet.pts is not None:
                 last = max(last, float((packet.pts + (packet.duration or 0)) * packet.time_base))
     return last
