@@ -72,12 +72,16 @@ def test_a_request_that_fails_does_not_cost_the_others(
     assert completions == {r.sample_id: expected[r.sample_id] for r in (first, second)}
 
 
-def test_vllm_refuses_a_prompt_that_is_too_long(setup: RunSetup, vllm_engine: Engine) -> None:
+@pytest.mark.parametrize("name", ["hf_engine", "vllm_engine"])
+def test_a_prompt_that_is_too_long_costs_its_own_sample(
+    name: str, setup: RunSetup, request: pytest.FixtureRequest
+) -> None:
+    engine: Engine = request.getfixturevalue(name)
     first = setup.requests[0]
     long = replace(first, sample_id="long", prompt=first.prompt + "word " * 3000)
-    completions = answers(vllm_engine, [long, first])
+    completions = answers(engine, [long, first])
     assert completions["long"].finish is Finish.ERROR
-    assert "2048" in (completions["long"].error or "")
+    assert "2048" in (completions["long"].error or "").replace(",", "")
     assert completions[first.sample_id].finish != Finish.ERROR
 
 

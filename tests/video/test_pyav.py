@@ -13,7 +13,7 @@ import pytest
 
 from tests.video_files import X264, clock_frame, read_clock, truncate, write_clock, write_silence
 from tests.video_kinds import CLOSED_GOP, KINDS, OPEN_GOP, variable_times
-from vtg_eval.errors import VideoError
+from vtg_eval.errors import CutShortError, VideoError
 from vtg_eval.video import container, pyav
 from vtg_eval.video.pyav import PyavDecoder
 
@@ -152,6 +152,43 @@ def test_a_gap_in_a_transport_stream_is_closed_above_10_s(
         path = write_clock(tmp_path / f"{gap}.ts", pts=stamps, options={**X264, "bf": "0"})
         lengths.append(decoder.probe(path).duration)
     assert lengths == pytest.approx([10.0, 2.0], abs=0.01)
+
+
+def test_a_stream_that_appears_after_the_file_was_opened_is_skipped(
+    tmp_path: Path, decoder: PyavDecoder
+) -> None:
+    path = write_clock(tmp_path / "a.flv", 240, options=CLOSED_GOP)
+    content = path.read_bytes()
+    position = 13
+    while position < len(content) * 2 // 3:
+        position += 15 + int.from_bytes(content[position + 1 : position + 4], "big")
+    sound = b"\x08" + (256).to_bytes(3, "big") + bytes(7) + b"\x2f" + bytes(255)
+    tag = sound + len(sound).to_bytes(4, "big")
+    path.write_bytes(content[:position] + tag * 200 + content[position:])
+    info = decoder.probe(path)
+    assert len(info.times) == 240
+    assert shown(decoder, path, [0, 120, 239])[0] == [0, 120, 239]
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("a.mp4", {"movflags": "faststart"}),
+        ("a.mp4", {"movflags": "frag_keyframe+empty_moov+default_base_moof"}),
+        ("a.flv", {"flvflags": "no_duration_filesize"}),
+    ],
+    ids=["MP4", "fragments", "FLV without its duration"],
+)
+def test_a_download_that_reserved_its_room_is_cut(
+    tmp_path: Path, decoder: PyavDecoder, name: str, options: dict[str, str]
+) -> None:
+    path = write_clock(tmp_path / name, 240, options=CLOSED_GOP, container_options=options)
+    content = path.read_bytes()
+    path.write_bytes(content + bytes(len(content) // 50))  # padding
+    assert len(decoder.probe(path).times) == 240
+    path.write_bytes(content[: len(content) * 3 // 4] + bytes(len(content) // 4))
+    with pytest.raises(CutShortError, match="are zeros"):
+        decoder.probe(path)
 
 
 def test_threads_do_not_change_a_pixel(

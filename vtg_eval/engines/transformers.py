@@ -90,6 +90,7 @@ class TransformersEngine(Engine):
         # `generate` fills unset values from the model's config, so replace that config
         self._model.generation_config = self._config
         self._builder = InputBuilder(self._processor)
+        self._longest = getattr(model.config.get_text_config(), "max_position_embeddings", None)
         self._logits = LogitsWatch(self._model)
 
     @classmethod
@@ -132,9 +133,15 @@ class TransformersEngine(Engine):
             ready: list[tuple[Request, ModelInput]] = []
             for request in batch:
                 try:
-                    ready.append((request, self._builder.build(request)))
+                    item = self._builder.build(request)
                 except Exception as exc:  # one sample's input must not cost the others
                     yield failed(request, f"{type(exc).__name__}: {exc}")
+                    continue
+                if self._longest and len(item.ids) > self._longest:
+                    reason = f"{len(item.ids):,} tokens; the model's limit is {self._longest:,}"
+                    yield failed(request, f"the prompt has {reason}")
+                else:
+                    ready.append((request, item))
             if ready:
                 yield from self._answer(ready)
 

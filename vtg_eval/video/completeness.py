@@ -9,7 +9,7 @@ from typing import Any
 from vtg_eval.errors import CutShortError, VideoError
 from vtg_eval.video.container import opened
 from vtg_eval.video.frames import VideoInfo
-from vtg_eval.video.packets import Packets
+from vtg_eval.video.packets import Packets, demux
 from vtg_eval.video.structure import Structure
 
 # Seconds that may be missing: durations are rounded.
@@ -19,6 +19,8 @@ STATED_SHARE = 0.1
 # Shares of an annotated duration that may be missing as well: of files that do not state their own
 # length, and of those that do and hold it (DiDeMo counts begun pieces of 5 s, for example).
 SHARE, SHARE_OF_WHOLE_FILES = 0.05, 0.25
+# Zeros at the end of a file that states no length: fewer are padding.
+SHARE_OF_ZEROS = 0.05
 
 
 def require_whole(
@@ -51,13 +53,20 @@ def _missing(
 ) -> str | None:
     """Return why frames are missing, None where nothing says so."""
     formats = container.format.name.split(",")
+    size = path.stat().st_size
+    content = size if structure.content is None else structure.content
     if "mp4" in formats:
-        size = path.stat().st_size
         missing = sum(entry.pos + entry.size > size for entry in stream.index_entries)
         if missing:
             return f"its index names {missing:,} frames beyond the file's end"
+        zeros = sum(entry.pos >= content for entry in stream.index_entries if entry.size)
+        if zeros and stream.codec_context.name != "rawvideo":
+            return f"its last {zeros:,} frames are zeros"
     if "avi" in formats and 0 < stream.frames <= packets.count:
         return None  # at most sound is missing
+    states_length = structure.whole or structure.seconds
+    if not (structure.cut or states_length) and size - content > SHARE_OF_ZEROS * size:
+        return f"its last {size - content:,} bytes are zeros"
     return structure.cut
 
 
@@ -67,7 +76,7 @@ def _reaches(path: Path, packets: Packets, stated: float) -> float:
     if last > stated:
         return last
     with opened(path) as (container, _):
-        for packet in container.demux():
+        for packet in demux(container):
             if packet.pts is not None:
                 last = max(last, float((packet.pts + (packet.duration or 0)) * packet.time_base))
     return last

@@ -122,6 +122,21 @@ class Timeline:
         return jumps
 
 
+def demux(container: Any, *streams: Any) -> Iterator[Any]:
+    """Yield the packets of the streams (of all, without any) to the end of the file.
+
+    In FLV, MPEG-TS and MPEG-PS a stream may first appear after the file was opened, mostly by
+    damage. PyAV has no object for it and raises IndexError at each of its packets, which are left
+    out.
+    """
+    while True:
+        try:
+            yield from container.demux(*streams)
+            return
+        except IndexError:
+            continue
+
+
 def read_packets(container: Any, stream: Any) -> Packets:
     """Demux the whole stream without decoding.
 
@@ -131,7 +146,7 @@ def read_packets(container: Any, stream: Any) -> Packets:
     timeline = Timeline(container, stream)
     rows = [
         (packet.pts, packet.dts, packet.duration or 0, packet.is_keyframe, packet.is_discard)
-        for packet, sound in timeline.continuous(container.demux(stream))
+        for packet, sound in timeline.continuous(demux(container, stream))
         if packet.size and sound
     ]
     by_order = bool(rows) and _order_is_lost(rows, container, stream)

@@ -18,7 +18,7 @@ from vtg_eval.video.frames import VideoInfo
 from vtg_eval.video.pyav import PyavDecoder
 
 # Changes where files are accepted or described by other rules.
-RULES = 2
+RULES = 3
 
 
 class ProbeCache:

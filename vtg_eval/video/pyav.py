@@ -16,7 +16,7 @@ from vtg_eval.video.completeness import require_whole
 from vtg_eval.video.container import opened
 from vtg_eval.video.decoder import Decoder, content_digest, require_content
 from vtg_eval.video.frames import VideoInfo
-from vtg_eval.video.packets import Packets, Timeline, read_packets
+from vtg_eval.video.packets import Packets, Timeline, demux, read_packets
 from vtg_eval.video.resize import Resizer, display_pose
 from vtg_eval.video.structure import Structure, read_structure
 
@@ -181,7 +181,7 @@ def _pictures(container: Any, stream: Any, packets: Packets) -> Iterator[tuple[i
     """
     first: int | None = None
     count = 0
-    for packet, sound in Timeline(container, stream).continuous(container.demux(stream)):
+    for packet, sound in Timeline(container, stream).continuous(demux(container, stream)):
         if not sound:
             continue
         if first is None and packet.size:

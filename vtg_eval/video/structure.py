@@ -9,7 +9,7 @@ from __future__ import annotations
 import mmap
 import struct
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vtg_eval.errors import VideoError
@@ -19,6 +19,7 @@ MAX_ELEMENTS = 2_000_000
 # Of transport streams: plain, with times, with error correction; each packet starts with a mark.
 PACKET_SIZES = (188, 192, 204)
 SYNC, SYNC_MARKS = 0x47, 20
+BLOCK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,23 +28,35 @@ class Structure:
 
     cut: why it cannot be all of the file, None where nothing says so. whole: sizes in the container
     say that it is. damaged: what stands in it makes no sense. seconds: the duration that it states.
+    content: the bytes before the zeros at its end, which a download leaves that reserves its room.
     """
 
     cut: str | None = None
     whole: bool = False
     damaged: bool = False
     seconds: float | None = None
+    content: int | None = None
 
 
 def read_structure(path: Path) -> Structure:
     """Return what the file says. Raises VideoError where it cannot be opened."""
     try:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            return _reader(data)(data)
+            return replace(_reader(data)(data), content=_content(data))
     except OSError as exc:
         raise VideoError(f"{path.name}: {(exc.strerror or 'cannot be read').lower()}") from exc
     except (struct.error, IndexError, ValueError, ZeroDivisionError):
         return Structure()
+
+
+def _content(data: mmap.mmap) -> int:
+    end = len(data)
+    while end > 0:
+        start = max(end - BLOCK, 0)
+        if block := data[start:end].rstrip(b"\0"):
+            return start + len(block)
+        end = start
+    return 0
 
 
 def _reader(data: mmap.mmap) -> Callable[[mmap.mmap], Structure]:
