@@ -34,8 +34,9 @@ from vtg_eval.engines.base import Completion, Engine, EngineOptions, Request, no
 from vtg_eval.errors import UserError
 from vtg_eval.failures import Finish
 from vtg_eval.hookspecs import AdapterEntry, Entry, hookimpl
+from vtg_eval.plugins.plugin import DISTRIBUTION, PluginRecord, plugin_of
 from vtg_eval.protocol import FrameRule, GenerationRule, ResolvedProtocol
-from vtg_eval.registry import DISTRIBUTION, PluginRecord, Registry, plugin_of
+from vtg_eval.registry import Registry
 from vtg_eval.task import SplitMetadata, Task
 from vtg_eval.types import Group, Sample, Span, Target
 from vtg_eval.video.decoder import Decoder

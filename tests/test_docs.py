@@ -18,7 +18,8 @@ from vtg_eval.training import cli as training_cli
 
 from vtg_eval.cli import DEFAULT_COMMAND, parser_for
 from vtg_eval.cli.reference import reference
-from vtg_eval.registry import Registry, load_target
+from vtg_eval.plugins.checks import load_target
+from vtg_eval.registry import Registry
 
 ROOT = Path(__file__).parents[1]
 TOP_PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md"]

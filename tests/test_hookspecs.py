@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from vtg_eval import hookspecs
-from vtg_eval.registry import EVENTS, KINDS
+from vtg_eval.plugins.plugin import EVENTS, KINDS
 
 DOCUMENT = (Path(__file__).parents[1] / "docs" / "plugins.md").read_text(encoding="utf-8")
 HOOKS = [name for name in vars(hookspecs) if name.startswith("vtg_")]

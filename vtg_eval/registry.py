@@ -9,87 +9,27 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
-from difflib import get_close_matches
-from importlib import import_module
-from importlib.metadata import EntryPoint, distributions, entry_points
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pluggy
-
-from vtg_eval import hookspecs
 from vtg_eval.console.streams import warn, watched_stdout
 from vtg_eval.console.text import error_line
 from vtg_eval.errors import ContractError, PluginError, UserError, suggestion
 from vtg_eval.hookspecs import AdapterEntry, Entry, ModelEntry
+from vtg_eval.plugins.checks import as_sequence, check_entry, load_target
+from vtg_eval.plugins.plugin import (
+    KINDS,
+    Plugin,
+    PluginRecord,
+    load_plugin,
+    plugin_entry_points,
+    remarks_on_output,
+)
 from vtg_eval.protocol import Protocol, ResolvedProtocol, load_protocol
-from vtg_eval.task import Card, Task
+from vtg_eval.task import Card
 
-GROUP = "vtg_eval"
-DISTRIBUTION = "vtg-eval"
 PLUGINS_VARIABLE = "VTG_EVAL_PLUGINS"
-TARGET = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
-NAME = re.compile(r"[^\s,:]+")
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """What one hook provides: the class of its entries, and of their targets.
-
-    base: "module:class" of the interface, imported with the first target. instance: whether a
-    target is an object of it, not a class below it.
-    """
-
-    hook: str
-    entry: type = Entry
-    base: str = ""
-    instance: bool = False
-
-
-KINDS: Mapping[str, Kind] = {
-    "task": Kind("vtg_tasks", base="vtg_eval.task:Task", instance=True),
-    "adapter": Kind("vtg_adapters", AdapterEntry, "vtg_eval.adapter:Adapter"),
-    "model": Kind("vtg_models", ModelEntry),
-    "engine": Kind("vtg_engines", base="vtg_eval.engines.base:Engine"),
-    "decoder": Kind("vtg_decoders", base="vtg_eval.video.decoder:Decoder"),
-    "protocol": Kind("vtg_protocols", Path),
-    "command": Kind("vtg_commands", base="vtg_eval.cli.command:Command"),
-}
-EVENTS = ("vtg_run_started", "vtg_sample_answered", "vtg_run_finished")
-
-
-@dataclass(frozen=True, slots=True)
-class PluginRecord:
-    """One entry point of the group: its origin, its hooks, and the error if it failed to load."""
-
-    name: str
-    module: str
-    package: str
-    version: str
-    hooks: tuple[str, ...] = ()
-    error: str | None = None
-
-    @property
-    def built_in(self) -> bool:
-        """Whether it comes with the harness."""
-        return self.package == DISTRIBUTION
-
-    def __str__(self) -> str:
-        return f"the plug-in {self.name} of {self.package}"
-
-
-@dataclass(frozen=True, slots=True)
-class Plugin:
-    """A plug-in that was loaded: its module or object, and the hooks that it implements."""
-
-    record: PluginRecord
-    hooks: Mapping[str, pluggy.HookImpl] = field(default_factory=dict)
-
-    def call(self, hook: str, arguments: Mapping[str, object]) -> Any:
-        """Call one hook; it may raise anything."""
-        implementation = self.hooks[hook]
-        return implementation.function(*(arguments[name] for name in implementation.argnames))
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +68,8 @@ class Registry:
         """
         names = os.environ.get(PLUGINS_VARIABLE)
         allowed = None if names is None else {name.strip() for name in names.split(",")}
-        points = [p for p in _entry_points() if allowed is None or p.name in allowed]
-        loaded = [_loaded(point) for point in sorted(points, key=lambda p: (p.name, p.value))]
+        points = [p for p in plugin_entry_points() if allowed is None or p.name in allowed]
+        loaded = [load_plugin(point) for point in sorted(points, key=lambda p: (p.name, p.value))]
         registry = cls([plugin for plugin, _ in loaded])
         for plugin, remarks in loaded:
             if plugin.record.error:
@@ -352,8 +292,8 @@ class Registry:
             return
         try:
             with watched_stdout() as printed:
-                entries = _sequence(plugin.call(hook, {}))
-            for remark in _printed(printed):
+                entries = as_sequence(plugin.call(hook, {}))
+            for remark in remarks_on_output(printed):
                 self.report(plugin.record, remark)
         except KeyboardInterrupt:
             raise
@@ -364,172 +304,12 @@ class Registry:
             return
         for entry in entries:
             try:
-                _check_entry(entry, KINDS[kind].entry)
+                check_entry(entry, KINDS[kind].entry)
                 yield self._protocol(Path(entry)) if kind == "protocol" else entry
             except (TypeError, UserError) as exc:
                 self.report(plugin.record, f"a {kind} of {hook} is left out: {_reason(exc)}")
                 if kind == "protocol" and isinstance(exc, UserError):
                     refused[_protocol_name(Path(entry))] = str(exc)
-
-
-def load_target(kind: str, entry: Entry, owner: PluginRecord | None = None) -> Any:
-    """Import the target of an entry.
-
-    Raises UserError where a module is missing, and PluginError for everything else that fails.
-    """
-    module, _, attribute = entry.target.partition(":")
-    by = f" ({owner})" if owner is not None and not owner.built_in else ""
-    try:
-        target = import_module(module)
-        for name in attribute.split("."):
-            target = getattr(target, name)
-    except KeyboardInterrupt:
-        raise
-    except ImportError as exc:
-        raise UserError(
-            f'The {kind} "{entry.name}" cannot be used here{by}: {error_line(exc)}'
-        ) from exc
-    except AttributeError as exc:
-        raise PluginError(
-            f'The {kind} "{entry.name}" names a missing object{by}: {error_line(exc)}. '
-            "Update its plug-in."
-        ) from exc
-    except BaseException as exc:
-        raise PluginError(
-            f'The {kind} "{entry.name}" failed to load{by}: {error_line(exc)}'
-        ) from exc
-    if problem := _target_problem(KINDS[kind], entry.name, target):
-        raise PluginError(f'The {kind} "{entry.name}" cannot be used{by}: {entry.target} {problem}')
-    return target
-
-
-def _target_problem(kind: Kind, name: str, target: object) -> str:
-    """Return why a target does not fit its kind, empty where it does."""
-    module, _, attribute = kind.base.partition(":")
-    base: type = getattr(import_module(module), attribute)
-    if not kind.instance:
-        if not (isinstance(target, type) and issubclass(target, base)):
-            return f"is {_described(target)}; it must be a subclass of {module}.{attribute}."
-        if missing := sorted(getattr(target, "__abstractmethods__", ())):
-            return f"lacks the methods {', '.join(missing)}."
-        return ""
-    if not isinstance(target, base):
-        return f"is {_described(target)}; it must be an instance of {module}.{attribute}."
-    card = getattr(target, "card", None)
-    if isinstance(target, Task) and not isinstance(card, Card):
-        return f"has as its card {_described(card)}; it must be a vtg_eval.task.Card."
-    if isinstance(card, Card) and card.name != name:
-        return f'has the card of "{card.name}"; both names must be the same.'
-    return ""
-
-
-def _described(value: object) -> str:
-    if isinstance(value, type):
-        return f"the class {value.__name__}"
-    return "None" if value is None else f"of type {type(value).__name__}"
-
-
-def _entry_points() -> list[EntryPoint]:
-    """Return the entry points of the group; a package whose list cannot be read is reported."""
-    try:
-        return list(entry_points(group=GROUP))
-    except Exception:  # one package's broken file fails the list of all packages
-        points: dict[tuple[str, str], EntryPoint] = {}
-        for distribution in distributions():
-            try:
-                for point in distribution.entry_points.select(group=GROUP):
-                    points.setdefault((point.name, point.value), point)
-            except Exception as exc:
-                path = getattr(distribution, "_path", "?")
-                warn(f"the entry points of {path} are left out: {error_line(exc)}")
-        return list(points.values())
-
-
-def _loaded(point: EntryPoint) -> tuple[Plugin, list[str]]:
-    """Import an entry point; return the plug-in, and remarks on hooks that are not called."""
-    try:
-        package, version = str(point.dist.name), str(point.dist.version)  # type: ignore[union-attr]
-    except Exception:  # no metadata, or broken ones
-        package, version = "?", "?"
-    record = PluginRecord(point.name, point.value, package, version)
-    try:
-        with watched_stdout() as printed:
-            plugin = point.load()
-        remarks = [*_misspelt_hooks(plugin), *_printed(printed)]
-        return plugin_of(record, plugin), remarks
-    except KeyboardInterrupt:
-        raise
-    except BaseException as exc:  # a third party's module may raise anything at import
-        return Plugin(replace(record, error=error_line(exc))), []
-
-
-def plugin_of(record: PluginRecord, plugin: object) -> Plugin:
-    """Return a plug-in with its hooks; raises what pluggy does for a hook that does not fit."""
-    manager = pluggy.PluginManager(GROUP)
-    manager.add_hookspecs(hookspecs)
-    manager.register(plugin)
-    hooks = {
-        caller.name: caller.get_hookimpls()[-1]
-        for caller in manager.get_hookcallers(plugin) or ()
-        if caller.has_spec()
-    }
-    for name, implementation in hooks.items():
-        if implementation.hookwrapper or implementation.wrapper:
-            raise TypeError(f"{name} is a hook wrapper; the hooks of vtg-eval take none")
-    return Plugin(replace(record, hooks=tuple(sorted(hooks))), hooks)
-
-
-def _misspelt_hooks(plugin: object) -> Iterator[str]:
-    """Yield a remark on each function that is named like a hook and is none."""
-    hooks = [*(kind.hook for kind in KINDS.values()), *EVENTS]
-    for name in dir(plugin):
-        function = getattr(plugin, name, None)
-        marked = hasattr(function, f"{GROUP}_impl")
-        specification = getattr(function, "__module__", "") == hookspecs.__name__
-        if not callable(function) or specification or not (marked or name.startswith("vtg_")):
-            continue
-        if name in hooks and not marked:
-            yield f"{name} is not called: it has no @vtg_eval.hookspecs.hookimpl"
-        elif name not in hooks and (marked or get_close_matches(name, hooks, cutoff=0.8)):
-            yield f'there is no hook "{name}". {suggestion(name, hooks)}'
-
-
-def _printed(text: Sequence[str]) -> Iterator[str]:
-    """Yield a remark where a plug-in printed something to standard output."""
-    if words := " ".join("".join(text).split()):
-        yield f'it printed "{words:.80}"; standard output is for results'
-
-
-def _sequence(value: Any) -> tuple[Any, ...]:
-    """Return what a hook gave as a tuple; raises TypeError where it is no sequence."""
-    if value is None or isinstance(value, str | bytes | Mapping):
-        raise TypeError(f"it returned {type(value).__name__}, not a sequence")
-    return tuple(value)
-
-
-def _check_entry(entry: object, kind: type) -> None:
-    """Raise TypeError where an entry is not of its hook's class, or has a field of another type."""
-    if kind is Path:
-        if not isinstance(entry, str | Path):
-            raise TypeError(f"it is {_described(entry)}, not a path")
-        return
-    if not isinstance(entry, kind):
-        raise TypeError(f"it is {_described(entry)}, not of the class {kind.__name__}")
-    for each in fields(entry):  # type: ignore[arg-type]
-        value = getattr(entry, each.name)
-        if each.name == "path":
-            right = isinstance(value, str | Path)
-        elif each.name == "architectures":
-            right = isinstance(value, list | tuple) and all(isinstance(v, str) for v in value)
-        else:
-            right = isinstance(value, str) or (each.name == "engine" and value is None)
-        if not right:
-            raise TypeError(f"its {each.name} is {_described(value)}")
-    name, target = getattr(entry, "name", ""), getattr(entry, "target", None)
-    if not (NAME.fullmatch(name) and name.isprintable()):
-        raise TypeError(f"its name is {name!r:.80}; it must have no space, comma or colon")
-    if target is not None and not TARGET.fullmatch(target):
-        raise TypeError(f'the target of "{name}" is {target!r:.80}; it must be "module:attribute"')
 
 
 def _protocol_name(path: Path) -> str:

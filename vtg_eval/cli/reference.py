@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 from vtg_eval.cli import overview, parser_for
-from vtg_eval.registry import Registry, load_target
+from vtg_eval.plugins.checks import load_target
+from vtg_eval.registry import Registry
 
 BUILT_IN = "vtg_eval.cli"
 

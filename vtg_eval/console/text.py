@@ -11,7 +11,8 @@ from __future__ import annotations
 import re
 import traceback
 
-LONGEST = 500  # characters of an exception's message in one line
+from vtg_eval.errors import one_line
+
 INVISIBLE = re.compile(
     "["
     "\x00-\x1f\x7f-\x9f"  # control characters
@@ -36,13 +37,11 @@ def visible_lines(text: str) -> str:
 
 
 def error_line(error: BaseException) -> str:
-    """Return an exception as one line: its class and its message, cut where it is very long."""
+    """Return an exception as one line: its class and its message, which `one_line` may cut."""
     try:
-        message = visible(" ".join(str(error).split()))
+        message = visible(one_line(str(error)))
     except Exception:  # the class may be a plug-in's
         message = "(its message cannot be shown)"
-    if len(message) > LONGEST:
-        message = f"{message[: LONGEST - 1]}…"
     return f"{type(error).__name__}: {message}" if message else type(error).__name__
 
 

@@ -1,0 +1,1 @@
+"""Plug-ins: finding and loading them, and checking what they provide."""
