@@ -1,4 +1,4 @@
-"""Errors that the user can fix, and warnings. The command line prints no traceback for them."""
+"""Errors, each with its exit status. The command line prints their message and no traceback."""
 
 from __future__ import annotations
 

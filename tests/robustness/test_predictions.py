@@ -71,7 +71,7 @@ def changed(change: dict[str, Any], seed: int = 0, at: int = 3) -> Records:
 class Predictions(Case):
     """A file.
 
-    values: each sample's IoU, None for a file that is refused. failures: those counted. said:
+    values: each sample's IoU, None for a file that is refused. failures: those counted. messages:
     texts in the message. args: of the command.
     """
 
@@ -79,7 +79,7 @@ class Predictions(Case):
     values: Sequence[float] | None = None
     failures: dict[str, int] = field(default_factory=dict)
     status: int = 0
-    said: tuple[str, ...] = ()
+    messages: tuple[str, ...] = ()
     args: tuple[str, ...] = ()
 
 
@@ -94,8 +94,8 @@ def counted(name: str, failure: str, change: dict[str, Any], **more: Any) -> Pre
     return Predictions(name, failure, lines(changed(change)), ious(pairs), {failure: 1}, **more)
 
 
-def refused(name: str, content: bytes | Callable[[], bytes], *said: str) -> Predictions:
-    return Predictions(name, said[0], content, status=2, said=said)
+def refused(name: str, content: bytes | Callable[[], bytes], *messages: str) -> Predictions:
+    return Predictions(name, messages[0], content, status=2, messages=messages)
 
 
 def shuffled(seed: int) -> bytes:
@@ -392,8 +392,8 @@ def test_a_file_of_predictions(
     assert time.monotonic() - start < SECONDS
     out, err = capsys.readouterr()
     assert status == case.status
-    assert all(text in err for text in case.said), err
-    remarked = bool(case.said) or "of the records have no text/" in err
+    assert all(text in err for text in case.messages), err
+    remarked = bool(case.messages) or "of the records have no text/" in err
     assert err.count("\n") == remarked, err
     if case.values is None:
         assert out == "" and f"{path}" in err and case.outcome in err

@@ -14,6 +14,7 @@ from typing import Any
 
 from vtg_eval.annotations.text import read_text, text_lines
 from vtg_eval.errors import DataError
+from vtg_eval.files.json_files import RepeatedKeyError, unique_keys
 from vtg_eval.types import LONGEST, SHORTEST, Span
 
 DECIMAL = re.compile(r"\s*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?\s*")
@@ -192,17 +193,13 @@ def shown(text: str) -> str:
     return plain if len(plain) <= SHOWN else f"{plain[:SHOWN]}…"
 
 
-class _RepeatedKeyError(Exception):
-    """An object has the same key twice."""
-
-
 def _parsed(path: Path, text: str, line: int = 1) -> Any:
     """Return the value of JSON text that begins at that line of the file; raises DataError."""
     if not text.strip():
         raise DataError(f"{path} is empty: fetch it again.")
     try:
         return DECODER.decode(text)
-    except _RepeatedKeyError as exc:
+    except RepeatedKeyError as exc:
         key, below = _repeated_key(text)
         raise DataError(
             f'{path}, line {line + below}: the key "{shown(key)}" is there twice in one object. '
@@ -215,18 +212,11 @@ def _parsed(path: Path, text: str, line: int = 1) -> Any:
         raise DataError(f"{path}, line {line} is not JSON: nested too deeply.") from exc
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    table = dict(pairs)
-    if len(table) < len(pairs):
-        raise _RepeatedKeyError
-    return table
-
-
 def _integer(digits: str) -> int | str:
     return int(digits) if len(digits) <= LONG_NUMBER else digits
 
 
-DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_int=_integer)
+DECODER = json.JSONDecoder(object_pairs_hook=unique_keys, parse_int=_integer)
 
 
 def _repeated_key(text: str) -> tuple[str, int]:

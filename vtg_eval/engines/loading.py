@@ -31,8 +31,8 @@ PROCESSOR_FILES = (
     "video_preprocessor_config.json",
 )
 CLASS_KEYS = ("image_processor_type", "video_processor_type")
-# Names of classes in the first files of a family that transformers does not have, and theirs now.
 FLOATS = ("F64", "F32", "F16", "BF16")
+# Names of classes in the first files of a family that transformers does not have, and theirs now.
 RENAMED = {"Qwen2_5_VLImageProcessor": "Qwen2VLImageProcessor"}
 WEIGHT_KINDS = (
     ("missing_keys", "missing"),

@@ -15,6 +15,23 @@ Metrics = Mapping[str, float | None]
 """Percent, 0 to 100, unrounded unless the protocol rounds; None where it is not a number."""
 
 
+class RepeatedKeyError(Exception):
+    """An object of a JSON text has the same key twice; `key` is the first such key."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(key)
+        self.key = key
+
+
+def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object's pairs as a table, for `object_pairs_hook`; raises RepeatedKeyError."""
+    table = dict(pairs)
+    if len(table) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise RepeatedKeyError(next(key for key in table if keys.count(key) > 1))
+    return table
+
+
 def finite(value: float) -> float | None:
     """Return the number, None where it is NaN or infinite: JSON knows neither."""
     return value if math.isfinite(value) else None

@@ -17,6 +17,7 @@ from typing import Any, BinaryIO
 
 from vtg_eval.errors import DataError, UserError
 from vtg_eval.failures import Failure
+from vtg_eval.files.json_files import RepeatedKeyError, unique_keys
 from vtg_eval.types import Prediction, ScoredSpan, Span, SpanList
 
 MAX_SPANS = 1000
@@ -77,6 +78,8 @@ def _record(line: bytes) -> dict[str, Any] | None:
         return None
     try:
         record = DECODER.decode(text)
+    except RepeatedKeyError as exc:
+        raise DataError(f"has the key {shown(exc.key)} twice: keep one of them.") from exc
     except RecursionError as exc:
         raise DataError(f"is not JSON: nested too deeply. {RECORD}") from exc
     except ValueError as exc:  # bad JSON, endless digits
@@ -98,16 +101,7 @@ def _decoded(line: bytes) -> str:
         raise DataError(f"is not UTF-8: {exc.reason} at byte {exc.start + 1}.") from exc
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    table = dict(pairs)
-    if len(table) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise DataError(f"has the key {shown(twice)} twice: keep one of them.")
-    return table
-
-
-DECODER = json.JSONDecoder(object_pairs_hook=_object)
+DECODER = json.JSONDecoder(object_pairs_hook=unique_keys)
 
 
 def _check_keys(record: Mapping[str, Any]) -> None:
