@@ -217,10 +217,12 @@ class Registry:
         for entry in self.adapters.values():
             if set(names) & set(entry.architectures):
                 return entry
-        supported = sorted(a for entry in self.adapters.values() for a in entry.architectures)
         raise UserError(
-            f"No adapter serves the architecture {', '.join(names) or '(none named)'}. "
-            f"Supported: {', '.join(supported)}."
+            f"No adapter serves the architecture {', '.join(names) or '(none named)'}; "
+            "docs/models.md lists those that are served.\n"
+            "Other ways: write an adapter (docs/writing-an-adapter.md); run the model on a server "
+            "and use --model openai:NAME --base-url URL; or answer the questions of `vtg-eval "
+            "samples` with your own code and use `vtg-eval score`."
         )
 
     def entry(self, kind: str, name: str) -> Any:

@@ -148,7 +148,7 @@ def make_results(
     results = answers_results(
         task, root, spec.split, samples, answers, spec.protocol, protocols, spec.model
     )
-    quantum = spec.protocol.answer.quantum
+    quantum = max(spec.protocol.answer.quantum, spec.time_quantum)
     grids = {s.id: frame_grid(records.get(s.id), quantum) for s in samples}
     best = None
     if any(len(grid) for grid in grids.values()):

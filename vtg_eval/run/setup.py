@@ -163,6 +163,7 @@ def make_setup(options: RunOptions, model: Model, name: str, registry: Registry)
         trust_remote_code=engine.trust_remote_code,
         time_text=model.adapter.time_text,
         thinking=model.adapter.thinking,
+        time_quantum=model.adapter.time_quantum,
     )
     asked = with_durations(task, root, annotated[: options.limit])
     return RunSetup(task, root, (*asked, *annotated[len(asked) :]), spec)

@@ -18,6 +18,7 @@ from vtg_eval.types import Sample
 NEWER_KEYS: Mapping[str, tuple[object, ...]] = {
     "time_text": (None, "none"),
     "thinking": ("default",),
+    "time_quantum": (0.0,),
 }
 
 
@@ -28,8 +29,8 @@ class RunSpec:
     `model` is the checkpoint's name and `checkpoint` the digest of its files, `annotations` the
     digest of all samples of the split, `protocol` the protocol in full as it holds for this
     task and checkpoint. Execution settings (batch size, data root, cache) are not part of
-    it. `decoder` is None for adapters without frames. `time_text` and `thinking`: see
-    `vtg_eval.adapter.Adapter`.
+    it. `decoder` is None for adapters without frames. `time_text`, `thinking` and
+    `time_quantum`: see `vtg_eval.adapter.Adapter`.
     """
 
     model: str
@@ -49,6 +50,7 @@ class RunSpec:
     trust_remote_code: bool = False
     time_text: TimeText | None = None
     thinking: Thinking = "default"
+    time_quantum: float = 0.0
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, the same as when read from a file."""
