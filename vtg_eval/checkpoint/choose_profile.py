@@ -102,9 +102,9 @@ def _recognised(
 def _require_fit(profile: NamedProfile, checkpoint: Checkpoint) -> None:
     if not profile.refused and not profile.fits(checkpoint.architectures):
         raise UserError(
-            f"The profile {profile.name} is for {_listed(profile)}; {checkpoint.reference} is "
-            f"{', '.join(checkpoint.architectures) or 'no such checkpoint'}. `vtg-eval profiles` "
-            f"lists the others; --profile {NO_PROFILE} is for none."
+            f"The profile {profile.name} is for {_listed(profile)}, and {checkpoint.reference} has "
+            f"{', '.join(checkpoint.architectures) or 'no architecture'}. `vtg-eval profiles` lists "
+            f"the others; --profile {NO_PROFILE} applies none."
         )
 
 
