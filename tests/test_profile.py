@@ -28,6 +28,7 @@ QUERY = "person opens a {door} to [EVENT]."
 GROUNDING = Sample("a", "v", QUERY, Target())
 CHOICE = replace(GROUNDING, options=("a dog", "a cat"))
 SENTENCE = QUERY.removesuffix(".")
+PAGE = (Path(__file__).parents[1] / "docs" / "profiles.md").read_text(encoding="utf-8")
 MINE = """
 name = "mine@1"
 summary = "s"
@@ -43,6 +44,33 @@ def resolved(name: str) -> ResolvedProtocol:
     return profile.applied(REGISTRY.protocol(profile.protocol).without_task)
 
 
+def row(profile: NamedProfile) -> str:
+    """Return a profile's line in the table of docs/profiles.md."""
+    names = ", ".join(f"`{name}`" for name in profile.recognises)
+    if not profile.protocol:
+        return f"| {profile.name} | refused | | | {names} |"
+    asked = resolved(profile.name)
+    rule = asked.frames
+    frames = (
+        f"{rule.policy}, {rule.fps:g} fps, {rule.min_frames} to {rule.max_frames:,}; "
+        f"{rule.min_tokens} to {rule.max_tokens:,} tokens each, {rule.total_tokens:,} in all"
+    )
+    tokens = f"{asked.generation.max_new_tokens:,}, {asked.generation.decoding}"
+    return f"| {profile.name} | {profile.protocol} | {frames} | {tokens} | {names} |"
+
+
+def section(profile: NamedProfile) -> str:
+    """Return a profile's section of docs/profiles.md, its tags not taken for HTML."""
+    remarks = [("Source", profile.source), ("For", ", ".join(profile.architectures))]
+    remarks += [("Refused", profile.refused), ("Caveat", profile.caveat)]
+    replaced = ", ".join(f"{part}.{key}" for part, keys in profile.rules.items() for key in keys)
+    remarks += [(f"In the place of {profile.protocol}'s", replaced)]
+    lines = [f"### {profile.name}", "", profile.summary, ""]
+    lines += [f"- {head}: {text}" for head, text in remarks if text]
+    lines += [f"- Not reproduced: {sentence}" for sentence in profile.not_reproduced]
+    return "\n".join(lines).replace("<", "\\<")
+
+
 def load(folder: Path, text: str) -> NamedProfile:
     path = folder / "mine.toml"
     path.write_text(text)
@@ -51,6 +79,17 @@ def load(folder: Path, text: str) -> NamedProfile:
 
 def test_every_fine_tune_of_the_plan_has_a_profile() -> None:
     assert {name.partition("@")[0] for name in PROFILES} == ISSUE
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_the_page_has_each_profile_as_it_is(name: str) -> None:
+    assert row(PROFILES[name]) in PAGE.splitlines()
+    assert f"\n{section(PROFILES[name])}\n" in PAGE
+
+
+def test_the_page_has_no_other_profile() -> None:
+    headings = [line.removeprefix("### ") for line in PAGE.splitlines() if line.startswith("### ")]
+    assert headings == list(PROFILES)
 
 
 def test_no_two_profiles_recognise_the_same_name() -> None:

@@ -24,8 +24,8 @@ def choose_profile(
 
     name, protocol: what the user typed, None for nothing. A profile that the user did not name is
     announced. Under a protocol of the user's that is not the profile's own the profile is left
-    out, and a line says so. Raises UserError for an unknown profile, one that does not fit the
-    checkpoint, and one that no engine can run.
+    out, and a line says so. Raises UserError for an unknown profile, one of other architectures
+    than the checkpoint's, and one that no engine can run.
     """
     if name == NO_PROFILE:
         return None
@@ -100,11 +100,13 @@ def _recognised(
 
 
 def _require_fit(profile: NamedProfile, checkpoint: Checkpoint) -> None:
-    if not profile.refused and not profile.fits(checkpoint.architectures):
+    """Raise UserError for other architectures; those of a server's model are not known."""
+    names = checkpoint.architectures
+    if names and not profile.refused and not profile.fits(names):
         raise UserError(
             f"The profile {profile.name} is for {_listed(profile)}, and {checkpoint.reference} has "
-            f"{', '.join(checkpoint.architectures) or 'no architecture'}. `vtg-eval profiles` lists "
-            f"the others; --profile {NO_PROFILE} applies none."
+            f"{', '.join(names)}. `vtg-eval profiles` lists the others; --profile {NO_PROFILE} "
+            "applies none."
         )
 
 
