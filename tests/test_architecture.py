@@ -40,6 +40,7 @@ CORE_COMMANDS = (
     ["--help"],
     ["tasks"],
     ["protocols"],
+    ["profiles"],
     ["plugins"],
     ["run", "--help"],
     ["score", "--help"],

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from vtg_eval.adapter import Checkpoint
-from vtg_eval.checkpoint.choose_profile import choose_profile
+from vtg_eval.checkpoint.choose_profile import choose_profile, refuse_unrunnable
 from vtg_eval.checkpoint.profile import PROFILE_FILE
 from vtg_eval.checkpoint.resolve import resolve
 from vtg_eval.errors import UserError
@@ -153,6 +153,15 @@ def test_what_no_engine_can_run_is_refused_with_the_reason(
         assert REGISTRY.profile(profile).refused in str(caught.value)
         assert "--profile none" in str(caught.value)
     assert chosen(model, "none") is None
+
+
+def test_a_folder_without_a_profile_or_a_runnable_one_is_not_refused(tmp_path: Path) -> None:
+    refuse_unrunnable(tmp_path / "gone", REGISTRY)
+    checkpoint(tmp_path, title="TimeLens-8B")
+    refuse_unrunnable(tmp_path, REGISTRY)
+    checkpoint(tmp_path, title="VideoMind-2B")
+    with pytest.raises(UserError, match="videomind-grounder@1"):
+        refuse_unrunnable(tmp_path, REGISTRY)
 
 
 def test_a_folders_own_file_may_name_a_profile(

@@ -178,6 +178,8 @@ def test_a_run_records_its_profile_and_tables_show_it(shell: Shell) -> None:
 
     assert "timelens@1 with small@1" in shell.call("score", "mine")
     assert "small@1" not in shell.call("score", "mine", "--protocol", "strict@2")
+    shell.call("report", "mine", "--out", "page.html")
+    assert "small@1" in (shell.home / "page.html").read_text(encoding="utf-8")
     code, _, err = shell.run("--out", "again", "--protocol", "timelens@1", model="replay:mine")
     assert code == 0, err
     assert "profile" not in json.loads((shell.home / "again" / "manifest.json").read_text())["spec"]

@@ -37,12 +37,7 @@ def choose_profile(
         if chosen is None:
             return None
         profile, reason = chosen
-    if profile.refused:
-        raise UserError(
-            f"The profile {profile.name} ({reason}): {profile.refused} Score its authors' answers "
-            f"with `vtg-eval score`, or ask it as a plain model of its family: "
-            f"--profile {NO_PROFILE}."
-        )
+    _refuse_unrunnable(profile, reason)
     if protocol not in (None, profile.protocol):
         warn(
             f"the profile {profile.name} ({reason}) asks under {profile.protocol}; it is left out, "
@@ -54,6 +49,22 @@ def choose_profile(
     if profile.caveat:
         warn(f"{profile.name}: {profile.caveat}")
     return profile
+
+
+def refuse_unrunnable(folder: Path, registry: Registry) -> None:
+    """Raise UserError where a folder is recognised as one that no engine can run."""
+    recognised = _recognised(folder, registry.profiles.values())
+    if recognised is not None:
+        _refuse_unrunnable(recognised[0], str(recognised[1]))
+
+
+def _refuse_unrunnable(profile: NamedProfile, reason: str) -> None:
+    if profile.refused:
+        raise UserError(
+            f"The profile {profile.name} ({reason}): {profile.refused} Score its authors' answers "
+            f"with `vtg-eval score`, or ask it as a plain model of its family: "
+            f"--profile {NO_PROFILE}."
+        )
 
 
 def _by_folder(checkpoint: Checkpoint, registry: Registry) -> tuple[NamedProfile, str] | None:

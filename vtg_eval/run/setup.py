@@ -7,7 +7,7 @@ from pathlib import Path
 
 from vtg_eval.adapter import Adapter, Checkpoint
 from vtg_eval.annotations.split import read_split
-from vtg_eval.checkpoint.choose_profile import choose_profile
+from vtg_eval.checkpoint.choose_profile import choose_profile, refuse_unrunnable
 from vtg_eval.checkpoint.fingerprint import checkpoint_digest
 from vtg_eval.checkpoint.profile import load_profile
 from vtg_eval.checkpoint.resolve import default_engine, resolve
@@ -81,7 +81,12 @@ def find_model(options: RunOptions, registry: Registry) -> Model:
 
     The engine's options and the decoder are checked first: the digest takes a while.
     """
-    checkpoint, entry = resolve(options.model, registry)
+    try:
+        checkpoint, entry = resolve(options.model, registry)
+    except UserError:
+        if options.profile is None:  # a known fine-tune's own reason says more
+            refuse_unrunnable(Path(options.model).expanduser(), registry)
+        raise
     profile = choose_profile(checkpoint, options.profile, options.protocol, registry)
     if entry.engine and options.engine not in (None, entry.engine):
         raise UserError(f"{entry.name} needs no engine: leave out --engine.")
