@@ -165,6 +165,18 @@ def tiny_tokenizer(*words: str) -> PreTrainedTokenizerFast:
     return build_tokenizer(corpus, words, VOCABULARY - len(words))
 
 
+def special_tokenizer(*tokens: str, **named: str) -> PreTrainedTokenizerFast:
+    """Return a tokenizer with further special tokens; those in `named` are its attributes, too."""
+    names = {"pad_token": "<|endoftext|>", "eos_token": "<|im_end|>", **named}
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tiny_tokenizer().backend_tokenizer,
+        extra_special_tokens=list(tokens),
+        model_max_length=8192,
+        clean_up_tokenization_spaces=False,
+        **names,
+    )
+
+
 def save_checkpoint(model: Any, processor: Any, folder: Path) -> Path:
     """Write model and processor into the folder, with larger weights; returns the folder."""
     tokenizer = processor.tokenizer

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 
 from vtg_eval.adapter import Adapter, Checkpoint, TimeText
 from vtg_eval.engines.base import Request
@@ -82,12 +83,15 @@ class VideoAdapter(Adapter):
     def setting(self, name: str, default: float, part: str = "vision_config") -> float:
         """Return a number above 0 from a part of config.json ("" for its top).
 
-        Raises UserError for anything else.
+        A list of equal numbers, as of a square's sides, counts as one. Raises UserError for
+        anything else.
         """
         table = self.config.get(part, {}) if part else self.config
         if not isinstance(table, Mapping):
             raise UserError(f"config.json: {part} is {table!r:.40}, no object. {AGAIN}")
         value = table.get(name, default)
+        if isinstance(value, list) and value and value.count(value[0]) == len(value):
+            value = value[0]
         if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
             raise UserError(
                 f"config.json: {part}.{name} is {value!r:.40}; it must be a number above 0. {AGAIN}"
@@ -100,13 +104,17 @@ class VideoAdapter(Adapter):
 
     def metadata(self, times: Times) -> Mapping[str, Any]:
         """Return what the processor is told of frames at `times` (seconds)."""
-        ticks = [int(tick) for tick in np.rint(times * TICKS)]
+        ticks = self.ticks(times).tolist()
         return {"frames_indices": ticks, "fps": float(TICKS), "total_num_frames": ticks[-1] + 1}
+
+    def ticks(self, times: Times) -> npt.NDArray[np.int64]:
+        """Return the indices by which the processor is told of frames at `times` (seconds)."""
+        return np.rint(times * TICKS).astype(np.int64)
 
     def processor_times(self, times: Times) -> tuple[float, ...]:
         """Return the times (seconds) that the processor tells of frames at `times`."""
         if self.time_encoding.rule is TimeRule.STAMPS:
-            return self.time_encoding.stamped(np.rint(times * TICKS) / TICKS)
+            return self.time_encoding.stamped(self.ticks(times) / TICKS)
         return ()
 
     def model_times(self, times: Times) -> tuple[float, ...]:
