@@ -24,7 +24,7 @@ from vtg_eval.model_input.smart_resize import PAIR, frame_size
 from vtg_eval.model_input.special_tokens import load_special_tokens
 from vtg_eval.model_input.time_encoding import TimeEncoding, TimeRule, Times
 from vtg_eval.protocol import FrameRule, PromptRule, ResolvedProtocol
-from vtg_eval.question import question, wording
+from vtg_eval.question import TIME_FORMATS, question, wording
 from vtg_eval.types import Sample
 from vtg_eval.video.frames import Frames
 
@@ -126,8 +126,8 @@ class VideoAdapter(Adapter):
         """Return the model's input for one sample, with its model times."""
         if frames is None:
             raise ValueError("this model needs frames")
-        times = self.model_times(frames.times)
-        place, write = self._prompt(sample, frames, protocol.prompt, times)
+        times = self._told(sample, frames.times, protocol.prompt)
+        place, write = self._prompt(sample, frames, protocol.prompt)
         text = safe_text(write, place, self._tokens)
         request = Request(
             sample_id=sample.id,
@@ -150,8 +150,18 @@ class VideoAdapter(Adapter):
             processor_kwargs={"videos_kwargs": dict(self.video_arguments)},
         )
 
+    def _told(self, sample: Sample, times: Times, rule: PromptRule) -> tuple[float, ...]:
+        """Return the model times (seconds), or those that the protocol itself tells in their place.
+
+        They replace the header; a model that is told times otherwise gets the protocol's as well.
+        """
+        if self.time_text == "interleaved" or TIMES not in wording(sample.asks, rule):
+            return self.model_times(times)
+        decimals = TIME_FORMATS[rule.times].decimals
+        return self.processor_times(times) or tuple(float(f"{time:.{decimals}f}") for time in times)
+
     def _prompt(
-        self, sample: Sample, frames: Frames, rule: PromptRule, times: tuple[float, ...]
+        self, sample: Sample, frames: Frames, rule: PromptRule
     ) -> tuple[Place, Callable[[Callable[[str], str]], str]]:
         """Return what stands around the question, and the function that writes the question."""
         first = rule.layout == "video-first"
@@ -161,7 +171,6 @@ class VideoAdapter(Adapter):
             shown = time_text.interleaved(seconds, self.image)
         else:
             around = self._chat.around(rule.system, rule.layout)
-            # a protocol may tell the times itself
             header = self.time_text == "header" and TIMES not in wording(sample.asks, rule)
             shown = time_text.header(seconds, frames.info.duration) if header else ""
         before, after = self._with_video(around.before), self._with_video(around.after)
@@ -172,7 +181,8 @@ class VideoAdapter(Adapter):
             )
 
         def write(clean: Callable[[str], str]) -> str:
-            text = question(sample, rule, times or seconds, clean)
+            times = self.processor_times(frames.times) or seconds
+            text = question(sample, rule, times, clean, frames.info.duration)
             if not around.strips:
                 return text
             return text.strip() if not shown else text.rstrip() if first else text.lstrip()
