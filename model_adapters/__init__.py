@@ -39,6 +39,20 @@ def vtg_adapters() -> Sequence[AdapterEntry]:
             f"{__name__}.internvl:InternVLAdapter",
             "InternVL 3 and 3.5, as converted for transformers",
             architectures=("InternVLForConditionalGeneration",),
+            refused={
+                "InternVLChatModel": "It runs code of its own. Take the same checkpoint as "
+                'converted for transformers: its name ends in "-hf" or "-HF".'
+            },
+        ),
+        AdapterEntry(
+            "llava_onevision",
+            f"{__name__}.llava_onevision:LlavaOnevisionAdapter",
+            "LLaVA-OneVision, as converted for transformers",
+            architectures=("LlavaOnevisionForConditionalGeneration",),
+            refused={
+                "LlavaQwenForCausalLM": "It runs code of its own. Take LLaVA-OneVision as "
+                'converted for transformers: its name ends in "-hf". LLaVA-Video cannot be run.'
+            },
         ),
         AdapterEntry(
             "baseline",

@@ -44,7 +44,7 @@ class Glm4vAdapter(SmartResizeAdapter):
     patch_size = 14
     video = "<|video|>"
     image = "<|begin_of_image|><|image|><|end_of_image|>"
-    video_arguments = {"do_sample_frames": False, "do_resize": False}  # noqa: RUF012 - a Mapping in the base class
+    video_arguments = {"do_sample_frames": False, "do_resize": False}  # noqa: RUF012
     image_arguments = {"do_resize": False}  # noqa: RUF012
 
     def __init__(self, checkpoint: Checkpoint) -> None:
@@ -61,7 +61,7 @@ class Glm4vAdapter(SmartResizeAdapter):
 
 
 def _processor_class(checkpoint: Checkpoint) -> str:
-    """Return the processor's class as AutoProcessor finds it; raises UserError for an unknown one."""
+    """Return the processor's class, as AutoProcessor finds it; UserError for an unknown one."""
     folder = checkpoint.path
     assert folder is not None
     tables = (checkpoint_table(folder / name) for name in PROCESSOR_FILES)

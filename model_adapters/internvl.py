@@ -14,7 +14,7 @@ class InternVLAdapter(FixedSizeAdapter):
     image = "<IMG_CONTEXT>"
     special_tokens = ("<|im_start|>", "<|im_end|>", "<img>", "</img>")
     time_encoding = TimeEncoding(TimeRule.ORDINALS)
-    video_arguments = {"do_sample_frames": False, "do_resize": False}  # noqa: RUF012 - a Mapping in the base class
+    video_arguments = {"do_sample_frames": False, "do_resize": False}  # noqa: RUF012
     image_arguments = {"crop_to_patches": False, "do_resize": False}  # noqa: RUF012
 
     def __init__(self, checkpoint: Checkpoint) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -165,7 +166,7 @@ def tiny_tokenizer(*words: str) -> PreTrainedTokenizerFast:
     return build_tokenizer(corpus, words, VOCABULARY - len(words))
 
 
-def special_tokenizer(*tokens: str, **named: str) -> PreTrainedTokenizerFast:
+def special_tokenizer(named: Mapping[str, str], *tokens: str) -> PreTrainedTokenizerFast:
     """Return a tokenizer with further special tokens; those in `named` are its attributes, too."""
     names = {"pad_token": "<|endoftext|>", "eos_token": "<|im_end|>", **named}
     return PreTrainedTokenizerFast(

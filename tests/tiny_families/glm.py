@@ -54,7 +54,7 @@ GRID: dict[str, Any] = {"patch_size": 14, "merge_size": 2, "temporal_patch_size"
 
 def tokenizer() -> PreTrainedTokenizerFast:
     """Return a tokenizer with GLM-V's special tokens."""
-    return special_tokenizer(*ROLES, *TOKENS, eos_token="<|user|>")
+    return special_tokenizer({"eos_token": "<|user|>"}, *ROLES, *TOKENS)
 
 
 def settings(tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:

@@ -15,6 +15,7 @@ EXPERTS = {
     "n_shared_experts": 1,
     "moe_intermediate_size": 32,
     "first_k_dense_replace": 1,
+    "use_qk_norm": False,  # no setting of transformers; vLLM reads it from the checkpoint's file
 }
 
 

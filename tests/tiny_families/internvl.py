@@ -33,10 +33,12 @@ TEMPLATE = (
 def build(folder: Path) -> Path:
     """Write the checkpoint."""
     tokenizer = special_tokenizer(
-        start_image_token="<img>",
-        end_image_token="</img>",
-        context_image_token="<IMG_CONTEXT>",
-        video_token="<video>",
+        {
+            "start_image_token": "<img>",
+            "end_image_token": "</img>",
+            "context_image_token": "<IMG_CONTEXT>",
+            "video_token": "<video>",
+        }
     )
     config = InternVLConfig(
         text_config={**text_settings(tokenizer), "model_type": "qwen3", "head_dim": 32},
@@ -65,4 +67,4 @@ def build(folder: Path) -> Path:
     return save_checkpoint(InternVLForConditionalGeneration(config), processor, folder)
 
 
-FAMILY = TinyFamily(build)
+FAMILY = TinyFamily(build, frame_tokens=("<IMG_CONTEXT>", "<video>"))
