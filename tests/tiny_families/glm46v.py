@@ -1,4 +1,4 @@
-"""Tiny GLM-4.6V in the architecture of that name, which transformers has and vLLM has not."""
+"""Tiny GLM-4.6V in transformers' architecture of that name; vLLM runs transformers' modules."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import (
     LlavaOnevisionConfig,
     LlavaOnevisionForConditionalGeneration,
@@ -61,7 +62,18 @@ def build(folder: Path) -> Path:
         chat_template=TEMPLATE,
     )
     torch.manual_seed(0)
-    return save_checkpoint(LlavaOnevisionForConditionalGeneration(config), processor, folder)
+    save_checkpoint(LlavaOnevisionForConditionalGeneration(config), processor, folder)
+    _rename_as_published(folder / "model.safetensors")
+    return folder
+
+
+def _rename_as_published(file: Path) -> None:
+    """Give the weights the published checkpoints' names; vLLM does not take those of today."""
+    weights = {
+        name.replace("vision_tower.", "vision_tower.vision_model."): weight
+        for name, weight in load_file(file).items()
+    }
+    save_file(weights, file, {"format": "pt"})
 
 
 FAMILY = TinyFamily(build)
