@@ -13,6 +13,7 @@ from tests.tiny_families import glm4_1v, glm4_6v
 from vtg_eval.engines.loading import load_processor
 from vtg_eval.engines.model_inputs import InputBuilder
 from vtg_eval.errors import UserError
+from vtg_eval.model_input.video_adapter import VideoAdapter
 
 # repeated, as frames of a video with fewer frames than the protocol asks for are
 SHORT = np.array([0.95, 0.95, 0.95, 1.95, 1.95, 1.95, 2.0, 3.999999])
@@ -28,6 +29,7 @@ SHORT = np.array([0.95, 0.95, 0.95, 1.95, 1.95, 1.95, 2.0, 3.999999])
 )
 def test_the_model_times_are_those_that_the_processor_writes(build, times, expected, tmp_path):
     adapter = make_adapter(build(tmp_path))
+    assert isinstance(adapter, VideoAdapter)
     request = adapter.request(sample("a", "he sits"), make_frames(adapter, times), PROTOCOL)
     processor = load_processor(tmp_path)
     prompt = processor.tokenizer.decode(InputBuilder(processor).build(request).ids)
