@@ -28,6 +28,36 @@ def vtg_adapters() -> Sequence[AdapterEntry]:
             architectures=("Qwen3VLForConditionalGeneration",),
         ),
         AdapterEntry(
+            "glm4v",
+            f"{__name__}.glm4v:Glm4vAdapter",
+            "GLM-4.1V, GLM-4.5V, GLM-4.6V",
+            architectures=(
+                "Glm4vForConditionalGeneration",
+                "Glm4vMoeForConditionalGeneration",
+                "Glm46VForConditionalGeneration",
+            ),
+        ),
+        AdapterEntry(
+            "internvl",
+            f"{__name__}.internvl:InternVLAdapter",
+            "InternVL 3 and 3.5, as converted for transformers",
+            architectures=("InternVLForConditionalGeneration",),
+            refused={
+                "InternVLChatModel": "It runs code of its own. Take the same checkpoint as "
+                'converted for transformers: its name ends in "-hf" or "-HF".'
+            },
+        ),
+        AdapterEntry(
+            "llava_onevision",
+            f"{__name__}.llava_onevision:LlavaOnevisionAdapter",
+            "LLaVA-OneVision, as converted for transformers",
+            architectures=("LlavaOnevisionForConditionalGeneration",),
+            refused={
+                "LlavaQwenForCausalLM": "It runs code of its own. Take LLaVA-OneVision as "
+                'converted for transformers: its name ends in "-hf". LLaVA-Video cannot be run.'
+            },
+        ),
+        AdapterEntry(
             "baseline",
             f"{__name__}.baseline:BaselineAdapter",
             "the blind floors' predictors: baseline:whole-video, baseline:random, …",

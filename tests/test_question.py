@@ -4,6 +4,7 @@ import pytest
 
 from vtg_eval.protocol import PromptRule
 from vtg_eval.question import question, written
+from vtg_eval.registry import Registry
 from vtg_eval.types import OutputType, Sample, Target
 
 
@@ -36,3 +37,14 @@ def test_options_and_subtitles_fill_the_templates_fields() -> None:
     )
     asked = question(sample, rule, (0.0, 1.25), clean=str.upper)
     assert asked == "WORDS|Q\nA. A {LETTER}\nB. B|0.0, 1.2"
+
+
+def test_llava_video_tells_the_times_as_its_authors_do() -> None:
+    rule = Registry.discover().protocol("llava-video@1").without_task.prompt
+    sample = Sample("a", "v", "he sits", Target())
+    asked = question(sample, rule, (0.0, 1.049, 12.5), duration=13.333)
+    assert asked.startswith(
+        "The video lasts for 13.33 seconds, and 3 frames are uniformly sampled from it. These "
+        "frames are located at 0.00s,1.05s,12.50s.Please answer the following questions related "
+        "to this video.\nPlease find the visual event"
+    )

@@ -86,6 +86,12 @@ def test_an_unsupported_architecture_names_the_supported(architectures: list[str
         make_registry(fakes).adapter_for(architectures)
 
 
+@pytest.mark.parametrize("architecture", ["InternVLChatModel", "LlavaQwenForCausalLM"])
+def test_a_form_with_code_of_its_own_is_refused_with_the_form_to_take(architecture: str) -> None:
+    with pytest.raises(UserError, match=rf'{architecture}\. .* converted for .* ends in "-hf"'):
+        make_registry(fakes).adapter_for([architecture])
+
+
 def test_a_protocol_of_a_third_party_is_found(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text('name = "mine@1"\nsummary = "s"\nsource = "here"\n[frames]\nfps = 4\n')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,7 @@ def tiny_qwen2_5_vl(folder: Path) -> Path:
     tokenizer = tiny_tokenizer()
     config = Qwen2_5_VLConfig(
         text_config={
-            **_text(tokenizer),
+            **text_settings(tokenizer),
             "rope_parameters": {
                 "rope_type": "default",
                 "rope_theta": 1e4,
@@ -82,7 +83,7 @@ def tiny_qwen2_5_vl(folder: Path) -> Path:
             "fullatt_block_indexes": [1],
             "tokens_per_second": 2,
         },
-        **_special_token_ids(tokenizer),
+        **special_token_ids(tokenizer),
     )
     grid: dict[str, Any] = {"patch_size": 14, "merge_size": 2, "temporal_patch_size": 2}
     processor = Qwen2_5_VLProcessor(
@@ -92,7 +93,7 @@ def tiny_qwen2_5_vl(folder: Path) -> Path:
         chat_template=QWEN2_5_TEMPLATE,
     )
     torch.manual_seed(0)
-    return save(Qwen2_5_VLForConditionalGeneration(config), processor, folder)
+    return save_checkpoint(Qwen2_5_VLForConditionalGeneration(config), processor, folder)
 
 
 def tiny_qwen3_vl(folder: Path) -> Path:
@@ -100,7 +101,7 @@ def tiny_qwen3_vl(folder: Path) -> Path:
     tokenizer = tiny_tokenizer()
     config = Qwen3VLConfig(
         text_config={
-            **_text(tokenizer),
+            **text_settings(tokenizer),
             "head_dim": 32,
             "rope_parameters": {
                 "rope_type": "default",
@@ -121,7 +122,7 @@ def tiny_qwen3_vl(folder: Path) -> Path:
             "num_position_embeddings": 16,
             "deepstack_visual_indexes": [0],
         },
-        **_special_token_ids(tokenizer),
+        **special_token_ids(tokenizer),
     )
     grid: dict[str, Any] = {"patch_size": 16, "merge_size": 2, "temporal_patch_size": 2}
     processor = Qwen3VLProcessor(
@@ -131,10 +132,11 @@ def tiny_qwen3_vl(folder: Path) -> Path:
         chat_template=QWEN3_TEMPLATE,
     )
     torch.manual_seed(0)
-    return save(Qwen3VLForConditionalGeneration(config), processor, folder)
+    return save_checkpoint(Qwen3VLForConditionalGeneration(config), processor, folder)
 
 
-def _text(tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
+def text_settings(tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
+    """Return the settings of a tiny language model that go with the tokenizer."""
     return {
         "vocab_size": VOCABULARY,
         "hidden_size": 64,
@@ -150,19 +152,34 @@ def _text(tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
     }
 
 
-def _special_token_ids(tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
+def special_token_ids(tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
+    """Return the settings of config.json that name Qwen-VL's special tokens."""
     names = ("image_pad", "video_pad", "vision_start", "vision_end")
     keys = ("image_token_id", "video_token_id", "vision_start_token_id", "vision_end_token_id")
     ids = [tokenizer.convert_tokens_to_ids(f"<|{name}|>") for name in names]
     return {**dict(zip(keys, ids, strict=True)), "tie_word_embeddings": False}
 
 
-def tiny_tokenizer() -> PreTrainedTokenizerFast:
+def tiny_tokenizer(*words: str) -> PreTrainedTokenizerFast:
+    """Return a tokenizer with Qwen-VL's special tokens; words: further tokens, not special."""
     corpus = ["when does this happen in the video: the red square moves <1.5 seconds>\n"] * 4
-    return build_tokenizer(corpus, vocabulary=VOCABULARY)
+    return build_tokenizer(corpus, words, VOCABULARY - len(words))
 
 
-def save(model: Any, processor: Any, folder: Path) -> Path:
+def special_tokenizer(named: Mapping[str, str], *tokens: str) -> PreTrainedTokenizerFast:
+    """Return a tokenizer with further special tokens; those in `named` are its attributes, too."""
+    names = {"pad_token": "<|endoftext|>", "eos_token": "<|im_end|>", **named}
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tiny_tokenizer().backend_tokenizer,
+        extra_special_tokens=list(tokens),
+        model_max_length=8192,
+        clean_up_tokenization_spaces=False,
+        **names,
+    )
+
+
+def save_checkpoint(model: Any, processor: Any, folder: Path) -> Path:
+    """Write model and processor into the folder, with larger weights; returns the folder."""
     tokenizer = processor.tokenizer
     with torch.no_grad():  # larger logits, so that rounding does not change the argmax
         for parameter in model.parameters():

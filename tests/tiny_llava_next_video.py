@@ -17,7 +17,7 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from tests.tiny_checkpoints import VOCABULARY, save, tiny_tokenizer
+from tests.tiny_checkpoints import VOCABULARY, save_checkpoint, tiny_tokenizer
 
 SIDE, PATCH = 56, 7
 TOWER, RELEASED_TOWER = "vision_tower.", "vision_tower.vision_model."
@@ -76,7 +76,7 @@ def tiny_llava_next_video(folder: Path) -> Path:
         num_additional_image_tokens=1,
     )
     torch.manual_seed(0)
-    save(LlavaNextVideoForConditionalGeneration(config), processor, folder)
+    save_checkpoint(LlavaNextVideoForConditionalGeneration(config), processor, folder)
     file = folder / "model.safetensors"
     # as in the released checkpoints, whose names vLLM knows
     weights = {name.replace(TOWER, RELEASED_TOWER): w for name, w in load_file(file).items()}

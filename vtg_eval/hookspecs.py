@@ -8,7 +8,7 @@ each thing; its `target` is imported on first use only, so listing stays fast.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +32,12 @@ class AdapterEntry(Entry):
     """An adapter and the `architectures` (of a checkpoint's config.json) it serves.
 
     `engine` fixes the engine of adapters whose requests contain the answers (baseline, replay).
+    `refused`: architectures of the family that are not served, each with a sentence on what to do.
     """
 
     architectures: tuple[str, ...] = ()
     engine: str | None = None
+    refused: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

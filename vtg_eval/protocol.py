@@ -23,7 +23,7 @@ from vtg_eval.files.toml_tables import converted, load_toml
 
 DEFAULT_PROTOCOL = "strict@2"
 SPLITS = "splits"  # the key of a task's table with those of its splits
-PLACEHOLDERS = ("query", "options", "subtitles", "frame_times")
+PLACEHOLDERS = ("query", "options", "subtitles", "frame_times", "frame_count", "duration")
 OPTION_PLACEHOLDERS = ("letter", "text")
 Duplicates = Literal["first", "last", "pool"]
 
@@ -56,7 +56,9 @@ class PromptRule:
     text: asks for spans; choice: for one of the options; grounded_choice: for both. In them
     `{query}` stands for the query or question, `{options}` for the options, one a line, each
     formatted with `option` (`{letter}`, `{text}`), `{subtitles}` for the spoken text,
-    `{frame_times}` for the times of the shown frames in seconds, joined by ", ".
+    `{frame_times}` for the times of the shown frames in seconds, `{frame_count}` for their number,
+    `{duration}` for the seconds that the video lasts, with two decimals.
+    times: how `{frame_times}` writes them, by an example.
     query: "as-is"; "sentence": white space collapsed and the final full stop cut.
     layout: "video-first" lets queries on the same video share its prefix.
     subtitles: which lines of a subtitled video the prompt contains: those on screen at a shown
@@ -71,6 +73,7 @@ class PromptRule:
     query: Literal["as-is", "sentence", "lower-sentence"] = "as-is"
     layout: Literal["video-first", "text-first"] = "video-first"
     subtitles: Literal["none", "shown-frames", "all"] = "none"
+    times: Literal["0.5, 1.0", "0.50s,1.00s"] = "0.5, 1.0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,11 +222,13 @@ class ResolvedProtocol:
     def to_json(self) -> dict[str, Any]:
         """Return plain values: what runs' digests are made of, so that these must not change.
 
-        "overrides", a file's key, is kept; the newest key of [score] is left out at its default.
+        "overrides", a file's key, is kept; the newest keys of [prompt] and [score] are left out at
+        their defaults.
         """
         table = {**asdict(self), "overrides": {}}
-        if self.score.instants == "as-is":
-            del table["score"]["instants"]
+        for part, key in (("prompt", "times"), ("score", "instants")):
+            if getattr(getattr(self, part), key) == getattr(type(getattr(self, part))(), key):
+                del table[part][key]
         return table
 
 

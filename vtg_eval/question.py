@@ -4,12 +4,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 from vtg_eval import protocol
 from vtg_eval.protocol import PromptRule
 from vtg_eval.types import OutputType, Sample
 
 PLACEHOLDERS = re.compile(rf"\{{({'|'.join(protocol.PLACEHOLDERS)})\}}")
+
+
+class TimeFormat(NamedTuple):
+    """How times are written: decimals of a second, text behind each, text between two."""
+
+    decimals: int
+    unit: str
+    separator: str
+
+
+TIME_FORMATS: Mapping[str, TimeFormat] = {
+    "0.5, 1.0": TimeFormat(1, "", ", "),
+    "0.50s,1.00s": TimeFormat(2, "s", ","),
+}
 
 
 def wording(asks: OutputType, rule: PromptRule) -> str:
@@ -43,18 +58,22 @@ def question(
     rule: PromptRule,
     frame_times: Sequence[float] = (),
     clean: Callable[[str], str] = str,
+    duration: float = 0.0,
 ) -> str:
     """Return the prompt's text for a sample.
 
-    frame_times: seconds. clean: applied to every text of the dataset before it is inserted.
-    Inserted text is never searched for placeholders.
+    frame_times, duration: of the shown video, in seconds. clean: applied to every text of the
+    dataset before it is inserted. Inserted text is never searched for placeholders.
     """
+    decimals, unit, separator = TIME_FORMATS[rule.times]
     options = zip(sample.letters, map(clean, sample.options), strict=True)
     texts: Mapping[str, str] = {
         "query": clean(written(sample.query, rule)),
         "options": "\n".join(_option(letter, text, rule) for letter, text in options),
         "subtitles": clean(sample.subtitles),
-        "frame_times": ", ".join(f"{time:.1f}" for time in frame_times),
+        "frame_times": separator.join(f"{time:.{decimals}f}{unit}" for time in frame_times),
+        "frame_count": str(len(frame_times)),
+        "duration": f"{duration:.2f}",
     }
     return PLACEHOLDERS.sub(lambda match: texts[match[1]], wording(sample.asks, rule))
 

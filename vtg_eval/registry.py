@@ -228,6 +228,10 @@ class Registry:
         for entry in self.adapters.values():
             if set(names) & set(entry.architectures):
                 return entry
+        refused = {k: v for entry in self.adapters.values() for k, v in entry.refused.items()}
+        for name in names:
+            if name in refused:
+                raise UserError(f"No adapter serves the architecture {name}. {refused[name]}")
         raise UserError(
             f"No adapter serves the architecture {', '.join(names) or '(none named)'}; "
             "docs/models.md lists those that are served.\n"

@@ -76,6 +76,7 @@ def test_lmms_eval_and_timelens(text_results, official):
     expected = official["lmms_eval"]
     for protocol, figures in (
         ("lmms-eval@0.7", expected["metrics"]),
+        ("llava-video@1", expected["metrics"]),
         ("timelens@1", expected["timelens_task_metrics_on_same_answers"]),
     ):
         metrics = metrics_by_protocol(text_results)[protocol]

@@ -28,6 +28,7 @@ from vtg_eval.engines.base import (
 )
 from vtg_eval.engines.generation import generation_settings, sample_seed, stop_ids
 from vtg_eval.engines.quiet import CONSEQUENCE, captured_stderr
+from vtg_eval.engines.vllm_frame_times import patch_frame_times
 from vtg_eval.engines.watchdog import Watchdog
 from vtg_eval.engines.weight_files import stored_weights
 from vtg_eval.errors import UserError, one_line, suggestion
@@ -101,6 +102,7 @@ class VllmEngine(Engine):
                     "--batch-size, or --engine-arg gpu_memory_utilization=0.8"
                 )
             raise UserError(f"vLLM cannot load {checkpoint}: {reason}") from exc
+        patch_frame_times()
         self._processes = [p for p in _descendants() if p not in before]
         pids = [process.pid for process in self._processes]
         self._watchdog = Watchdog(pids) if pids else None

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 
 from vtg_eval.adapter import Adapter, Checkpoint, TimeText
 from vtg_eval.engines.base import Request
@@ -23,7 +24,7 @@ from vtg_eval.model_input.smart_resize import PAIR, frame_size
 from vtg_eval.model_input.special_tokens import load_special_tokens
 from vtg_eval.model_input.time_encoding import TimeEncoding, TimeRule, Times
 from vtg_eval.protocol import FrameRule, PromptRule, ResolvedProtocol
-from vtg_eval.question import question, wording
+from vtg_eval.question import TIME_FORMATS, question, wording
 from vtg_eval.types import Sample
 from vtg_eval.video.frames import Frames
 
@@ -85,12 +86,15 @@ class VideoAdapter(Adapter):
     def setting(self, name: str, default: float, part: str = "vision_config") -> float:
         """Return a number above 0 from a part of config.json ("" for its top).
 
-        Raises UserError for anything else.
+        A list of equal numbers, as of a square's sides, counts as one. Raises UserError for
+        anything else.
         """
         table = self.config.get(part, {}) if part else self.config
         if not isinstance(table, Mapping):
             raise UserError(f"config.json: {part} is {table!r:.40}, no object. {AGAIN}")
         value = table.get(name, default)
+        if isinstance(value, list) and value and value.count(value[0]) == len(value):
+            value = value[0]
         if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
             raise UserError(
                 f"config.json: {part}.{name} is {value!r:.40}; it must be a number above 0. {AGAIN}"
@@ -103,13 +107,17 @@ class VideoAdapter(Adapter):
 
     def metadata(self, times: Times) -> Mapping[str, Any]:
         """Return what the processor is told of frames at `times` (seconds)."""
-        ticks = [int(tick) for tick in np.rint(times * TICKS)]
+        ticks = self.ticks(times).tolist()
         return {"frames_indices": ticks, "fps": float(TICKS), "total_num_frames": ticks[-1] + 1}
+
+    def ticks(self, times: Times) -> npt.NDArray[np.int64]:
+        """Return the indices by which the processor is told of frames at `times` (seconds)."""
+        return np.rint(times * TICKS).astype(np.int64)
 
     def processor_times(self, times: Times) -> tuple[float, ...]:
         """Return the times (seconds) that the processor tells of frames at `times`."""
         if self.time_encoding.rule is TimeRule.STAMPS:
-            return self.time_encoding.stamped(np.rint(times * TICKS) / TICKS)
+            return self.time_encoding.stamped(self.ticks(times) / TICKS)
         return ()
 
     def model_times(self, times: Times) -> tuple[float, ...]:
@@ -121,8 +129,8 @@ class VideoAdapter(Adapter):
         """Return the model's input for one sample, with its model times."""
         if frames is None:
             raise ValueError("this model needs frames")
-        times = self.model_times(frames.times)
-        place, write = self._prompt(sample, frames, protocol.prompt, times)
+        times = self._told(sample, frames.times, protocol.prompt)
+        place, write = self._prompt(sample, frames, protocol.prompt)
         text = safe_text(write, place, self._tokens)
         request = Request(
             sample_id=sample.id,
@@ -145,8 +153,18 @@ class VideoAdapter(Adapter):
             processor_kwargs={"videos_kwargs": dict(self.video_arguments)},
         )
 
+    def _told(self, sample: Sample, times: Times, rule: PromptRule) -> tuple[float, ...]:
+        """Return the model times (seconds), or those that the protocol itself tells in their place.
+
+        They replace the header; a model that is told times otherwise gets the protocol's as well.
+        """
+        if self.time_text == "interleaved" or TIMES not in wording(sample.asks, rule):
+            return self.model_times(times)
+        decimals = TIME_FORMATS[rule.times].decimals
+        return self.processor_times(times) or tuple(float(f"{time:.{decimals}f}") for time in times)
+
     def _prompt(
-        self, sample: Sample, frames: Frames, rule: PromptRule, times: tuple[float, ...]
+        self, sample: Sample, frames: Frames, rule: PromptRule
     ) -> tuple[Place, Callable[[Callable[[str], str]], str]]:
         """Return what stands around the question, and the function that writes the question."""
         first = rule.layout == "video-first"
@@ -156,7 +174,6 @@ class VideoAdapter(Adapter):
             shown = time_text.interleaved(seconds, self.image)
         else:
             around = self._chat.around(rule.system, rule.layout)
-            # a protocol may tell the times itself
             header = self.time_text == "header" and TIMES not in wording(sample.asks, rule)
             shown = time_text.header(seconds, frames.info.duration) if header else ""
         before, after = self._with_video(around.before), self._with_video(around.after)
@@ -167,7 +184,8 @@ class VideoAdapter(Adapter):
             )
 
         def write(clean: Callable[[str], str]) -> str:
-            text = question(sample, rule, times or seconds, clean)
+            times = self.processor_times(frames.times) or seconds
+            text = question(sample, rule, times, clean, frames.info.duration)
             if not around.strips:
                 return text
             return text.strip() if not shown else text.rstrip() if first else text.lstrip()

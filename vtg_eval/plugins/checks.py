@@ -97,6 +97,10 @@ def check_entry(entry: object, kind: type) -> None:
             right = isinstance(value, str | Path)
         elif each.name == "architectures":
             right = isinstance(value, list | tuple) and all(isinstance(v, str) for v in value)
+        elif each.name == "refused":
+            right = isinstance(value, Mapping) and all(
+                isinstance(text, str) for pair in value.items() for text in pair
+            )
         else:
             right = isinstance(value, str) or (each.name == "engine" and value is None)
         if not right:

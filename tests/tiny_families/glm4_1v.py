@@ -1,0 +1,21 @@
+"""Tiny GLM-4.1V: whole seconds after each frame pair."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from transformers import Glm4vConfig, Glm4vForConditionalGeneration
+
+from tests.tiny_families import glm
+from tests.tiny_families.family import TinyFamily
+
+
+def build(folder: Path) -> Path:
+    """Write the checkpoint."""
+    tokenizer = glm.tokenizer()
+    processor = glm.old_processor(tokenizer, glm.TEMPLATE)
+    config = Glm4vConfig(**glm.settings(tokenizer))
+    return glm.save(Glm4vForConditionalGeneration, config, processor, folder)
+
+
+FAMILY = TinyFamily(build)
