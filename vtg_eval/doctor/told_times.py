@@ -1,0 +1,129 @@
+"""The times in a model's input, read from the real processor's output.
+
+What an adapter says it tells is not used, only the form in which it tells it (`time_encoding`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from vtg_eval.adapter import Adapter, Checkpoint
+from vtg_eval.engines.base import Request
+from vtg_eval.errors import UserError
+from vtg_eval.model_input import time_text
+from vtg_eval.model_input.time_encoding import TimeEncoding, TimeRule, Times
+
+# Seconds per grid step, as processors call them.
+GRID_STEPS = ("second_per_grid_ts", "video_second_per_grid")
+# Rotary positions a second, as models' configurations call them.
+GRID_RATES = ("tokens_per_second", "position_id_per_seconds")
+GRID = "video_grid_thw"
+PIXELS = ("pixel_values_videos", "pixel_values")
+CHANNELS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInput:
+    """A processor's output: the prompt with all tokens as text, and the tensors."""
+
+    text: str
+    tensors: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Times in a model's input: seconds, one for each group of frames as `encoding` says.
+
+    step: of a rotary grid, the seconds from one step to the next; None where the processor gives
+    none, so that the model takes a default.
+    """
+
+    encoding: TimeEncoding
+    times: Times
+    step: float | None = None
+
+
+class Reader:
+    """Reads the times out of model inputs for one checkpoint and its adapter.
+
+    Raises UserError where the adapter does not declare how it tells times.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, adapter: Adapter, config: Any) -> None:
+        """config: the model's configuration, as transformers reads it."""
+        encoding = declared_encoding(adapter)
+        if encoding is None:
+            raise UserError(
+                f"The adapter of {checkpoint.reference} does not say how it tells times, so they "
+                "cannot be checked: give it a `time_encoding` (vtg_eval.model_input.time_encoding)."
+            )
+        text = time_text.ENCODINGS.get(adapter.time_text) if adapter.time_text else None
+        processor = adapter.media == "video" and encoding.rule in (TimeRule.ROTARY, TimeRule.STAMPS)
+        self.encodings = tuple(filter(None, (text, encoding if processor else None)))
+        self._rates = tuple(float(rate) for rate in _settings(config, GRID_RATES))
+
+    def read(self, item: ModelInput) -> list[Told]:
+        """Return what is told, our own text first; nothing where no times reach the model."""
+        return [self._read(encoding, item) for encoding in self.encodings]
+
+    def _read(self, encoding: TimeEncoding, item: ModelInput) -> Told:
+        if encoding.rule is not TimeRule.ROTARY:
+            return Told(encoding, np.array(encoding.read(item.text)))
+        rate = self._rate(1 / encoding.resolution)
+        encoding = replace(encoding, resolution=1 / rate)
+        grid = item.tensors.get(GRID)
+        groups = 0 if grid is None else int(grid[0][0])
+        step = next((item.tensors[name] for name in GRID_STEPS if name in item.tensors), None)
+        if step is None:
+            return Told(encoding, np.empty(0))
+        seconds = float(step[0])
+        return Told(encoding, np.floor(np.arange(groups) * seconds * rate) / rate, seconds)
+
+    def _rate(self, declared: float) -> float:
+        """Return the model's positions a second: the declared ones if its configuration agrees.
+
+        Models of several parts have a rate for each.
+        """
+        if not self._rates or any(math.isclose(rate, declared) for rate in self._rates):
+            return declared
+        return self._rates[0]
+
+
+def declared_encoding(adapter: Adapter) -> TimeEncoding | None:
+    """Return how an adapter says that times reach the model, None where it does not."""
+    encoding = getattr(adapter, "time_encoding", None)
+    return encoding if isinstance(encoding, TimeEncoding) else None
+
+
+def frames_shown(item: ModelInput, request: Request) -> int | None:
+    """Return how many frames the pixels are of, those added by padding included.
+
+    None where that cannot be told: pixels of another form, or none.
+    """
+    assert request.frames is not None
+    pixels = next((item.tensors[name] for name in PIXELS if name in item.tensors), None)
+    if pixels is None or request.media != "video":
+        return None
+    shape = tuple(pixels.shape)
+    if len(shape) >= 4 and shape[-3] == CHANNELS:  # pictures
+        return math.prod(shape[:-3])
+    if len(shape) == 2:  # patches of all frames, one after the other
+        height, width = request.frames.array.shape[1:3]
+        frames, rest = divmod(math.prod(shape), CHANNELS * height * width)
+        return None if rest else frames
+    return None
+
+
+def _settings(config: Any, names: tuple[str, ...]) -> Iterator[Any]:
+    """Yield the values of these names in a configuration and its parts."""
+    table = config.to_dict() if hasattr(config, "to_dict") else config
+    if isinstance(table, Mapping):
+        for name, value in table.items():
+            if name in names and isinstance(value, int | float):
+                yield value
+            yield from _settings(value, names)
