@@ -22,7 +22,9 @@ OPTIONS: Mapping[str, Mapping[str, str]] = {
 }
 # The display matrix of a quarter turn, in the file's fixed-point numbers.
 TURN = (0, 1 << 16, 0, -(1 << 16), 0, 0, 0, 0, 1 << 30)
-GAPS = (33, 33, 50, 17, 120, 40, 290, 33)  # ms, over and over: 13 frames a second on average
+# Milliseconds from one frame to the next: uneven ones, then slow ones as in a screen recording, so
+# that a frame's number at the average rate is more than a second off.
+GAPS = (*islice(cycle((33, 33, 50, 17, 120, 40, 290, 33)), 64), *(200,) * 24)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ def trials() -> tuple[Trial, ...]:
     """
     plain = Clock("24 fps", tuple(range(144)), Fraction(1, 24))
     odd = Clock("25 fps, odd length", tuple(range(77)), Fraction(1, 25))
-    variable = tuple(accumulate(islice(cycle(GAPS), 120), initial=0))
+    variable = tuple(accumulate(GAPS, initial=0))
     clocks = (
         plain,
         Clock("23.976 fps", tuple(range(288)), Fraction(1001, 24000)),

@@ -93,7 +93,7 @@ class TimeCheck:
         for trial in trials():
             try:
                 frames = self._frames(requests, trial, protocol.frames)
-                request = requests.request(_sample(trial, protocol), frames, context)
+                request = requests.request(_sample(trial, frames, protocol), frames, context)
                 item = builder.build(request)
             except (UserError, ContractError, KeyboardInterrupt):
                 raise
@@ -192,9 +192,15 @@ def _difference(told: Told, recorded: tuple[float, ...]) -> float | None:
     return float(np.abs(told.times - np.array(recorded)).max())
 
 
-def _sample(trial: Trial, protocol: ResolvedProtocol) -> Sample:
+def _sample(trial: Trial, frames: Frames, protocol: ResolvedProtocol) -> Sample:
     """Return a question about a clock, of a kind that the protocol has a prompt for."""
     asks = OutputType.SPANS if protocol.prompt.text else OutputType.BOTH
-    options = () if asks is OutputType.SPANS else ("yes", "no")
-    query = "the clock shows its number"
-    return Sample(trial.name, trial.name, query, Target(), options=options, asks=asks)
+    return Sample(
+        id=trial.name,
+        video=trial.name,
+        query="the clock shows its number",
+        target=Target(),
+        duration=frames.info.duration,
+        options=() if asks is OutputType.SPANS else ("yes", "no"),
+        asks=asks,
+    )
