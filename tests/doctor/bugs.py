@@ -96,7 +96,11 @@ def _without_metadata(processor: Any, arguments: dict[str, Any]) -> Any:
 
 def _sampled_again(processor: Any, arguments: dict[str, Any]) -> Any:
     """As lmms-eval: every second of the chosen frames is taken, their times stay."""
-    arguments["videos"] = [video[::2] for video in arguments["videos"]]
+
+    def half(videos: Any) -> Any:
+        return [*map(half, videos)] if isinstance(videos, list) else videos[::2]
+
+    arguments["videos"] = half(arguments["videos"])
     return processor(**arguments)
 
 
@@ -167,7 +171,7 @@ def _no_rate(adapter: Adapter, request: Request) -> Request:
 
 
 def _indices(adapter: Adapter, request: Request) -> Request:
-    """As Qwen3-VL's own script for lists of frames: frame i is given the number i, at 1 a second."""
+    """As Qwen3-VL's own script for lists of frames: frame i has the number i, at 1 a second."""
     assert request.frames is not None
     order = np.arange(len(request.frames.times))
     if adapter.time_text == "header":

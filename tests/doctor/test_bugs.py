@@ -121,9 +121,7 @@ def test_images_with_their_times_are_true(check: TimeCheck, make: Make, name: st
         assert untrue(examine(check, make(name, "interleaved"))) == []
 
 
-def test_a_family_that_is_told_nothing_is_not_true(
-    check: TimeCheck, make: Make, name: str
-) -> None:
+def test_a_family_that_is_told_nothing_is_not_true(check: TimeCheck, make: Make, name: str) -> None:
     rule = make(name).adapter.time_encoding.rule
     results = list(examine(check, make(name, "none")))
     if rule in (TimeRule.ROTARY, TimeRule.STAMPS):

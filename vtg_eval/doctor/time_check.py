@@ -6,7 +6,7 @@ from its output: from the prompt's text, or from the tensors.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,8 @@ import numpy as np
 
 from vtg_eval.adapter import Adapter, Checkpoint
 from vtg_eval.console.text import error_line
-from vtg_eval.doctor.clock_videos import Trial, number_in, trials, write
+from vtg_eval.doctor.clock_requests import ClockRequests
+from vtg_eval.doctor.clock_videos import Trial, number_in, trials
 from vtg_eval.doctor.diagnosis import SLACK, Judgement, Truth, judge
 from vtg_eval.doctor.findings import (
     DECODER,
@@ -27,14 +28,10 @@ from vtg_eval.doctor.findings import (
 from vtg_eval.doctor.told_times import ModelInput, Reader, Told, frames_shown
 from vtg_eval.engines.base import Request
 from vtg_eval.errors import ContractError, UserError
-from vtg_eval.protocol import FrameRule, ResolvedProtocol
-from vtg_eval.run.requests import RequestBuilder, SampleContext, no_subtitles
-from vtg_eval.types import OutputType, Sample, Target
+from vtg_eval.protocol import ResolvedProtocol
 from vtg_eval.video.decoder import Decoder
 from vtg_eval.video.frames import Frames
 
-# a rule's own limits are far higher; more frames of a clock would show nothing new
-MOST_FRAMES = 64
 LEAST_DECODED = 1e-3  # seconds: files store times rounded to their own unit
 
 
@@ -83,37 +80,24 @@ class TimeCheck:
     ) -> Iterator[ClockResult]:
         """Yield the result of each clock video.
 
-        processor: transformers' for the checkpoint. protocol: as it holds for the adapter.
+        processor: transformers' for the checkpoint.
         """
         from vtg_eval.engines.model_inputs import InputBuilder
 
-        requests = RequestBuilder(adapter, self._decoder, self._folder / "frames")
+        clocks = ClockRequests(adapter, self._decoder, self._folder, protocol)
         builder = InputBuilder(processor)
-        context = SampleContext(protocol, no_subtitles)
         for trial in trials():
             try:
-                frames = self._frames(requests, trial, protocol.frames)
-                request = requests.request(_sample(trial, frames, protocol), frames, context)
+                frames = clocks.frames(trial)
+                request = clocks.request(clocks.sample(trial, frames), frames)
                 item = builder.build(request)
             except (UserError, ContractError, KeyboardInterrupt):
                 raise
             except Exception as exc:  # a video, an adapter or a processor may fail in any way
                 yield ClockResult(trial.name, finding=NO_INPUT, error=error_line(exc))
                 continue
-            text = processor.tokenizer.decode(item.ids)
-            yield _result(trial, frames, request, reader, ModelInput(text, item.tensors))
-
-    def _frames(self, requests: RequestBuilder, trial: Trial, rule: FrameRule) -> Frames:
-        most = min(rule.max_frames, MOST_FRAMES)
-        rule = replace(rule, max_frames=most, min_frames=min(rule.min_frames, most))
-        if trial.rate is not None:
-            rule = replace(rule, fps=trial.rate)
-        frames = requests.frames(write(trial.clock, self._folder), (), rule)
-        if not trial.odd:
-            return frames
-        return replace(
-            frames, array=frames.array[:-1], times=frames.times[:-1], digest=f"{frames.digest}-odd"
-        )
+            shown = ModelInput(processor.tokenizer.decode(item.ids), item.tensors)
+            yield _result(trial, frames, request, shown, reader.read(shown, clocks.listed))
 
 
 def examine(
@@ -140,19 +124,19 @@ def examine(
         raise UserError(f'`doctor time` needs the extra hf (README, "Install"): {exc}') from exc
     reader = Reader(checkpoint, adapter, load_config(checkpoint.path, trust))
     processor = load_processor(checkpoint.path, trust)
-    protocol = replace(protocol, frames=adapter.frame_rule(protocol.frames))
     return tuple(check.run(adapter, reader, processor, protocol))
 
 
 def _result(
-    trial: Trial, frames: Frames, request: Request, reader: Reader, item: ModelInput
+    trial: Trial, frames: Frames, request: Request, item: ModelInput, told: Sequence[Told]
 ) -> ClockResult:
     assert request.frames is not None
     numbers = np.array([number_in(picture) for picture in frames.array])
     known = numbers < len(trial.clock.times)
     true = trial.clock.times[np.where(known, numbers, 0)]
-    result = ClockResult(trial.name, len(true), decoded=float(np.abs(frames.times - true).max()))
-    if not known.all() or result.decoded > LEAST_DECODED:
+    decoded = float(np.abs(frames.times - true).max())
+    result = ClockResult(trial.name, len(true), decoded)
+    if not known.all() or decoded > LEAST_DECODED:
         return replace(result, finding=DECODER)
     truth = Truth(
         times=true,
@@ -161,7 +145,6 @@ def _result(
         images=request.media == "images",
         shown=frames_shown(item, request),
     )
-    told = reader.read(item)
     if not told:
         return replace(result, finding=NOT_TOLD)
     judgements = [judge(one, truth) for one in told]
@@ -190,17 +173,3 @@ def _difference(told: Told, recorded: tuple[float, ...]) -> float | None:
     if len(told.times) != len(recorded):
         return None
     return float(np.abs(told.times - np.array(recorded)).max())
-
-
-def _sample(trial: Trial, frames: Frames, protocol: ResolvedProtocol) -> Sample:
-    """Return a question about a clock, of a kind that the protocol has a prompt for."""
-    asks = OutputType.SPANS if protocol.prompt.text else OutputType.BOTH
-    return Sample(
-        id=trial.name,
-        video=trial.name,
-        query="the clock shows its number",
-        target=Target(),
-        duration=frames.info.duration,
-        options=() if asks is OutputType.SPANS else ("yes", "no"),
-        asks=asks,
-    )

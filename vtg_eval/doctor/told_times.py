@@ -6,6 +6,7 @@ What an adapter says it tells is not used, only the form in which it tells it (`
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -25,6 +26,8 @@ GRID_RATES = ("tokens_per_second", "position_id_per_seconds")
 GRID = "video_grid_thw"
 PIXELS = ("pixel_values_videos", "pixel_values")
 CHANNELS = 3
+# Times as a prompt lists them: "0.0, 0.5, 1.0" or "0.00s,0.50s,1.00s".
+LIST = re.compile(r"\d+\.\d+s?(?:, ?\d+\.\d+s?)+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +65,21 @@ class Reader:
                 f"The adapter of {checkpoint.reference} does not say how it tells times, so they "
                 "cannot be checked: give it a `time_encoding` (vtg_eval.model_input.time_encoding)."
             )
-        text = time_text.ENCODINGS.get(adapter.time_text) if adapter.time_text else None
-        processor = adapter.media == "video" and encoding.rule in (TimeRule.ROTARY, TimeRule.STAMPS)
-        self.encodings = tuple(filter(None, (text, encoding if processor else None)))
+        by_processor = encoding.rule in (TimeRule.ROTARY, TimeRule.STAMPS)
+        self._processor = encoding if by_processor and adapter.media == "video" else None
+        self._text = time_text.ENCODINGS.get(adapter.time_text) if adapter.time_text else None
+        self._header = adapter.time_text == "header"
         self._rates = tuple(float(rate) for rate in _settings(config, GRID_RATES))
 
-    def read(self, item: ModelInput) -> list[Told]:
-        """Return what is told, our own text first; nothing where no times reach the model."""
-        return [self._read(encoding, item) for encoding in self.encodings]
+    def read(self, item: ModelInput, listed: bool) -> list[Told]:
+        """Return what is told, our own text first; nothing where no times reach the model.
+
+        listed: the protocol's own prompt lists the frames' times, in the header's place.
+        """
+        told = [] if self._processor is None else [self._read(self._processor, item)]
+        if self._text is not None and not (self._header and listed):
+            return [self._read(self._text, item), *told]
+        return told or ([_list(item.text)] if listed else [])
 
     def _read(self, encoding: TimeEncoding, item: ModelInput) -> Told:
         if encoding.rule is not TimeRule.ROTARY:
@@ -94,6 +104,15 @@ class Reader:
         return self._rates[0]
 
 
+def _list(text: str) -> Told:
+    """Return the longest list of times in a prompt, one for each frame."""
+    longest = max((match[0] for match in LIST.finditer(text)), key=len, default="")
+    numbers = re.findall(r"\d+\.(\d+)", longest)
+    decimals = len(numbers[0]) if numbers else 1
+    encoding = TimeEncoding(TimeRule.STAMPS, resolution=10.0**-decimals)
+    return Told(encoding, np.array([float(t) for t in re.findall(r"\d+\.\d+", longest)]))
+
+
 def declared_encoding(adapter: Adapter) -> TimeEncoding | None:
     """Return how an adapter says that times reach the model, None where it does not."""
     encoding = getattr(adapter, "time_encoding", None)
@@ -109,7 +128,7 @@ def frames_shown(item: ModelInput, request: Request) -> int | None:
     pixels = next((item.tensors[name] for name in PIXELS if name in item.tensors), None)
     if pixels is None or request.media != "video":
         return None
-    shape = tuple(pixels.shape)
+    shape: tuple[int, ...] = tuple(pixels.shape)
     if len(shape) >= 4 and shape[-3] == CHANNELS:  # pictures
         return math.prod(shape[:-3])
     if len(shape) == 2:  # patches of all frames, one after the other

@@ -20,6 +20,7 @@ from typing import Any
 from vtg_eval.engines.base import (
     Completion,
     Engine,
+    EngineInput,
     EngineOptions,
     Probe,
     Request,
@@ -48,6 +49,7 @@ try:
 
     with captured_stderr():  # hints about optional packages
         import pydantic
+        import torch
         import vllm
         from PIL import Image
         from vllm.engine.arg_utils import EngineArgs
@@ -162,6 +164,21 @@ class VllmEngine(Engine):
             "generation": {**asdict(self._rule), **self._sampling, "stop_token_ids": self._stops},
         }
 
+    def model_input(self, request: Request) -> EngineInput:
+        """Return what the model gets for a request."""
+        # under another identity: the engine's caches must not count it as sent
+        rendered = self._rendered(request, identity="shown")
+        tensors: dict[str, list[torch.Tensor]] = {}
+        for items in rendered.get("mm_kwargs", {}).values():
+            for item in items:
+                for name, value in item.get_data().items():
+                    if isinstance(value, torch.Tensor):
+                        tensors.setdefault(name, []).append(value.flatten())
+        return EngineInput(
+            tuple(rendered["prompt_token_ids"]),
+            {name: torch.cat(values) for name, values in tensors.items()},
+        )
+
     def close(self) -> None:
         """Stop the engine's processes."""
         atexit.unregister(self.close)
@@ -196,9 +213,6 @@ class VllmEngine(Engine):
 
     def _add(self, request: Request) -> str:
         """Add a request to the engine; returns its id."""
-        prompt: dict[str, Any] = {"prompt": request.prompt}
-        if request.frames is not None:
-            prompt |= _media(request)
         sampling = vllm.SamplingParams(
             max_tokens=self._rule.max_new_tokens,
             stop_token_ids=self._stops,
@@ -208,10 +222,17 @@ class VllmEngine(Engine):
             logprobs=0,  # of the sampled token: NaN where the logits are NaN or infinite
             **self._sampling,
         )
-        (rendered,) = self._llm.renderer.render_cmpl([prompt])
         identity = str(next(self._numbers))
-        self._llm.llm_engine.add_request(identity, rendered, sampling)
+        self._llm.llm_engine.add_request(identity, self._rendered(request), sampling)
         return identity
+
+    def _rendered(self, request: Request, identity: str = "") -> Any:
+        """Return a request as vLLM's processor makes it; identity: see `_media`."""
+        prompt: dict[str, Any] = {"prompt": request.prompt}
+        if request.frames is not None:
+            prompt |= _media(request, identity)
+        (rendered,) = self._llm.renderer.render_cmpl([prompt])
+        return rendered
 
     def _step(self, waiting: dict[str, Request]) -> Iterator[Completion]:
         for output in self._llm.llm_engine.step():
@@ -303,10 +324,13 @@ def _sampling(rule: GenerationRule, settings: Mapping[str, Any]) -> dict[str, An
     }
 
 
-def _media(request: Request) -> dict[str, Any]:
-    """Return the frames as vLLM takes them, with the identities by which it caches them."""
+def _media(request: Request, prefix: str = "") -> dict[str, Any]:
+    """Return the frames as vLLM takes them, with the identities by which it caches them.
+
+    prefix: of the identities.
+    """
     assert request.frames is not None
-    frames, identity = request.frames.array, _video_id(request)
+    frames, identity = request.frames.array, f"{prefix}{_video_id(request)}"
     data: dict[str, list[Any]]
     if request.media == "images":
         data = {"image": [Image.fromarray(frame) for frame in frames]}
