@@ -1,12 +1,9 @@
-"""The published bugs of times, each as the change that made it, at the place where it was made.
-
-`python -m tests.doctor.bugs` prints the table of bugs and families of docs/doctor.md.
-"""
+"""The published bugs of times, each as the change that made it, at the place where it was made."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -319,19 +316,3 @@ def strip_stamps(adapter: Adapter) -> Call:
         return outputs
 
     return call
-
-
-def table(families: Mapping[str, Adapter]) -> str:
-    """Return the table of bugs and families: which bug is injected, and caught, for which."""
-    head = ["bug", "seen in", "finding", *families]
-    rows = [
-        [
-            bug.name,
-            bug.source,
-            bug.finding.name,
-            *("caught" if bug.hits(adapter) else "" for adapter in families.values()),
-        ]
-        for bug in BUGS
-    ]
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(row) + " |" for row in lines)

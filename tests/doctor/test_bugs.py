@@ -12,11 +12,12 @@ import pytest
 
 pytest.importorskip("transformers", reason="needs the extra hf")
 
-from tests.doctor.bugs import BUGS, Bug, ChangedAdapter, ChangedProcessor, strip_stamps, table
+from tests.doctor.bugs import BUGS, Bug, ChangedAdapter, ChangedProcessor, strip_stamps
+from tests.doctor.page import PAGE, bugs_table, findings_table, pairs_table
 from tests.tiny_families import tiny_families
 from vtg_eval.adapter import Adapter, InputOptions, TimeText
 from vtg_eval.checkpoint.resolve import resolve
-from vtg_eval.doctor.findings import EMPTY, FINDINGS, NOT_TOLD, Finding
+from vtg_eval.doctor.findings import EMPTY, NOT_TOLD, Finding
 from vtg_eval.doctor.time_check import ClockResult, TimeCheck
 from vtg_eval.doctor.told_times import Reader
 from vtg_eval.engines.loading import load_config, load_processor
@@ -29,7 +30,6 @@ pytestmark = pytest.mark.xdist_group("doctor")
 PROTOCOL = ResolvedProtocol(
     "test@1", "", "", FrameRule(min_tokens=4, max_tokens=4), PromptRule(text="When: {query}")
 )
-PAGE = Path(__file__).parents[2] / "docs" / "doctor.md"
 FAMILIES = tiny_families()
 
 
@@ -130,12 +130,11 @@ def test_a_family_that_is_told_nothing_is_not_true(check: TimeCheck, make: Make,
         assert {result.finding for result in results} == {NOT_TOLD}
 
 
-def test_the_page_has_the_table_of_bugs_and_families(make: Make) -> None:
+def test_the_page_is_current(make: Make) -> None:
     page = PAGE.read_text(encoding="utf-8")
-    assert table({name: make(name).adapter for name in FAMILIES}) in page
-
-
-def test_the_page_has_every_finding() -> None:
-    page = PAGE.read_text(encoding="utf-8")
-    for finding in FINDINGS:
-        assert f"| {finding.name} | {finding.meaning} | {finding.remedy} |" in page
+    for table in (
+        findings_table(),
+        bugs_table({name: make(name).adapter for name in FAMILIES}),
+        pairs_table(),
+    ):
+        assert table in page

@@ -29,6 +29,13 @@ class Versions:
         above = not self.low or release >= _release(self.low)
         return above and (not self.high or release < _release(self.high))
 
+    def __str__(self) -> str:
+        """Return the package and its versions in words."""
+        if self.without:
+            return f"{self.package} other than {self.without}"
+        ends = [f"from {self.low}" if self.low else "", f"below {self.high}" if self.high else ""]
+        return " ".join(filter(None, (self.package, *ends)))
+
 
 @dataclass(frozen=True, slots=True)
 class KnownPair:

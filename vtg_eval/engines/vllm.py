@@ -166,8 +166,8 @@ class VllmEngine(Engine):
 
     def model_input(self, request: Request) -> EngineInput:
         """Return what the model gets for a request."""
-        # under another identity: the engine's caches must not count it as sent
-        rendered = self._rendered(request, identity="shown")
+        # an identity of its own: the caches must neither have the tensors nor count them as sent
+        rendered = self._rendered(request, f"shown-{next(self._numbers)}-")
         tensors: dict[str, list[torch.Tensor]] = {}
         for items in rendered.get("mm_kwargs", {}).values():
             for item in items:
@@ -226,11 +226,11 @@ class VllmEngine(Engine):
         self._llm.llm_engine.add_request(identity, self._rendered(request), sampling)
         return identity
 
-    def _rendered(self, request: Request, identity: str = "") -> Any:
-        """Return a request as vLLM's processor makes it; identity: see `_media`."""
+    def _rendered(self, request: Request, prefix: str = "") -> Any:
+        """Return a request as vLLM's processor makes it; prefix: see `_media`."""
         prompt: dict[str, Any] = {"prompt": request.prompt}
         if request.frames is not None:
-            prompt |= _media(request, identity)
+            prompt |= _media(request, prefix)
         (rendered,) = self._llm.renderer.render_cmpl([prompt])
         return rendered
 
