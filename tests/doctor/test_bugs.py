@@ -19,7 +19,7 @@ from vtg_eval.adapter import Adapter, InputOptions, TimeText
 from vtg_eval.checkpoint.resolve import resolve
 from vtg_eval.doctor.findings import EMPTY, NOT_TOLD, Finding
 from vtg_eval.doctor.time_check import ClockResult, TimeCheck
-from vtg_eval.doctor.told_times import Reader
+from vtg_eval.doctor.told_times import Reader, declared_encoding
 from vtg_eval.engines.loading import load_config, load_processor
 from vtg_eval.model_input.time_encoding import TimeRule
 from vtg_eval.protocol import FrameRule, PromptRule, ResolvedProtocol
@@ -65,7 +65,7 @@ def make(tmp_path_factory: pytest.TempPathFactory) -> Make:
     def made(name: str, time_text: TimeText | None = None) -> Family:
         checkpoint, entry = resolve(str(folder(name)), registry, InputOptions(time_text))
         adapter: Adapter = registry.adapter(entry.name)(checkpoint)
-        reader = Reader(checkpoint, adapter, load_config(folder(name)))
+        reader = Reader(adapter, declared_encoding(adapter), load_config(folder(name)))
         return Family(adapter, reader, processor(name))
 
     return made

@@ -81,6 +81,9 @@ def open_checkpoint(
     names = config.get("architectures")
     architectures = tuple(map(str, names)) if isinstance(names, list) else ()
     checkpoint = Checkpoint(reference, path, architectures, config, options=options)
+    entry = registry.entry("adapter", name)
+    if entry.engine is not None:
+        raise UserError(f"The adapter {name} sees no frames, so there is nothing to show.")
     return checkpoint, registry.adapter(name)(checkpoint)
 
 
@@ -109,15 +112,16 @@ def report(
     item = InputBuilder(processor).build(request)
     shown = ModelInput(processor.tokenizer.decode(item.ids), item.tensors)
     told: Sequence[Told] = ()
-    if declared_encoding(adapter) is not None:
-        reader = Reader(checkpoint, adapter, load_config(checkpoint.path, trust))
+    encoding = declared_encoding(adapter)
+    if encoding is not None:
+        reader = Reader(adapter, encoding, load_config(checkpoint.path, trust))
         told = reader.read(shown, clocks.listed)
     frames = request.frames
     count, height, width = frames.array.shape[:3]
     placeholder = getattr(adapter, "image" if request.media == "images" else "video", "")
     return AdapterReport(
         adapter=f"{type(adapter).__module__}.{type(adapter).__qualname__}",
-        encoding=in_words(declared_encoding(adapter), adapter.time_text),
+        encoding=in_words(encoding, adapter.time_text),
         media=request.media,
         frames=f"{count} of {width} x {height} px, from {frames.info.width} x {frames.info.height}",
         placeholders=(

@@ -46,6 +46,12 @@ class Clock:
         """Presentation times in seconds from the first frame, float64 [N]."""
         return np.array([float((stamp - self.stamps[0]) * self.unit) for stamp in self.stamps])
 
+    @property
+    def average_rate(self) -> Fraction:
+        """Frames a second on average, as files state it."""
+        span = (self.stamps[-1] - self.stamps[0]) * self.unit
+        return ((len(self.stamps) - 1) / span).limit_denominator(1001)
+
 
 @dataclass(frozen=True, slots=True)
 class Trial:
@@ -93,7 +99,8 @@ def write(clock: Clock, folder: Path) -> Path:
     if path.exists():
         return path
     with av.open(str(path), "w") as container:
-        stream = container.add_stream(clock.codec, rate=25, options=dict(OPTIONS[clock.codec]))
+        options = dict(OPTIONS[clock.codec])
+        stream = container.add_stream(clock.codec, rate=clock.average_rate, options=options)
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         stream.time_base = stream.codec_context.time_base = clock.unit
         if clock.turned:

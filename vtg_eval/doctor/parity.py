@@ -18,6 +18,7 @@ from vtg_eval.protocol import ResolvedProtocol
 from vtg_eval.types import Prediction, Sample, Span
 
 CLOCKS = ("24 fps", "variable rate", "4 frames a second")
+ROUNDING = 1e-5  # between two ways of normalising a pixel; a step of its value is 0.004 or more
 QUERIES = ("the clock shows its number", "the picture is white")
 
 
@@ -26,9 +27,9 @@ class SampleParity:
     """One sample through two engines.
 
     tokens: of the prompt, in each. ids: whether these are the same. input: the largest difference
-    of the numbers that both models get (pixels, seconds per grid step), None where an engine does
-    not show them or they are not of one form. answers: the text of each. iou: of the spans that
-    count, None where an answer has none.
+    of the numbers that both models get (pixels, seconds per grid step), infinite for another
+    number of them, None where an engine does not show them. answers: the text of each. iou: of
+    the spans that count, None where an answer has none.
     """
 
     sample: str
@@ -41,7 +42,7 @@ class SampleParity:
     @property
     def same_input(self) -> bool:
         """Whether both models get the same, as far as it is known."""
-        return self.ids and self.input in (None, 0.0)
+        return self.ids and (self.input is None or self.input <= ROUNDING)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -96,7 +97,7 @@ def _said(completion: Completion) -> str:
 
 
 def _difference(first: EngineInput | None, second: EngineInput | None) -> float | None:
-    """Return the largest difference of the numbers that both engines show; infinite for sizes."""
+    """Return the largest difference of the numbers that both engines show."""
     if first is None or second is None:
         return None
     names = first.tensors.keys() & second.tensors.keys()

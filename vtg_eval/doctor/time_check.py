@@ -25,7 +25,7 @@ from vtg_eval.doctor.findings import (
     RECORDED,
     Finding,
 )
-from vtg_eval.doctor.told_times import ModelInput, Reader, Told, frames_shown
+from vtg_eval.doctor.told_times import ModelInput, Reader, Told, declared_encoding, frames_shown
 from vtg_eval.engines.base import Request
 from vtg_eval.errors import ContractError, UserError
 from vtg_eval.protocol import ResolvedProtocol
@@ -118,11 +118,17 @@ def examine(
             f"{checkpoint.reference} is given no times, so there is nothing to check. Name a "
             "checkpoint that reads frames."
         )
+    encoding = declared_encoding(adapter)
+    if encoding is None:
+        raise UserError(
+            f"The adapter of {checkpoint.reference} does not say how it tells times, so they "
+            "cannot be checked: give it a `time_encoding` (vtg_eval.model_input.time_encoding)."
+        )
     try:
         from vtg_eval.engines.loading import load_config, load_processor
     except ImportError as exc:
         raise UserError(f'`doctor time` needs the extra hf (README, "Install"): {exc}') from exc
-    reader = Reader(checkpoint, adapter, load_config(checkpoint.path, trust))
+    reader = Reader(adapter, encoding, load_config(checkpoint.path, trust))
     processor = load_processor(checkpoint.path, trust)
     return tuple(check.run(adapter, reader, processor, protocol))
 

@@ -13,9 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from vtg_eval.adapter import Adapter, Checkpoint
+from vtg_eval.adapter import Adapter
 from vtg_eval.engines.base import Request
-from vtg_eval.errors import UserError
 from vtg_eval.model_input import time_text
 from vtg_eval.model_input.time_encoding import TimeEncoding, TimeRule, Times
 
@@ -52,19 +51,10 @@ class Told:
 
 
 class Reader:
-    """Reads the times out of model inputs for one checkpoint and its adapter.
+    """Reads the times out of model inputs for one checkpoint."""
 
-    Raises UserError where the adapter does not declare how it tells times.
-    """
-
-    def __init__(self, checkpoint: Checkpoint, adapter: Adapter, config: Any) -> None:
-        """config: the model's configuration, as transformers reads it."""
-        encoding = declared_encoding(adapter)
-        if encoding is None:
-            raise UserError(
-                f"The adapter of {checkpoint.reference} does not say how it tells times, so they "
-                "cannot be checked: give it a `time_encoding` (vtg_eval.model_input.time_encoding)."
-            )
+    def __init__(self, adapter: Adapter, encoding: TimeEncoding, config: Any) -> None:
+        """encoding: the adapter's. config: the model's configuration, as transformers reads it."""
         by_processor = encoding.rule in (TimeRule.ROTARY, TimeRule.STAMPS)
         self._processor = encoding if by_processor and adapter.media == "video" else None
         self._text = time_text.ENCODINGS.get(adapter.time_text) if adapter.time_text else None

@@ -57,7 +57,8 @@ try:
         from vllm.sampling_params import RequestOutputKind
         from vllm.v1.engine.exceptions import EngineDeadError
 
-        from vtg_eval.engines.loading import check_checkpoint
+        from vtg_eval.engines.loading import check_checkpoint, load_processor
+        from vtg_eval.engines.raw_pixels import normalised
 except ImportError as exc:
     raise ImportError(f'it needs the extra vllm (README, "Install"): {exc}') from exc
 
@@ -82,6 +83,7 @@ class VllmEngine(Engine):
     """
 
     def __init__(self, checkpoint: Path, rule: GenerationRule, options: EngineOptions) -> None:
+        self._checkpoint = checkpoint
         self._options = options
         self._rule = rule
         self._capacity = options.batch_size * IN_FLIGHT
@@ -165,15 +167,17 @@ class VllmEngine(Engine):
         }
 
     def model_input(self, request: Request) -> EngineInput:
-        """Return what the model gets for a request."""
+        """Return what the model gets for a request, raw pixels as the model normalises them."""
         # an identity of its own: the caches must neither have the tensors nor count them as sent
         rendered = self._rendered(request, f"shown-{next(self._numbers)}-")
+        processor = load_processor(self._checkpoint, self._options.trust_remote_code)
         tensors: dict[str, list[torch.Tensor]] = {}
-        for items in rendered.get("mm_kwargs", {}).values():
+        for modality, items in rendered.get("mm_kwargs", {}).items():
+            part = getattr(processor, f"{modality}_processor", None)
             for item in items:
                 for name, value in item.get_data().items():
                     if isinstance(value, torch.Tensor):
-                        tensors.setdefault(name, []).append(value.flatten())
+                        tensors.setdefault(name, []).append(normalised(value, part).flatten())
         return EngineInput(
             tuple(rendered["prompt_token_ids"]),
             {name: torch.cat(values) for name, values in tensors.items()},
