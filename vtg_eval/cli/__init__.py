@@ -33,7 +33,9 @@ COMMANDS = (
     Entry("plugins", "vtg_eval.cli.plugins:PluginsCommand", "list plug-ins and what they provide"),
     Entry("data", "vtg_eval.cli.data:DataCommand", "prepare or check a task's files"),
     Entry(
-        "doctor", "vtg_eval.cli.doctor:DoctorCommand", "check that the model gets the true times"
+        "doctor",
+        "vtg_eval.cli.doctor:DoctorCommand",
+        "check a model's times, an adapter, two engines, the installation",
     ),
 )
 

@@ -1,61 +1,185 @@
-"""`vtg-eval doctor time MODEL`: check that a model gets the true times."""
+"""`vtg-eval doctor CHECK`: times, engines, an adapter, the installation."""
 
 from __future__ import annotations
 
 import json
-from argparse import ArgumentParser, Namespace
-from dataclasses import asdict
+import tempfile
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from pathlib import Path
+from typing import Any
 
-from tabulate import tabulate
-
+from vtg_eval.adapter import Checkpoint, InputOptions
 from vtg_eval.checkpoint.profile import load_profile
 from vtg_eval.checkpoint.resolve import resolve
 from vtg_eval.cli.command import STANDARD_OUTPUT, Command, write_lines
+from vtg_eval.cli.doctor_text import (
+    completion_json,
+    completions_text,
+    environment_text,
+    parity_text,
+    request_text,
+    time_text,
+)
+from vtg_eval.cli.run import add_input_options
 from vtg_eval.console.streams import show
-from vtg_eval.doctor.time_check import ClockResult, examine
-from vtg_eval.protocol import DEFAULT_PROTOCOL
+from vtg_eval.doctor.adapter_check import clock_request, open_checkpoint, report
+from vtg_eval.doctor.clock_requests import ClockRequests
+from vtg_eval.doctor.engine_answers import LoadedModel, answers, engine_names
+from vtg_eval.doctor.environment import examine_environment
+from vtg_eval.doctor.parity import compare, parity_requests
+from vtg_eval.doctor.time_check import TimeCheck, examine
+from vtg_eval.errors import UserError
+from vtg_eval.protocol import DEFAULT_PROTOCOL, ResolvedProtocol
 from vtg_eval.registry import Registry
 
-HEADERS = ("clock video", "frames", "decoded", "model times", "recorded", "may differ by", "")
+TIME_EPILOG = """\
+Errors are in seconds: of the decoded frames' times, of the times in the model's
+input (told), and of those that the journal would record. limit: how large the
+error of the told times may be, by the family's way of telling them. Exit status
+1 if a time is not true.
+"""
+
+
+PARITY_EPILOG = """\
+prompt: whether the prompt's tokens are the same. input: the largest difference
+of the numbers that the two models get, - where an engine does not show them.
+Exit status 1 if one of the two differs; answers may differ by rounding.
+"""
 
 
 class DoctorCommand(Command):
-    """Send clock videos through decoder, adapter and processor; needs no weights."""
-
-    epilog = (
-        "Errors are in seconds: of the decoded frames' times, of the times in the model's input\n"
-        "(model times), and of those that the journal would record. Exit status 1 if one is\n"
-        "too large."
-    )
+    """Check a model's times, two engines, an adapter or the installation."""
 
     def configure(self, parser: ArgumentParser) -> None:
-        """Add the arguments."""
-        parser.add_argument("check", choices=["time"], help="the check to make")
-        parser.add_argument("model", help="a checkpoint folder or a shipped model")
-        parser.add_argument("--protocol", default=DEFAULT_PROTOCOL, help="default: %(default)s")
-        parser.add_argument("--decoder", default="pyav", help="default: %(default)s")
-        parser.add_argument("--json", action="store_true", help="print JSON")
+        """Add the checks."""
+        checks = parser.add_subparsers(dest="check", required=True, metavar="CHECK")
+        raw = RawDescriptionHelpFormatter
+        time = checks.add_parser(
+            "time",
+            help="check that a model gets the true times",
+            epilog=TIME_EPILOG,
+            formatter_class=raw,
+        )
+        parity = checks.add_parser(
+            "parity",
+            help="send the same samples through two engines",
+            epilog=PARITY_EPILOG,
+            formatter_class=raw,
+        )
+        for check in (time, parity):
+            check.add_argument("model", help="a checkpoint folder or a shipped model")
+        adapter = checks.add_parser("adapter", help="show what an adapter makes of a sample")
+        adapter.add_argument("name", metavar="NAME", help="the adapter's name")
+        adapter.add_argument("checkpoint", metavar="CHECKPOINT", help="a checkpoint folder")
+        parity.add_argument("--engines", help="two, default: transformers,vllm")
+        adapter.add_argument("--engines", help="default: all that are installed")
+        for check in (time, parity, adapter):
+            _add_common(check)
+        environment = checks.add_parser("env", help="show versions and known bad combinations")
+        environment.add_argument("--json", action="store_true", help="print JSON")
 
     def run(self, args: Namespace, registry: Registry) -> int:
-        """Make the check and print its findings; return 1 where a time is not true."""
-        checkpoint, entry = resolve(args.model, registry)
-        protocol = registry.protocol(args.protocol).without_task
-        protocol = load_profile(checkpoint.path).applied(protocol)
-        adapter = registry.adapter(entry.name)(checkpoint)
-        results = examine(checkpoint, adapter, registry.decoder(args.decoder)(), protocol)
-        if args.json:
-            rows = [{**asdict(result), "true": result.true} for result in results]
-            write_lines(STANDARD_OUTPUT, [json.dumps(rows, indent=2)])
-        else:
-            show(tabulate([_row(f) for f in results], headers=HEADERS, disable_numparse=True))
-        return 0 if all(result.true for result in results) else 1
+        """Make the check and print its findings; return 1 where something is wrong."""
+        checks = {"time": _time, "parity": _parity, "adapter": _adapter, "env": _environment}
+        return checks[args.check](args, registry)
 
 
-def _row(result: ClockResult) -> list[str]:
-    errors = (result.decoded, result.model_times, result.recorded, result.resolution)
-    return [
-        result.clock,
-        str(result.frames),
-        *(f"{error:.3f}" for error in errors),
-        "true" if result.true else "NOT TRUE",
-    ]
+def _add_common(parser: ArgumentParser) -> None:
+    parser.add_argument("--protocol", default=DEFAULT_PROTOCOL, help="default: %(default)s")
+    parser.add_argument("--decoder", default="pyav", help="default: %(default)s")
+    add_input_options(parser)
+    parser.add_argument(
+        "--trust-remote-code", action="store_true", help="let the checkpoint run its code"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _time(args: Namespace, registry: Registry) -> int:
+    checkpoint, entry = resolve(args.model, registry, _options(args))
+    adapter = registry.adapter(entry.name)(checkpoint)
+    with _folder() as folder:
+        check = TimeCheck(registry.decoder(args.decoder)(), Path(folder))
+        protocol = _protocol(args, checkpoint, registry)
+        results = examine(checkpoint, adapter, protocol, check, args.trust_remote_code)
+    if args.json:
+        _print_json([result.to_json() for result in results])
+    else:
+        show(time_text(results))
+    return 0 if all(result.true for result in results) else 1
+
+
+def _parity(args: Namespace, registry: Registry) -> int:
+    names = engine_names(args.engines or "transformers,vllm", registry)
+    if len(names) != 2:
+        raise UserError("--engines needs two names: --engines transformers,vllm")
+    checkpoint, entry = resolve(args.model, registry, _options(args))
+    adapter = registry.adapter(entry.name)(checkpoint)
+    if checkpoint.path is None or not adapter.needs_frames:
+        raise UserError(f"{args.model} runs on no engine. Name a checkpoint that reads frames.")
+    protocol = _protocol(args, checkpoint, registry)
+    model = LoadedModel(checkpoint.path, adapter, args.trust_remote_code)
+    with _folder() as folder:
+        decoder = registry.decoder(args.decoder)()
+        clocks = ClockRequests(adapter, decoder, Path(folder), protocol)
+        samples, requests = parity_requests(clocks)
+        first, second = (answers(name, model, requests, registry) for name in names)
+    rows = compare(samples, first, second, protocol)
+    if args.json:
+        _print_json([row.to_json() for row in rows])
+    else:
+        show(parity_text(rows))
+    return 0 if all(row.same_input for row in rows) else 1
+
+
+def _adapter(args: Namespace, registry: Registry) -> int:
+    names = engine_names(args.engines, registry)
+    options = _options(args)
+    checkpoint, adapter = open_checkpoint(args.name, args.checkpoint, registry, options)
+    assert checkpoint.path is not None
+    model = LoadedModel(checkpoint.path, adapter, args.trust_remote_code)
+    with _folder() as folder:
+        clocks = ClockRequests(
+            adapter,
+            registry.decoder(args.decoder)(),
+            Path(folder),
+            _protocol(args, checkpoint, registry),
+        )
+        sample, request = clock_request(clocks)
+        made = report(checkpoint, adapter, clocks, request, args.trust_remote_code)
+        if not args.json:
+            show(request_text(made))
+        completions = {
+            name: answers(name, model, [request], registry)[sample.id].completion for name in names
+        }
+    if args.json:
+        engines = {name: completion_json(one) for name, one in completions.items()}
+        _print_json({**made.to_json(), "engines": engines})
+    else:
+        show(f"\n{completions_text(completions)}")
+    return 1 if any(one.error for one in completions.values()) else 0
+
+
+def _environment(args: Namespace, registry: Registry) -> int:
+    environment = examine_environment(registry)
+    if args.json:
+        _print_json(environment.to_json())
+    else:
+        show(environment_text(environment))
+    return 0 if environment.sound else 1
+
+
+def _options(args: Namespace) -> InputOptions:
+    return InputOptions(args.time_text, args.thinking)
+
+
+def _protocol(args: Namespace, checkpoint: Checkpoint, registry: Registry) -> ResolvedProtocol:
+    protocol = registry.protocol(args.protocol).without_task
+    return load_profile(checkpoint.path).applied(protocol)
+
+
+def _folder() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="vtg-eval-doctor-")
+
+
+def _print_json(value: Any) -> None:
+    write_lines(STANDARD_OUTPUT, [json.dumps(value, indent=2)])

@@ -15,6 +15,7 @@ from typing import Any, get_args
 from vtg_eval.adapter import InputOptions, Thinking, TimeText
 from vtg_eval.cli.command import STANDARD_OUTPUT, Command, write_lines
 from vtg_eval.console.streams import show, warn
+from vtg_eval.doctor.before_run import RunTimes
 from vtg_eval.engines.base import EngineOptions
 from vtg_eval.errors import UserError
 from vtg_eval.files.json_files import write_json
@@ -63,6 +64,11 @@ class RunCommand(Command):
         add("--decoder", default="pyav", help="default: %(default)s")
         add("--trust-remote-code", action="store_true", help="let the checkpoint run its code")
         add(
+            "--unchecked-times",
+            action="store_true",
+            help="run a model also where `vtg-eval doctor time` finds its times not true",
+        )
+        add(
             "--engine-arg",
             action="append",
             default=[],
@@ -83,7 +89,8 @@ class RunCommand(Command):
         options = _options(args)
         for name in names:
             resolve_task(options, name, registry)
-        with closing(Runner(options, registry)) as runner:
+        times = RunTimes(registry, args.unchecked_times)
+        with closing(Runner(options, registry, times)) as runner:
             setups = [runner.setup(name) for name in names]
             folders = [_folder(args.out, setup, len(setups)) for setup in setups]
             plans = runner.preflight(setups, folders)

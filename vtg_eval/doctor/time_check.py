@@ -1,158 +1,181 @@
-"""Check that a model is given true times: clock videos through decoder, adapter and processor.
+"""Check that a model is told true times: clock videos through decoder, adapter and processor.
 
 No weights are read. The model's processor is called as the engines call it, and the times are read
-from its output: the time stamps in the prompt, or the seconds per grid step.
+from its output: from the prompt's text, or from the tensors.
 """
 
 from __future__ import annotations
 
-import re
-import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from vtg_eval.adapter import Adapter, Checkpoint
-from vtg_eval.doctor.clock_videos import Clock, clocks, number_in, write
+from vtg_eval.console.text import error_line
+from vtg_eval.doctor.clock_requests import ClockRequests
+from vtg_eval.doctor.clock_videos import Trial, number_in, trials
+from vtg_eval.doctor.diagnosis import SLACK, Judgement, Truth, judge
+from vtg_eval.doctor.findings import (
+    DECODER,
+    NO_INPUT,
+    NOT_TOLD,
+    RECORDED,
+    Finding,
+)
+from vtg_eval.doctor.told_times import ModelInput, Reader, Told, declared_encoding, frames_shown
 from vtg_eval.engines.base import Request
-from vtg_eval.errors import UserError
+from vtg_eval.errors import ContractError, UserError
 from vtg_eval.protocol import ResolvedProtocol
-from vtg_eval.run.requests import RequestBuilder, SampleContext, no_subtitles
-from vtg_eval.types import Sample, Target
 from vtg_eval.video.decoder import Decoder
 from vtg_eval.video.frames import Frames
 
-PAIR = 2
-STAMP = re.compile(r"<(\d+(?:\.\d+)?) seconds>")
-STAMP_RESOLUTION = 0.05  # half of the last decimal
-# rounding error of the comparison, far below any resolution
-SLACK = 1e-4
-
-Times = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class EncodedTimes:
-    """The times in a processor's output: seconds, one for each pair of frames.
-
-    resolution: the rounding error of the encoding. pair_start: whether a time is that of a pair's
-    first frame (a grid) and not of its middle (a stamp).
-    """
-
-    times: Times
-    resolution: float
-    pair_start: bool
+LEAST_DECODED = 1e-3  # seconds: files store times rounded to their own unit
 
 
 @dataclass(frozen=True, slots=True)
 class ClockResult:
-    """One clock video's result. Errors are the largest ones, in seconds.
+    """One clock video's result. Errors are the largest ones, in seconds; None without times.
 
     decoded: the decoder's times against the true times of the pictures. model_times: the times in
     the processor's output against the true times. recorded: those against the adapter's
-    `Request.model_times`.
+    `Request.model_times`. resolution: how large the error of the model times may be. finding: what
+    is wrong, or the limit that applies; None where all is right. error: of a call that failed.
     """
 
     clock: str
-    frames: int
-    decoded: float
-    model_times: float
-    recorded: float
-    resolution: float
+    frames: int = 0
+    decoded: float | None = None
+    model_times: float | None = None
+    recorded: float | None = None
+    resolution: float | None = None
+    finding: Finding | None = None
+    error: str | None = None
 
     @property
     def true(self) -> bool:
-        """Whether all three errors are within their limits."""
-        within = self.model_times <= self.resolution + SLACK
-        return within and self.decoded <= SLACK * 10 and self.recorded <= SLACK
+        """Whether the model is told the truth, within what the family can be told."""
+        return self.finding is None or not self.finding.serious
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values, the finding by its name."""
+        name = None if self.finding is None else self.finding.name
+        return {**asdict(self), "finding": name, "true": self.true}
+
+
+class TimeCheck:
+    """Clock videos in a folder, and the frames and requests that are made of them.
+
+    Several models may be checked with the same videos.
+    """
+
+    def __init__(self, decoder: Decoder, folder: Path) -> None:
+        self._decoder = decoder
+        self._folder = folder
+
+    def run(
+        self, adapter: Adapter, reader: Reader, processor: Any, protocol: ResolvedProtocol
+    ) -> Iterator[ClockResult]:
+        """Yield the result of each clock video.
+
+        processor: transformers' for the checkpoint.
+        """
+        from vtg_eval.engines.model_inputs import InputBuilder
+
+        clocks = ClockRequests(adapter, self._decoder, self._folder, protocol)
+        builder = InputBuilder(processor)
+        for trial in trials():
+            try:
+                frames = clocks.frames(trial)
+                request = clocks.request(clocks.sample(trial, frames), frames)
+                item = builder.build(request)
+            except (UserError, ContractError, KeyboardInterrupt):
+                raise
+            except Exception as exc:  # a video, an adapter or a processor may fail in any way
+                yield ClockResult(trial.name, finding=NO_INPUT, error=error_line(exc))
+                continue
+            shown = ModelInput(processor.tokenizer.decode(item.ids), item.tensors)
+            yield _result(trial, frames, request, shown, reader.read(shown, clocks.listed))
 
 
 def examine(
-    checkpoint: Checkpoint, adapter: Adapter, decoder: Decoder, protocol: ResolvedProtocol
+    checkpoint: Checkpoint,
+    adapter: Adapter,
+    protocol: ResolvedProtocol,
+    check: TimeCheck,
+    trust: bool = False,
 ) -> tuple[ClockResult, ...]:
-    """Return a finding for each clock video.
+    """Return the result of each clock video.
 
-    Raises UserError where the checkpoint has no processor or encodes time in an unknown way.
+    protocol: as the checkpoint's profile has it. trust: whether the checkpoint may run code of its
+    own. Raises UserError where the checkpoint has no processor, or its adapter does not say how
+    times reach the model.
     """
     if checkpoint.path is None or not adapter.needs_frames:
         raise UserError(
             f"{checkpoint.reference} is given no times, so there is nothing to check. Name a "
             "checkpoint that reads frames."
         )
-    build = _builder(checkpoint.path)
-    config = checkpoint.config or {}
-    with tempfile.TemporaryDirectory(prefix="vtg-eval-doctor-") as name:
-        folder = Path(name)
-        requests = RequestBuilder(adapter, decoder, folder / "frames")
-        context = SampleContext(protocol, no_subtitles)
-        results = []
-        for clock in clocks():
-            frames = requests.frames(write(clock, folder), (), protocol.frames)
-            request = requests.request(_sample(clock), frames, context)
-            text, tensors = build(request)
-            results.append(_compare(clock, frames, request, _read(text, tensors, config)))
-    return tuple(results)
-
-
-def _compare(clock: Clock, frames: Frames, request: Request, encoded: EncodedTimes) -> ClockResult:
-    true = np.array([clock.times[number_in(picture)] for picture in frames.array])
-    paired = true.reshape(-1, PAIR)
-    expected = paired[:, 0] if encoded.pair_start else paired.mean(axis=1)
-    if len(encoded.times) != len(expected):
+    encoding = declared_encoding(adapter)
+    if encoding is None:
         raise UserError(
-            f"The processor gives {len(encoded.times)} times for {len(expected)} pairs of frames: "
-            "its way of encoding time is not supported."
+            f"The adapter of {checkpoint.reference} does not say how it tells times, so they "
+            "cannot be checked: give it a `time_encoding` (vtg_eval.model_input.time_encoding)."
         )
-    return ClockResult(
-        clock=clock.name,
-        frames=len(true),
-        decoded=_largest(frames.times - true),
-        model_times=_largest(encoded.times - expected),
-        recorded=_largest(encoded.times - np.array(request.model_times)),
-        resolution=encoded.resolution,
-    )
-
-
-def _read(text: str, tensors: Mapping[str, Any], config: Mapping[str, Any]) -> EncodedTimes:
-    """Read the times out of a processor's output."""
-    grid, step = tensors.get("video_grid_thw"), tensors.get("second_per_grid_ts")
-    if grid is not None and step is not None:
-        unit = 1 / float((config.get("vision_config") or {}).get("tokens_per_second", 2))
-        steps = np.floor(np.arange(int(grid[0, 0])) * float(step[0]) / unit)
-        return EncodedTimes(steps * unit, unit, pair_start=True)
-    stamps = np.array([float(stamp) for stamp in STAMP.findall(text)])
-    if len(stamps):
-        return EncodedTimes(stamps, STAMP_RESOLUTION, pair_start=False)
-    raise UserError(
-        "No times can be read from the output of the checkpoint's processor: its way of encoding "
-        "time is not supported."
-    )
-
-
-def _builder(path: Path) -> Any:
-    """Return a function from requests to (text, tensors) as the model gets them."""
     try:
-        from vtg_eval.engines.loading import load_processor
-        from vtg_eval.engines.model_inputs import InputBuilder
+        from vtg_eval.engines.loading import load_config, load_processor
     except ImportError as exc:
         raise UserError(f'`doctor time` needs the extra hf (README, "Install"): {exc}') from exc
-    processor = load_processor(path)
-    builder = InputBuilder(processor)
-
-    def build(request: Request) -> tuple[str, Mapping[str, Any]]:
-        inputs = builder.build(request)
-        return processor.tokenizer.decode(inputs.ids), inputs.tensors
-
-    return build
+    reader = Reader(adapter, encoding, load_config(checkpoint.path, trust))
+    processor = load_processor(checkpoint.path, trust)
+    return tuple(check.run(adapter, reader, processor, protocol))
 
 
-def _sample(clock: Clock) -> Sample:
-    return Sample(clock.name, clock.name, "the clock shows its number", Target())
+def _result(
+    trial: Trial, frames: Frames, request: Request, item: ModelInput, told: Sequence[Told]
+) -> ClockResult:
+    assert request.frames is not None
+    numbers = np.array([number_in(picture) for picture in frames.array])
+    known = numbers < len(trial.clock.times)
+    true = trial.clock.times[np.where(known, numbers, 0)]
+    decoded = float(np.abs(frames.times - true).max())
+    result = ClockResult(trial.name, len(true), decoded)
+    if not known.all() or decoded > LEAST_DECODED:
+        return replace(result, finding=DECODER)
+    truth = Truth(
+        times=true,
+        numbers=numbers.astype(np.float64),
+        average=frames.info.fps,
+        images=request.media == "images",
+        shown=frames_shown(item, request),
+    )
+    if not told:
+        return replace(result, finding=NOT_TOLD)
+    judgements = [judge(one, truth) for one in told]
+    worst = min(judgements, key=_soundness)
+    recorded = _difference(told[0], request.model_times)
+    finding = worst.finding
+    if finding is None and (recorded is None or recorded > SLACK):
+        finding = RECORDED
+    return replace(
+        result,
+        model_times=worst.error,
+        recorded=recorded,
+        resolution=worst.allowed,
+        finding=finding,
+    )
 
 
-def _largest(errors: Times | Sequence[float]) -> float:
-    return float(np.abs(errors).max())
+def _soundness(judgement: Judgement) -> int:
+    if judgement.finding is None:
+        return 2
+    return 0 if judgement.finding.serious else 1
+
+
+def _difference(told: Told, recorded: tuple[float, ...]) -> float | None:
+    """Return the largest difference in seconds, None for another number of times."""
+    if len(told.times) != len(recorded):
+        return None
+    return float(np.abs(told.times - np.array(recorded)).max())

@@ -89,6 +89,14 @@ class EngineOptions:
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class EngineInput:
+    """What an engine gives the model for one request: token ids, and each tensor as one row."""
+
+    ids: tuple[int, ...]
+    tensors: Mapping[str, Any] = field(default_factory=dict)
+
+
 Probe = Callable[[], Request]
 
 
@@ -122,6 +130,13 @@ class Engine(ABC):
     @abstractmethod
     def describe(self) -> Mapping[str, Any]:
         """Return versions, dtype, device and every argument that can change an answer."""
+
+    def model_input(self, request: Request) -> EngineInput | None:
+        """Return what the model gets for a request, None where that cannot be shown.
+
+        Raises what `generate` makes a failed completion of.
+        """
+        return None
 
     def close(self) -> None:  # noqa: B027 - most engines have nothing to release
         """Release processes and memory."""

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from vtg_eval.engines.base import (
     Completion,
     Engine,
+    EngineInput,
     EngineOptions,
     Probe,
     Request,
@@ -173,6 +174,11 @@ class TransformersEngine(Engine):
             "generation": {**asdict(self._rule), **self._config.to_diff_dict()},
             **self._options.extra,
         }
+
+    def model_input(self, request: Request) -> EngineInput:
+        """Return what the model gets for a request."""
+        item = self._builder.build(request)
+        return EngineInput(tuple(item.ids), {n: t.flatten() for n, t in item.tensors.items()})
 
     def close(self) -> None:
         """Release the weights' memory."""

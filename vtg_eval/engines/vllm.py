@@ -20,6 +20,7 @@ from typing import Any
 from vtg_eval.engines.base import (
     Completion,
     Engine,
+    EngineInput,
     EngineOptions,
     Probe,
     Request,
@@ -49,6 +50,7 @@ try:
 
     with captured_stderr():  # hints about optional packages
         import pydantic
+        import torch
         import vllm
         from PIL import Image
         from vllm.engine.arg_utils import EngineArgs
@@ -56,7 +58,8 @@ try:
         from vllm.sampling_params import RequestOutputKind
         from vllm.v1.engine.exceptions import EngineDeadError
 
-        from vtg_eval.engines.loading import check_checkpoint
+        from vtg_eval.engines.loading import check_checkpoint, load_processor
+        from vtg_eval.engines.raw_pixels import normalised
 except ImportError as exc:
     raise ImportError(f'it needs the extra vllm (README, "Install"): {exc}') from exc
 
@@ -81,6 +84,7 @@ class VllmEngine(Engine):
     """
 
     def __init__(self, checkpoint: Path, rule: GenerationRule, options: EngineOptions) -> None:
+        self._checkpoint = checkpoint
         self._options = options
         self._rule = rule
         self._capacity = options.batch_size * IN_FLIGHT
@@ -164,6 +168,23 @@ class VllmEngine(Engine):
             "generation": {**asdict(self._rule), **self._sampling, "stop_token_ids": self._stops},
         }
 
+    def model_input(self, request: Request) -> EngineInput:
+        """Return what the model gets for a request, raw pixels as the model normalises them."""
+        # an identity of its own: the caches must neither have the tensors nor count them as sent
+        rendered = self._rendered(request, f"shown-{next(self._numbers)}-")
+        processor = load_processor(self._checkpoint, self._options.trust_remote_code)
+        tensors: dict[str, list[torch.Tensor]] = {}
+        for modality, items in rendered.get("mm_kwargs", {}).items():
+            part = getattr(processor, f"{modality}_processor", None)
+            for item in items:
+                for name, value in item.get_data().items():
+                    if isinstance(value, torch.Tensor):
+                        tensors.setdefault(name, []).append(normalised(value, part).flatten())
+        return EngineInput(
+            tuple(rendered["prompt_token_ids"]),
+            {name: torch.cat(values) for name, values in tensors.items()},
+        )
+
     def close(self) -> None:
         """Stop the engine's processes."""
         atexit.unregister(self.close)
@@ -198,9 +219,6 @@ class VllmEngine(Engine):
 
     def _add(self, request: Request) -> str:
         """Add a request to the engine; returns its id."""
-        prompt: dict[str, Any] = {"prompt": request.prompt}
-        if request.frames is not None:
-            prompt |= _media(request)
         sampling = vllm.SamplingParams(
             max_tokens=self._rule.max_new_tokens,
             stop_token_ids=self._stops,
@@ -210,10 +228,17 @@ class VllmEngine(Engine):
             logprobs=0,  # of the sampled token: NaN where the logits are NaN or infinite
             **self._sampling,
         )
-        (rendered,) = self._llm.renderer.render_cmpl([prompt])
         identity = str(next(self._numbers))
-        self._llm.llm_engine.add_request(identity, rendered, sampling)
+        self._llm.llm_engine.add_request(identity, self._rendered(request), sampling)
         return identity
+
+    def _rendered(self, request: Request, prefix: str = "") -> Any:
+        """Return a request as vLLM's processor makes it; prefix: see `_media`."""
+        prompt: dict[str, Any] = {"prompt": request.prompt}
+        if request.frames is not None:
+            prompt |= _media(request, prefix)
+        (rendered,) = self._llm.renderer.render_cmpl([prompt])
+        return rendered
 
     def _step(self, waiting: dict[str, Request]) -> Iterator[Completion]:
         for output in self._llm.llm_engine.step():
@@ -305,10 +330,13 @@ def _sampling(rule: GenerationRule, settings: Mapping[str, Any]) -> dict[str, An
     }
 
 
-def _media(request: Request) -> dict[str, Any]:
-    """Return the frames as vLLM takes them, with the identities by which it caches them."""
+def _media(request: Request, prefix: str = "") -> dict[str, Any]:
+    """Return the frames as vLLM takes them, with the identities by which it caches them.
+
+    prefix: of the identities.
+    """
     assert request.frames is not None
-    frames, identity = request.frames.array, _video_id(request)
+    frames, identity = request.frames.array, f"{prefix}{_video_id(request)}"
     data: dict[str, list[Any]]
     if request.media == "images":
         data = {"image": [Image.fromarray(frame) for frame in frames]}

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -50,12 +50,29 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True)
+class TimesCheck:
+    """Whether the model is told true times, as `vtg-eval doctor time` finds it before a run.
+
+    reason: why they are not checked. clocks: the names of the clock videos. findings: names of
+    what is wrong with their times, or limits them. digest: of everything that the result depends
+    on; "" where they are not checked.
+    """
+
+    result: Literal["true", "not true", "not checked"]
+    reason: str = ""
+    clocks: tuple[str, ...] = ()
+    findings: tuple[str, ...] = ()
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """manifest.json. `spec` is `RunSpec.to_json()`; a resumed run has several sessions."""
 
     spec: Mapping[str, Any]
     subset: Subset | None = None
     sessions: tuple[Session, ...] = ()
+    times: TimesCheck | None = None
     format: int = field(default=FORMAT)
 
     def to_json(self) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,13 +15,15 @@ from vtg_eval.registry import Registry
 from vtg_eval.run.folder import RunFolder
 from vtg_eval.run.inference import EngineCache, run_inference, terminable
 from vtg_eval.run.journal import Journal, Record, read_contents, read_journal
-from vtg_eval.run.manifest import Manifest
+from vtg_eval.run.manifest import Manifest, TimesCheck
 from vtg_eval.run.plan import Plan, make_plan
 from vtg_eval.run.prefetch import RequestStream
 from vtg_eval.run.progress import Progress
 from vtg_eval.run.requests import RequestBuilder, SampleContext
 from vtg_eval.run.results import TaskResults, make_results
-from vtg_eval.run.setup import RunOptions, RunSetup, find_model, make_setup
+from vtg_eval.run.setup import Model, RunOptions, RunSetup, find_model, make_setup
+
+CheckTimes = Callable[[Model, RunSetup], TimesCheck]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +39,13 @@ class Outcome:
 class Runner:
     """Runs one checkpoint on any number of tasks, with one engine; must be closed."""
 
-    def __init__(self, options: RunOptions, registry: Registry) -> None:
+    def __init__(
+        self, options: RunOptions, registry: Registry, check_times: CheckTimes | None = None
+    ) -> None:
+        """check_times: checks the times that the model is told; raises UserError for false ones."""
         self.options = options
         self._registry = registry
+        self._check_times = check_times
         self.model = find_model(options, registry)
         self._engines = EngineCache(registry, self.model, options.engine_options)
 
@@ -88,6 +94,10 @@ class Runner:
             RunFolder(path).check(setup.spec, remaining)
         if any(plan.jobs for plan in plans):
             self.check()
+        if self._check_times is not None:
+            for setup, plan in zip(setups, plans, strict=True):
+                if plan.jobs:
+                    self._check_times(self.model, setup)
         return plans
 
     def run(self, setup: RunSetup, path: Path) -> Outcome:
@@ -115,6 +125,8 @@ class Runner:
 
     def _answer(self, setup: RunSetup, plan: Plan, folder: RunFolder, manifest: Manifest) -> None:
         self.check()
+        if self._check_times is not None:
+            manifest = replace(manifest, times=self._check_times(self.model, setup))
         if damaged := read_contents(folder.journal_file).damaged:
             warn(f"damaged lines in the journal: {damaged}. Their samples are asked again.")
         spec = setup.spec
