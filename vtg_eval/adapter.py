@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from vtg_eval.engines.base import Request
+from vtg_eval.engines.server_options import ServerOptions
 from vtg_eval.protocol import FrameRule, ResolvedProtocol
 from vtg_eval.types import Sample
 from vtg_eval.video.frames import Frames
@@ -18,7 +19,8 @@ from vtg_eval.video.frames import Frames
 class Checkpoint:
     """What a `--model` argument refers to: a folder with config.json, or an adapter by name.
 
-    `argument` is the part after the colon in "baseline:whole-video" or "replay:RUN".
+    `argument` is the part after the colon in "baseline:whole-video" or "replay:RUN". `server` is
+    set where the model is on a server.
     """
 
     reference: str
@@ -26,6 +28,7 @@ class Checkpoint:
     architectures: tuple[str, ...] = ()
     config: Mapping[str, Any] | None = None
     argument: str = ""
+    server: ServerOptions | None = None
 
 
 class Adapter(ABC):

@@ -31,7 +31,8 @@ class Entry:
 class AdapterEntry(Entry):
     """An adapter and the `architectures` (of a checkpoint's config.json) it serves.
 
-    `engine` fixes the engine of adapters whose requests contain the answers (baseline, replay).
+    `engine` fixes the engine of adapters whose requests contain the answers (baseline, replay), or
+    whose models are on a server.
     """
 
     architectures: tuple[str, ...] = ()

@@ -23,8 +23,8 @@ HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
 def resolve(reference: str, registry: Registry) -> tuple[Checkpoint, AdapterEntry]:
     """Return the checkpoint of a shipped model, an "ADAPTER:ARGUMENT" or a folder, and its adapter.
 
-    "ADAPTER:ARGUMENT" is for adapters that need no model (baseline, replay). Raises UserError
-    with the nearest name, or with what is wrong in the folder.
+    "ADAPTER:ARGUMENT" is for adapters that need no model (baseline, replay), or one on a server.
+    Raises UserError with the nearest name, or with what is wrong in the folder.
     """
     name, _, argument = reference.partition(":")
     entry = registry.adapters.get(name)

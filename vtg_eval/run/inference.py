@@ -6,6 +6,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -14,6 +15,7 @@ from types import FrameType
 from vtg_eval.console.streams import warn
 from vtg_eval.console.text import error_line, traceback_text
 from vtg_eval.engines.base import Completion, Engine, EngineOptions, Request
+from vtg_eval.engines.prices import Tokens
 from vtg_eval.errors import ContractError, EngineError, UserError
 from vtg_eval.files.atomic import write_text
 from vtg_eval.protocol import GenerationRule
@@ -24,6 +26,7 @@ from vtg_eval.run.requests import probe_request
 from vtg_eval.run.setup import Model
 
 ERROR_FILE = "engine-error.txt"
+NO_TOKENS = Tokens()
 
 
 class EngineCache:
@@ -32,7 +35,7 @@ class EngineCache:
     def __init__(self, registry: Registry, model: Model, options: EngineOptions) -> None:
         self._registry = registry
         self._model = model
-        self._options = options
+        self._options = replace(options, server=model.checkpoint.server)
         self._rule: GenerationRule | None = None
         self._engine: Engine | None = None
         self._folder = model.checkpoint.path or Path()
@@ -45,11 +48,17 @@ class EngineCache:
             self._make().check(self._folder, self._options, probe)
         self._checked = True
 
-    def engine(self, rule: GenerationRule) -> Engine:
-        """Return the running engine for that rule; raises UserError where it cannot start."""
+    def engine(self, rule: GenerationRule, spent: Tokens = NO_TOKENS) -> Engine:
+        """Return the running engine for that rule; raises UserError where it cannot start.
+
+        spent: tokens that count in a server's budget, besides those of the running engine.
+        """
         if self._engine is None or self._rule != rule:
             self.close()
-            self._engine = self._make()(self._folder, rule, self._options)
+            options = self._options
+            if options.server is not None:
+                options = replace(options, server=replace(options.server, spent=spent))
+            self._engine = self._make()(self._folder, rule, options)
             self._rule = rule
         return self._engine
 
