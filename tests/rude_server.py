@@ -15,17 +15,18 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from random import Random
 from typing import Any
 
-MOST_RUDE = 4  # times in a row that one sample is treated badly
 KINDS = ("busy", "seconds", "date", "broken", "half", "garbage", "no choice", "reset", "slow")
 SLOW = 3.0  # seconds; above the client's time-out
+WAIT = 2  # seconds that "seconds" and "date" ask for; a date is cut to whole seconds
 
 
 class RudeServer:
     """Answers chat requests, or does not; counts what it gave and what it would bill.
 
-    rudeness: the share of attempts that are treated badly, in one of `kinds`. delay: seconds that
-    an answer takes. answer: the text, with `{n}` for a number that depends on the sample. status,
-    message: of a refusal of every request.
+    rudeness: the share of attempts that are treated badly, in one of `kinds`, but of each sample
+    only the first `most_rude`. capacity: requests at a time above which others are refused. delay:
+    seconds that an answer takes. answer: the text, with `{n}` for a number that depends on the
+    sample. status, error: a refusal of every request.
     """
 
     def __init__(
@@ -33,25 +34,33 @@ class RudeServer:
         rudeness: float = 0.0,
         kinds: Sequence[str] = KINDS,
         seed: int = 0,
+        most_rude: int = 4,
+        capacity: int = 1000,
         delay: float = 0.0,
         answer: str = "{n}.0 to {n}.5",
     ) -> None:
         self.rudeness = rudeness
         self.kinds = kinds
         self.seed = seed
+        self.most_rude = most_rude
+        self.capacity = capacity
         self.delay = delay
         self.answer = answer
         self.status = 0
-        self.message = ""
+        self.error: dict[str, Any] = {}
+        self.wait = str(WAIT)
         self.finish = "stop"
         self.refusal: str | None = None
         self.usage = True
+        self.image_tokens = 60
+        self.image_tokens = 60
         self.arrived: Counter[str] = Counter()
         self.answered: Counter[str] = Counter()
         self.treated: Counter[str] = Counter()
         self.billed = 0
         self.in_flight = 0
         self.most_in_flight = 0
+        self.times: list[float] = []
         self.last: dict[str, Any] = {}
         self.keys: set[str] = set()
         self._lock = threading.Lock()
@@ -79,6 +88,7 @@ class RudeServer:
         with self._lock:
             self.arrived[sample] += 1
             attempt = self.arrived[sample]
+            self.times.append(time.monotonic())
             self.last = body
             self.keys.add(handler.headers["Authorization"])
             self.in_flight += 1
@@ -93,10 +103,14 @@ class RudeServer:
         self, handler: BaseHTTPRequestHandler, body: dict[str, Any], sample: str, attempt: int
     ) -> None:
         if self.status:
-            return _send(handler, self.status, {"error": {"message": self.message, "code": "x"}})
+            return _send(handler, self.status, {"error": self.error})
+        if self.in_flight > self.capacity:
+            with self._lock:
+                self.treated["above capacity"] += 1
+            return _refuse(handler, 429)
         draw = Random(f"{self.seed}:{sample}:{attempt}")
         kind = ""
-        if attempt <= MOST_RUDE and draw.random() < self.rudeness:
+        if attempt <= self.most_rude and draw.random() < self.rudeness:
             kind = draw.choice(list(self.kinds))
         with self._lock:
             self.treated[kind] += 1
@@ -105,9 +119,9 @@ class RudeServer:
             case "busy":
                 return _refuse(handler, 429)
             case "seconds":
-                return _refuse(handler, 429, "1")
+                return _refuse(handler, 429, self.wait)
             case "date":
-                return _refuse(handler, 503, formatdate(time.time() + 1, usegmt=True))
+                return _refuse(handler, 503, formatdate(time.time() + WAIT, usegmt=True))
             case "broken":
                 return _refuse(handler, 500)
             case "reset":
@@ -146,7 +160,7 @@ class RudeServer:
             "content": self.answer.format(n=int(sample, 16) % 10),
             "refusal": self.refusal,
         }
-        prompt = 20 + images * 60 + text // 3
+        prompt = 20 + images * self.image_tokens + text // 3
         usage = {"prompt_tokens": prompt, "completion_tokens": 7, "total_tokens": prompt + 7}
         choice = {"index": 0, "message": message, "finish_reason": self.finish}
         return {"id": "x", "object": "chat.completion", "choices": [choice], "usage": usage}
