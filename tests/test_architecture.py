@@ -25,7 +25,17 @@ ORDER: Mapping[str, tuple[str, ...]] = {
     "vtg_eval": (
         *("errors", "console", "failures", "types", "hookspecs", "statistics", "files", "protocol"),
         *("question", "metrics", "parsing", "video", "task", "annotations", "scoring"),
-        *("plugins", "registry", "engines", "data", "adapter", "checkpoint", "run", "doctor"),
+        *(
+            "plugins",
+            "registry",
+            "engines",
+            "data",
+            "adapter",
+            "model_input",
+            "checkpoint",
+            "run",
+            "doctor",
+        ),
         *("comparison", "report", "cli"),
     ),
     "training": (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -191,7 +190,7 @@ def test_the_key_is_written_nowhere(shell: Shell, server: RudeServer) -> None:
     for path in files:
         assert KEY.encode() not in path.read_bytes(), path
     assert "[OPENAI_API_KEY] from" in shell.journal("one")[0]["text"]
-    assert shell.journal("two")[0]["error"].startswith("400: bad request by Bearer [OPENAI_API_KEY]")
+    assert "bad request by Bearer [OPENAI_API_KEY]" in shell.journal("two")[0]["error"]
 
 
 def test_a_refusal_is_counted_by_its_name_and_not_asked_again(
@@ -216,9 +215,7 @@ def test_a_refusal_is_counted_by_its_name_and_not_asked_again(
         (["--model", "openai"], "openai:MODEL_NAME"),
     ],
 )
-def test_wrong_arguments(
-    shell: Shell, server: RudeServer, args: list[str], message: str
-) -> None:
+def test_wrong_arguments(shell: Shell, server: RudeServer, args: list[str], message: str) -> None:
     base = ["--base-url", server.url] if args[1] == "openai:m" else []
     assert main(["run", *args, *base, "--tasks", "synth_vtg"]) == 2
     assert message in shell.capsys.readouterr().err
@@ -230,4 +227,4 @@ def test_without_a_key_openais_own_server_is_not_asked(
     monkeypatch.delenv("OPENAI_API_KEY")
     assert main(["run", "--model", "openai:gpt-5", "--tasks", "synth_vtg"]) == 2
     assert "set the environment variable OPENAI_API_KEY" in shell.capsys.readouterr().err
-    assert os.listdir(shell.home) == []
+    assert list(shell.home.iterdir()) == []

@@ -332,7 +332,7 @@ def test_frames_are_sent_as_one_video() -> None:
     chat = Chat("", (0, 1, 2, "When?"), video=True)
     metadata = {"frames_indices": [0, 5, 10], "fps": 10.0, "total_num_frames": 15}
     kwargs = {"do_sample_frames": False}
-    request = Request("a", "", make_frames(), metadata, kwargs, chat=chat)
+    request = Request("a", "", make_frames(), "video", metadata, kwargs, chat=chat)
     body = body_of(request)
     video, text = body["messages"][0]["content"]
     start, *images = video["video_url"]["url"].split(",")

@@ -12,8 +12,9 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+from vtg_eval.adapter import InputOptions, Thinking, TimeText
 from vtg_eval.cli.command import STANDARD_OUTPUT, Command, write_lines
 from vtg_eval.console.streams import show, warn
 from vtg_eval.engines.base import EngineOptions
@@ -61,6 +62,7 @@ class RunCommand(Command):
         add("--batch-size", type=_batch_size, default=EngineOptions().batch_size, metavar="N")
         add("--dtype", default=EngineOptions().dtype, help="default: %(default)s")
         add("--seed", type=_seed, default=EngineOptions().seed, help="default: %(default)s")
+        add_input_options(parser)
         add("--decoder", default="pyav", help="default: %(default)s")
         add("--trust-remote-code", action="store_true", help="let the checkpoint run its code")
         add(
@@ -109,6 +111,22 @@ class RunCommand(Command):
         return 1 if any(results.lost or results.non_finite for results in finished) else 0
 
 
+def add_input_options(parser: ArgumentParser) -> None:
+    """Add the arguments of `InputOptions`."""
+    parser.add_argument(
+        "--time-text",
+        choices=get_args(TimeText),
+        help="tell the frames' times as text: before each frame, all at the start, or not at all; "
+        "default: header for families that tell no times otherwise",
+    )
+    parser.add_argument(
+        "--thinking",
+        choices=get_args(Thinking),
+        default="default",
+        help="the chat template's switch; thoughts count as tokens of the answer",
+    )
+
+
 def _options(args: Namespace) -> RunOptions:
     return RunOptions(
         model=args.model,
@@ -123,6 +141,7 @@ def _options(args: Namespace) -> RunOptions:
             trust_remote_code=args.trust_remote_code,
             extra=dict(args.engine_arg),
         ),
+        input_options=InputOptions(time_text=args.time_text, thinking=args.thinking),
         decoder=args.decoder,
         limit=args.limit,
         allow_subset=args.allow_subset,

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from vtg_eval.engines.base import Completion, Engine, EngineOptions, Probe, Request
 from vtg_eval.engines.generation import sample_seed
-from vtg_eval.engines.server_options import IMAGES, TIMES, ServerOptions, server_key
+from vtg_eval.engines.server_options import IMAGES, ServerOptions, server_key
 from vtg_eval.errors import UserError
 from vtg_eval.protocol import GenerationRule
 
@@ -111,7 +111,7 @@ class OpenAIEngine(Engine):
             "model": self._server.model,
             "send": self._server.send,
             "images": IMAGES,
-            "times": TIMES[self._server.send],
+            "times": self._server.times,
             "seed": self._options.seed,
             "max_in_flight": self._options.batch_size,
             "arguments": dict(self._options.extra),

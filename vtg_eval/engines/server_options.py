@@ -17,8 +17,6 @@ NO_KEY = "none"  # servers of one's own often need no key, but the client sends 
 
 Send = Literal["images", "video"]
 SENDS = get_args(Send)
-# Who says when a frame is shown: our text before each image, or what the server makes of a video.
-TIMES: Mapping[Send, str] = {"images": "asserted by us", "video": "asserted by the server"}
 JPEG_QUALITY = 90  # Pillow's scale; colours are not subsampled
 IMAGES = f"JPEG, quality {JPEG_QUALITY}, 4:4:4"
 
@@ -30,7 +28,8 @@ class ServerOptions:
     model: its name there. base_url: None where the environment or the default says it. send:
     frames as images, each after its time, or as one video. timeout: seconds for one request.
     max_cost: US dollars, max_tokens: of prompts and answers together; None: no limit. price: None
-    where it is not needed or on the list. spent: tokens of earlier sessions, which count as well.
+    where it is not needed or on the list. time_text: how our own text tells the frames' times, as
+    the adapter does. spent: tokens of earlier sessions, which count as well.
     """
 
     model: str = ""
@@ -40,7 +39,15 @@ class ServerOptions:
     max_cost: float | None = None
     max_tokens: int | None = None
     price: Price | None = None
+    time_text: str | None = None
     spent: Tokens = field(default_factory=Tokens)
+
+    @property
+    def times(self) -> str:
+        """Who says when a frame is shown: our text, or what the server makes of a video."""
+        if self.time_text in ("header", "interleaved"):
+            return "asserted by us"
+        return "asserted by the server" if self.send == "video" else "not told"
 
     @property
     def limited(self) -> bool:

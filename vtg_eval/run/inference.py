@@ -27,6 +27,7 @@ from vtg_eval.run.setup import Model
 
 ERROR_FILE = "engine-error.txt"
 NO_TOKENS = Tokens()
+MOST_IMAGES = 1024  # in one prompt, where frames travel as images
 
 
 class EngineCache:
@@ -35,7 +36,11 @@ class EngineCache:
     def __init__(self, registry: Registry, model: Model, options: EngineOptions) -> None:
         self._registry = registry
         self._model = model
-        self._options = replace(options, server=model.checkpoint.server)
+        images = MOST_IMAGES if model.adapter.media == "images" else 0
+        server = model.checkpoint.server
+        if server is not None:
+            server = replace(server, time_text=model.adapter.time_text)
+        self._options = replace(options, images=images, server=server)
         self._rule: GenerationRule | None = None
         self._engine: Engine | None = None
         self._folder = model.checkpoint.path or Path()

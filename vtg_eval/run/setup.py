@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from vtg_eval.adapter import Adapter, Checkpoint
+from vtg_eval.adapter import Adapter, Checkpoint, InputOptions
 from vtg_eval.annotations.split import read_split
 from vtg_eval.checkpoint.fingerprint import checkpoint_digest
 from vtg_eval.checkpoint.profile import load_profile
@@ -35,6 +35,7 @@ class RunOptions:
     data_root: Path | None = None
     engine: str | None = None
     engine_options: EngineOptions = field(default_factory=EngineOptions)
+    input_options: InputOptions = field(default_factory=InputOptions)
     decoder: str = "pyav"
     limit: int | None = None
     allow_subset: bool = False
@@ -79,7 +80,7 @@ def find_model(options: RunOptions, registry: Registry) -> Model:
 
     The engine's options and the decoder are checked first: the digest takes a while.
     """
-    checkpoint, entry = resolve(options.model, registry)
+    checkpoint, entry = resolve(options.model, registry, options.input_options)
     if entry.engine and options.engine not in (None, entry.engine):
         raise UserError(f"{entry.name} needs no engine: leave out --engine.")
     engine = entry.engine or options.engine or default_engine(registry)
@@ -95,10 +96,12 @@ def find_model(options: RunOptions, registry: Registry) -> Model:
         digest = sha256(checkpoint.reference)
     else:
         digest = checkpoint_digest(path, cache_folder(), options.quiet)
+    adapter: Adapter = registry.adapter(entry.name)(checkpoint)
+    _refuse_ignored(options.input_options, adapter, entry.name)
     return Model(
         checkpoint=checkpoint,
         adapter_name=entry.name,
-        adapter=registry.adapter(entry.name)(checkpoint),
+        adapter=adapter,
         engine=engine,
         digest=digest,
     )
@@ -114,6 +117,14 @@ def _server(options: RunOptions, checkpoint: Checkpoint, engine: str) -> ServerO
             "for a model on a server: --model openai:NAME."
         )
     return None
+
+
+def _refuse_ignored(options: InputOptions, adapter: Adapter, name: str) -> None:
+    """Raise UserError for options that the adapter does not use."""
+    if options.time_text not in (None, adapter.time_text):
+        raise UserError(f"The adapter {name} does not tell times as text: leave out --time-text.")
+    if options.thinking != adapter.thinking:
+        raise UserError(f"The adapter {name} has no switch for thinking: leave out --thinking.")
 
 
 def resolve_task(
@@ -132,6 +143,7 @@ def make_setup(options: RunOptions, model: Model, name: str, registry: Registry)
     """
     task, split, protocol = resolve_task(options, name, registry)
     protocol = load_profile(model.checkpoint.path).applied(protocol)
+    protocol = replace(protocol, frames=model.adapter.frame_rule(protocol.frames))
     root = data_root(task, options.data_root)
     if type(task).prepare is not Task.prepare:
         make_folder(task, root)
@@ -166,6 +178,8 @@ def make_setup(options: RunOptions, model: Model, name: str, registry: Registry)
         seed=engine.seed,
         decoder=options.decoder if model.adapter.needs_frames else None,
         trust_remote_code=engine.trust_remote_code,
+        time_text=model.adapter.time_text,
+        thinking=model.adapter.thinking,
     )
     asked = with_durations(task, root, annotated[: options.limit])
     return RunSetup(task, root, (*asked, *annotated[len(asked) :]), spec)

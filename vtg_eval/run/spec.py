@@ -8,10 +8,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from vtg_eval.adapter import Thinking, TimeText
 from vtg_eval.files.digests import canonical, sha256
 from vtg_eval.files.toml_tables import converted
 from vtg_eval.protocol import ResolvedProtocol
 from vtg_eval.types import Sample
+
+# Keys that are left out at these values, so that the digests of earlier runs do not change.
+NEWER_KEYS: Mapping[str, tuple[object, ...]] = {
+    "time_text": (None, "none"),
+    "thinking": ("default",),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +28,8 @@ class RunSpec:
     `model` is the checkpoint's name and `checkpoint` the digest of its files, `annotations` the
     digest of all samples of the split, `protocol` the protocol in full as it holds for this
     task and checkpoint. Execution settings (batch size, data root, cache) are not part of
-    it. `decoder` is None for adapters without frames.
+    it. `decoder` is None for adapters without frames. `time_text` and `thinking`: see
+    `vtg_eval.adapter.Adapter`.
     """
 
     model: str
@@ -39,10 +47,15 @@ class RunSpec:
     seed: int = 0
     decoder: str | None = None
     trust_remote_code: bool = False
+    time_text: TimeText | None = None
+    thinking: Thinking = "default"
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, the same as when read from a file."""
         table = {**asdict(self), "protocol": self.protocol.to_json()}
+        for name, usual in NEWER_KEYS.items():
+            if table[name] in usual:
+                del table[name]
         plain: dict[str, Any] = json.loads(canonical(table))
         return plain
 
