@@ -100,7 +100,7 @@ def test_a_run_has_a_plan_scores_and_a_manifest_that_says_who_tells_the_times(
         assert record["prompt_tokens"] > 60 * len(record["frame_times"])
     images = [p for p in server.last["messages"][-1]["content"] if p["type"] == "image_url"]
     assert len(images) == len(record["frame_times"])
-    assert main(["report", "one", "--out", "page.html"]) == 0
+    assert main(["report", "one", "--pictures", "0", "--out", "page.html"]) == 0
     assert "openai:model" in (shell.home / "page.html").read_text()
     code, out, err = shell.run(server, "--out", "one", "--send", "video")
     assert code == 2

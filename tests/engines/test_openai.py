@@ -116,8 +116,8 @@ def test_the_number_of_requests_adapts_to_the_servers_capacity() -> None:
         completions = ask(server, 150, batch_size=64)
     assert {c.finish for c in completions} == {Finish.STOP}
     assert server.treated["above capacity"] < 75
-    with RudeServer(delay=0.2) as server:
-        ask(server, 150, batch_size=24)
+    with RudeServer(delay=0.5) as server:
+        ask(server, 60, batch_size=24)
     assert 16 < server.most_in_flight <= 24
 
 
