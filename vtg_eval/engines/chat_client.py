@@ -101,8 +101,8 @@ class ChatClient:
         """Return the answer to a request, or its failure.
 
         fields: of the request's body, besides its messages; None leaves one out. answer_tokens:
-        the most that an answer may have. Raises UserError where the run cannot go
-        on; the requests that wait are cancelled then, those that were sent get their answers.
+        the most that an answer may have. Raises UserError where the run cannot go on: requests
+        that wait are cancelled then, those that were sent get their answers.
         """
         try:
             return await self._ask(request, fields, answer_tokens)
