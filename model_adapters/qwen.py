@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from vtg_eval.model_input.video_adapter import SmartResizeAdapter
 
 VIDEO, IMAGE = "<|video_pad|>", "<|image_pad|>"
@@ -15,9 +17,9 @@ class QwenAdapter(SmartResizeAdapter):
     image = f"{START}{IMAGE}{END}"
     special_tokens = ("<|im_start|>", "<|im_end|>", START, END, IMAGE)
     # frames arrive sampled and resized; neither engine's processor may do so again
-    video_arguments = {  # noqa: RUF012 - a Mapping in the base class
+    video_arguments: ClassVar = {
         "do_sample_frames": False,
         "do_resize": False,
         "cap_pixels_per_frame": False,
     }
-    image_arguments = {"do_resize": False}  # noqa: RUF012
+    image_arguments: ClassVar = {"do_resize": False}

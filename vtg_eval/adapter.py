@@ -52,13 +52,15 @@ class Adapter(ABC):
 
     media: how frames travel. time_text: how it tells times as text, thinking: the switch in its
     chat template; both are part of a run's identity. None, and "default", for families that have
-    no choice.
+    no choice. time_quantum: whole seconds (or more) to which the times that the model gets are
+    rounded, 0 where they are finer; no answer can be expected to be finer than that.
     """
 
     needs_frames = True
     media: Media = "video"
     time_text: TimeText | None = None
     thinking: Thinking = "default"
+    time_quantum: float = 0.0
 
     @abstractmethod
     def __init__(self, checkpoint: Checkpoint) -> None:

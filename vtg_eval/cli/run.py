@@ -55,6 +55,7 @@ class RunCommand(Command):
         add("--split", help="default: the task's default split")
         add("--data-root", type=Path, help="default: $VTG_EVAL_DATA, else ./data")
         add("--protocol", help="default: the task's default, strict@2 for built-in tasks")
+        add("--profile", help="a fine-tune's profile, or none; default: what its folder says")
         add("--engine", help="default: vllm where it is installed, else transformers")
         add("--out", type=Path, help="the run's folder (several tasks: a sub-folder each)")
         add("--limit", type=_positive, metavar="N", help="use the first N samples only")
@@ -131,6 +132,7 @@ def _options(args: Namespace) -> RunOptions:
     return RunOptions(
         model=args.model,
         protocol=args.protocol,
+        profile=args.profile,
         split=args.split,
         data_root=args.data_root,
         engine=args.engine,

@@ -81,7 +81,8 @@ def _scored(
         )
         result = score(card, samples, run.answers, spec.protocol, spec.split)
         size = run.subset.of
-        return _from_score(str(path), spec.model, spec.task_version, size, result)
+        scored = _from_score(str(path), spec.model, spec.task_version, size, result)
+        return replace(scored, protocol=spec.rules)
     if options.task is None:
         return _from_results(path, options.protocol)
     task = registry.task(options.task)
@@ -130,7 +131,7 @@ def _from_results(path: Path, protocol: str | None) -> ScoredRun:
         task=results.task,
         task_version=results.task_version,
         split=results.split,
-        protocol=results.protocol,
+        protocol=results.rules,
         samples=tuple(Sample(row.id, row.video, query="", target=Target()) for row in rows),
         split_size=results.subset.of,
         parsed_answers=tuple(_parsed(row) for row in rows),

@@ -31,6 +31,7 @@ class TimeEncoding:
     resolution: seconds between neighbouring times that can be told; 0 where none is told.
     rounding: to the nearest of them, or down. stamp: of text stamps, a regular expression that
     finds them in the expanded prompt; its groups are `seconds`, and `minutes` and `hours`, if any.
+    passage: a regular expression of the part of the prompt that has them; "" for all of it.
     """
 
     rule: TimeRule
@@ -39,6 +40,7 @@ class TimeEncoding:
     resolution: float = 0.0
     rounding: Literal["nearest", "down"] = "nearest"
     stamp: str = ""
+    passage: str = ""
 
     @property
     def error(self) -> float:
@@ -62,7 +64,8 @@ class TimeEncoding:
 
     def read(self, text: str) -> tuple[float, ...]:
         """Return the times (seconds) of the stamps in an expanded prompt."""
-        return tuple(_seconds(match) for match in re.finditer(self.stamp, text))
+        texts = [m[0] for m in re.finditer(self.passage, text)] if self.passage else [text]
+        return tuple(_seconds(match) for part in texts for match in re.finditer(self.stamp, part))
 
     def _rounded(self, time: float) -> float:
         if self.rounding == "down":

@@ -14,7 +14,10 @@ from vtg_eval.model_input.time_encoding import TimeEncoding, TimeRule
 # what each of them tells: the time of every frame to a tenth of a second
 ENCODINGS: Mapping[TimeText, TimeEncoding] = {
     "header": TimeEncoding(
-        TimeRule.STAMPS, resolution=0.1, stamp=r"(?<=[:,] )(?P<seconds>\d+\.\d)(?=, \d|\.\n)"
+        TimeRule.STAMPS,
+        resolution=0.1,
+        stamp=r"(?P<seconds>\d+\.\d)",
+        passage=r"(?<= frames are at these times in seconds: )[\d., ]+(?=\.\n)",
     ),
     "interleaved": TimeEncoding(
         TimeRule.STAMPS, resolution=0.1, stamp=r"(?P<seconds>\d+\.\d)s(?=\s?<)"

@@ -32,6 +32,7 @@ AGAIN = "Fetch the checkpoint again."
 # time, also where the frame rate varies.
 TICKS = 1_000_000
 TIMES = "{frame_times}"
+WHOLE_SECOND = 1.0
 
 
 class VideoAdapter(Adapter):
@@ -67,6 +68,8 @@ class VideoAdapter(Adapter):
                 f"{checkpoint.reference}: the family reads no images, so its frames cannot be "
                 "interleaved with their times. Use --time-text header."
             )
+        resolution = self.time_encoding.resolution if self.time_text == "none" else 0.0
+        self.time_quantum = resolution if resolution >= WHOLE_SECOND else 0.0
         self.media = "images" if self.time_text == "interleaved" else "video"
         tokens = (*self.special_tokens, *filter(None, (self.video, self.image)))
         self._tokens = load_special_tokens(checkpoint.path, tokens)

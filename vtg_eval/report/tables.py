@@ -36,7 +36,7 @@ def score_table(results: TaskResults) -> str:
     rows += [[f"floor: {name}", *_cells(floor, names)] for name, floor in results.floors.items()]
     if results.ceiling is not None:
         rows.append(["ceiling of the frames", *_cells(results.ceiling, names)])
-    title = f"{results.task} {results.split}, {results.protocol}{_subset_mark(results.subset)}"
+    title = f"{results.task} {results.split}, {results.rules}{_subset_mark(results.subset)}"
     return text_table([title, *names], rows)
 
 

@@ -8,13 +8,16 @@ from pathlib import Path
 
 from vtg_eval.adapter import Adapter, Checkpoint, InputOptions
 from vtg_eval.annotations.split import read_split
+from vtg_eval.checkpoint.choose_profile import choose_profile, refuse_unrunnable
 from vtg_eval.checkpoint.fingerprint import checkpoint_digest
 from vtg_eval.checkpoint.profile import load_profile
 from vtg_eval.checkpoint.resolve import default_engine, resolve
+from vtg_eval.console.streams import warn
 from vtg_eval.engines.base import EngineOptions
 from vtg_eval.engines.server_options import SERVER_ENGINE, ServerOptions, located
 from vtg_eval.errors import UserError
 from vtg_eval.files.digests import sha256
+from vtg_eval.profile import NamedProfile
 from vtg_eval.protocol import ResolvedProtocol
 from vtg_eval.question import wording
 from vtg_eval.registry import Registry
@@ -41,18 +44,20 @@ class RunOptions:
     allow_subset: bool = False
     quiet: bool = False
     command: tuple[str, ...] = ()
+    profile: str | None = None
     server: ServerOptions = field(default_factory=ServerOptions)
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A checkpoint with its adapter and the engine that runs it."""
+    """A checkpoint with its adapter, its profile if it has one, and the engine that runs it."""
 
     checkpoint: Checkpoint
     adapter_name: str
     adapter: Adapter
     engine: str
     digest: str
+    profile: NamedProfile | None = None
 
     @property
     def name(self) -> str:
@@ -80,7 +85,13 @@ def find_model(options: RunOptions, registry: Registry) -> Model:
 
     The engine's options and the decoder are checked first: the digest takes a while.
     """
-    checkpoint, entry = resolve(options.model, registry, options.input_options)
+    try:
+        checkpoint, entry = resolve(options.model, registry, options.input_options)
+    except UserError:
+        if options.profile is None:  # a known fine-tune's own reason says more
+            refuse_unrunnable(Path(options.model).expanduser(), registry)
+        raise
+    profile = choose_profile(checkpoint, options.profile, options.protocol, registry)
     if entry.engine and options.engine not in (None, entry.engine):
         raise UserError(f"{entry.name} needs no engine: leave out --engine.")
     engine = entry.engine or options.engine or default_engine(registry)
@@ -104,6 +115,7 @@ def find_model(options: RunOptions, registry: Registry) -> Model:
         adapter=adapter,
         engine=engine,
         digest=digest,
+        profile=profile,
     )
 
 
@@ -142,6 +154,7 @@ def make_setup(options: RunOptions, model: Model, name: str, registry: Registry)
     A generated benchmark is made here, on first use.
     """
     task, split, protocol = resolve_task(options, name, registry)
+    protocol, profile = _with_profile(task, split, protocol, model.profile, registry)
     protocol = load_profile(model.checkpoint.path).applied(protocol)
     protocol = replace(protocol, frames=model.adapter.frame_rule(protocol.frames))
     root = data_root(task, options.data_root)
@@ -180,6 +193,32 @@ def make_setup(options: RunOptions, model: Model, name: str, registry: Registry)
         trust_remote_code=engine.trust_remote_code,
         time_text=model.adapter.time_text,
         thinking=model.adapter.thinking,
+        time_quantum=model.adapter.time_quantum,
+        profile=profile,
     )
     asked = with_durations(task, root, annotated[: options.limit])
     return RunSetup(task, root, (*asked, *annotated[len(asked) :]), spec)
+
+
+def _with_profile(
+    task: Task,
+    split: str,
+    protocol: ResolvedProtocol,
+    profile: NamedProfile | None,
+    registry: Registry,
+) -> tuple[ResolvedProtocol, str]:
+    """Return the protocol that the profile has for a task, and the profile's name.
+
+    Without a profile, and where its protocol is not defined for the task, `protocol` and no name.
+    """
+    card = task.card
+    if profile is None:
+        return protocol, ""
+    if registry.protocol(profile.protocol).covers(card.name, card.metric_family):
+        own = registry.protocol_for(card, profile.protocol, split)
+        return profile.applied(own), profile.name
+    warn(
+        f"{card.name}: {profile.protocol} is not defined for such tasks, so the profile "
+        f"{profile.name} is left out and {protocol.name} is used."
+    )
+    return protocol, ""

@@ -18,6 +18,8 @@ from vtg_eval.types import Sample
 NEWER_KEYS: Mapping[str, tuple[object, ...]] = {
     "time_text": (None, "none"),
     "thinking": ("default",),
+    "time_quantum": (0.0,),
+    "profile": ("",),
 }
 
 
@@ -27,9 +29,9 @@ class RunSpec:
 
     `model` is the checkpoint's name and `checkpoint` the digest of its files, `annotations` the
     digest of all samples of the split, `protocol` the protocol in full as it holds for this
-    task and checkpoint. Execution settings (batch size, data root, cache) are not part of
-    it. `decoder` is None for adapters without frames. `time_text` and `thinking`: see
-    `vtg_eval.adapter.Adapter`.
+    task and checkpoint, `profile` the one by which it does, if any. Execution settings (batch
+    size, data root, cache) are not part of it. `decoder` is None for adapters without frames.
+    `time_text`, `thinking` and `time_quantum`: see `vtg_eval.adapter.Adapter`.
     """
 
     model: str
@@ -49,6 +51,8 @@ class RunSpec:
     trust_remote_code: bool = False
     time_text: TimeText | None = None
     thinking: Thinking = "default"
+    time_quantum: float = 0.0
+    profile: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, the same as when read from a file."""
@@ -68,6 +72,11 @@ class RunSpec:
         return converted({**table, "protocol": protocol}, cls, "spec")
 
     @property
+    def rules(self) -> str:
+        """The names of the protocol and of the profile: "timelens@1 with timelens2@1"."""
+        return rules_name(self.protocol.name, self.profile)
+
+    @property
     def digest(self) -> str:
         """sha256 over the whole spec, hexadecimal."""
         return sha256(canonical(self.to_json()))
@@ -77,6 +86,11 @@ class RunSpec:
         """<model>-<task>-<protocol>-<8 digits>, safe as a file name."""
         name = f"{self.model}-{self.task}-{self.protocol.name}"
         return f"{re.sub(r'[^A-Za-z0-9._@-]+', '_', name).strip('.')}-{self.digest[:8]}"
+
+
+def rules_name(protocol: str, profile: str) -> str:
+    """Return the protocol's name, with that of the profile if there is one."""
+    return f"{protocol} with {profile}" if profile else protocol
 
 
 def annotation_digest(samples: Sequence[Sample]) -> str:
