@@ -244,6 +244,19 @@ def test_a_server_that_is_not_there_ends_the_run() -> None:
         ask(server, 3)
 
 
+def test_a_sample_is_given_up_after_eight_attempts_and_the_run_after_five_samples() -> None:
+    with RudeServer(rudeness=1, kinds=["seconds"], most_rude=100) as server:
+        server.wait = "0"
+        completions = ask(server, 4)
+        assert {c.finish for c in completions} == {Finish.ERROR}
+        assert {c.error for c in completions} == {
+            "given up after 8 attempts: 429: refused with 429"
+        }
+        assert list(server.arrived.values()) == [8] * 4
+        with pytest.raises(EngineError, match=r"no longer answers: 5 samples in a row"):
+            ask(server, 8)
+
+
 @pytest.mark.parametrize(
     ("reason", "refusal", "finish"),
     [
