@@ -58,6 +58,12 @@ def vtg_adapters() -> Sequence[AdapterEntry]:
             },
         ),
         AdapterEntry(
+            "openai",
+            f"{__name__}.openai_chat:OpenAIChatAdapter",
+            "a model on an OpenAI-compatible server: openai:MODEL_NAME",
+            engine="openai",
+        ),
+        AdapterEntry(
             "baseline",
             f"{__name__}.baseline:BaselineAdapter",
             "the blind floors' predictors: baseline:whole-video, baseline:random, …",

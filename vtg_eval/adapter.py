@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from vtg_eval.engines.base import Media, Request
+from vtg_eval.engines.server_options import ServerOptions
 from vtg_eval.protocol import FrameRule, ResolvedProtocol
 from vtg_eval.types import Sample
 from vtg_eval.video.frames import Frames
@@ -34,7 +35,7 @@ class Checkpoint:
     """What a `--model` argument refers to: a folder with config.json, or an adapter by name.
 
     `argument` is the part after the colon in "baseline:whole-video" or "replay:RUN". `options` are
-    the user's, for the adapter.
+    the user's, for the adapter. `server` is set where the model is on a server.
     """
 
     reference: str
@@ -43,6 +44,7 @@ class Checkpoint:
     config: Mapping[str, Any] | None = None
     argument: str = ""
     options: InputOptions = field(default_factory=InputOptions)
+    server: ServerOptions | None = None
 
 
 class Adapter(ABC):

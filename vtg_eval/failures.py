@@ -14,6 +14,7 @@ class Finish(StrEnum):
     UNDECODABLE = "undecodable"  # the video could not be read; no engine was asked
     CUT_SHORT = "cut_short"  # the video's file ends before the video does; no engine was asked
     NON_FINITE = "non_finite"  # the model's logits were not finite
+    REFUSED = "refused"  # the model refused to answer, or its server held the answer back
     ERROR = "error"  # the model, its engine or its adapter failed
 
 
@@ -47,7 +48,7 @@ class Failure(StrEnum):
         "truncated",
         "The answer was cut off at the token limit; what is there is still read.",
     )
-    REFUSED = "refused", "The model said that it cannot answer."
+    REFUSED = "refused", "The model said that it cannot answer, or its server held the answer back."
     UNPARSED = "unparsed", "What was asked for, a span or an option, was not found in the answer."
     AMBIGUOUS = "ambiguous", "More than one option is named."
     MALFORMED = "malformed", "A value of the wrong kind, such as a string for a number."

@@ -31,8 +31,9 @@ class Entry:
 class AdapterEntry(Entry):
     """An adapter and the `architectures` (of a checkpoint's config.json) it serves.
 
-    `engine` fixes the engine of adapters whose requests contain the answers (baseline, replay).
-    `refused`: architectures of the family that are not served, each with a sentence on what to do.
+    `engine` fixes the engine of adapters whose requests contain the answers (baseline, replay), or
+    whose models are on a server. `refused`: architectures of the family that are not served, each
+    with a sentence on what to do.
     """
 
     architectures: tuple[str, ...] = ()

@@ -187,7 +187,7 @@ def test_an_unknown_finish_is_refused(finish: Any) -> None:
     stream = RequestStream(jobs(1), frames, build)
     next(stream)
     with pytest.raises(
-        UserError, match=f'finish "{finish}", .* stop, length, error, non_finite: a bug'
+        UserError, match=f'finish "{finish}", .* stop, length, refused, error, non_finite: a bug'
     ):
         stream.answer(Completion("v0/0", "", 0, 0, finish))
 

@@ -26,8 +26,9 @@ def resolve(
 ) -> tuple[Checkpoint, AdapterEntry]:
     """Return the checkpoint of a shipped model, an "ADAPTER:ARGUMENT" or a folder, and its adapter.
 
-    "ADAPTER:ARGUMENT" is for adapters that need no model (baseline, replay). options: the user's,
-    for the adapter. Raises UserError with the nearest name, or with what is wrong in the folder.
+    "ADAPTER:ARGUMENT" is for adapters that need no model (baseline, replay), or one on a server.
+    options: the user's, for the adapter. Raises UserError with the nearest name, or with what is
+    wrong in the folder.
     """
     checkpoint, entry = _resolve(reference, registry)
     return replace(checkpoint, options=options or InputOptions()), entry

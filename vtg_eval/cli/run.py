@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import sys
 from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
@@ -17,6 +19,8 @@ from vtg_eval.cli.command import STANDARD_OUTPUT, Command, write_lines
 from vtg_eval.console.streams import show, warn
 from vtg_eval.doctor.before_run import RunTimes
 from vtg_eval.engines.base import EngineOptions
+from vtg_eval.engines.prices import Price
+from vtg_eval.engines.server_options import SENDS, ServerOptions
 from vtg_eval.errors import UserError
 from vtg_eval.files.json_files import write_json
 from vtg_eval.registry import Registry
@@ -47,7 +51,7 @@ class RunCommand(Command):
     def configure(self, parser: ArgumentParser) -> None:
         """Add the arguments."""
         add = parser.add_argument
-        add("--model", required=True, help="a checkpoint folder, a shipped model, baseline:NAME")
+        add("--model", required=True, help="a checkpoint folder, a shipped model, …:NAME")
         add("--tasks", required=True, help="tasks, separated by commas")
         add("--split", help="default: the task's default split")
         add("--data-root", type=Path, help="default: $VTG_EVAL_DATA, else ./data")
@@ -76,6 +80,7 @@ class RunCommand(Command):
             metavar="KEY=VALUE",
             help="passed to the engine, VALUE as JSON or text; may be repeated",
         )
+        _add_server_arguments(parser)
         add("--json", metavar="OUT", help="write the results as JSON (- is standard output)")
         add("--plan", action="store_true", help="show what would be done, start nothing")
         add("--quiet", action="store_true", help="no progress, no table")
@@ -151,6 +156,42 @@ def _options(args: Namespace) -> RunOptions:
         allow_subset=args.allow_subset,
         quiet=args.quiet,
         command=tuple(sys.argv),
+        server=ServerOptions(
+            base_url=args.base_url,
+            send=args.send,
+            timeout=args.request_timeout,
+            max_cost=args.max_cost,
+            max_tokens=args.max_tokens_total,
+            price=args.price,
+        ),
+    )
+
+
+def _add_server_arguments(parser: ArgumentParser) -> None:
+    """Add the arguments of models on a server; the key is in the environment only."""
+    default = ServerOptions()
+    add = parser.add_argument_group("a model on a server (--model openai:NAME)").add_argument
+    add("--base-url", metavar="URL", help="default: $OPENAI_BASE_URL, else OpenAI's own server")
+    add(
+        "--send",
+        choices=SENDS,
+        default=default.send,
+        help="frames as images, each after its time (default), or as one video (vLLM only)",
+    )
+    add(
+        "--request-timeout",
+        type=_above_zero,
+        default=default.timeout,
+        metavar="SECONDS",
+        help="for one answer; default: %(default)g",
+    )
+    add("--max-cost", type=_above_zero, metavar="USD", help="stop before the answers cost more")
+    add("--max-tokens-total", type=_positive, metavar="N", help="stop before more are used")
+    add(
+        "--price",
+        type=_price,
+        metavar="PROMPT,COMPLETION",
+        help="US dollars for a million tokens; default: that of the package's list",
     )
 
 
@@ -233,6 +274,26 @@ def _whole(text: str, least: int, most: int) -> int:
     if not text.isdecimal() or len(text) > len(str(most)) or not least <= int(text) <= most:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {least} to {most}")
     return int(text)
+
+
+def _above_zero(text: str) -> float:
+    return _number(text, lambda value: value > 0, "a number above 0")
+
+
+def _price(text: str) -> Price:
+    prompt, _, completion = text.partition(",")
+    what = "two prices, as in 0.25,2"
+    return Price(*(_number(part, lambda value: value >= 0, what) for part in (prompt, completion)))
+
+
+def _number(text: str, right: Callable[[float], bool], what: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not (math.isfinite(value) and right(value)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not {what}")
+    return value
 
 
 def _check_output(target: str | None) -> None:

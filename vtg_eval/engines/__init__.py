@@ -16,6 +16,11 @@ def vtg_engines() -> Sequence[Entry]:
             "Hugging Face transformers, in batches",
         ),
         Entry(
+            "openai",
+            "vtg_eval.engines.openai:OpenAIEngine",
+            "OpenAI-compatible servers (vLLM, SGLang, hosted)",
+        ),
+        Entry(
             "replay",
             "vtg_eval.engines.replay:ReplayEngine",
             "answers that exist already (baselines, an earlier run)",

@@ -10,6 +10,8 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Literal
 
+from vtg_eval.engines.chat import Chat
+from vtg_eval.engines.server_options import ServerOptions
 from vtg_eval.errors import one_line
 from vtg_eval.failures import Finish
 from vtg_eval.protocol import GenerationRule
@@ -28,7 +30,8 @@ class Request:
     `processor_kwargs` further processor arguments. `model_times` are the times in seconds that
     reach the model, one for each frame or group of frames (or as the model's grid has it).
     `answer` is set where the answer exists already (baseline, replay). `escaped` counts the special
-    tokens in the sample's text that were escaped.
+    tokens in the sample's text that were escaped. `chat` is the input as a conversation, for
+    servers; `prompt` is then the same as readable text.
     """
 
     sample_id: str
@@ -40,17 +43,25 @@ class Request:
     model_times: tuple[float, ...] = ()
     answer: str | None = None
     escaped: int = 0
+    chat: Chat | None = None
 
     def __post_init__(self) -> None:
         require_types(self, str, "sample_id", "prompt")
         require_types(self, str | None, "answer")
         require_types(self, Frames | None, "frames")
+        require_types(self, Chat | None, "chat")
         require_types(self, int, "escaped")
         if not all(map(math.isfinite, self.model_times)):
             raise ValueError("Request.model_times has a time that is not finite")
 
 
-ENGINE_FINISHES = (Finish.STOP, Finish.LENGTH, Finish.ERROR, Finish.NON_FINITE)
+ENGINE_FINISHES = (
+    Finish.STOP,
+    Finish.LENGTH,
+    Finish.REFUSED,
+    Finish.ERROR,
+    Finish.NON_FINITE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +90,7 @@ class EngineOptions:
     """What a user may set on any engine; `extra` goes to the engine's own constructor.
 
     images: the most images in one prompt, where frames travel as images; 0 where they are a video.
+    server: set where the model is on one.
     """
 
     dtype: str = "auto"
@@ -87,6 +99,7 @@ class EngineOptions:
     trust_remote_code: bool = False
     images: int = 0
     extra: Mapping[str, Any] = field(default_factory=dict)
+    server: ServerOptions | None = None
 
 
 @dataclass(frozen=True, slots=True)

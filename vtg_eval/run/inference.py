@@ -15,6 +15,7 @@ from types import FrameType
 from vtg_eval.console.streams import warn
 from vtg_eval.console.text import error_line, traceback_text
 from vtg_eval.engines.base import Completion, Engine, EngineOptions, Request
+from vtg_eval.engines.prices import Tokens
 from vtg_eval.errors import ContractError, EngineError, UserError
 from vtg_eval.files.atomic import write_text
 from vtg_eval.protocol import GenerationRule
@@ -25,6 +26,7 @@ from vtg_eval.run.requests import probe_request
 from vtg_eval.run.setup import Model
 
 ERROR_FILE = "engine-error.txt"
+NO_TOKENS = Tokens()
 MOST_IMAGES = 1024  # in one prompt, where frames travel as images
 
 
@@ -35,7 +37,10 @@ class EngineCache:
         self._registry = registry
         self._model = model
         images = MOST_IMAGES if model.adapter.media == "images" else 0
-        self._options = replace(options, images=images)
+        server = model.checkpoint.server
+        if server is not None:
+            server = replace(server, time_text=model.adapter.time_text)
+        self._options = replace(options, images=images, server=server)
         self._rule: GenerationRule | None = None
         self._engine: Engine | None = None
         self._folder = model.checkpoint.path or Path()
@@ -48,11 +53,17 @@ class EngineCache:
             self._make().check(self._folder, self._options, probe)
         self._checked = True
 
-    def engine(self, rule: GenerationRule) -> Engine:
-        """Return the running engine for that rule; raises UserError where it cannot start."""
+    def engine(self, rule: GenerationRule, spent: Tokens = NO_TOKENS) -> Engine:
+        """Return the running engine for that rule; raises UserError where it cannot start.
+
+        spent: tokens that count in a server's budget, besides those of the running engine.
+        """
         if self._engine is None or self._rule != rule:
             self.close()
-            self._engine = self._make()(self._folder, rule, self._options)
+            options = self._options
+            if options.server is not None:
+                options = replace(options, server=replace(options.server, spent=spent))
+            self._engine = self._make()(self._folder, rule, options)
             self._rule = rule
         return self._engine
 

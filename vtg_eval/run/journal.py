@@ -61,9 +61,9 @@ class Record:
     def final(self) -> bool:
         """Whether the next run need not send the sample again.
 
-        A model whose logits are not finite would give them again.
+        The answer would be the same where the logits were not finite or the model refused.
         """
-        return self.answered or self.finish is Finish.NON_FINITE
+        return self.answered or self.finish in (Finish.NON_FINITE, Finish.REFUSED)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""

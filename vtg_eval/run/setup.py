@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from vtg_eval.checkpoint.profile import load_profile
 from vtg_eval.checkpoint.resolve import default_engine, resolve
 from vtg_eval.console.streams import warn
 from vtg_eval.engines.base import EngineOptions
+from vtg_eval.engines.server_options import SERVER_ENGINE, ServerOptions, located
 from vtg_eval.errors import UserError
 from vtg_eval.files.digests import sha256
 from vtg_eval.profile import NamedProfile
@@ -43,6 +45,7 @@ class RunOptions:
     quiet: bool = False
     command: tuple[str, ...] = ()
     profile: str | None = None
+    server: ServerOptions = field(default_factory=ServerOptions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +96,11 @@ def find_model(options: RunOptions, registry: Registry) -> Model:
         raise UserError(f"{entry.name} needs no engine: leave out --engine.")
     engine = entry.engine or options.engine or default_engine(registry)
     registry.entry("engine", engine)
+    checkpoint = replace(checkpoint, server=_server(options, checkpoint, engine))
     path = checkpoint.path
-    chosen = options.engine_options
-    if chosen.extra or chosen.dtype != EngineOptions().dtype:  # else nothing need be imported
+    chosen = replace(options.engine_options, server=checkpoint.server)
+    # else nothing need be imported
+    if chosen.extra or chosen.dtype != EngineOptions().dtype or chosen.server is not None:
         registry.engine(engine).check_options(path or Path(), chosen)
     registry.decoder(options.decoder)()
     if path is None:
@@ -112,6 +117,18 @@ def find_model(options: RunOptions, registry: Registry) -> Model:
         digest=digest,
         profile=profile,
     )
+
+
+def _server(options: RunOptions, checkpoint: Checkpoint, engine: str) -> ServerOptions | None:
+    """Return the server of a model on one, else None; raises UserError."""
+    if engine == SERVER_ENGINE:
+        return located(options.server, checkpoint.argument, os.environ)
+    if options.server != ServerOptions():
+        raise UserError(
+            "--base-url, --send, --request-timeout, --max-cost, --max-tokens-total and --price are "
+            "for a model on a server: --model openai:NAME."
+        )
+    return None
 
 
 def _refuse_ignored(options: InputOptions, adapter: Adapter, name: str) -> None:
@@ -157,7 +174,7 @@ def make_setup(options: RunOptions, model: Model, name: str, registry: Registry)
             f"The annotations of {name} have no options to show to a model; they can score "
             f"answers only. `vtg-eval tasks {name}` names the file that has them."
         )
-    engine = options.engine_options
+    engine, server = options.engine_options, model.checkpoint.server
     spec = RunSpec(
         model=model.name,
         checkpoint=model.digest,
@@ -169,7 +186,7 @@ def make_setup(options: RunOptions, model: Model, name: str, registry: Registry)
         limit=options.limit,
         protocol=protocol,
         engine=model.engine,
-        engine_args=engine.extra,
+        engine_args={**engine.extra, **(server.identity if server else {})},
         dtype=engine.dtype,
         seed=engine.seed,
         decoder=options.decoder if model.adapter.needs_frames else None,

@@ -1,0 +1,108 @@
+"""A model on an OpenAI-compatible server: frames as images with their times, or as one video."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from vtg_eval.adapter import Adapter, Checkpoint, TimeText
+from vtg_eval.engines.base import Request
+from vtg_eval.engines.chat import Chat
+from vtg_eval.errors import UserError
+from vtg_eval.model_input import time_text
+from vtg_eval.model_input.smart_resize import PAIR, frame_size
+from vtg_eval.model_input.video_adapter import TICKS, TIMES
+from vtg_eval.protocol import FrameRule, PromptRule, ResolvedProtocol
+from vtg_eval.question import question, wording
+from vtg_eval.types import Sample
+from vtg_eval.video.frames import Frames
+
+FACTOR = 28  # px of a visual token's side; the server's model is unknown, many have this one
+# Keeps rounding in float32 from putting a whole position below itself, where a model cuts it off.
+UPWARD = 1 + 1e-6
+
+
+class OpenAIChatAdapter(Adapter):
+    """Any model by its name on a server, which applies the chat template and the processor."""
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        sent = "images" if checkpoint.server is None else checkpoint.server.send
+        self.media = sent
+        usual: TimeText = "interleaved" if sent == "images" else "none"
+        self.time_text: TimeText = checkpoint.options.time_text or usual
+        if sent == "video" and self.time_text == "interleaved":
+            raise UserError(
+                "Frames of a video cannot have their times between them: --time-text header tells "
+                "them before the question, --send images sends the frames one by one."
+            )
+
+    def frame_size(self, height: int, width: int, frames: int, rule: FrameRule) -> tuple[int, int]:
+        """Return the (height, width) in px at which `frames` frames of a video are sent.
+
+        As local families do: an image takes the tokens of a pair of a video's frames.
+        """
+        count = frames * PAIR if self.media == "images" else frames
+        return frame_size(height, width, count, rule, FACTOR)
+
+    def request(self, sample: Sample, frames: Frames | None, protocol: ResolvedProtocol) -> Request:
+        """Return the conversation for one sample.
+
+        Where our own text does not tell the times, the model times are unknown.
+        """
+        if frames is None:
+            raise ValueError("this model needs frames")
+        encoding = time_text.ENCODINGS.get(self.time_text)
+        times = () if encoding is None else encoding.stamped(frames.times)
+        video = self.media == "video"
+        chat = Chat(protocol.prompt.system, self._parts(sample, frames, protocol.prompt), video)
+        return Request(
+            sample_id=sample.id,
+            prompt=str(chat),
+            frames=frames,
+            media=self.media,
+            metadata=_metadata(frames.times, frames.info.duration) if video else {},
+            processor_kwargs={"do_sample_frames": False} if video else {},
+            model_times=times,
+            chat=chat,
+        )
+
+    def _parts(self, sample: Sample, frames: Frames, rule: PromptRule) -> tuple[str | int, ...]:
+        """Return the user's message, in which the same text as a local model's is around frames."""
+        seconds = frames.times.tolist()
+        text = question(sample, rule, seconds)
+        first = rule.layout == "video-first"
+        # a protocol may tell the times itself
+        if self.time_text == "header" and TIMES not in wording(sample.asks, rule):
+            header = time_text.header(seconds, frames.info.duration)
+            text = f"{header}{text}" if first else f"{text}\n{header.rstrip()}"
+        elif self.time_text == "interleaved":
+            text = f"\n{text}" if first else f"{text}\n"
+        shown = tuple(self._shown(seconds))
+        return (*shown, text) if first else (text, *shown)
+
+    def _shown(self, seconds: list[float]) -> Iterator[str | int]:
+        for number, time in enumerate(seconds):
+            if self.time_text == "interleaved":
+                yield time_text.interleaved([time], "").rstrip()
+            yield number
+
+
+def _metadata(times: npt.NDArray[np.float64], duration: float) -> Mapping[str, Any]:
+    """Return the metadata of frames at `times` (seconds), for any model that vLLM serves.
+
+    Models that write time stamps divide an index by fps. Models that count on an even grid use the
+    mean rate, number of frames / total_num_frames x fps: the spacing of pairs is the mean one.
+    """
+    ticks = [int(tick) for tick in np.rint(times * TICKS)]
+    starts = ticks[::PAIR]
+    spacing = (starts[-1] - starts[0]) / max(1, len(starts) - 1) / PAIR or TICKS / PAIR
+    return {
+        "frames_indices": ticks,
+        "fps": float(TICKS),
+        "total_num_frames": math.ceil(len(ticks) * spacing * UPWARD),
+        "duration": float(duration),
+    }
