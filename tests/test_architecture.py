@@ -24,7 +24,7 @@ PLUGIN_CONTRACT = {
 ORDER: Mapping[str, tuple[str, ...]] = {
     "vtg_eval": (
         *("errors", "console", "failures", "types", "hookspecs", "statistics", "files", "protocol"),
-        *("question", "metrics", "parsing", "video", "task", "annotations", "scoring"),
+        *("question", "metrics", "parsing", "video", "task", "annotations", "probe", "scoring"),
         *("plugins", "registry", "engines", "data", "adapter", "checkpoint", "run", "doctor"),
         *("comparison", "report", "cli"),
     ),

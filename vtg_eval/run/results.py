@@ -89,6 +89,7 @@ class TaskResults:
     `ceiling` is the best that the frames' times allow, None without frames.
     `scores_across_protocols` has the metrics of these answers under every protocol of the task.
     `samples` are in the order of the annotation. `checkpoint` is empty for answers from a file.
+    `transformation`: that of a probe, empty for other runs.
     """
 
     task: str
@@ -111,11 +112,17 @@ class TaskResults:
     groups: tuple[GroupResult, ...]
     samples: tuple[SampleResult, ...]
     no_floors: str = ""
+    transformation: str = ""
     format: int = FORMAT
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain JSON values; `spread` is format 2's name of `scores_across_protocols`."""
+        """Return plain JSON values; `spread` is format 2's name of `scores_across_protocols`.
+
+        Without a transformation there is no key for it.
+        """
         table = asdict(self)
+        if not self.transformation:
+            del table["transformation"]
         return {**table, "spread": table["scores_across_protocols"]}
 
     @property
@@ -153,7 +160,10 @@ def make_results(
     best = None
     if any(len(grid) for grid in grids.values()):
         best = finite_metrics(ceiling(task.card, spec.split, samples, grids, spec.protocol))
-    return replace(results, checkpoint=spec.checkpoint, subset=subset, ceiling=best)
+    change = spec.transformation.name if spec.transformation else ""
+    return replace(
+        results, checkpoint=spec.checkpoint, subset=subset, ceiling=best, transformation=change
+    )
 
 
 def answers_results(

@@ -13,6 +13,8 @@ from vtg_eval.checkpoint.resolve import default_engine, resolve
 from vtg_eval.engines.base import EngineOptions
 from vtg_eval.errors import UserError
 from vtg_eval.files.digests import sha256
+from vtg_eval.probe.transform import check_task
+from vtg_eval.probe.transformation import Transformation
 from vtg_eval.protocol import ResolvedProtocol
 from vtg_eval.question import wording
 from vtg_eval.registry import Registry
@@ -36,6 +38,7 @@ class RunOptions:
     decoder: str = "pyav"
     limit: int | None = None
     allow_subset: bool = False
+    transformation: Transformation | None = None
     quiet: bool = False
     command: tuple[str, ...] = ()
 
@@ -61,8 +64,9 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class RunSetup:
-    """A run before its plan. `samples` are the whole split; those asked have durations, where the
-    annotation or the video file gives one, while the spec's digest is of the annotation alone.
+    """A run before its plan. `samples` are the whole split, untransformed; those asked have
+    durations, where the annotation or the video file gives one, while the spec's digest is of the
+    annotation alone.
     """
 
     task: Task
@@ -115,6 +119,8 @@ def make_setup(options: RunOptions, model: Model, name: str, registry: Registry)
     """
     task, split, protocol = resolve_task(options, name, registry)
     protocol = load_profile(model.checkpoint.path).applied(protocol)
+    if options.transformation is not None:
+        check_task(task.card, protocol)
     root = data_root(task, options.data_root)
     if type(task).prepare is not Task.prepare:
         make_folder(task, root)
@@ -149,6 +155,7 @@ def make_setup(options: RunOptions, model: Model, name: str, registry: Registry)
         seed=engine.seed,
         decoder=options.decoder if model.adapter.needs_frames else None,
         trust_remote_code=engine.trust_remote_code,
+        transformation=options.transformation,
     )
     asked = with_durations(task, root, annotated[: options.limit])
     return RunSetup(task, root, (*asked, *annotated[len(asked) :]), spec)

@@ -10,6 +10,7 @@ from typing import Any
 
 from vtg_eval.files.digests import canonical, sha256
 from vtg_eval.files.toml_tables import converted
+from vtg_eval.probe.transformation import Transformation
 from vtg_eval.protocol import ResolvedProtocol
 from vtg_eval.types import Sample
 
@@ -21,7 +22,7 @@ class RunSpec:
     `model` is the checkpoint's name and `checkpoint` the digest of its files, `annotations` the
     digest of all samples of the split, `protocol` the protocol in full as it holds for this
     task and checkpoint. Execution settings (batch size, data root, cache) are not part of
-    it. `decoder` is None for adapters without frames.
+    it. `decoder` is None for adapters without frames. `transformation`: what a probe changes.
     """
 
     model: str
@@ -39,10 +40,16 @@ class RunSpec:
     seed: int = 0
     decoder: str | None = None
     trust_remote_code: bool = False
+    transformation: Transformation | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain JSON values, the same as when read from a file."""
+        """Return plain JSON values, the same as when read from a file.
+
+        Without a transformation there is no key for it: digests of older runs must not change.
+        """
         table = {**asdict(self), "protocol": self.protocol.to_json()}
+        if self.transformation is None:
+            del table["transformation"]
         plain: dict[str, Any] = json.loads(canonical(table))
         return plain
 
@@ -61,8 +68,13 @@ class RunSpec:
 
     @property
     def folder_name(self) -> str:
-        """<model>-<task>-<protocol>-<8 digits>, safe as a file name."""
+        """<model>-<task>-<protocol>-<8 digits>, safe as a file name.
+
+        Where there is a transformation, its name is before the digits.
+        """
         name = f"{self.model}-{self.task}-{self.protocol.name}"
+        if self.transformation is not None:
+            name += f"-{self.transformation.name}"
         return f"{re.sub(r'[^A-Za-z0-9._@-]+', '_', name).strip('.')}-{self.digest[:8]}"
 
 
