@@ -23,7 +23,7 @@ from vtg_eval.run.estimate import estimate
 from vtg_eval.run.paths import RUNS_FOLDER
 from vtg_eval.run.plan import Plan
 from vtg_eval.run.results import TaskResults
-from vtg_eval.run.runner import Runner
+from vtg_eval.run.runner import Outcome, Runner
 from vtg_eval.run.setup import RunOptions, RunSetup, resolve_task
 
 INTERRUPTED = 130
@@ -44,40 +44,17 @@ class RunCommand(Command):
 
     def configure(self, parser: ArgumentParser) -> None:
         """Add the arguments."""
+        add_run_arguments(parser)
         add = parser.add_argument
-        add("--model", required=True, help="a checkpoint folder, a shipped model, baseline:NAME")
-        add("--tasks", required=True, help="tasks, separated by commas")
-        add("--split", help="default: the task's default split")
-        add("--data-root", type=Path, help="default: $VTG_EVAL_DATA, else ./data")
-        add("--protocol", help="default: the task's default, strict@2 for built-in tasks")
-        add("--engine", help="default: vllm where it is installed, else transformers")
-        add("--out", type=Path, help="the run's folder (several tasks: a sub-folder each)")
-        add("--limit", type=_positive, metavar="N", help="use the first N samples only")
-        add("--allow-subset", action="store_true", help="skip samples whose videos are missing")
-        add("--batch-size", type=_batch_size, default=EngineOptions().batch_size, metavar="N")
-        add("--dtype", default=EngineOptions().dtype, help="default: %(default)s")
-        add("--seed", type=_seed, default=EngineOptions().seed, help="default: %(default)s")
-        add("--decoder", default="pyav", help="default: %(default)s")
-        add("--trust-remote-code", action="store_true", help="let the checkpoint run its code")
-        add(
-            "--engine-arg",
-            action="append",
-            default=[],
-            type=_assignment,
-            metavar="KEY=VALUE",
-            help="passed to the engine, VALUE as JSON or text; may be repeated",
-        )
         add("--json", metavar="OUT", help="write the results as JSON (- is standard output)")
         add("--plan", action="store_true", help="show what would be done, start nothing")
         add("--quiet", action="store_true", help="no progress, no table")
 
     def run(self, args: Namespace, registry: Registry) -> int:
         """Run, print, return the exit status."""
-        names = [name.strip() for name in args.tasks.split(",") if name.strip()]
-        if not names or len(set(names)) < len(names):
-            raise UserError("--tasks needs task names, each once: --tasks charades_sta,synth_vtg")
-        _check_output(args.json)
-        options = _options(args)
+        names = task_names(args.tasks)
+        check_output(args.json)
+        options = run_options(args)
         for name in names:
             resolve_task(options, name, registry)
         with closing(Runner(options, registry)) as runner:
@@ -86,25 +63,63 @@ class RunCommand(Command):
             plans = runner.preflight(setups, folders)
             if args.plan:
                 runs = zip(setups, folders, plans, strict=True)
-                _print_plans([_plan_summary(runner, *run) for run in runs], args.json)
+                print_plans([plan_summary(runner, *run) for run in runs], args.json)
                 return 0
             finished: list[TaskResults] = []
             for setup, folder in zip(setups, folders, strict=True):
                 outcome = runner.run(setup, folder)
                 if outcome.results is None:
-                    warn(
-                        f"{outcome.answered} of {outcome.asked} answered; "
-                        "run the same command again to finish."
-                    )
-                    return INTERRUPTED
+                    return interrupted(outcome)
                 finished.append(outcome.results)
                 _show(outcome.results, folder, args)
         if args.json:
-            _write([results.to_json() for results in finished], args.json)
+            write_tables([results.to_json() for results in finished], args.json)
         return 1 if any(results.lost or results.non_finite for results in finished) else 0
 
 
-def _options(args: Namespace) -> RunOptions:
+def interrupted(outcome: Outcome) -> int:
+    """Say how to go on after an interrupted run; return the exit status."""
+    warn(f"{outcome.answered} of {outcome.asked} answered; run the same command again to finish.")
+    return INTERRUPTED
+
+
+def add_run_arguments(parser: ArgumentParser, required: bool = True) -> None:
+    """Add the arguments that say what is run, and how. required: a model and tasks."""
+    add = parser.add_argument
+    add("--model", required=required, help="a checkpoint folder, a shipped model, baseline:NAME")
+    add("--tasks", required=required, help="tasks, separated by commas")
+    add("--split", help="default: the task's default split")
+    add("--data-root", type=Path, help="default: $VTG_EVAL_DATA, else ./data")
+    add("--protocol", help="default: the task's default, strict@2 for built-in tasks")
+    add("--engine", help="default: vllm where it is installed, else transformers")
+    add("--out", type=Path, help="the run's folder (several tasks: a sub-folder each)")
+    add("--limit", type=_positive, metavar="N", help="use the first N samples only")
+    add("--allow-subset", action="store_true", help="skip samples whose videos are missing")
+    add("--batch-size", type=_batch_size, default=EngineOptions().batch_size, metavar="N")
+    add("--dtype", default=EngineOptions().dtype, help="default: %(default)s")
+    add("--seed", type=_seed, default=EngineOptions().seed, help="default: %(default)s")
+    add("--decoder", default="pyav", help="default: %(default)s")
+    add("--trust-remote-code", action="store_true", help="let the checkpoint run its code")
+    add(
+        "--engine-arg",
+        action="append",
+        default=[],
+        type=_assignment,
+        metavar="KEY=VALUE",
+        help="passed to the engine, VALUE as JSON or text; may be repeated",
+    )
+
+
+def task_names(text: str) -> list[str]:
+    """Return the names in the value of --tasks; raises UserError."""
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names or len(set(names)) < len(names):
+        raise UserError("--tasks needs task names, each once: --tasks charades_sta,synth_vtg")
+    return names
+
+
+def run_options(args: Namespace) -> RunOptions:
+    """Return the options of a run from the arguments of `add_run_arguments` and --quiet."""
     return RunOptions(
         model=args.model,
         protocol=args.protocol,
@@ -134,6 +149,14 @@ def _folder(out: Path | None, setup: RunSetup, setups: int) -> Path:
 
 def _show(results: TaskResults, folder: Path, args: Namespace) -> None:
     """Print the tables, to standard error where standard output carries JSON."""
+    warn_failures(results, folder)
+    if not args.quiet:
+        stream = sys.stderr if args.json == "-" else None
+        show(f"\n{report(results)}\n\nrun folder: {folder}", stream)
+
+
+def warn_failures(results: TaskResults, folder: Path) -> None:
+    """Warn of samples without an answer, and of a broken model."""
     if results.lost:
         warn(
             f"{results.lost} of {results.n_expected} samples failed and count as the protocol "
@@ -145,12 +168,11 @@ def _show(results: TaskResults, folder: Path, args: Namespace) -> None:
             "logits are NaN or infinite. They have no answer and are not asked again; check the "
             "training that made the checkpoint, or try --dtype float32."
         )
-    if not args.quiet:
-        stream = sys.stderr if args.json == "-" else None
-        show(f"\n{report(results)}\n\nrun folder: {folder}", stream)
 
 
-def _plan_summary(runner: Runner, setup: RunSetup, folder: Path, plan: Plan) -> dict[str, Any]:
+def plan_summary(runner: Runner, setup: RunSetup, folder: Path, plan: Plan) -> dict[str, Any]:
+    """Return what a run would do, as plain JSON values."""
+    change = setup.spec.transformation
     remaining = estimate(plan, runner.model.adapter, setup.spec.protocol.frames)
     return {
         "task": setup.spec.task,
@@ -158,13 +180,16 @@ def _plan_summary(runner: Runner, setup: RunSetup, folder: Path, plan: Plan) -> 
         "asked": len(plan.samples),
         "left": asdict(remaining),
         "subset": asdict(plan.subset),
-        "note": "" if plan.subset.whole else subset_line(plan.subset),
+        "note": ""
+        if plan.subset.whole
+        else subset_line(plan.subset, change.name if change else ""),
     }
 
 
-def _print_plans(plans: list[dict[str, Any]], out: str | None) -> None:
+def print_plans(plans: list[dict[str, Any]], out: str | None) -> None:
+    """Print what runs would do, or write it as JSON."""
     if out:
-        _write(plans, out)
+        write_tables(plans, out)
         return
     for plan in plans:
         remaining = plan["left"]
@@ -179,7 +204,7 @@ def _print_plans(plans: list[dict[str, Any]], out: str | None) -> None:
             show(plan["note"])
 
 
-def _write(tables: list[dict[str, Any]], out: str) -> None:
+def write_tables(tables: list[dict[str, Any]], out: str) -> None:
     """Write one table as it is, several as a list."""
     value: Any = tables[0] if len(tables) == 1 else tables
     if out == STANDARD_OUTPUT:
@@ -207,7 +232,7 @@ def _whole(text: str, least: int, most: int) -> int:
     return int(text)
 
 
-def _check_output(target: str | None) -> None:
+def check_output(target: str | None) -> None:
     """Raise UserError for an output file that cannot be written at the end of the run."""
     if target is None or target == STANDARD_OUTPUT:
         return

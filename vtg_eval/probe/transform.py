@@ -17,10 +17,10 @@ from vtg_eval.video.edit_list import EditList, at_speed, backwards, cut, length
 
 # The ground truth is no span of any times: five-second segments, the letters of options.
 WITHOUT_SPANS = ("choice", "segment ranks")
-NO_DURATION = "no duration is known"
-NO_MOMENT = "there is no moment"
-NO_OTHER = "no other video is long enough and has other queries"
-NO_ROOM = "the moment leaves no part of that length to cut"
+NO_DURATION = "no duration"
+NO_MOMENT = "no moment"
+NO_OTHER = "no other video"
+NO_ROOM = "no room to cut"
 
 
 @dataclass(frozen=True, slots=True)

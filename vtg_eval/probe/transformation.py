@@ -58,6 +58,15 @@ class Transformation:
         """Whether the moment is still shown, at another time or place."""
         return self.kind not in ("swap", "absent")
 
+    @property
+    def refutes_only(self) -> bool:
+        """Whether a blind rule follows by definition: an answer that follows proves nothing.
+
+        The same seconds are right when something is appended, the same fractions at any speed. An
+        answer that does not follow is still a fault.
+        """
+        return self.kind in ("append", "speed")
+
     def seconds(self, duration: float) -> float:
         """Return what is added to a video of that duration, or cut from it, seconds.
 
