@@ -39,5 +39,5 @@ function movedStrips(part) {
     return el("div", { class: "strip-row" }, el("span", { class: "strip-name" }, bar.name), track);
   });
   const key = el("p", { class: "muted key" }, el("i", { class: "key-range" }), "moved, with interval", el("i", { class: "key-floor" }), "blind");
-  return el("div", { class: "strips", "aria-hidden": "true" }, ...rows, key);
+  return el("div", { class: "strips changes", "aria-hidden": "true" }, ...rows, key);
 }
