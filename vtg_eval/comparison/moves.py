@@ -48,7 +48,7 @@ class Moves:
 
 
 def _share(mask: Mask) -> float:
-    return 100 * float(mask.mean())
+    return float(percent(mask).mean())
 
 
 def moved_row(
