@@ -220,7 +220,7 @@ def test_runs_that_are_no_probe_are_refused(texts: list[str], message: str) -> N
 def test_runs_of_another_model_are_refused() -> None:
     other = run(oracle, "swap")
     other = replace(other, spec=replace(other.spec, checkpoint="d", seed=7))
-    with pytest.raises(UserError, match="they differ in checkpoint .*, seed"):
+    with pytest.raises(UserError, match=r"they differ in checkpoint .*, seed"):
         compare_probe(run(oracle), [other])
 
 

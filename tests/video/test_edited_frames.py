@@ -122,7 +122,7 @@ def test_the_same_edit_list_of_other_content_is_not_taken_for_it(
 def test_a_file_that_ends_before_its_part_is_cut_short(
     store: FrameStore, files: dict[str, Path]
 ) -> None:
-    with pytest.raises(CutShortError, match="v.mp4: the file is cut"):
+    with pytest.raises(CutShortError, match=r"v\.mp4: the file is cut"):
         frames(store, files, Part("v", 0.0, 20.0))
     # annotated durations are rounded
     assert frames(store, files, Part("v", 0.0, 6.5)).info.duration == 6.5
