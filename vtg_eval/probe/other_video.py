@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from vtg_eval.files.digests import sha256
 from vtg_eval.probe.shown import shown_parts
-from vtg_eval.types import OutputType, Sample
+from vtg_eval.types import SHORTEST, OutputType, Sample
 from vtg_eval.video.edit_list import EditList, length
 
 CANDIDATES = 50  # that are compared for a video
@@ -73,7 +73,7 @@ class OtherVideos:
         usable = (
             other
             for other in after
-            if self._videos[other].duration >= seconds
+            if self._videos[other].duration >= max(seconds, SHORTEST)
             and not self._queries[other] & self._queries[video]
         )
         candidates = [other for other, _ in zip(usable, range(CANDIDATES), strict=False)]
