@@ -33,6 +33,11 @@ def first_seconds(asked: Sequence[Sample]) -> list[Span | None]:
     return [Span(3.0 + len(one.query) % 5, 9.0) for one in asked]
 
 
+def from_the_end(asked: Sequence[Sample]) -> list[Span | None]:
+    """Answer seconds that are counted from the end of the video."""
+    return [Span((one.duration or 0.0) - 9.0, (one.duration or 0.0) - 4.0) for one in asked]
+
+
 def whole_video(asked: Sequence[Sample]) -> list[Span | None]:
     return list(WHOLE_VIDEO.spans(asked))
 
@@ -130,6 +135,16 @@ def test_a_blind_predictor_fails(predictor: Predictor) -> None:
                 continue  # they answer by the query
             assert no_moment.unchanged.value == 100.0
             assert (no_moment.by_chance.value or 0.0) <= 100.0
+
+
+def test_no_blind_rule_follows_every_transformation() -> None:
+    """Counting from the end passes where something is put before; what is put after shows it."""
+    result = probe(from_the_end)
+    by_name = {row.transformation: row for row in result.moved}
+    assert by_name["prepend:50%"].moved.value == 100.0
+    assert by_name["append:50%"].moved.value == 0.0
+    assert result.every_one is not None
+    assert result.every_one.moved.value == 0.0
 
 
 @pytest.mark.parametrize("predictor", [oracle, drawn, constant])

@@ -140,19 +140,23 @@ class PairedAnswers:
         return _repeated(self.after.spans, copies, self.tolerance)
 
     def _next_on_another_video(self) -> list[int]:
-        """Return for each sample the next, around the end, with a span on another video."""
-        count, videos = len(self.originals), self.videos
-        usable = self.with_span
+        """Return for each sample the next, around the end, with a span on another video.
+
+        Where there is none, the sample itself.
+        """
+        videos = self.videos
+        usable = np.flatnonzero(self.with_span).tolist()
+        places = np.searchsorted(usable, np.arange(len(videos)), side="right").tolist()
         return [
             next(
                 (
-                    other % count
-                    for other in range(row + 1, row + count)
-                    if videos[other % count] != videos[row] and usable[other % count]
+                    usable[k % len(usable)]
+                    for k in range(place, place + len(usable))
+                    if videos[usable[k % len(usable)]] != videos[row]
                 ),
                 row,
             )
-            for row in range(count)
+            for row, place in enumerate(places)
         ]
 
 
