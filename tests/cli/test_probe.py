@@ -16,7 +16,7 @@ from vtg_eval.files.json_files import read_object
 
 FAKE = ("--model", "model", "--tasks", "fake_vtg", "--engine", "fake", "--decoder", "fake")
 CHANGES = ("--transformations", "trim:2s,speed:2,reverse")
-FOLDERS = ("original", "trim_2s", "speed_2", "reverse")
+FOLDERS = ("original", "trim-2s", "speed-2", "reverse")
 
 
 class Shell:
@@ -74,7 +74,7 @@ def test_a_probe_is_a_run_for_each_transformation_and_a_table(shell: Shell) -> N
         assert f"probe/{name}" in out
         assert (shell.home / "probe" / name / "results.json").is_file()
     assert "model on fake_vtg, trim:2s: " in err
-    spec = read_object(shell.home / "probe" / "speed_2" / "manifest.json", "")["spec"]
+    spec = read_object(shell.home / "probe" / "speed-2" / "manifest.json", "")["spec"]
     assert spec["transformation"] == {"kind": "speed", "amount": 2.0, "unit": "", "seed": 0}
     original = read_object(shell.home / "probe" / "original" / "manifest.json", "")["spec"]
     assert "transformation" not in original
@@ -84,11 +84,11 @@ def test_a_probe_is_a_run_for_each_transformation_and_a_table(shell: Shell) -> N
 def test_the_model_sees_the_transformed_video(shell: Shell) -> None:
     assert shell.fake("--out", "probe")[0] == 0
     before = {record["id"]: record for record in journal(shell.home / "probe" / "original")}
-    for record in journal(shell.home / "probe" / "speed_2"):
+    for record in journal(shell.home / "probe" / "speed-2"):
         old = before[record["id"]]
         assert record["frames"] != old["frames"]
         assert record["frame_times"][-1] < old["frame_times"][-1] / 2 + 0.5
-    fast = read_object(shell.home / "probe" / "speed_2" / "results.json", "")
+    fast = read_object(shell.home / "probe" / "speed-2" / "results.json", "")
     assert fast["transformation"] == "speed:2"
     assert fast["n_expected"] == 24
 
@@ -100,7 +100,7 @@ def test_the_default_folder_of_the_original_is_that_of_a_run(shell: Shell) -> No
     assert status == 0
     names = sorted(path.name for path in (shell.home / "runs").iterdir())
     assert len(names) == 4
-    assert any(name.startswith("model-fake_vtg-strict@2-speed_2-") for name in names)
+    assert any(name.startswith("model-fake_vtg-strict@2-speed-2-") for name in names)
     assert all(name in out for name in names)
     assert fakes.FakeEngine.started == before + 1  # one engine, and none for the finished run
 
@@ -110,7 +110,7 @@ def test_the_same_command_finishes_an_interrupted_probe(shell: Shell) -> None:
     failing = shell.fake("--out", "part", "--engine-arg", 'fail=["v1/1"]')
     assert failing[0] == 1
     assert "1 of 24 samples failed" in failing[2]
-    path = shell.home / "whole" / "speed_2" / "journal.jsonl"
+    path = shell.home / "whole" / "speed-2" / "journal.jsonl"
     lines = path.read_bytes().splitlines(keepends=True)
     results = (path.parent / "results.json").read_bytes()
     path.write_bytes(b"".join(lines[:5]))
@@ -159,13 +159,13 @@ def test_a_baseline_is_not_above_blind(shell: Shell, name: str) -> None:
 def test_a_transformed_run_says_so_wherever_it_is_read(shell: Shell) -> None:
     assert shell.baseline("random", "--out", "probe", "--quiet")[0] == 0
     root = ("--data-root", str(shell.home / "data"))
-    status, out, _ = shell.call("score", "probe/speed_2", *root)
+    status, out, _ = shell.call("score", "probe/speed-2", *root)
     assert status == 0
     assert "| charades_sta test, strict@2, speed:2, SUBSET 3 of 3720" in out
-    status, out, _ = shell.call("compare", "probe/original", "probe/speed_2", *root)
+    status, out, _ = shell.call("compare", "probe/original", "probe/speed-2", *root)
     assert status == 0
     assert "B has transformed videos (speed:2)" in out
-    status, _, err = shell.call("leaderboard", "add", "probe/speed_2", *root)
+    status, _, err = shell.call("leaderboard", "add", "probe/speed-2", *root)
     assert status == 2
     assert "is a probe (speed:2): its videos are not the benchmark's" in err
 

@@ -20,6 +20,12 @@ def test_a_name_is_read_as_it_is_written(text: str) -> None:
     assert change.seed == 3
 
 
+def test_a_name_is_a_part_of_a_folders_name() -> None:
+    names = [transformation(text).file_name for text in (*STANDARD, "prepend:50s")]
+    assert names[:4] == ["prepend-50", "append-50", "trim-25", "speed-0.5"]
+    assert len(set(names)) == len(names)
+
+
 def test_an_amount_has_a_default() -> None:
     assert transformation("prepend") == Transformation("prepend", 50.0, "%")
     assert transformation("speed") == Transformation("speed", 2.0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from contextlib import closing
@@ -152,7 +151,7 @@ def _folder(out: Path | None, setup: RunSetup, tasks: int) -> Path:
     if out is None:
         return RUNS_FOLDER / setup.spec.folder_name
     change = setup.spec.transformation
-    name = re.sub(r"[^\w.-]", "_", change.name) if change else ORIGINAL
+    name = change.file_name if change else ORIGINAL
     return out / name if tasks == 1 else out / setup.spec.task / name
 
 

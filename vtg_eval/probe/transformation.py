@@ -54,6 +54,11 @@ class Transformation:
         return f"{self.kind}:{self.amount:g}{self.unit}" if self.amount else self.kind
 
     @property
+    def file_name(self) -> str:
+        """The name as a part of a folder's name, "prepend-50"; seconds have their unit."""
+        return self.name.replace(":", "-").removesuffix("%")
+
+    @property
     def moves(self) -> bool:
         """Whether the moment is still shown, at another time or place."""
         return self.kind not in ("swap", "absent")

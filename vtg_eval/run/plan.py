@@ -97,7 +97,7 @@ def make_plan(
             reasons = "; ".join(f"{reason} ({count})" for reason, count in left_out.items())
             raise UserError(
                 f"{task.card.name}: {transformation.name} leaves out all {len(kept)} samples: "
-                f"{reasons}. Name other --transformations."
+                f"{reasons}. Name other --transformations, or ask more samples (--limit)."
             )
     subset = Subset(
         digest=subset_digest(item.sample.id for item in items),

@@ -70,11 +70,11 @@ class RunSpec:
     def folder_name(self) -> str:
         """<model>-<task>-<protocol>-<8 digits>, safe as a file name.
 
-        Where there is a transformation, its name is before the digits.
+        The name of a transformation is before the digits.
         """
         name = f"{self.model}-{self.task}-{self.protocol.name}"
         if self.transformation is not None:
-            name += f"-{self.transformation.name}"
+            name += f"-{self.transformation.file_name}"
         return f"{re.sub(r'[^A-Za-z0-9._@-]+', '_', name).strip('.')}-{self.digest[:8]}"
 
 
