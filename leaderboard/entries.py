@@ -22,7 +22,7 @@ from vtg_eval.run.folder import RunFolder
 from vtg_eval.run.journal import read_journal
 from vtg_eval.run.manifest import Manifest, Subset
 from vtg_eval.run.results import TaskResults, load_results
-from vtg_eval.run.spec import RunSpec
+from vtg_eval.run.spec import RunSpec, rules_name
 
 from .published import Setting
 
@@ -88,8 +88,8 @@ class LeaderboardEntry:
 
     @property
     def protocol(self) -> str:
-        """The protocol's name."""
-        return str(self.spec["protocol"]["name"])
+        """The protocol's name, with that of the profile if there is one."""
+        return rules_name(str(self.spec["protocol"]["name"]), str(self.spec.get("profile", "")))
 
     @property
     def data(self) -> tuple[str, str]:

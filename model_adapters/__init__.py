@@ -1,4 +1,7 @@
-"""Model families: one adapter module each, chosen by a checkpoint's `architectures`."""
+"""Model families: one adapter module each, chosen by a checkpoint's `architectures`.
+
+Profiles of published fine-tunes are data beside them.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -43,3 +46,9 @@ def vtg_adapters() -> Sequence[AdapterEntry]:
 def vtg_models() -> Sequence[ModelEntry]:
     """Provide the checkpoints that ship with the package."""
     return (ModelEntry("nano", HERE / "nano", "2.8 M parameters, trained on generated videos"),)
+
+
+@hookimpl
+def vtg_profiles() -> Sequence[Path]:
+    """Provide the built-in profiles."""
+    return sorted((HERE / "profiles").glob("*.toml"))

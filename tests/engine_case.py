@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tests.tiny_checkpoints import tiny_qwen2_5_vl, tiny_qwen3_vl
-from vtg_eval.adapter import Adapter
+from vtg_eval.adapter import Adapter, InputOptions, TimeText
 from vtg_eval.checkpoint.resolve import resolve
 from vtg_eval.engines.base import Request
 from vtg_eval.protocol import FrameRule, PromptRule, ResolvedProtocol
@@ -63,10 +63,10 @@ def make_setup(family: str, folder: Path) -> RunSetup:
     return RunSetup(family, folder, adapter, requests)
 
 
-def make_adapter(folder: Path) -> Adapter:
+def make_adapter(folder: Path, time_text: TimeText | None = None) -> Adapter:
     """Return the adapter that the registry finds for a checkpoint."""
     registry = Registry.discover()
-    checkpoint, entry = resolve(str(folder), registry)
+    checkpoint, entry = resolve(str(folder), registry, InputOptions(time_text))
     adapter: Adapter = registry.adapter(entry.name)(checkpoint)
     return adapter
 

@@ -18,15 +18,15 @@ PLUGIN_FOLDERS = ("tasks", "model_adapters", "training", "leaderboard")
 # Modules that a plug-in imports are at the top of vtg_eval/; everything else has a room.
 PLUGIN_CONTRACT = {
     *("types", "errors", "failures", "hookspecs", "registry"),
-    *("protocol", "task", "adapter", "question"),
+    *("protocol", "profile", "task", "adapter", "question"),
 }
 # From the bottom up. A module imports from its own room and from those before it.
 ORDER: Mapping[str, tuple[str, ...]] = {
     "vtg_eval": (
         *("errors", "console", "failures", "types", "hookspecs", "statistics", "files", "protocol"),
-        *("question", "metrics", "parsing", "video", "task", "annotations", "probe", "scoring"),
-        *("plugins", "registry", "engines", "data", "adapter", "checkpoint", "run", "doctor"),
-        *("comparison", "report", "cli"),
+        *("profile", "question", "metrics", "parsing", "video", "task", "annotations", "probe"),
+        *("scoring", "plugins", "registry", "engines", "data", "adapter", "model_input"),
+        *("checkpoint", "run", "doctor", "comparison", "report", "cli"),
     ),
     "training": (
         *("shipped", "recipe", "data", "trainers", "workspace", "plan", "difficulty"),
@@ -40,6 +40,7 @@ CORE_COMMANDS = (
     ["--help"],
     ["tasks"],
     ["protocols"],
+    ["profiles"],
     ["plugins"],
     ["run", "--help"],
     ["score", "--help"],

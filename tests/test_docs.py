@@ -75,6 +75,13 @@ def test_commands_in_sentences_exist(page: Path, registry: Registry) -> None:
             assert error == "" or any(text in error for text in LEFT_OUT), (snippet, error)
 
 
+def test_the_page_on_adapters_shows_the_files_of_the_example() -> None:
+    page = (ROOT / "docs" / "writing-an-adapter.md").read_text(encoding="utf-8")
+    package = ROOT / "docs" / "examples" / "third_party" / "vtg_eval_example"
+    for name in ("llava_next_video.py", "__init__.py"):
+        assert f"```python\n{(package / name).read_text(encoding='utf-8')}```" in page, name
+
+
 def test_a_wrong_command_line_is_detected(registry: Registry) -> None:
     assert "unrecognized" in _error(["vtg-eval", "tasks", "--colour"], registry)
     assert "invalid choice" in _error(["vtg-eval", "protocols", "dance"], registry)

@@ -53,7 +53,7 @@ def vtg_eval(site: Path, tmp_path: Path) -> Command:
             env={**kept, "PYTHONPATH": os.pathsep.join(paths)},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=300,
             check=False,
         )
 
@@ -70,6 +70,30 @@ def test_the_examples_model_runs_on_its_task(vtg_eval: Command) -> None:
     assert [sample["value"] for sample in table["samples"]] == [1.0, 0.0, 0.85]
 
 
+@pytest.mark.engine
+@pytest.mark.parametrize("engine", ["transformers", "vllm"])
+def test_the_examples_adapter_runs_a_family_that_the_core_does_not_serve(
+    engine: str, vtg_eval: Command, tmp_path: Path
+) -> None:
+    pytest.importorskip("transformers", reason="needs the extra hf")
+    from tests.tiny_llava_next_video import tiny_llava_next_video
+
+    folder = tiny_llava_next_video(tmp_path / "LLaVA-NeXT-Video-tiny")
+    done = vtg_eval(
+        *("--model", str(folder), "--tasks", "synth_vtg", "--limit", "3", "--engine", engine),
+        *("--out", "run", "--json", "results.json", "--quiet"),
+    )
+    assert done.returncode == 0, done.stderr
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert results["n_expected"] == 3
+    manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
+    assert manifest["spec"]["adapter"] == "llava_next_video"
+    assert manifest["spec"]["time_text"] == "header"
+    journal = [json.loads(line) for line in (tmp_path / "run" / "journal.jsonl").open()]
+    for record in journal:
+        assert record["model_times"] == [float(f"{time:.1f}") for time in record["frame_times"]]
+
+
 def test_a_built_in_baseline_runs_on_the_examples_task(vtg_eval: Command) -> None:
     done = vtg_eval("--model", "baseline:whole-video", "--tasks", "kitchen")
     assert done.returncode == 0, done.stderr
@@ -80,7 +104,10 @@ def test_the_example_is_listed(vtg_eval: Command) -> None:
     rows = json.loads(vtg_eval("plugins", "--json").stdout)
     (row,) = [row for row in rows if row["package"] == "vtg-eval-example"]
     assert row["version"] == "0.1.0"
-    assert row["provides"] == {"adapters": ["last-words"], "tasks": ["kitchen"]}
+    assert row["provides"] == {
+        "adapters": ["llava_next_video", "last-words"],
+        "tasks": ["kitchen"],
+    }
     assert "kitchen" in vtg_eval("tasks").stdout
 
 

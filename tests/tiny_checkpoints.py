@@ -59,7 +59,7 @@ NORM = {"image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5]}
 
 def tiny_qwen2_5_vl(folder: Path) -> Path:
     """Write a random Qwen2.5-VL (28 px a token, 2 positions a second)."""
-    tokenizer = _tokenizer()
+    tokenizer = tiny_tokenizer()
     config = Qwen2_5_VLConfig(
         text_config={
             **_text(tokenizer),
@@ -92,12 +92,12 @@ def tiny_qwen2_5_vl(folder: Path) -> Path:
         chat_template=QWEN2_5_TEMPLATE,
     )
     torch.manual_seed(0)
-    return _save(Qwen2_5_VLForConditionalGeneration(config), processor, folder)
+    return save(Qwen2_5_VLForConditionalGeneration(config), processor, folder)
 
 
 def tiny_qwen3_vl(folder: Path) -> Path:
     """Write a random Qwen3-VL (32 px a token, time stamps as text)."""
-    tokenizer = _tokenizer()
+    tokenizer = tiny_tokenizer()
     config = Qwen3VLConfig(
         text_config={
             **_text(tokenizer),
@@ -131,7 +131,7 @@ def tiny_qwen3_vl(folder: Path) -> Path:
         chat_template=QWEN3_TEMPLATE,
     )
     torch.manual_seed(0)
-    return _save(Qwen3VLForConditionalGeneration(config), processor, folder)
+    return save(Qwen3VLForConditionalGeneration(config), processor, folder)
 
 
 def _text(tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
@@ -157,12 +157,12 @@ def _special_token_ids(tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
     return {**dict(zip(keys, ids, strict=True)), "tie_word_embeddings": False}
 
 
-def _tokenizer() -> PreTrainedTokenizerFast:
+def tiny_tokenizer() -> PreTrainedTokenizerFast:
     corpus = ["when does this happen in the video: the red square moves <1.5 seconds>\n"] * 4
     return build_tokenizer(corpus, vocabulary=VOCABULARY)
 
 
-def _save(model: Any, processor: Any, folder: Path) -> Path:
+def save(model: Any, processor: Any, folder: Path) -> Path:
     tokenizer = processor.tokenizer
     with torch.no_grad():  # larger logits, so that rounding does not change the argmax
         for parameter in model.parameters():

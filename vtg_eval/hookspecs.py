@@ -84,6 +84,12 @@ def vtg_protocols() -> Sequence[Path]:
 
 
 @hookspec
+def vtg_profiles() -> Sequence[Path]:
+    """Profiles of fine-tunes, one TOML file each (`vtg_eval.profile` gives the schema)."""
+    return ()
+
+
+@hookspec
 def vtg_commands() -> Sequence[Entry]:
     """Sub-commands of `vtg-eval`. Each target is a `vtg_eval.cli.command.Command`."""
     return ()

@@ -275,10 +275,7 @@ class Protocol:
         splits = tables.pop(SPLITS, {})
         resolved = self.without_task
         for layer in (tables, splits.get(split, {})):
-            parts = {
-                part: _rule(getattr(resolved, part), table, part) for part, table in layer.items()
-            }
-            resolved = replace(resolved, **parts)
+            resolved = overridden(resolved, layer)
         return resolved
 
 
@@ -304,6 +301,14 @@ Names = Mapping[str, Collection[str]]
 """The names that exist, by the kind of name: "task", "parser", "choice_parser"."""
 
 
+def overridden(
+    rules: ResolvedProtocol, tables: Mapping[str, Mapping[str, Any]]
+) -> ResolvedProtocol:
+    """Return the values with those keys replaced that the tables of single parts set."""
+    parts = {part: _rule(getattr(rules, part), table, part) for part, table in tables.items()}
+    return replace(rules, **parts)
+
+
 def load_protocol(path: Path, names: Names | None = None) -> Protocol:
     """Read a protocol file; raises UserError that names the file and the key.
 
@@ -318,17 +323,23 @@ def _protocol(table: dict[str, Any], names: Names) -> Protocol:
     overrides = table.pop("tasks", {})
     converted(overrides, dict[str, TaskRules], "tasks")
     protocol = Protocol(converted(table, ResolvedProtocol), overrides)
-    if not re.fullmatch(r"[^@\s]+@[^@\s]+", protocol.name):
-        raise UserError(f'name is "{protocol.name}"; it must end in a version, as in "strict@1"')
+    check_version(protocol.name)
     for name in protocol.without_task.only_tasks:
         _check_name("only_tasks", name, "task", names)
-    _check(protocol.without_task, "", names)
+    check_rules(protocol.without_task, "", names)
     for task, rules in overrides.items():
         _check_name(f"tasks.{task}", task, "task", names)
-        _check(protocol.with_overrides(task), f"tasks.{task}.", names)
+        check_rules(protocol.with_overrides(task), f"tasks.{task}.", names)
         for split in rules.get(SPLITS, {}):
-            _check(protocol.with_overrides(task, split), f"tasks.{task}.{SPLITS}.{split}.", names)
+            prefix = f"tasks.{task}.{SPLITS}.{split}."
+            check_rules(protocol.with_overrides(task, split), prefix, names)
     return protocol
+
+
+def check_version(name: str) -> None:
+    """Raise UserError for a name without a version."""
+    if not re.fullmatch(r"[^@\s]+@[^@\s]+", name):
+        raise UserError(f'name is "{name}"; it must end in a version, as in "strict@1"')
 
 
 def _check_name(key: str, name: str, kind: str, names: Names) -> None:
@@ -336,7 +347,7 @@ def _check_name(key: str, name: str, kind: str, names: Names) -> None:
         raise UserError(f'{key}: there is no {kind} "{name}". {suggestion(name, names[kind])}')
 
 
-def _check(rules: ResolvedProtocol, prefix: str, names: Names) -> None:
+def check_rules(rules: ResolvedProtocol, prefix: str, names: Names) -> None:
     """Raise UserError for unknown names, numbers out of range, rules that exclude each other.
 
     prefix: of the keys in the file.

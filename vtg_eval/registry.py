@@ -26,6 +26,7 @@ from vtg_eval.plugins.plugin import (
     plugin_entry_points,
     remarks_on_output,
 )
+from vtg_eval.profile import NamedProfile, load_named_profile
 from vtg_eval.protocol import Protocol, ResolvedProtocol, load_protocol
 from vtg_eval.task import Card
 
@@ -175,6 +176,11 @@ class Registry:
         """Protocols by name ("timelens@1")."""
         return self.provided("protocol").entries
 
+    @property
+    def profiles(self) -> dict[str, NamedProfile]:
+        """Profiles of fine-tunes by name ("time-r1@1")."""
+        return self.provided("profile").entries
+
     def task(self, name: str) -> Any:
         """Import and return the task of that name. Raises UserError with the nearest name."""
         return self._load("task", name)
@@ -200,6 +206,11 @@ class Registry:
         protocol: Protocol = self.entry("protocol", name)
         return protocol
 
+    def profile(self, name: str) -> NamedProfile:
+        """Return the profile of that name. Raises UserError with the nearest name."""
+        profile: NamedProfile = self.entry("profile", name)
+        return profile
+
     def protocol_for(
         self, card: Card, name: str | None = None, split: str = ""
     ) -> ResolvedProtocol:
@@ -217,10 +228,12 @@ class Registry:
         for entry in self.adapters.values():
             if set(names) & set(entry.architectures):
                 return entry
-        supported = sorted(a for entry in self.adapters.values() for a in entry.architectures)
         raise UserError(
-            f"No adapter serves the architecture {', '.join(names) or '(none named)'}. "
-            f"Supported: {', '.join(supported)}."
+            f"No adapter serves the architecture {', '.join(names) or '(none named)'}; "
+            "docs/models.md lists those that are served.\n"
+            "Other ways: write an adapter (docs/writing-an-adapter.md); run the model on a server "
+            "and use --model openai:NAME --base-url URL; or answer the questions of `vtg-eval "
+            "samples` with your own code and use `vtg-eval score`."
         )
 
     def entry(self, kind: str, name: str) -> Any:
@@ -257,7 +270,9 @@ class Registry:
             if isinstance(entry, Entry) and provided.owners[name] is record
         }
 
-    def _protocol(self, path: Path) -> Protocol:
+    def _read(self, kind: str, path: Path) -> Protocol | NamedProfile:
+        if kind == "profile":
+            return load_named_profile(path)
         # imported here: `--help` needs no parser
         from vtg_eval.parsing.choices import CHOICE_PARSERS
         from vtg_eval.parsing.spans import SPAN_PARSERS
@@ -302,18 +317,19 @@ class Registry:
                 plugin.record, f"failed at {hook}, its {kind}s are left out: {_reason(exc)}"
             )
             return
+        in_files = KINDS[kind].entry is Path
         for entry in entries:
             try:
                 check_entry(entry, KINDS[kind].entry)
-                yield self._protocol(Path(entry)) if kind == "protocol" else entry
+                yield self._read(kind, Path(entry)) if in_files else entry
             except (TypeError, UserError) as exc:
                 self.report(plugin.record, f"a {kind} of {hook} is left out: {_reason(exc)}")
-                if kind == "protocol" and isinstance(exc, UserError):
-                    refused[_protocol_name(Path(entry))] = str(exc)
+                if in_files and isinstance(exc, UserError):
+                    refused[_name_in(Path(entry))] = str(exc)
 
 
-def _protocol_name(path: Path) -> str:
-    """Return the name in a broken protocol file, else the file's."""
+def _name_in(path: Path) -> str:
+    """Return the name in a broken file of a protocol or profile, else the file's."""
     try:
         named = re.search(r'^name\s*=\s*"([^"\n]+)"', path.read_text("utf-8", "replace"), re.M)
     except OSError:

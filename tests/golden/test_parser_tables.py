@@ -54,6 +54,17 @@ def test_times(column, tmp_path):
     assert values(results, "span") == [span if span != [None, None] else None for span in spans]
 
 
+def test_times_of_taro(tmp_path):
+    rows = golden("taro/parser.official.json")
+    lines = [f"V{k} 0.0 1.0##it happens." for k in range(len(rows))]
+    (tmp_path / "charades_sta_test.txt").write_text("\n".join(lines))
+    results = score_predictions(
+        tmp_path, "charades_sta", "taro@1", predictions(rows, "V{}/0"), tmp_path
+    )
+    spans = [row["pred"] if row["pred"] != [None, None] else None for row in rows]
+    assert values(results, "span") == spans
+
+
 def test_intervals_of_cg_bench(tmp_path):
     rows = table("time")
     column = "vlmevalkit_cgbench.post_process(miou,gt=[[10,20]],duration=100)"

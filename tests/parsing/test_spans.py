@@ -133,6 +133,20 @@ def test_strict_accepts_an_explicit_absence(strict, text):
     assert (answer.failure, answer.spans, answer.absent) == (None, (), True)
 
 
+@pytest.mark.parametrize(
+    ("text", "spans"),
+    [
+        ("<think>from 1.0 to 2.0</think>\n<answer>\n8.50s to 12.40s\n</answer>", [(8.5, 12.4)]),
+        ("8.5 to 12.4, it takes 3 seconds", [(12.4, 3.0)]),
+        ("<think>at 3.25s", []),
+        ("1:05", [(1.0, 5.0)]),
+        ("no", []),
+    ],
+)
+def test_the_last_two_numbers(text, spans):
+    assert list(SPAN_PARSERS["last-two-numbers"](text).spans) == spans
+
+
 @pytest.mark.parametrize("parser", SPAN_PARSERS.values(), ids=SPAN_PARSERS)
 @given(text=st.text(alphabet=st.sampled_from("0123456789.:,-– \n!atoends<>/%٣１"), max_size=40))
 def test_every_parser_returns_spans_absence_or_a_failure_for_any_text(parser, text):

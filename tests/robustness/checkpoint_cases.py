@@ -426,7 +426,7 @@ CASES = (
     refused(
         "architectures a number",
         "No adapter serves",
-        "Supported",
+        "(none named)",
         table(CONFIG, "architectures", value=5),
     ),
     refused(

@@ -19,7 +19,6 @@ import pytest
 pytest.importorskip("transformers", reason="needs the extra hf")
 
 from tokenizers import Tokenizer
-from vtg_eval.model_adapters.chat import ChatTemplate
 
 from tests import fakes
 from tests.engine_case import PROTOCOL, make_adapter, make_frames
@@ -29,6 +28,7 @@ from vtg_eval.cli import main
 from vtg_eval.engines.base import Request
 from vtg_eval.errors import UserError
 from vtg_eval.failures import Failure, Finish
+from vtg_eval.model_input.chat_template import ChatTemplate
 from vtg_eval.protocol import PromptRule
 from vtg_eval.registry import Registry
 from vtg_eval.run.plan import VideoJob

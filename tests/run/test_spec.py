@@ -67,6 +67,15 @@ def test_a_spec_survives_the_manifest() -> None:
     assert RunSpec.from_json(json.loads(json.dumps(SPEC.to_json()))) == SPEC
 
 
+def test_a_profile_is_part_of_the_spec_and_nothing_without_one() -> None:
+    assert "profile" not in SPEC.to_json()
+    other = replace(SPEC, profile="mine@1")
+    assert RunSpec.from_json(json.loads(json.dumps(other.to_json()))) == other
+    assert differences(SPEC.to_json(), other.to_json()) == ["profile (before null, now mine@1)"]
+    assert other.digest != SPEC.digest
+    assert (SPEC.rules, other.rules) == ("strict@2", "strict@2 with mine@1")
+
+
 def test_a_missing_optional_key_of_a_spec_is_accepted_and_an_unknown_key_refused() -> None:
     table = SPEC.to_json()
     del table["trust_remote_code"], table["protocol"]["generation"]["temperature"]

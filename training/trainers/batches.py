@@ -19,7 +19,7 @@ from vtg_eval.adapter import Adapter
 from vtg_eval.checkpoint.resolve import resolve
 from vtg_eval.engines.base import Request
 from vtg_eval.engines.loading import load_processor
-from vtg_eval.engines.model_inputs import TEXT, VIDEO_TYPE, InputBuilder, ModelInput
+from vtg_eval.engines.model_inputs import TEXT, VIDEO_TYPE, InputBuilder, ModelInput, collate
 from vtg_eval.errors import UserError, VideoError
 from vtg_eval.registry import Registry
 from vtg_eval.run.requests import RequestBuilder, SampleContext
@@ -89,7 +89,8 @@ class Batches:
     def training_input(self, example: Example) -> ModelInput:
         """Return the input for the question, its answer, and the token that ends an answer."""
         prompt = self.prompt(example)
-        return ModelInput(prompt.ids + self.answer_ids(example), prompt.tensors)
+        answer = self.answer_ids(example)
+        return ModelInput(prompt.ids + answer, prompt.types + [0] * len(answer), prompt.tensors)
 
     def answer_ids(self, example: Example) -> list[int]:
         """Return the tokens to learn; raises UserError for an answer with control tokens."""
@@ -114,8 +115,7 @@ class Batches:
 
     def collate(self, inputs: Sequence[ModelInput]) -> Mapping[str, torch.Tensor]:
         """Return one batch, collated as by the engine."""
-        batch: Mapping[str, torch.Tensor] = self._builder.collate(inputs, self._pad)
-        return batch
+        return collate(inputs, self._pad)
 
     def vision(self, inputs: Sequence[ModelInput]) -> dict[str, torch.Tensor]:
         """Return the tensors of the inputs' videos, concatenated."""

@@ -1,8 +1,8 @@
-"""Profiles: what a fine-tune sets differently from its family, read from its folder.
+"""What a checkpoint's own file sets differently from its family.
 
 A checkpoint's `vtg_eval_profile.toml` may bound the size of frames, set their rate and put a
-prefix before the prompt. `Profile.applied` turns a protocol into the one that holds for that
-checkpoint, so no other module depends on profiles.
+prefix before the prompt: what it sets holds under every protocol. It may also name a profile
+(`vtg_eval.profile`), which `choose_profile` looks up.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Profile:
     """What the checkpoint sets; None leaves the protocol's value.
 
     min_tokens, max_tokens, total_tokens, fps: as in `FrameRule`. prompt_prefix: put before the
-    protocol's prompt.
+    protocol's prompt. profile: the named profile by which it is asked.
     """
 
     min_tokens: Tokens | None = None
@@ -35,6 +35,7 @@ class Profile:
     total_tokens: Tokens | None = None
     fps: Annotated[float, Meta(gt=0)] | None = None
     prompt_prefix: str = ""
+    profile: str = ""
 
     def applied(self, protocol: ResolvedProtocol) -> ResolvedProtocol:
         """Return the protocol as it holds for this checkpoint."""

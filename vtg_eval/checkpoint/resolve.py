@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from vtg_eval.adapter import Checkpoint
+from vtg_eval.adapter import Checkpoint, InputOptions
 from vtg_eval.engines.weight_files import refuse_adapter
 from vtg_eval.errors import UserError, suggestion
 from vtg_eval.files.json_files import checkpoint_table
@@ -20,12 +21,19 @@ PREFERRED_ENGINES = (("vllm", "vllm"), ("transformers", "transformers"))
 HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
 
 
-def resolve(reference: str, registry: Registry) -> tuple[Checkpoint, AdapterEntry]:
+def resolve(
+    reference: str, registry: Registry, options: InputOptions | None = None
+) -> tuple[Checkpoint, AdapterEntry]:
     """Return the checkpoint of a shipped model, an "ADAPTER:ARGUMENT" or a folder, and its adapter.
 
-    "ADAPTER:ARGUMENT" is for adapters that need no model (baseline, replay). Raises UserError
-    with the nearest name, or with what is wrong in the folder.
+    "ADAPTER:ARGUMENT" is for adapters that need no model (baseline, replay). options: the user's,
+    for the adapter. Raises UserError with the nearest name, or with what is wrong in the folder.
     """
+    checkpoint, entry = _resolve(reference, registry)
+    return replace(checkpoint, options=options or InputOptions()), entry
+
+
+def _resolve(reference: str, registry: Registry) -> tuple[Checkpoint, AdapterEntry]:
     name, _, argument = reference.partition(":")
     entry = registry.adapters.get(name)
     if entry is not None and entry.engine is not None:

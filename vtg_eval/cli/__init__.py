@@ -30,6 +30,7 @@ COMMANDS = (
     Entry("samples", "vtg_eval.cli.samples:SamplesCommand", "write a task's samples as JSON lines"),
     Entry("tasks", "vtg_eval.cli.tasks:TasksCommand", "list tasks, or show one task's card"),
     Entry("protocols", "vtg_eval.cli.protocols:ProtocolsCommand", "list or show protocols"),
+    Entry("profiles", "vtg_eval.cli.profiles:ProfilesCommand", "list or show fine-tunes' profiles"),
     Entry("plugins", "vtg_eval.cli.plugins:PluginsCommand", "list plug-ins and what they provide"),
     Entry("data", "vtg_eval.cli.data:DataCommand", "prepare or check a task's files"),
     Entry(

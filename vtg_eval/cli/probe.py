@@ -164,7 +164,7 @@ def _transformations(args: Namespace) -> list[Transformation]:
 
 
 def _refuse_run_arguments(args: Namespace) -> None:
-    for name in ("model", "tasks", "transformations", "out", "limit", "engine", "split"):
+    for name in ("model", "tasks", "transformations", "out", "limit", "engine", "split", "profile"):
         if getattr(args, name) is not None:
             raise UserError(f"--{name} is for making runs: leave it out with --runs.")
     if args.plan:

@@ -97,7 +97,7 @@ def _lines(protocol: ResolvedProtocol, overrides: Mapping[str, Any]) -> Iterator
         rule = getattr(protocol, part.name)
         yield f"\n[{part.name}]"
         for entry in fields(rule):
-            yield f"{entry.name} = {_value(getattr(rule, entry.name))}"
+            yield f"{entry.name} = {value_text(getattr(rule, entry.name))}"
     for task, tables in overrides.items():
         yield from _overrides(f"tasks.{task}", tables)
     if protocol.notes:
@@ -112,10 +112,10 @@ def _overrides(prefix: str, tables: Mapping[str, Any]) -> Iterator[str]:
                 yield from _overrides(f"{prefix}.{SPLITS}.{split}", parts)
             continue
         yield f"\n[{prefix}.{part}]"
-        yield from (f"{key} = {_value(value)}" for key, value in table.items())
+        yield from (f"{key} = {value_text(value)}" for key, value in table.items())
 
 
-def _value(value: object) -> str:
+def value_text(value: object) -> str:
     """Return a value on one line, or a text of several lines verbatim below its key."""
     if isinstance(value, str) and "\n" in value:
         return f'"""\n{value}"""'

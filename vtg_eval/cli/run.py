@@ -10,8 +10,9 @@ from argparse import ArgumentParser, Namespace
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+from vtg_eval.adapter import InputOptions, Thinking, TimeText
 from vtg_eval.cli.command import STANDARD_OUTPUT, Command, write_lines
 from vtg_eval.console.streams import show, warn
 from vtg_eval.engines.base import EngineOptions
@@ -91,6 +92,7 @@ def add_run_arguments(parser: ArgumentParser, required: bool = True) -> None:
     add("--split", help="default: the task's default split")
     add("--data-root", type=Path, help="default: $VTG_EVAL_DATA, else ./data")
     add("--protocol", help="default: the task's default, strict@2 for built-in tasks")
+    add("--profile", help="a fine-tune's profile, or none; default: what its folder says")
     add("--engine", help="default: vllm where it is installed, else transformers")
     add("--out", type=Path, help="the run's folder (several tasks: a sub-folder each)")
     add("--limit", type=_positive, metavar="N", help="use the first N samples only")
@@ -98,6 +100,7 @@ def add_run_arguments(parser: ArgumentParser, required: bool = True) -> None:
     add("--batch-size", type=_batch_size, default=EngineOptions().batch_size, metavar="N")
     add("--dtype", default=EngineOptions().dtype, help="default: %(default)s")
     add("--seed", type=_seed, default=EngineOptions().seed, help="default: %(default)s")
+    add_input_options(parser)
     add("--decoder", default="pyav", help="default: %(default)s")
     add("--trust-remote-code", action="store_true", help="let the checkpoint run its code")
     add(
@@ -107,6 +110,22 @@ def add_run_arguments(parser: ArgumentParser, required: bool = True) -> None:
         type=_assignment,
         metavar="KEY=VALUE",
         help="passed to the engine, VALUE as JSON or text; may be repeated",
+    )
+
+
+def add_input_options(parser: ArgumentParser) -> None:
+    """Add the arguments of `InputOptions`."""
+    parser.add_argument(
+        "--time-text",
+        choices=get_args(TimeText),
+        help="tell the frames' times as text: before each frame, all at the start, or not at all; "
+        "default: header for families that tell no times otherwise",
+    )
+    parser.add_argument(
+        "--thinking",
+        choices=get_args(Thinking),
+        default="default",
+        help="the chat template's switch; thoughts count as tokens of the answer",
     )
 
 
@@ -123,6 +142,7 @@ def run_options(args: Namespace) -> RunOptions:
     return RunOptions(
         model=args.model,
         protocol=args.protocol,
+        profile=args.profile,
         split=args.split,
         data_root=args.data_root,
         engine=args.engine,
@@ -133,6 +153,7 @@ def run_options(args: Namespace) -> RunOptions:
             trust_remote_code=args.trust_remote_code,
             extra=dict(args.engine_arg),
         ),
+        input_options=InputOptions(time_text=args.time_text, thinking=args.thinking),
         decoder=args.decoder,
         limit=args.limit,
         allow_subset=args.allow_subset,

@@ -60,7 +60,7 @@ def compare_probe(original: FinishedRun, transformed: Sequence[FinishedRun]) -> 
         model=original.spec.model,
         task=original.spec.task,
         split=original.spec.split,
-        protocol=original.spec.protocol.name,
+        protocol=original.spec.rules,
         samples=len(original.samples),
         moved=tuple(
             moved_row(

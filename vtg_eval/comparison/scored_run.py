@@ -84,7 +84,7 @@ def _scored(
         size = run.subset.of
         scored = _from_score(str(path), spec.model, spec.task_version, size, result)
         change = spec.transformation.name if spec.transformation else ""
-        return replace(scored, transformation=change)
+        return replace(scored, protocol=spec.rules, transformation=change)
     if options.task is None:
         return _from_results(path, options.protocol)
     task = registry.task(options.task)
@@ -133,7 +133,7 @@ def _from_results(path: Path, protocol: str | None) -> ScoredRun:
         task=results.task,
         task_version=results.task_version,
         split=results.split,
-        protocol=results.protocol,
+        protocol=results.rules,
         samples=tuple(Sample(row.id, row.video, query="", target=Target()) for row in rows),
         split_size=results.subset.of,
         parsed_answers=tuple(_parsed(row) for row in rows),

@@ -8,29 +8,33 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import UnionType
-from typing import Any
+from typing import Any, Literal
 
 from vtg_eval.errors import one_line
 from vtg_eval.failures import Finish
 from vtg_eval.protocol import GenerationRule
 from vtg_eval.video.frames import Frames
 
+Media = Literal["video", "images"]
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
     """One sample as the model's input.
 
-    `prompt` is text with the model's placeholders, `frames` uint8 [T, H, W, 3] with their times,
+    `prompt` is text with the model's placeholders, `frames` uint8 [T, H, W, 3] with their times.
+    `media`: whether the frames are one video, or as many images, each with its placeholder.
     `metadata` what the model's processor gets with them (always `do_sample_frames: False`),
     `processor_kwargs` further processor arguments. `model_times` are the times in seconds that
-    reach the model, one for each frame pair (or as the model's grid has it). `answer` is set
-    where the answer exists already (baseline, replay). `escaped` counts the special tokens in the
-    sample's text that were escaped.
+    reach the model, one for each frame or group of frames (or as the model's grid has it).
+    `answer` is set where the answer exists already (baseline, replay). `escaped` counts the special
+    tokens in the sample's text that were escaped.
     """
 
     sample_id: str
     prompt: str
     frames: Frames | None = None
+    media: Media = "video"
     metadata: Mapping[str, Any] = field(default_factory=dict)
     processor_kwargs: Mapping[str, Any] = field(default_factory=dict)
     model_times: tuple[float, ...] = ()
@@ -72,12 +76,16 @@ class Completion:
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
-    """What a user may set on any engine; `extra` goes to the engine's own constructor."""
+    """What a user may set on any engine; `extra` goes to the engine's own constructor.
+
+    images: the most images in one prompt, where frames travel as images; 0 where they are a video.
+    """
 
     dtype: str = "auto"
     seed: int = 0
     batch_size: int = 8
     trust_remote_code: bool = False
+    images: int = 0
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 

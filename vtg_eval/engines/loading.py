@@ -17,7 +17,7 @@ import transformers
 
 from vtg_eval.engines.base import Probe, Request
 from vtg_eval.engines.generation import generation_settings, stop_ids
-from vtg_eval.engines.model_inputs import InputBuilder
+from vtg_eval.engines.model_inputs import VIDEO_TYPE, InputBuilder
 from vtg_eval.engines.weight_files import AGAIN, StoredWeight, stored_weights
 from vtg_eval.errors import UserError, one_line
 from vtg_eval.files.json_files import checkpoint_table
@@ -169,12 +169,13 @@ def _is_class(name: str) -> bool:
 
 def _check_tokenizer(folder: Path, processor: Any, config: Any) -> None:
     tokenizer = getattr(processor, "tokenizer", None)
-    if tokenizer is None or not isinstance(getattr(processor, "video_token_id", None), int):
+    if tokenizer is None or not isinstance(getattr(processor, "video_token", None), str):
         raise UserError(
             f"{folder}: its processor has no tokenizer with a token for videos. {AGAIN}"
         )
-    token, expected = processor.video_token_id, getattr(config, "video_token_id", None)
-    if expected is not None and token != expected:
+    token = getattr(processor, "video_token_id", None)
+    expected = getattr(config, "video_token_id", None)
+    if token is not None and expected is not None and token != expected:
         raise UserError(
             f"{folder}: the tokenizer's token for videos is number {token}, in config.json it is "
             f"{expected}: they are of different checkpoints. {AGAIN}"
@@ -201,7 +202,7 @@ def _check_input(folder: Path, processor: Any, config: Any, probe: Request) -> N
     channels = getattr(vision, "in_channels", 3)
     values = channels * vision.temporal_patch_size * vision.patch_size**2
     tokens = int(grid.prod()) // vision.spatial_merge_size**2
-    if patches.shape[-1] != values or item.ids.count(processor.video_token_id) != tokens:
+    if patches.shape[-1] != values or item.types.count(VIDEO_TYPE) != tokens:
         raise UserError(
             f"{folder}: the processor's patch_size, temporal_patch_size or merge_size is not that "
             f"of vision_config in config.json: they are of different checkpoints. {AGAIN}"

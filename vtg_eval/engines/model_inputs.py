@@ -1,10 +1,12 @@
-"""From requests to tensors: the model's processor, called once for each video."""
+"""From requests to tensors: the model's processor, its work on pixels done once for each video."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import inspect
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from transformers import BatchFeature
@@ -13,89 +15,176 @@ from transformers.video_utils import VideoMetadata
 from vtg_eval.engines.base import Request
 
 SAMPLE_FRAMES = "do_sample_frames"  # in the metadata for vLLM; transformers takes it as an argument
-TEXT = ("input_ids", "attention_mask", "mm_token_type_ids")
-VIDEO_TYPE = 2  # transformers' mark of a video token in `mm_token_type_ids`
+TYPES = "mm_token_type_ids"  # of each token: text, image or video
+TEXT = ("input_ids", "attention_mask", TYPES)
+VIDEO_TYPE = 2  # transformers' type of a video token
+PARTS = ("video_processor", "image_processor")
 
 
 @dataclass(frozen=True, slots=True)
 class ModelInput:
-    """One prompt: token ids with the video's placeholder expanded, and its tensors."""
+    """One prompt: token ids with the placeholders expanded, their types, and the tensors."""
 
     ids: list[int]
+    types: list[int]
     tensors: Mapping[str, torch.Tensor] = field(default_factory=dict)
 
+    @property
+    def shape(self) -> tuple[tuple[str, tuple[int, ...]], ...]:
+        """What must be the same in all inputs of a batch: names and sizes, but for the first."""
+        return tuple((name, tuple(value.shape[1:])) for name, value in self.tensors.items())
 
-@dataclass(frozen=True, slots=True)
+
+class _Block(NamedTuple):
+    """What the processor puts in a video's place: ids and types; `before`: the ids before it."""
+
+    before: list[int]
+    ids: list[int]
+    types: list[int]
+
+
+@dataclass(slots=True)
 class _Video:
-    """The processor's output for one video: the ids of its placeholder, and its tensors."""
+    """The last video: the processor's output for its pixels, and for a prompt about it."""
 
     key: tuple[Any, ...]
-    block: list[int]
-    tensors: Mapping[str, torch.Tensor]
+    pixels: Any = None
+    tensors: Mapping[str, torch.Tensor] = field(default_factory=dict)
+    block: _Block | None = None
 
 
 class InputBuilder:
-    """Builds inputs; consecutive requests on the same frames share one video's tensors."""
+    """Builds inputs; consecutive requests on the same frames share the processor's tensors.
+
+    The processor expands each prompt, but looks at the pixels once. Where the placeholder is one
+    token and what it expands to is tokenized by itself, the expansion is used again, too.
+    """
 
     def __init__(self, processor: Any) -> None:
         self._processor = processor
-        self._video_token = int(processor.video_token_id)
+        self._placeholder = _placeholder(processor)
+        self._special = set(processor.tokenizer.added_tokens_decoder)
         self._last: _Video | None = None
 
     def build(self, request: Request) -> ModelInput:
         """Return the model's input; raises what the processor raises."""
         ids: list[int] = self._processor.tokenizer(request.prompt)["input_ids"]
         if request.frames is None:
-            return ModelInput(ids)
-        if ids.count(self._video_token) != 1:
-            raise ValueError(
-                f"the prompt has {ids.count(self._video_token)} video placeholders, not 1"
-            )
-        video = self._video(request, ids)
-        index = ids.index(self._video_token)
-        return ModelInput(ids[:index] + video.block + ids[index + 1 :], video.tensors)
-
-    def _video(self, request: Request, ids: list[int]) -> _Video:
-        assert request.frames is not None
-        key = (request.frames.digest, repr(request.metadata), repr(request.processor_kwargs))
+            return ModelInput(ids, [0] * len(ids))
+        settings = (repr(request.metadata), repr(request.processor_kwargs), request.media)
+        key = (request.frames.digest, *settings)
         if self._last is None or self._last.key != key:
-            self._last = _Video(key, *self._process(request, ids))
-        return self._last
+            self._last = _Video(key)
+        index = self._index(request, ids)
+        block = self._last.block
+        if block and index is not None and self._separate(block, ids, index):
+            new = [*ids[:index], *block.ids, *ids[index + 1 :]]
+            types = [0] * index + block.types + [0] * (len(ids) - index - 1)
+            return ModelInput(new, types, self._last.tensors)
+        return self._process(request, ids, index, self._last)
+
+    def _index(self, request: Request, ids: list[int]) -> int | None:
+        """Return where the video's placeholder is, None where it is not one token."""
+        if request.media == "images" or self._placeholder is None:
+            return None
+        count = ids.count(self._placeholder)
+        if count != 1:
+            raise ValueError(f"the prompt has {count} video placeholders, not 1")
+        return ids.index(self._placeholder)
+
+    def _separate(self, block: _Block, ids: list[int], index: int) -> bool:
+        """Tell whether the text around a video is tokenized as if the video were not there."""
+        following = ids[index + 1 : index + 2]
+        return ids[:index] == block.before and not self._special.isdisjoint(
+            [block.ids[-1], *following]
+        )
 
     def _process(
-        self, request: Request, ids: list[int]
-    ) -> tuple[list[int], Mapping[str, torch.Tensor]]:
-        assert request.frames is not None
-        metadata = {
-            name: value for name, value in request.metadata.items() if name != SAMPLE_FRAMES
-        }
-        outputs = self._processor(
-            text=[request.prompt],
-            videos=[request.frames.array],
-            video_metadata=[VideoMetadata(**metadata)],
-            return_tensors="pt",
-            **request.processor_kwargs,
-        )
+        self, request: Request, ids: list[int], index: int | None, video: _Video
+    ) -> ModelInput:
+        frames = request.frames
+        assert frames is not None
+        pictures: dict[str, Any]
+        if request.media == "images":
+            pictures = {"images": list(frames.array)}
+        else:
+            metadata = {k: v for k, v in request.metadata.items() if k != SAMPLE_FRAMES}
+            pictures = {
+                "videos": [frames.array],
+                "video_metadata": [VideoMetadata(**metadata)],
+            }
+        kwargs = {name: dict(values) for name, values in request.processor_kwargs.items()}
+        kwargs["text_kwargs"] = {**kwargs.get("text_kwargs", {}), f"return_{TYPES}": True}
+        with _pixels_once(self._processor, video):
+            outputs = self._processor(
+                text=[request.prompt], return_tensors="pt", **pictures, **kwargs
+            )
         expanded: list[int] = outputs["input_ids"][0].tolist()
-        index = ids.index(self._video_token)
-        block = expanded[index : len(expanded) - (len(ids) - index - 1)]
-        tensors = {
+        types: list[int] = outputs[TYPES][0].tolist() if TYPES in outputs else [0] * len(expanded)
+        video.tensors = {
             name: value
             for name, value in outputs.items()
             if name not in TEXT and isinstance(value, torch.Tensor)
         }
-        return block, tensors
+        if index is not None:
+            end = len(expanded) - (len(ids) - index - 1)
+            if expanded[:index] == ids[:index] and expanded[end:] == ids[index + 1 :]:
+                video.block = _Block(ids[:index], expanded[index:end], types[index:end])
+        return ModelInput(expanded, types, video.tensors)
 
-    def collate(self, items: Sequence[ModelInput], pad: int) -> BatchFeature:
-        """Return one batch: ids padded on the left, videos one after the other."""
-        longest = max(len(item.ids) for item in items)
-        ids = torch.full((len(items), longest), pad, dtype=torch.long)
-        mask = torch.zeros_like(ids)
-        for row, item in enumerate(items):
-            ids[row, longest - len(item.ids) :] = torch.tensor(item.ids)
-            mask[row, longest - len(item.ids) :] = 1
-        batch = {"input_ids": ids, "attention_mask": mask}
-        batch["mm_token_type_ids"] = VIDEO_TYPE * ((ids == self._video_token) & (mask == 1)).long()
-        for name in {name: None for item in items for name in item.tensors}:
-            batch[name] = torch.cat([item.tensors[name] for item in items if name in item.tensors])
-        return BatchFeature(batch)
+
+class _Once:
+    """The part of a processor that looks at pixels: it does so for the first call on a video."""
+
+    def __init__(self, part: Any, video: _Video) -> None:
+        self._part = part
+        self._video = video
+
+    def __call__(self, *arguments: Any, **settings: Any) -> Any:
+        if self._video.pixels is None:
+            self._video.pixels = self._part(*arguments, **settings)
+        return BatchFeature(dict(self._video.pixels))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._part, name)
+
+
+@contextmanager
+def _pixels_once(processor: Any, video: _Video) -> Iterator[None]:
+    """Let the processor use what it made of the video's pixels before."""
+    parts = {name: getattr(processor, name) for name in PARTS if hasattr(processor, name)}
+    for name, part in parts.items():
+        setattr(processor, name, _Once(part, video))
+    try:
+        yield
+    finally:
+        for name, part in parts.items():
+            setattr(processor, name, part)
+
+
+def collate(items: Sequence[ModelInput], pad: int) -> dict[str, torch.Tensor]:
+    """Return one batch: ids padded on the left, videos one after the other."""
+    longest = max(len(item.ids) for item in items)
+    ids = torch.full((len(items), longest), pad, dtype=torch.long)
+    mask, types = torch.zeros_like(ids), torch.zeros_like(ids)
+    for row, item in enumerate(items):
+        start = longest - len(item.ids)
+        ids[row, start:] = torch.tensor(item.ids)
+        types[row, start:] = torch.tensor(item.types)
+        mask[row, start:] = 1
+    batch = {"input_ids": ids, "attention_mask": mask, TYPES: types}
+    for name in {name: None for item in items for name in item.tensors}:
+        batch[name] = torch.cat([item.tensors[name] for item in items if name in item.tensors])
+    return batch
+
+
+def accepted(batch: Mapping[str, torch.Tensor], model: Any) -> dict[str, torch.Tensor]:
+    """Return what the model's forward pass takes of a batch: processors may return more."""
+    names = inspect.signature(model.forward).parameters
+    return {name: value for name, value in batch.items() if name in names}
+
+
+def _placeholder(processor: Any) -> int | None:
+    """Return the token that stands for a video in a prompt, None where it is not one token."""
+    ids = processor.tokenizer(processor.video_token, add_special_tokens=False)["input_ids"]
+    return int(ids[0]) if len(ids) == 1 else None

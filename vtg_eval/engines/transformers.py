@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from vtg_eval.engines.base import (
     Completion,
@@ -31,7 +30,7 @@ try:
     from vtg_eval.engines.gumbel_sampler import GumbelSampler
     from vtg_eval.engines.loading import check_checkpoint, load_model, load_processor
     from vtg_eval.engines.logits_watch import LogitsWatch
-    from vtg_eval.engines.model_inputs import InputBuilder, ModelInput
+    from vtg_eval.engines.model_inputs import InputBuilder, ModelInput, accepted, collate
     from vtg_eval.engines.rope_positions import patch_rope_positions
 except ImportError as exc:
     raise ImportError(f'it needs the extra hf (README, "Install"): {exc}') from exc
@@ -59,6 +58,17 @@ SET_BY = {
     "torch_dtype": "--dtype",
     "trust_remote_code": "--trust-remote-code",
 }
+
+
+# Tokens in one batch, padding included; halved for good when the device's memory does not suffice.
+BATCH_TOKENS = 262_144
+
+
+class _Ready(NamedTuple):
+    """A request with the input that the processor made of it."""
+
+    request: Request
+    item: ModelInput
 
 
 class TransformersEngine(Engine):
@@ -92,6 +102,8 @@ class TransformersEngine(Engine):
         self._builder = InputBuilder(self._processor)
         self._longest = getattr(model.config.get_text_config(), "max_position_embeddings", None)
         self._logits = LogitsWatch(self._model)
+        self._rows = 1 if self._config.do_sample else options.batch_size
+        self._batch_tokens = BATCH_TOKENS
 
     @classmethod
     def check(cls, checkpoint: Path, options: EngineOptions, probe: Probe) -> None:
@@ -126,24 +138,27 @@ class TransformersEngine(Engine):
             )
 
     def generate(self, requests: Iterable[Request]) -> Iterator[Completion]:
-        """Answer in batches of `batch_size`, in order."""
-        stream = iter(requests)
-        size = 1 if self._config.do_sample else self._options.batch_size
-        while batch := list(islice(stream, size)):
-            ready: list[tuple[Request, ModelInput]] = []
-            for request in batch:
-                try:
-                    item = self._builder.build(request)
-                except Exception as exc:  # one sample's input must not cost the others
-                    yield failed(request, f"{type(exc).__name__}: {exc}")
-                    continue
-                if self._longest and len(item.ids) > self._longest:
-                    reason = f"{len(item.ids):,} tokens; the model's limit is {self._longest:,}"
-                    yield failed(request, f"the prompt has {reason}")
-                else:
-                    ready.append((request, item))
-            if ready:
+        """Answer in batches of at most `batch_size` requests, in order."""
+        ready: list[_Ready] = []
+        for request in requests:
+            try:
+                item = self._builder.build(request)
+            except Exception as exc:  # one sample's input must not cost the others
+                yield failed(request, f"{type(exc).__name__}: {exc}")
+                continue
+            if self._longest and len(item.ids) > self._longest:
+                limit = f"{len(item.ids):,} tokens; the model's limit is {self._longest:,}"
+                yield failed(request, f"the prompt has {limit}")
+                continue
+            if ready and not self._fits(ready, item):
                 yield from self._answer(ready)
+                ready = []
+            ready.append(_Ready(request, item))
+            if len(ready) == self._rows:
+                yield from self._answer(ready)
+                ready = []
+        if ready:
+            yield from self._answer(ready)
 
     def describe(self) -> Mapping[str, Any]:
         """Return versions, dtype, device and every argument that can change an answer."""
@@ -165,32 +180,56 @@ class TransformersEngine(Engine):
         if self._device == "cuda":
             torch.cuda.empty_cache()
 
-    def _answer(self, ready: list[tuple[Request, ModelInput]]) -> Iterator[Completion]:
-        inputs = self._builder.collate([item for _, item in ready], self._pad).to(self._device)
-        seeds = [sample_seed(self._options.seed, request.sample_id) for request, _ in ready]
+    def _fits(self, ready: Sequence[_Ready], item: ModelInput) -> bool:
+        """Tell whether an input can be in one batch with others: tokens, sizes of tensors."""
+        longest = max(len(item.ids), *(len(one.item.ids) for one in ready))
+        within = longest * (len(ready) + 1) <= self._batch_tokens
+        return within and item.shape == ready[0].item.shape
+
+    def _answer(self, ready: Sequence[_Ready]) -> Iterator[Completion]:
+        """Answer one batch, in halves where the device's memory does not suffice for it."""
+        try:
+            completions = list(self._generate(ready))
+        except torch.OutOfMemoryError:
+            if len(ready) == 1:
+                request, item = ready[0]
+                yield failed(request, f"out of memory with a prompt of {len(item.ids):,} tokens")
+                return
+        else:
+            yield from completions
+            return
+        # outside of the handler: its exception keeps the failed pass's tensors in memory
+        torch.cuda.empty_cache()
+        self._batch_tokens = max(1, self._tokens(ready) // 2)
+        middle = len(ready) // 2
+        yield from self._answer(ready[:middle])
+        yield from self._answer(ready[middle:])
+
+    @staticmethod
+    def _tokens(ready: Sequence[_Ready]) -> int:
+        """Return the number of tokens in a batch, padding included."""
+        return len(ready) * max(len(one.item.ids) for one in ready)
+
+    def _generate(self, ready: Sequence[_Ready]) -> Iterator[Completion]:
+        batch = accepted(collate([one.item for one in ready], self._pad), self._model)
+        inputs = {name: tensor.to(self._device) for name, tensor in batch.items()}
+        seeds = [sample_seed(self._options.seed, one.request.sample_id) for one in ready]
         processors = []
         self._logits.clear()
         if self._config.do_sample:
             torch.manual_seed(seeds[0])
         elif self._rule.decoding == "sample":
             processors.append(GumbelSampler(seeds, self._rule.temperature))
-        try:
-            with torch.inference_mode():
-                rows = self._model.generate(
-                    **inputs,
-                    generation_config=self._config,
-                    logits_processor=transformers.LogitsProcessorList(processors),
-                )
-        except torch.OutOfMemoryError as exc:
-            raise UserError(
-                "The GPU is out of memory; run again with a smaller --batch-size."
-            ) from exc
+        with torch.inference_mode():
+            rows = self._model.generate(
+                **inputs,
+                generation_config=self._config,
+                logits_processor=transformers.LogitsProcessorList(processors),
+            )
         longest = inputs["input_ids"].shape[1]
         sound = self._logits.sound_tokens()
-        for (request, item), row, tokens in zip(
-            ready, rows[:, longest:].tolist(), sound, strict=True
-        ):
-            yield self._completion(request, item, row, tokens)
+        for one, row, tokens in zip(ready, rows[:, longest:].tolist(), sound, strict=True):
+            yield self._completion(one.request, one.item, row, tokens)
 
     def _completion(
         self, request: Request, item: ModelInput, row: list[int], sound: int

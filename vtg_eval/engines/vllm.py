@@ -49,6 +49,7 @@ try:
     with captured_stderr():  # hints about optional packages
         import pydantic
         import vllm
+        from PIL import Image
         from vllm.engine.arg_utils import EngineArgs
         from vllm.platforms import current_platform
         from vllm.sampling_params import RequestOutputKind
@@ -197,11 +198,7 @@ class VllmEngine(Engine):
         """Add a request to the engine; returns its id."""
         prompt: dict[str, Any] = {"prompt": request.prompt}
         if request.frames is not None:
-            prompt |= {
-                "multi_modal_data": {"video": [(request.frames.array, dict(request.metadata))]},
-                "mm_processor_kwargs": dict(request.processor_kwargs),
-                "multi_modal_uuids": {"video": [_video_id(request)]},
-            }
+            prompt |= _media(request)
         sampling = vllm.SamplingParams(
             max_tokens=self._rule.max_new_tokens,
             stop_token_ids=self._stops,
@@ -268,7 +265,7 @@ def _arguments(checkpoint: Path, capacity: int, options: EngineOptions) -> dict[
         "max_model_len": min(CONTEXT, _declared_length(checkpoint)),
         "max_num_batched_tokens": BATCHED_TOKENS,
         "max_num_seqs": capacity,
-        "limit_mm_per_prompt": {"image": 0, "video": 1},
+        "limit_mm_per_prompt": {"image": options.images, "video": int(not options.images)},
         "enable_prefix_caching": True,
     }
     if on_cpu:
@@ -303,6 +300,24 @@ def _sampling(rule: GenerationRule, settings: Mapping[str, Any]) -> dict[str, An
     return {
         **cutoffs,
         "temperature": settings.get("temperature", 1.0) if settings.get("do_sample") else 0.0,
+    }
+
+
+def _media(request: Request) -> dict[str, Any]:
+    """Return the frames as vLLM takes them, with the identities by which it caches them."""
+    assert request.frames is not None
+    frames, identity = request.frames.array, _video_id(request)
+    data: dict[str, list[Any]]
+    if request.media == "images":
+        data = {"image": [Image.fromarray(frame) for frame in frames]}
+        identities = {"image": [f"{identity}-{number}" for number in range(len(frames))]}
+    else:
+        data = {"video": [(frames, dict(request.metadata))]}
+        identities = {"video": [identity]}
+    return {
+        "multi_modal_data": data,
+        "mm_processor_kwargs": dict(request.processor_kwargs),
+        "multi_modal_uuids": identities,
     }
 
 

@@ -18,6 +18,7 @@ CHOICE_PARSERS: Mapping[str, ChoiceParser] = {
     "mlvu": official_choices.mlvu,
     "mvbench": official_choices.mvbench,
     "time-r1": official_choices.time_r1,
+    "video-r1": official_choices.video_r1,
     "cg-bench": official_choices.cg_bench,
     "vlmevalkit-cg-bench": official_choices.cg_bench,
     "tempcompass-choice": official_choices.tempcompass_choice,

@@ -77,6 +77,17 @@ def time_r1(text: str, options: tuple[str, ...]) -> Choice:
     return named(BRACKETED.findall(text)[-1:])
 
 
+def video_r1(text: str, options: tuple[str, ...]) -> Choice:
+    """Take the first <answer>, without one the whole text, if it is one character.
+
+    tulerfeng/Video-R1, src/eval_bench.py: extract_answer, reward_fn.
+    """
+    _, _, rest = text.partition("<answer>")
+    tagged, closed, _ = rest.partition("</answer>")
+    answer = (tagged if closed else "").strip() or text.strip()
+    return named(answer if len(answer) == 1 else "")
+
+
 def cg_bench(text: str, options: tuple[str, ...]) -> Choice:
     """Read the fenced {"result": "B"} (B may lack its quotes); else all free-standing A to H.
 

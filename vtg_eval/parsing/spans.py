@@ -51,6 +51,7 @@ CLOCK_RANGE = re.compile(r"\b(\d{1,2}:\d{2}(?::\d{2})?)\s*+[–-]\s*+(\d{1,2}:\d
 DECIMAL_RANGE = re.compile(r"(?<!\d)(\d++(?:\.\d++)?)\s*+[–-]\s*+(\d++(?:\.\d++)?)")
 SUFFIXED_RANGE = re.compile(r"(?<!\d)(\d++(?:\.\d++)?)\s*+s?\s*+[–-]\s*+(\d++(?:\.\d++)?)")
 DECIMAL = re.compile(r"\b(\d++(?:\.\d++)?)\b")
+DIGITS = re.compile(r"\d++(?:\.\d++)?")
 SENTENCE_END = re.compile(r"[!?\n]")
 TIME_WORD = re.compile(r"start|end|happen")
 ECHOED_EXAMPLE = "a specific example is : 20.8 - 30.0 seconds"
@@ -108,6 +109,11 @@ def two_digits(text: str) -> Parse:
     return _spans_or_unparsed(_matches(TWO_DIGITS, text))
 
 
+def last_two_numbers(text: str) -> Parse:
+    """The last two numbers of the whole text, thoughts and all (TaRO)."""
+    return _spans_or_unparsed(_paired(map(float, DIGITS.findall(text)[-2:])))
+
+
 def timechat(text: str) -> Parse:
     """The first "a - b"; else the first number of each sentence that names a start or an end.
 
@@ -154,6 +160,7 @@ SPAN_PARSERS: Mapping[str, Parser] = {
     "timelens": timelens,
     "to-or-and": to_or_and,
     "two-digits": two_digits,
+    "last-two-numbers": last_two_numbers,
     "timechat": timechat,
     "lmms-charades": lmms_charades,
     "cg-bench": cg_bench,

@@ -42,6 +42,7 @@ KINDS: Mapping[str, Kind] = {
     "engine": Kind("vtg_engines", base="vtg_eval.engines.base:Engine"),
     "decoder": Kind("vtg_decoders", base="vtg_eval.video.decoder:Decoder"),
     "protocol": Kind("vtg_protocols", Path),
+    "profile": Kind("vtg_profiles", Path),
     "command": Kind("vtg_commands", base="vtg_eval.cli.command:Command"),
 }
 EVENTS = ("vtg_run_started", "vtg_sample_answered", "vtg_run_finished")

@@ -87,7 +87,7 @@ def _warnings(runs: Sequence[FinishedRun]) -> Iterator[str]:
             "The two runs have different samples. Each run's tables are over its own samples; the "
             "sample list has all of them."
         )
-    if len({run.spec.protocol.name for run in runs}) > 1:
+    if len({run.spec.rules for run in runs}) > 1:
         yield (
             "The two runs are scored under different protocols. The protocol tables show both runs "
             "under each protocol."

@@ -210,6 +210,8 @@ def _metadata(run: FinishedRun) -> Iterable[Named]:
     yield Named("task", f"{spec.task} {spec.task_version}, {spec.split}")
     yield Named("asks for", ", ".join(sorted(kind.value for kind in asked)))
     yield Named("protocol", f"{spec.protocol.name}: {spec.protocol.summary}")
+    if spec.profile:
+        yield Named("profile", spec.profile)
     yield Named("checkpoint", f"{spec.model}, sha256 {spec.checkpoint[:16]}")
     yield Named("adapter", spec.adapter)
     yield Named("engine", f"{spec.engine}, dtype {spec.dtype}, seed {spec.seed}")

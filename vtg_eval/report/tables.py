@@ -38,7 +38,7 @@ def score_table(results: TaskResults) -> str:
         rows.append(["ceiling of the frames", *_cells(results.ceiling, names)])
     change = f", {results.transformation}" if results.transformation else ""
     mark = _subset_mark(results.subset)
-    title = f"{results.task} {results.split}, {results.protocol}{change}{mark}"
+    title = f"{results.task} {results.split}, {results.rules}{change}{mark}"
     return text_table([title, *names], rows)
 
 

@@ -104,7 +104,8 @@ def finished_run(
     spec, subset = _spec(path, manifest)
     task = registry.task(spec.task)
     if protocol is not None:
-        spec = replace(spec, protocol=registry.protocol_for(task.card, protocol, spec.split))
+        other = registry.protocol_for(task.card, protocol, spec.split)
+        spec = replace(spec, protocol=other, profile="")
     root = data_root(task, root)
     split = splits.samples(task, root, spec.split)
     samples = without(split[: subset.limit], subset.missing_videos)

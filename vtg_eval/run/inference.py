@@ -6,6 +6,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -24,6 +25,7 @@ from vtg_eval.run.requests import probe_request
 from vtg_eval.run.setup import Model
 
 ERROR_FILE = "engine-error.txt"
+MOST_IMAGES = 1024  # in one prompt, where frames travel as images
 
 
 class EngineCache:
@@ -32,7 +34,8 @@ class EngineCache:
     def __init__(self, registry: Registry, model: Model, options: EngineOptions) -> None:
         self._registry = registry
         self._model = model
-        self._options = options
+        images = MOST_IMAGES if model.adapter.media == "images" else 0
+        self._options = replace(options, images=images)
         self._rule: GenerationRule | None = None
         self._engine: Engine | None = None
         self._folder = model.checkpoint.path or Path()

@@ -22,7 +22,7 @@ from vtg_eval.metrics.iou import Floats
 from vtg_eval.protocol import Protocol, ResolvedProtocol
 from vtg_eval.run.journal import Record
 from vtg_eval.run.manifest import Subset
-from vtg_eval.run.spec import RunSpec
+from vtg_eval.run.spec import RunSpec, rules_name
 from vtg_eval.scoring.across_protocols import (
     ProtocolScore,
     protocol_scores,
@@ -88,8 +88,8 @@ class TaskResults:
     `no_floors` says why there are none.
     `ceiling` is the best that the frames' times allow, None without frames.
     `scores_across_protocols` has the metrics of these answers under every protocol of the task.
-    `samples` are in the order of the annotation. `checkpoint` is empty for answers from a file.
-    `transformation`: that of a probe, empty for other runs.
+    `samples` are in the order of the annotation. `checkpoint` is empty for answers from a file,
+    `profile` where the protocol holds as it stands, `transformation` where the run is no probe.
     """
 
     task: str
@@ -112,17 +112,24 @@ class TaskResults:
     groups: tuple[GroupResult, ...]
     samples: tuple[SampleResult, ...]
     no_floors: str = ""
+    profile: str = ""
     transformation: str = ""
     format: int = FORMAT
+
+    @property
+    def rules(self) -> str:
+        """The names of the protocol and of the profile."""
+        return rules_name(self.protocol, self.profile)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values; `spread` is format 2's name of `scores_across_protocols`.
 
-        Without a transformation there is no key for it.
+        Without a profile or a transformation there is no key for it.
         """
         table = asdict(self)
-        if not self.transformation:
-            del table["transformation"]
+        for name in ("profile", "transformation"):
+            if not table[name]:
+                del table[name]
         return {**table, "spread": table["scores_across_protocols"]}
 
     @property
@@ -155,14 +162,18 @@ def make_results(
     results = answers_results(
         task, root, spec.split, samples, answers, spec.protocol, protocols, spec.model
     )
-    quantum = spec.protocol.answer.quantum
+    quantum = max(spec.protocol.answer.quantum, spec.time_quantum)
     grids = {s.id: frame_grid(records.get(s.id), quantum) for s in samples}
     best = None
     if any(len(grid) for grid in grids.values()):
         best = finite_metrics(ceiling(task.card, spec.split, samples, grids, spec.protocol))
-    change = spec.transformation.name if spec.transformation else ""
     return replace(
-        results, checkpoint=spec.checkpoint, subset=subset, ceiling=best, transformation=change
+        results,
+        checkpoint=spec.checkpoint,
+        profile=spec.profile,
+        transformation=spec.transformation.name if spec.transformation else "",
+        subset=subset,
+        ceiling=best,
     )
 
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from vtg_eval.adapter import Adapter, Checkpoint
+from vtg_eval.adapter import Adapter, Checkpoint, InputOptions
 from vtg_eval.annotations.split import read_split
+from vtg_eval.checkpoint.choose_profile import choose_profile, refuse_unrunnable
 from vtg_eval.checkpoint.fingerprint import checkpoint_digest
 from vtg_eval.checkpoint.profile import load_profile
 from vtg_eval.checkpoint.resolve import default_engine, resolve
+from vtg_eval.console.streams import warn
 from vtg_eval.engines.base import EngineOptions
 from vtg_eval.errors import UserError
 from vtg_eval.files.digests import sha256
 from vtg_eval.probe.transform import check_task
 from vtg_eval.probe.transformation import Transformation
+from vtg_eval.profile import NamedProfile
 from vtg_eval.protocol import ResolvedProtocol
 from vtg_eval.question import wording
 from vtg_eval.registry import Registry
@@ -35,23 +38,26 @@ class RunOptions:
     data_root: Path | None = None
     engine: str | None = None
     engine_options: EngineOptions = field(default_factory=EngineOptions)
+    input_options: InputOptions = field(default_factory=InputOptions)
     decoder: str = "pyav"
     limit: int | None = None
     allow_subset: bool = False
     transformation: Transformation | None = None
     quiet: bool = False
     command: tuple[str, ...] = ()
+    profile: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A checkpoint with its adapter and the engine that runs it."""
+    """A checkpoint with its adapter, its profile if it has one, and the engine that runs it."""
 
     checkpoint: Checkpoint
     adapter_name: str
     adapter: Adapter
     engine: str
     digest: str
+    profile: NamedProfile | None = None
 
     @property
     def name(self) -> str:
@@ -80,7 +86,13 @@ def find_model(options: RunOptions, registry: Registry) -> Model:
 
     The engine's options and the decoder are checked first: the digest takes a while.
     """
-    checkpoint, entry = resolve(options.model, registry)
+    try:
+        checkpoint, entry = resolve(options.model, registry, options.input_options)
+    except UserError:
+        if options.profile is None:  # a known fine-tune's own reason says more
+            refuse_unrunnable(Path(options.model).expanduser(), registry)
+        raise
+    profile = choose_profile(checkpoint, options.profile, options.protocol, registry)
     if entry.engine and options.engine not in (None, entry.engine):
         raise UserError(f"{entry.name} needs no engine: leave out --engine.")
     engine = entry.engine or options.engine or default_engine(registry)
@@ -94,13 +106,24 @@ def find_model(options: RunOptions, registry: Registry) -> Model:
         digest = sha256(checkpoint.reference)
     else:
         digest = checkpoint_digest(path, cache_folder(), options.quiet)
+    adapter: Adapter = registry.adapter(entry.name)(checkpoint)
+    _refuse_ignored(options.input_options, adapter, entry.name)
     return Model(
         checkpoint=checkpoint,
         adapter_name=entry.name,
-        adapter=registry.adapter(entry.name)(checkpoint),
+        adapter=adapter,
         engine=engine,
         digest=digest,
+        profile=profile,
     )
+
+
+def _refuse_ignored(options: InputOptions, adapter: Adapter, name: str) -> None:
+    """Raise UserError for options that the adapter does not use."""
+    if options.time_text not in (None, adapter.time_text):
+        raise UserError(f"The adapter {name} does not tell times as text: leave out --time-text.")
+    if options.thinking != adapter.thinking:
+        raise UserError(f"The adapter {name} has no switch for thinking: leave out --thinking.")
 
 
 def resolve_task(
@@ -118,7 +141,9 @@ def make_setup(options: RunOptions, model: Model, name: str, registry: Registry)
     A generated benchmark is made here, on first use.
     """
     task, split, protocol = resolve_task(options, name, registry)
+    protocol, profile = _with_profile(task, split, protocol, model.profile, registry)
     protocol = load_profile(model.checkpoint.path).applied(protocol)
+    protocol = replace(protocol, frames=model.adapter.frame_rule(protocol.frames))
     if options.transformation is not None:
         check_task(task.card, protocol)
     root = data_root(task, options.data_root)
@@ -155,7 +180,35 @@ def make_setup(options: RunOptions, model: Model, name: str, registry: Registry)
         seed=engine.seed,
         decoder=options.decoder if model.adapter.needs_frames else None,
         trust_remote_code=engine.trust_remote_code,
+        time_text=model.adapter.time_text,
+        thinking=model.adapter.thinking,
+        time_quantum=model.adapter.time_quantum,
+        profile=profile,
         transformation=options.transformation,
     )
     asked = with_durations(task, root, annotated[: options.limit])
     return RunSetup(task, root, (*asked, *annotated[len(asked) :]), spec)
+
+
+def _with_profile(
+    task: Task,
+    split: str,
+    protocol: ResolvedProtocol,
+    profile: NamedProfile | None,
+    registry: Registry,
+) -> tuple[ResolvedProtocol, str]:
+    """Return the protocol that the profile has for a task, and the profile's name.
+
+    Without a profile, and where its protocol is not defined for the task, `protocol` and no name.
+    """
+    card = task.card
+    if profile is None:
+        return protocol, ""
+    if registry.protocol(profile.protocol).covers(card.name, card.metric_family):
+        own = registry.protocol_for(card, profile.protocol, split)
+        return profile.applied(own), profile.name
+    warn(
+        f"{card.name}: {profile.protocol} is not defined for such tasks, so the profile "
+        f"{profile.name} is left out and {protocol.name} is used."
+    )
+    return protocol, ""

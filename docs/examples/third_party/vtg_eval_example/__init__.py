@@ -12,7 +12,19 @@ def vtg_tasks() -> Sequence[Entry]:
 
 @hookimpl
 def vtg_adapters() -> Sequence[AdapterEntry]:
-    # engine="replay": this "model" computes its answers itself. One that runs on vllm or
-    # transformers names the `architectures` of its config.json instead.
-    target = f"{__name__}.last_words:LastWordsAdapter"
-    return [AdapterEntry("last-words", target, "always the last so many seconds", engine="replay")]
+    return [
+        # found by `architectures` in a checkpoint's config.json; runs on vLLM and transformers
+        AdapterEntry(
+            "llava_next_video",
+            f"{__name__}.llava_next_video:LlavaNextVideoAdapter",
+            "LLaVA-NeXT-Video",
+            architectures=("LlavaNextVideoForConditionalGeneration",),
+        ),
+        # engine="replay": this "model" computes its answers itself
+        AdapterEntry(
+            "last-words",
+            f"{__name__}.last_words:LastWordsAdapter",
+            "always the last so many seconds",
+            engine="replay",
+        ),
+    ]

@@ -7,9 +7,8 @@ import pytest
 
 pytest.importorskip("jinja2", reason="needs the extra hf")
 
-from vtg_eval.model_adapters.chat import ChatTemplate
-
 from vtg_eval.errors import UserError
+from vtg_eval.model_input.chat_template import ChatTemplate
 
 PLAIN = "{% for part in messages[0].content %}{{ part.text or '<v>' }}{% endfor %}"
 

@@ -40,7 +40,8 @@ class SpecialTokens:
     text is.
 
     A token whose folded form has fewer than two characters is compared as it is, and replaced by
-    the separator. Raises UserError where every candidate for the separator is in a token.
+    the separator. `longest`: characters of the longest token. Raises UserError where every
+    candidate for the separator is in a token.
     """
 
     def __init__(self, tokens: Iterable[str]) -> None:
@@ -56,6 +57,7 @@ class SpecialTokens:
                 "The tokenizer's tokens use every character that could separate them. "
                 "Fetch the checkpoint again."
             )
+        self.longest = max(map(len, folded), default=0)
         self._short = _any_of(short)
         self._forms = _any_of(forms)
 

@@ -1,6 +1,8 @@
 """Renders a chat template; a script, run as a process of its own so that its limits hold.
 
-Reads {"template", "messages"} as JSON from standard input and writes {"prompt"} or {"error"}. A
+Reads {"template", "messages", "thinking"} as JSON from standard input and writes {"prompt",
+"switch"} or {"error"}. `thinking` is true, false or null, the template's default; `switch` tells
+whether the template has that switch. A
 template is data from a checkpoint: Jinja's sandbox keeps it from Python's objects, the limits keep
 it from the machine's time and memory. It is rendered as transformers does, with the same names and
 the same treatment of white space.
@@ -14,6 +16,7 @@ import sys
 from datetime import datetime
 from typing import Any
 
+SWITCHES = ("enable_thinking", "thinking")  # names of the switch in the templates of families
 SECONDS, MEMORY, CHARACTERS = 3, 1 << 29, 1 << 20  # CPU time; bytes; of the prompt
 
 
@@ -22,8 +25,9 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     request = json.load(sys.stdin)
+    answer: dict[str, Any]
     try:
-        answer = {"prompt": _render(request["template"], request["messages"])}
+        answer = _render(request["template"], request["messages"], request["thinking"])
     except MemoryError:
         answer = {"error": f"it takes more than {MEMORY >> 20} MiB of memory"}
     except Exception as exc:  # a template may raise anything
@@ -31,8 +35,8 @@ def main() -> None:
     json.dump(answer, sys.stdout)
 
 
-def _render(text: str, messages: list[dict[str, Any]]) -> str:
-    from jinja2 import TemplateError, nodes
+def _render(text: str, messages: list[dict[str, Any]], thinking: bool | None) -> dict[str, Any]:
+    from jinja2 import TemplateError, meta, nodes
     from jinja2.ext import Extension, loopcontrols
     from jinja2.parser import Parser
     from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -58,12 +62,14 @@ def _render(text: str, messages: list[dict[str, Any]]) -> str:
     environment.filters["tojson"] = tojson
     environment.globals["raise_exception"] = raise_exception
     environment.globals["strftime_now"] = lambda form: datetime.now().strftime(form)
+    switches = meta.find_undeclared_variables(environment.parse(text)).intersection(SWITCHES)
+    positions = {} if thinking is None else dict.fromkeys(switches, thinking)
     prompt = environment.from_string(text).render(
-        messages=messages, tools=None, documents=None, add_generation_prompt=True
+        messages=messages, tools=None, documents=None, add_generation_prompt=True, **positions
     )
     if len(prompt) > CHARACTERS:
         raise ValueError(f"the prompt has more than {CHARACTERS:,} characters")
-    return prompt
+    return {"prompt": prompt, "switch": bool(switches)}
 
 
 if __name__ == "__main__":

@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from vtg_eval.model_adapters.smart_resize import frame_size
 
 from vtg_eval.errors import VideoError
+from vtg_eval.model_input.smart_resize import frame_size
 from vtg_eval.protocol import FrameRule
 
 

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from vtg_eval.adapter import Thinking
 from vtg_eval.errors import UserError
 from vtg_eval.files.json_files import checkpoint_table
 
@@ -17,13 +18,16 @@ TEMPLATE_FILE = "chat_template.jinja"
 TEMPLATE_TABLES = ("chat_template.json", "tokenizer_config.json")
 REMEDY = "Fetch the checkpoint again, or correct the template."
 
+SWITCH_POSITIONS = {"default": None, "on": True, "off": False}
+
 SCRIPT = Path(__file__).with_name("template_process.py")
 WALL_SECONDS = 60.0  # the script has its own limit of CPU time
 
 # The question's place in a rendered prompt. Templates that strip white space take the outer marks.
 QUESTION, BLANK = "Question4711", "\v"
 
-Layout = Literal["video-first", "text-first"]
+Layout = Literal["video-first", "text-first", "text-only"]
+VIDEO = {"type": "video"}
 
 
 class Surroundings(NamedTuple):
@@ -46,8 +50,10 @@ class ChatTemplate:
     UserError where there is no template, or none that can be used.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, thinking: Thinking = "default") -> None:
+        """thinking: the position of the template's switch; UserError where it has none."""
         self._path, self._template = _template(folder)
+        self._thinking = thinking
         self._surroundings: dict[tuple[str, Layout], Surroundings] = {}
         self.around("", "video-first")
 
@@ -59,8 +65,12 @@ class ChatTemplate:
         return self._surroundings[key]
 
     def _rendered(self, system: str, layout: Layout) -> Surroundings:
-        parts = [{"type": "video"}, {"type": "text", "text": f"{BLANK}{QUESTION}{BLANK}"}]
-        content = parts if layout == "video-first" else parts[::-1]
+        text = {"type": "text", "text": f"{BLANK}{QUESTION}{BLANK}"}
+        content = {
+            "video-first": [VIDEO, text],
+            "text-first": [text, VIDEO],
+            "text-only": [text],
+        }[layout]
         messages: list[dict[str, Any]] = [{"role": "user", "content": content}]
         if system:
             messages.insert(0, {"role": "system", "content": system})
@@ -81,7 +91,13 @@ class ChatTemplate:
         try:
             done = subprocess.run(
                 [sys.executable, "-P", str(SCRIPT)],
-                input=json.dumps({"template": self._template, "messages": messages}),
+                input=json.dumps(
+                    {
+                        "template": self._template,
+                        "messages": messages,
+                        "thinking": SWITCH_POSITIONS[self._thinking],
+                    }
+                ),
                 capture_output=True,
                 text=True,
                 timeout=WALL_SECONDS,
@@ -96,6 +112,11 @@ class ChatTemplate:
         if "error" in answer:
             raise UserError(
                 f"The chat template in {self._path} cannot be rendered: {answer['error']}. {REMEDY}"
+            )
+        if self._thinking != "default" and not answer["switch"]:
+            raise UserError(
+                f"The chat template in {self._path} has no switch for thinking: leave out "
+                "--thinking."
             )
         return str(answer["prompt"])
 

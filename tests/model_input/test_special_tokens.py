@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 pytest.importorskip("tokenizers", reason="needs the extra hf")
 
 from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers
-from vtg_eval.model_adapters.special_tokens import SpecialTokens, load_special_tokens
 
 from vtg_eval.errors import UserError
+from vtg_eval.model_input.special_tokens import SpecialTokens, load_special_tokens
 
 # Nested, overlapping, with spaces at either end and within, of white space alone.
 TOKENS = (

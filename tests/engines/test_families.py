@@ -1,0 +1,109 @@
+"""Every family on both engines: the same prompts and answers, whatever way of telling times."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("transformers", reason="needs the extra hf")
+
+from tests.engine_case import EVEN, PROTOCOL, UNEVEN, make_adapter, make_frames, sample
+from tests.tiny_families import tiny_families
+from vtg_eval.adapter import TimeText
+from vtg_eval.engines.base import Completion, Engine, EngineOptions, Request
+from vtg_eval.errors import UserError
+from vtg_eval.failures import Finish
+from vtg_eval.protocol import GenerationRule
+
+pytestmark = [pytest.mark.engine, pytest.mark.xdist_group("families")]
+RULE = GenerationRule(max_new_tokens=8)
+QUERIES = ("the red square moves", "A man opens the door, then\nleaves.", "été — 夏")
+FAMILIES = tiny_families()
+
+
+@pytest.fixture(scope="module", params=FAMILIES)
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def folder(name: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return FAMILIES[name].build(tmp_path_factory.mktemp(name))
+
+
+def requests(folder: Path, time_text: TimeText | None = None) -> list[Request]:
+    """Return three queries on each of two videos."""
+    adapter = make_adapter(folder, time_text)
+    videos = [make_frames(adapter, times, seed) for seed, times in enumerate((EVEN, UNEVEN))]
+    return [
+        adapter.request(sample(f"{v}/{q}", query), frames, PROTOCOL)
+        for v, frames in enumerate(videos)
+        for q, query in enumerate(QUERIES)
+    ]
+
+
+def answers(engine: Engine, asked: list[Request]) -> dict[str, Completion]:
+    return {completion.sample_id: completion for completion in engine.generate(asked)}
+
+
+def start(engine: str, folder: Path, images: int = 0) -> Engine:
+    options = EngineOptions(batch_size=4, images=images)
+    if engine == "vllm":
+        from vtg_eval.engines.vllm import VllmEngine
+
+        return VllmEngine(folder, RULE, options)
+    from vtg_eval.engines.transformers import TransformersEngine
+
+    return TransformersEngine(folder, RULE, options)
+
+
+@pytest.fixture(scope="module")
+def transformers_answers(name: str, folder: Path) -> Iterator[dict[str, Completion]]:
+    if FAMILIES[name].no_transformers:
+        pytest.skip(FAMILIES[name].no_transformers)
+    engine = start("transformers", folder)
+    yield answers(engine, requests(folder))
+    engine.close()
+
+
+def test_transformers_answers(transformers_answers: dict[str, Completion]) -> None:
+    assert all(one.finish in (Finish.STOP, Finish.LENGTH) for one in transformers_answers.values())
+    assert len({one.text for one in transformers_answers.values()}) > 1
+
+
+def test_vllm_gets_the_same_prompts_and_gives_the_same_answers(
+    name: str, folder: Path, transformers_answers: dict[str, Completion]
+) -> None:
+    if FAMILIES[name].no_vllm:
+        pytest.skip(FAMILIES[name].no_vllm)
+    engine = start("vllm", folder)
+    completions = answers(engine, requests(folder))
+    engine.close()
+    assert completions == transformers_answers
+
+
+def test_transformers_answers_do_not_depend_on_the_batch(
+    folder: Path, transformers_answers: dict[str, Completion]
+) -> None:
+    engine = start("transformers", folder)
+    one_by_one = [answers(engine, [request]) for request in requests(folder)[::-1]]
+    engine.close()
+    assert {key: c for part in one_by_one for key, c in part.items()} == transformers_answers
+
+
+@pytest.mark.parametrize("time_text", ["header", "interleaved"])
+def test_times_as_text_reach_the_model(name: str, folder: Path, time_text: TimeText) -> None:
+    try:
+        asked = requests(folder, time_text)
+    except UserError as exc:
+        assert "reads no images" in str(exc)
+        return
+    if FAMILIES[name].no_transformers:
+        pytest.skip(FAMILIES[name].no_transformers)
+    engine = start("transformers", folder)
+    completions = answers(engine, asked)
+    engine.close()
+    assert all(one.finish in (Finish.STOP, Finish.LENGTH) for one in completions.values())
+    assert asked[3].model_times == tuple(float(f"{time:.1f}") for time in UNEVEN)

@@ -1,0 +1,222 @@
+"""The base of adapters: a video or its frames in a chat template, and a rule of telling times.
+
+A family's module says what its processor does: class attributes where that is data, a method where
+it is a computation. docs/writing-an-adapter.md has an example.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import numpy as np
+
+from vtg_eval.adapter import Adapter, Checkpoint, TimeText
+from vtg_eval.engines.base import Request
+from vtg_eval.errors import UserError
+from vtg_eval.model_input import time_text
+from vtg_eval.model_input.chat_template import ChatTemplate
+from vtg_eval.model_input.safe_prompt import Place, safe_text
+from vtg_eval.model_input.smart_resize import PAIR, frame_size
+from vtg_eval.model_input.special_tokens import load_special_tokens
+from vtg_eval.model_input.time_encoding import TimeEncoding, TimeRule, Times
+from vtg_eval.protocol import FrameRule, PromptRule, ResolvedProtocol
+from vtg_eval.question import question, wording
+from vtg_eval.types import Sample
+from vtg_eval.video.frames import Frames
+
+AGAIN = "Fetch the checkpoint again."
+# Indices of frames that count microseconds, at 1,000,000 a second: index / fps is the frame's own
+# time, also where the frame rate varies.
+TICKS = 1_000_000
+TIMES = "{frame_times}"
+WHOLE_SECOND = 1.0
+
+
+class VideoAdapter(Adapter):
+    """A checkpoint whose chat template and processor take a video.
+
+    time_encoding: how the processor tells times. video: the text that stands for a video in the
+    prompt, as the engines' processors expect it. template_video: what the chat template writes for
+    one, where that differs. image: the text that stands for one image, "" for families that read
+    no images. special_tokens: besides those that the checkpoint's files list. video_arguments,
+    image_arguments: for the processor; frames are sampled before, so it must not sample again.
+    default_time_text: how the times are told as text unless the user says otherwise.
+    """
+
+    time_encoding: TimeEncoding
+    video: ClassVar[str]
+    template_video: ClassVar[str] = ""
+    image: ClassVar[str] = ""
+    special_tokens: ClassVar[tuple[str, ...]] = ()
+    video_arguments: ClassVar[Mapping[str, Any]] = {"do_sample_frames": False}
+    image_arguments: ClassVar[Mapping[str, Any]] = {}
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        """Read the checkpoint's small files; raises UserError for what they lack."""
+        if checkpoint.path is None:
+            raise UserError(f"{checkpoint.reference} is not a checkpoint's folder.")
+        options = checkpoint.options
+        self.config = checkpoint.config or {}
+        self.time_text: TimeText = (
+            self.default_time_text if options.time_text is None else options.time_text
+        )
+        if self.time_text == "interleaved" and not self.image:
+            raise UserError(
+                f"{checkpoint.reference}: the family reads no images, so its frames cannot be "
+                "interleaved with their times. Use --time-text header."
+            )
+        resolution = self.time_encoding.resolution if self.time_text == "none" else 0.0
+        self.time_quantum = resolution if resolution >= WHOLE_SECOND else 0.0
+        self.media = "images" if self.time_text == "interleaved" else "video"
+        tokens = (*self.special_tokens, *filter(None, (self.video, self.image)))
+        self._tokens = load_special_tokens(checkpoint.path, tokens)
+        self._chat = ChatTemplate(checkpoint.path, options.thinking)
+        self.thinking = options.thinking
+
+    @property
+    def default_time_text(self) -> TimeText:
+        """The way of telling times as text: none where the processor tells them."""
+        told = self.time_encoding.rule in (TimeRule.ROTARY, TimeRule.STAMPS)
+        return "none" if told else "header"
+
+    def setting(self, name: str, default: float, part: str = "vision_config") -> float:
+        """Return a number above 0 from a part of config.json ("" for its top).
+
+        Raises UserError for anything else.
+        """
+        table = self.config.get(part, {}) if part else self.config
+        if not isinstance(table, Mapping):
+            raise UserError(f"config.json: {part} is {table!r:.40}, no object. {AGAIN}")
+        value = table.get(name, default)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+            raise UserError(
+                f"config.json: {part}.{name} is {value!r:.40}; it must be a number above 0. {AGAIN}"
+            )
+        return value
+
+    @abstractmethod
+    def frame_size(self, height: int, width: int, frames: int, rule: FrameRule) -> tuple[int, int]:
+        """Return the (height, width) in px at which `frames` frames of a video are shown."""
+
+    def metadata(self, times: Times) -> Mapping[str, Any]:
+        """Return what the processor is told of frames at `times` (seconds)."""
+        ticks = [int(tick) for tick in np.rint(times * TICKS)]
+        return {"frames_indices": ticks, "fps": float(TICKS), "total_num_frames": ticks[-1] + 1}
+
+    def processor_times(self, times: Times) -> tuple[float, ...]:
+        """Return the times (seconds) that the processor tells of frames at `times`."""
+        if self.time_encoding.rule is TimeRule.STAMPS:
+            return self.time_encoding.stamped(np.rint(times * TICKS) / TICKS)
+        return ()
+
+    def model_times(self, times: Times) -> tuple[float, ...]:
+        """Return all times (seconds) that reach the model: our own text's, else the processor's."""
+        text = time_text.ENCODINGS.get(self.time_text)
+        return self.processor_times(times) if text is None else text.stamped(times)
+
+    def request(self, sample: Sample, frames: Frames | None, protocol: ResolvedProtocol) -> Request:
+        """Return the model's input for one sample, with its model times."""
+        if frames is None:
+            raise ValueError("this model needs frames")
+        times = self.model_times(frames.times)
+        place, write = self._prompt(sample, frames, protocol.prompt, times)
+        text = safe_text(write, place, self._tokens)
+        request = Request(
+            sample_id=sample.id,
+            prompt=f"{place.before}{text.text}{place.after}",
+            frames=frames,
+            media=self.media,
+            model_times=times,
+            escaped=text.escaped,
+        )
+        if self.media == "images":
+            return replace(request, processor_kwargs={"images_kwargs": dict(self.image_arguments)})
+        return replace(
+            request,
+            metadata={
+                **self.metadata(frames.times),
+                "duration": float(frames.info.duration),
+                "video_backend": "vtg-eval",
+                "do_sample_frames": False,
+            },
+            processor_kwargs={"videos_kwargs": dict(self.video_arguments)},
+        )
+
+    def _prompt(
+        self, sample: Sample, frames: Frames, rule: PromptRule, times: tuple[float, ...]
+    ) -> tuple[Place, Callable[[Callable[[str], str]], str]]:
+        """Return what stands around the question, and the function that writes the question."""
+        first = rule.layout == "video-first"
+        seconds = frames.times.tolist()
+        if self.media == "images":
+            around = self._chat.around(rule.system, "text-only")
+            shown = time_text.interleaved(seconds, self.image)
+        else:
+            around = self._chat.around(rule.system, rule.layout)
+            # a protocol may tell the times itself
+            header = self.time_text == "header" and TIMES not in wording(sample.asks, rule)
+            shown = time_text.header(seconds, frames.info.duration) if header else ""
+        before, after = self._with_video(around.before), self._with_video(around.after)
+        if self.media == "video" and (before + after).count(self.video) != 1:
+            raise UserError(
+                f"The checkpoint's chat template does not give one {self.video} for a video; "
+                "fetch the checkpoint again or check the protocol's prompt."
+            )
+
+        def write(clean: Callable[[str], str]) -> str:
+            text = question(sample, rule, times or seconds, clean)
+            if not around.strips:
+                return text
+            return text.strip() if not shown else text.rstrip() if first else text.lstrip()
+
+        if first:
+            return Place(before + shown, after), write
+        return Place(before, ("\n" + shown.rstrip() if shown else "") + after), write
+
+    def _with_video(self, text: str) -> str:
+        if not self.template_video:
+            return text
+        return text.replace(self.template_video, self.video)
+
+
+class SmartResizeAdapter(VideoAdapter):
+    """A family whose frames may have any size that is a multiple of `factor` px, as Qwen-VL's.
+
+    patch_size: the default where config.json has none.
+    """
+
+    patch_size: ClassVar[int]
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        super().__init__(checkpoint)
+        patch = self.setting("patch_size", self.patch_size)
+        self.factor = int(patch * self.setting("spatial_merge_size", 2))
+
+    def frame_size(self, height: int, width: int, frames: int, rule: FrameRule) -> tuple[int, int]:
+        """Return a size within the protocol's budgets; an image takes the tokens of a pair."""
+        count = frames * PAIR if self.media == "images" else frames
+        return frame_size(height, width, count, rule, self.factor)
+
+
+class FixedSizeAdapter(VideoAdapter):
+    """A family that shows each frame at one size, with a fixed number of tokens.
+
+    size: (height, width) in px; tokens_per_frame: visual tokens of one frame.
+    """
+
+    size: tuple[int, int]
+    tokens_per_frame: int
+
+    def frame_rule(self, rule: FrameRule) -> FrameRule:
+        """Return the rule with as many frames as the protocol's budget of tokens has room for."""
+        most = max(PAIR, rule.total_tokens // self.tokens_per_frame // PAIR * PAIR)
+        if most >= rule.max_frames:
+            return rule
+        return replace(rule, max_frames=most, min_frames=min(rule.min_frames, most))
+
+    def frame_size(self, height: int, width: int, frames: int, rule: FrameRule) -> tuple[int, int]:
+        """Return the family's one size."""
+        return self.size
