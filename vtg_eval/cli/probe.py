@@ -37,8 +37,8 @@ ORIGINAL = "original"
 
 EPILOG = f"""\
 Runs the model on the task as it is, then once for each transformation, each in a folder of its
-own; the same command again finishes what is missing. Then the answers are compared: a model
-that finds the moment in the video gives an answer that moves as the video does.
+own (with --out DIR a sub-folder of DIR); the same command again finishes what is missing. Then
+the answers are compared: those of a model that looks at the video move as the video does.
 
 Transformations, with amounts in seconds (10s) or percent of the video (50%):
   prepend:50%   a part of another video of the task before the video
@@ -66,11 +66,7 @@ class ProbeCommand(Command):
         """Add the arguments."""
         add_run_arguments(parser, required=False)
         add = parser.add_argument
-        add(
-            "--transformations",
-            metavar="NAME,…",
-            help="default: all (below)",
-        )
+        add("--transformations", metavar="NAME,…", help="default: all (below)")
         add(
             "--runs",
             nargs="+",
