@@ -124,6 +124,11 @@ def make_entry(
     folder = RunFolder(path)
     manifest = folder.manifest()
     results = rescore(path, registry, root)
+    if results.transformation:
+        raise UserError(
+            f"{path} is a probe ({results.transformation}): its videos are not the benchmark's. "
+            "Enter the original run."
+        )
     unanswered = sum(results.failures.get(kind, 0) for kind in UNANSWERED)
     if unanswered:
         raise UserError(

@@ -24,9 +24,9 @@ PLUGIN_CONTRACT = {
 ORDER: Mapping[str, tuple[str, ...]] = {
     "vtg_eval": (
         *("errors", "console", "failures", "types", "hookspecs", "statistics", "files", "protocol"),
-        *("profile", "question", "metrics", "parsing", "video", "task", "annotations", "scoring"),
-        *("plugins", "registry", "engines", "data", "adapter", "model_input", "checkpoint", "run"),
-        *("doctor", "comparison", "report", "cli"),
+        *("profile", "question", "metrics", "parsing", "video", "task", "annotations", "probe"),
+        *("scoring", "plugins", "registry", "engines", "data", "adapter", "model_input"),
+        *("checkpoint", "run", "doctor", "comparison", "report", "cli"),
     ),
     "training": (
         *("shipped", "recipe", "data", "trainers", "workspace", "plan", "difficulty"),

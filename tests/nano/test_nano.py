@@ -191,6 +191,26 @@ def test_a_killed_run_is_finished_to_the_same_bytes(
     assert finished(folder, "--batch-size", "2", cache=cache) == expected
 
 
+def test_a_probe_tells_a_look_from_a_guess(whole: tuple[Path, bytes], tmp_path: Path) -> None:
+    """The model's answers follow its videos more often than blind ones; the original is a run."""
+    cache, expected = whole
+    environment = {**os.environ, "VTG_EVAL_CACHE": str(cache)}
+    arguments = ("--transformations", "trim:2s,absent", "--limit", str(LIMIT), "--quiet")
+    command = (*COMMAND, "probe", *RUN[len(COMMAND) + 1 :], *arguments, "--out", str(tmp_path))
+    done = subprocess.run(
+        (*command, "--json", "-"), env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "original" / "results.json").read_bytes() == expected
+    table = json.loads(done.stdout)
+    (trim,) = table["moved"]
+    assert trim["score"]["value"] > 30
+    assert trim["both_answered"] >= 0.8 * trim["samples"]
+    assert trim["above_blind"]["value"] > 0
+    (absent,) = table["no_moment"]
+    assert absent["unchanged"]["value"] < 50
+
+
 def _lines(path: Path) -> int:
     return path.read_bytes().count(b"\n") if path.exists() else 0
 

@@ -25,6 +25,7 @@ COMMANDS = (
     Entry("run", "vtg_eval.cli.run:RunCommand", "run a model on tasks and score it"),
     Entry("score", "vtg_eval.cli.score:ScoreCommand", "score predictions or a finished run"),
     Entry("compare", "vtg_eval.cli.compare:CompareCommand", "tell whether runs differ, and where"),
+    Entry("probe", "vtg_eval.cli.probe:ProbeCommand", "tell whether a model looks or guesses"),
     Entry("report", "vtg_eval.cli.report:ReportCommand", "write a page about one or two runs"),
     Entry("samples", "vtg_eval.cli.samples:SamplesCommand", "write a task's samples as JSON lines"),
     Entry("tasks", "vtg_eval.cli.tasks:TasksCommand", "list tasks, or show one task's card"),

@@ -20,7 +20,7 @@ from vtg_eval.cli.doctor_text import (
     request_text,
     time_text,
 )
-from vtg_eval.cli.run import add_input_options
+from vtg_eval.cli.run_arguments import add_input_options
 from vtg_eval.console.streams import show
 from vtg_eval.doctor.adapter_check import clock_request, open_checkpoint, report
 from vtg_eval.doctor.clock_requests import ClockRequests

@@ -41,6 +41,14 @@ class ReportCommand(Command):
             metavar="RUN_B",
             help="another run on the same task and split, to show beside it",
         )
+        parser.add_argument(
+            "--probes",
+            nargs="+",
+            type=Path,
+            default=[],
+            metavar="RUN",
+            help="transformed runs of `vtg-eval probe`, for a section on whether answers move",
+        )
         parser.add_argument("--out", type=Path, metavar="FILE", help=f"default: RUN/{FILE}")
         parser.add_argument("--data-root", type=Path, metavar="DIR", help=ROOT_HELP)
         parser.add_argument(
@@ -68,7 +76,12 @@ class ReportCommand(Command):
         store = FrameStore(registry.decoder(DECODER)(), cache_folder() / "frames")
         with gc_paused():
             runs = [finished_run(path, registry, splits, args.data_root) for path in paths]
-            page = make_page(runs, tuple(registry.protocols.values()), store, args.pictures)
+            probes = [
+                finished_run(path, registry, splits, args.data_root, times=False)
+                for path in args.probes
+            ]
+            protocols = tuple(registry.protocols.values())
+            page = make_page(runs, protocols, store, args.pictures, probes)
         if args.json:
             write_lines(args.json, [json.dumps(asdict(page), allow_nan=False)])
             return 0

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import argparse
 import json
-import math
 import os
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
-from vtg_eval.adapter import InputOptions, Thinking, TimeText
 from vtg_eval.cli.command import STANDARD_OUTPUT, Command, write_lines
+from vtg_eval.cli.run_arguments import add_run_arguments, run_options, task_names
 from vtg_eval.console.streams import show, warn
 from vtg_eval.doctor.before_run import RunTimes
-from vtg_eval.engines.base import EngineOptions
-from vtg_eval.engines.prices import Price
-from vtg_eval.engines.server_options import SENDS, ServerOptions
 from vtg_eval.errors import UserError
 from vtg_eval.files.json_files import write_json
 from vtg_eval.registry import Registry
@@ -29,12 +23,10 @@ from vtg_eval.run.estimate import estimate
 from vtg_eval.run.paths import RUNS_FOLDER
 from vtg_eval.run.plan import Plan
 from vtg_eval.run.results import TaskResults
-from vtg_eval.run.runner import Runner
-from vtg_eval.run.setup import RunOptions, RunSetup, resolve_task
+from vtg_eval.run.runner import Outcome, Runner
+from vtg_eval.run.setup import RunSetup, resolve_task
 
 INTERRUPTED = 130
-LARGEST_BATCH = 4096  # requests in flight hold their frames in memory
-LARGEST_SEED = 2**32 - 1
 
 EPILOG = """\
 Each answer is kept at once; the same command again finishes what is missing. Exit status 1:
@@ -50,48 +42,17 @@ class RunCommand(Command):
 
     def configure(self, parser: ArgumentParser) -> None:
         """Add the arguments."""
+        add_run_arguments(parser)
         add = parser.add_argument
-        add("--model", required=True, help="a checkpoint folder, a shipped model, …:NAME")
-        add("--tasks", required=True, help="tasks, separated by commas")
-        add("--split", help="default: the task's default split")
-        add("--data-root", type=Path, help="default: $VTG_EVAL_DATA, else ./data")
-        add("--protocol", help="default: the task's default, strict@2 for built-in tasks")
-        add("--profile", help="a fine-tune's profile, or none; default: what its folder says")
-        add("--engine", help="default: vllm where it is installed, else transformers")
-        add("--out", type=Path, help="the run's folder (several tasks: a sub-folder each)")
-        add("--limit", type=_positive, metavar="N", help="use the first N samples only")
-        add("--allow-subset", action="store_true", help="skip samples whose videos are missing")
-        add("--batch-size", type=_batch_size, default=EngineOptions().batch_size, metavar="N")
-        add("--dtype", default=EngineOptions().dtype, help="default: %(default)s")
-        add("--seed", type=_seed, default=EngineOptions().seed, help="default: %(default)s")
-        add_input_options(parser)
-        add("--decoder", default="pyav", help="default: %(default)s")
-        add("--trust-remote-code", action="store_true", help="let the checkpoint run its code")
-        add(
-            "--unchecked-times",
-            action="store_true",
-            help="run a model also where `vtg-eval doctor time` finds its times not true",
-        )
-        add(
-            "--engine-arg",
-            action="append",
-            default=[],
-            type=_assignment,
-            metavar="KEY=VALUE",
-            help="passed to the engine, VALUE as JSON or text; may be repeated",
-        )
-        _add_server_arguments(parser)
         add("--json", metavar="OUT", help="write the results as JSON (- is standard output)")
         add("--plan", action="store_true", help="show what would be done, start nothing")
         add("--quiet", action="store_true", help="no progress, no table")
 
     def run(self, args: Namespace, registry: Registry) -> int:
         """Run, print, return the exit status."""
-        names = [name.strip() for name in args.tasks.split(",") if name.strip()]
-        if not names or len(set(names)) < len(names):
-            raise UserError("--tasks needs task names, each once: --tasks charades_sta,synth_vtg")
-        _check_output(args.json)
-        options = _options(args)
+        names = task_names(args.tasks)
+        check_output(args.json)
+        options = run_options(args)
         for name in names:
             resolve_task(options, name, registry)
         times = RunTimes(registry, args.unchecked_times)
@@ -101,98 +62,24 @@ class RunCommand(Command):
             plans = runner.preflight(setups, folders)
             if args.plan:
                 runs = zip(setups, folders, plans, strict=True)
-                _print_plans([_plan_summary(runner, *run) for run in runs], args.json)
+                print_plans([plan_summary(runner, *run) for run in runs], args.json)
                 return 0
             finished: list[TaskResults] = []
             for setup, folder in zip(setups, folders, strict=True):
                 outcome = runner.run(setup, folder)
                 if outcome.results is None:
-                    warn(
-                        f"{outcome.answered} of {outcome.asked} answered; "
-                        "run the same command again to finish."
-                    )
-                    return INTERRUPTED
+                    return interrupted(outcome)
                 finished.append(outcome.results)
                 _show(outcome.results, folder, args)
         if args.json:
-            _write([results.to_json() for results in finished], args.json)
+            write_tables([results.to_json() for results in finished], args.json)
         return 1 if any(results.lost or results.non_finite for results in finished) else 0
 
 
-def add_input_options(parser: ArgumentParser) -> None:
-    """Add the arguments of `InputOptions`."""
-    parser.add_argument(
-        "--time-text",
-        choices=get_args(TimeText),
-        help="tell the frames' times as text: before each frame, all at the start, or not at all; "
-        "default: header for families that tell no times otherwise",
-    )
-    parser.add_argument(
-        "--thinking",
-        choices=get_args(Thinking),
-        default="default",
-        help="the chat template's switch; thoughts count as tokens of the answer",
-    )
-
-
-def _options(args: Namespace) -> RunOptions:
-    return RunOptions(
-        model=args.model,
-        protocol=args.protocol,
-        profile=args.profile,
-        split=args.split,
-        data_root=args.data_root,
-        engine=args.engine,
-        engine_options=EngineOptions(
-            dtype=args.dtype,
-            seed=args.seed,
-            batch_size=args.batch_size,
-            trust_remote_code=args.trust_remote_code,
-            extra=dict(args.engine_arg),
-        ),
-        input_options=InputOptions(time_text=args.time_text, thinking=args.thinking),
-        decoder=args.decoder,
-        limit=args.limit,
-        allow_subset=args.allow_subset,
-        quiet=args.quiet,
-        command=tuple(sys.argv),
-        server=ServerOptions(
-            base_url=args.base_url,
-            send=args.send,
-            timeout=args.request_timeout,
-            max_cost=args.max_cost,
-            max_tokens=args.max_tokens_total,
-            price=args.price,
-        ),
-    )
-
-
-def _add_server_arguments(parser: ArgumentParser) -> None:
-    """Add the arguments of models on a server; the key is in the environment only."""
-    default = ServerOptions()
-    add = parser.add_argument_group("a model on a server (--model openai:NAME)").add_argument
-    add("--base-url", metavar="URL", help="default: $OPENAI_BASE_URL, else OpenAI's own server")
-    add(
-        "--send",
-        choices=SENDS,
-        default=default.send,
-        help="frames as images, each after its time (default), or as one video (vLLM only)",
-    )
-    add(
-        "--request-timeout",
-        type=_above_zero,
-        default=default.timeout,
-        metavar="SECONDS",
-        help="for one answer; default: %(default)g",
-    )
-    add("--max-cost", type=_above_zero, metavar="USD", help="stop before the answers cost more")
-    add("--max-tokens-total", type=_positive, metavar="N", help="stop before more are used")
-    add(
-        "--price",
-        type=_price,
-        metavar="PROMPT,COMPLETION",
-        help="US dollars for a million tokens; default: that of the package's list",
-    )
+def interrupted(outcome: Outcome) -> int:
+    """Say how to go on after an interrupted run; return the exit status."""
+    warn(f"{outcome.answered} of {outcome.asked} answered; run the same command again to finish.")
+    return INTERRUPTED
 
 
 def _folder(out: Path | None, setup: RunSetup, setups: int) -> Path:
@@ -203,6 +90,14 @@ def _folder(out: Path | None, setup: RunSetup, setups: int) -> Path:
 
 def _show(results: TaskResults, folder: Path, args: Namespace) -> None:
     """Print the tables, to standard error where standard output carries JSON."""
+    warn_failures(results, folder)
+    if not args.quiet:
+        stream = sys.stderr if args.json == "-" else None
+        show(f"\n{report(results)}\n\nrun folder: {folder}", stream)
+
+
+def warn_failures(results: TaskResults, folder: Path) -> None:
+    """Warn of samples without an answer, and of a broken model."""
     if results.lost:
         warn(
             f"{results.lost} of {results.n_expected} samples failed and count as the protocol "
@@ -214,12 +109,11 @@ def _show(results: TaskResults, folder: Path, args: Namespace) -> None:
             "logits are NaN or infinite. They have no answer and are not asked again; check the "
             "training that made the checkpoint, or try --dtype float32."
         )
-    if not args.quiet:
-        stream = sys.stderr if args.json == "-" else None
-        show(f"\n{report(results)}\n\nrun folder: {folder}", stream)
 
 
-def _plan_summary(runner: Runner, setup: RunSetup, folder: Path, plan: Plan) -> dict[str, Any]:
+def plan_summary(runner: Runner, setup: RunSetup, folder: Path, plan: Plan) -> dict[str, Any]:
+    """Return what a run would do, as plain JSON values."""
+    change = setup.spec.transformation
     remaining = estimate(plan, runner.model.adapter, setup.spec.protocol.frames)
     return {
         "task": setup.spec.task,
@@ -227,13 +121,16 @@ def _plan_summary(runner: Runner, setup: RunSetup, folder: Path, plan: Plan) -> 
         "asked": len(plan.samples),
         "left": asdict(remaining),
         "subset": asdict(plan.subset),
-        "note": "" if plan.subset.whole else subset_line(plan.subset),
+        "note": ""
+        if plan.subset.whole
+        else subset_line(plan.subset, change.name if change else ""),
     }
 
 
-def _print_plans(plans: list[dict[str, Any]], out: str | None) -> None:
+def print_plans(plans: list[dict[str, Any]], out: str | None) -> None:
+    """Print what runs would do, or write it as JSON."""
     if out:
-        _write(plans, out)
+        write_tables(plans, out)
         return
     for plan in plans:
         remaining = plan["left"]
@@ -248,7 +145,7 @@ def _print_plans(plans: list[dict[str, Any]], out: str | None) -> None:
             show(plan["note"])
 
 
-def _write(tables: list[dict[str, Any]], out: str) -> None:
+def write_tables(tables: list[dict[str, Any]], out: str) -> None:
     """Write one table as it is, several as a list."""
     value: Any = tables[0] if len(tables) == 1 else tables
     if out == STANDARD_OUTPUT:
@@ -257,46 +154,7 @@ def _write(tables: list[dict[str, Any]], out: str) -> None:
         write_json(Path(out), value)
 
 
-def _positive(text: str) -> int:
-    return _whole(text, 1, sys.maxsize)
-
-
-def _batch_size(text: str) -> int:
-    return _whole(text, 1, LARGEST_BATCH)
-
-
-def _seed(text: str) -> int:
-    return _whole(text, 0, LARGEST_SEED)
-
-
-def _whole(text: str, least: int, most: int) -> int:
-    # the length first: Python does not read numbers of thousands of digits
-    if not text.isdecimal() or len(text) > len(str(most)) or not least <= int(text) <= most:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {least} to {most}")
-    return int(text)
-
-
-def _above_zero(text: str) -> float:
-    return _number(text, lambda value: value > 0, "a number above 0")
-
-
-def _price(text: str) -> Price:
-    prompt, _, completion = text.partition(",")
-    what = "two prices, as in 0.25,2"
-    return Price(*(_number(part, lambda value: value >= 0, what) for part in (prompt, completion)))
-
-
-def _number(text: str, right: Callable[[float], bool], what: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not (math.isfinite(value) and right(value)):
-        raise argparse.ArgumentTypeError(f"{text!r} is not {what}")
-    return value
-
-
-def _check_output(target: str | None) -> None:
+def check_output(target: str | None) -> None:
     """Raise UserError for an output file that cannot be written at the end of the run."""
     if target is None or target == STANDARD_OUTPUT:
         return
@@ -305,13 +163,3 @@ def _check_output(target: str | None) -> None:
         raise UserError(f"{target} cannot be written: it is a folder, or its folder is missing.")
     if not os.access(path if path.exists() else path.absolute().parent, os.W_OK):
         raise UserError(f"{target} cannot be written. Name another output file.")
-
-
-def _assignment(text: str) -> tuple[str, Any]:
-    key, equals, value = text.partition("=")
-    if not key or not equals:
-        raise argparse.ArgumentTypeError(f"{text!r} is not KEY=VALUE")
-    try:
-        return key, json.loads(value)
-    except ValueError:
-        return key, value

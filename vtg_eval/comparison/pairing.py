@@ -201,6 +201,9 @@ def remarks(pairing: Pairing) -> Iterator[str]:
                 f"A SUBSET: {label} has {len(run.samples)} samples, the whole split "
                 f"{run.split_size}."
             )
+    for label, run in (("A", first), ("B", second)):
+        if run.transformation:
+            yield f"{label} has transformed videos ({run.transformation}): `vtg-eval probe --runs`."
     if first.protocol != second.protocol:
         yield (
             f"The protocols differ (A {first.protocol}, B {second.protocol}): the difference "

@@ -32,7 +32,7 @@ class ScoredRun:
 
     `name` is the path as the user gave it; `split_size` how many samples the split has by its
     card. Runs read from scores as JSON have samples without query, truth and groups. coverage:
-    that of a predictions file.
+    that of a predictions file. transformation: of a probe's run, else empty.
     """
 
     name: str
@@ -46,6 +46,7 @@ class ScoredRun:
     parsed_answers: tuple[ParsedAnswer, ...]
     table: Table
     coverage: Coverage | None = None
+    transformation: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,8 @@ def _scored(
         result = score(card, samples, run.answers, spec.protocol, spec.split)
         size = run.subset.of
         scored = _from_score(str(path), spec.model, spec.task_version, size, result)
-        return replace(scored, protocol=spec.rules)
+        change = spec.transformation.name if spec.transformation else ""
+        return replace(scored, protocol=spec.rules, transformation=change)
     if options.task is None:
         return _from_results(path, options.protocol)
     task = registry.task(options.task)
@@ -136,6 +138,7 @@ def _from_results(path: Path, protocol: str | None) -> ScoredRun:
         split_size=results.subset.of,
         parsed_answers=tuple(_parsed(row) for row in rows),
         table=_table(path, results),
+        transformation=results.transformation,
     )
 
 

@@ -21,6 +21,7 @@ SCRIPTS = (
     "dom.js",
     "format.js",
     "tables.js",
+    "probe.js",
     "charts.js",
     "plots.js",
     "filters.js",

@@ -13,6 +13,7 @@ from vtg_eval.failures import Failure
 from vtg_eval.files.json_files import finite
 from vtg_eval.protocol import Protocol
 from vtg_eval.report.page_data import AnswerView, Named, Page, Pair, SampleView
+from vtg_eval.report.page_probe import probe_parts
 from vtg_eval.report.page_runs import Numbers, RunView, answer_views, pair, run_part
 from vtg_eval.report.plots import bin_edges
 from vtg_eval.report.thumbnails import Album, Picture, make_album, no_pictures
@@ -21,6 +22,7 @@ from vtg_eval.types import OutputType, Sample
 from vtg_eval.video.frame_store import FrameStore
 
 MEGABYTE = 1 << 20
+NO_PICTURES = "There are no pictures of transformed videos."
 OCCURRENCES = 2  # of a sample's moment that get pictures
 
 Views = Sequence[Mapping[str, AnswerView]]
@@ -31,11 +33,13 @@ def make_page(
     protocols: Sequence[Protocol],
     store: FrameStore,
     megabytes: float,
+    probes: Sequence[FinishedRun] = (),
 ) -> Page:
     """Return the page of one or two runs on the same task.
 
     protocols: those to score the answers under as well. store: the stored frames. megabytes:
-    the size limit of the pictures. Raises UserError for runs on different tasks or splits.
+    the size limit of the pictures. probes: transformed runs. Raises UserError for runs on different
+    tasks or splits, and for probes of other runs.
     """
     _require_one_split(runs)
     scored = [RunView(run, tuple(protocols)) for run in runs]
@@ -62,7 +66,8 @@ def make_page(
         answers=tuple(tuple(view.get(sample.id) for sample in samples) for view in views),
         grids=tuple(numbers.grids),
         images=album.images,
-        pictures=_note(album, megabytes),
+        pictures=NO_PICTURES if _transformed(runs) else _note(album, megabytes),
+        probes=probe_parts(runs, probes),
     )
 
 
@@ -111,7 +116,7 @@ def _album(
     store: FrameStore,
     megabytes: float,
 ) -> Album:
-    if not megabytes:
+    if not megabytes or _transformed(runs):
         return no_pictures(samples)
     stored: list[list[str]] = []
     for sample in samples:
@@ -133,6 +138,10 @@ def _bounds(sample: Sample, views: Views) -> list[float]:
     spans: list[Pair] = [*sample.target.spans[:OCCURRENCES]]
     spans += [span for view in views if sample.id in view for span in view[sample.id].spans[:1]]
     return [time for span in spans for time in span if time is not None and isfinite(time)]
+
+
+def _transformed(runs: Sequence[FinishedRun]) -> bool:
+    return any(run.transformed is not None for run in runs)
 
 
 def _note(album: Album, megabytes: float) -> str:

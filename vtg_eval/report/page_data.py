@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from vtg_eval.report.page_probe import ProbePart
 from vtg_eval.report.plots import Plots
 from vtg_eval.report.thumbnails import Picture
 from vtg_eval.types import Span
@@ -142,7 +143,7 @@ class Page:
 
     answers: for each run one for each of `samples`, None if the run does not have the sample.
     grids: ascending times in hundredths of a second, as differences; the first is absolute.
-    images: JPEG, base64. pictures: a remark on missing pictures.
+    images: JPEG, base64. pictures: a remark on missing pictures. probes: of runs that have some.
     """
 
     version: str
@@ -159,3 +160,4 @@ class Page:
     grids: tuple[tuple[int, ...], ...]
     images: tuple[str, ...]
     pictures: str
+    probes: tuple[ProbePart, ...] = ()

@@ -111,7 +111,7 @@ def run_part(
         n_scored=results.n_scored,
         n_videos=len({sample.video for sample in run.samples}),
         primary=results.primary,
-        subset="" if results.subset.whole else subset_line(results.subset),
+        subset="" if results.subset.whole else subset_line(results.subset, results.transformation),
         score=ScoreRow(
             results.model,
             _values(results.metrics, metrics),
@@ -217,6 +217,10 @@ def _metadata(run: FinishedRun) -> Iterable[Named]:
     yield Named("engine", f"{spec.engine}, dtype {spec.dtype}, seed {spec.seed}")
     if spec.decoder:
         yield Named("decoder", spec.decoder)
+    if spec.transformation:
+        yield Named(
+            "transformation", f"{spec.transformation.name}, seed {spec.transformation.seed}"
+        )
     yield Named("samples", f"{run.subset.size} of {run.subset.of}, digest {run.subset.digest[:16]}")
     yield Named("annotations", f"sha256 {spec.annotations[:16]}")
     if run.manifest.sessions:

@@ -36,7 +36,9 @@ def score_table(results: TaskResults) -> str:
     rows += [[f"floor: {name}", *_cells(floor, names)] for name, floor in results.floors.items()]
     if results.ceiling is not None:
         rows.append(["ceiling of the frames", *_cells(results.ceiling, names)])
-    title = f"{results.task} {results.split}, {results.rules}{_subset_mark(results.subset)}"
+    change = f", {results.transformation}" if results.transformation else ""
+    mark = _subset_mark(results.subset)
+    title = f"{results.task} {results.split}, {results.rules}{change}{mark}"
     return text_table([title, *names], rows)
 
 
@@ -91,7 +93,7 @@ def remarks(results: TaskResults) -> list[str]:
     if videos < FEW_VIDEOS:
         lines.append(f"fewer than {FEW_VIDEOS} videos: the intervals are rough")
     if not results.subset.whole:
-        lines.append(subset_line(results.subset))
+        lines.append(subset_line(results.subset, results.transformation))
     if results.no_floors:
         lines.append(f"no floors: {results.no_floors}")
     if results.failures:
@@ -100,13 +102,18 @@ def remarks(results: TaskResults) -> list[str]:
     return lines
 
 
-def subset_line(subset: Subset) -> str:
-    """Return in words which part of the split was scored and why."""
+def subset_line(subset: Subset, transformation: str = "") -> str:
+    """Return in words which part of the split was scored and why.
+
+    transformation: of the run, which may leave out samples.
+    """
     reasons = []
     if subset.limit is not None and subset.limit < subset.of:
         reasons.append(f"the first {subset.limit}")
     if subset.missing_videos:
         reasons.append(f"{len(subset.missing_videos)} videos are missing")
+    if transformation:
+        reasons.append(f"{transformation} leaves out others")
     if subset.size > subset.of or not reasons:
         reasons = ["the annotation file has another number than the task's card"]
     article = "A " if subset.size < subset.of else ""

@@ -10,6 +10,7 @@ from vtg_eval.annotations.split import read_split
 from vtg_eval.console.streams import warn
 from vtg_eval.errors import UserError
 from vtg_eval.files.digests import subset_digest
+from vtg_eval.probe.transform import Transformed, transform
 from vtg_eval.protocol import Protocol
 from vtg_eval.registry import Registry
 from vtg_eval.run.durations import with_durations
@@ -29,6 +30,7 @@ class FinishedRun:
     """A run read from its folder: `samples` are those of the run, `root` is their data root.
 
     damaged: the journal's lines that cannot be read, 0 where every sample has an answer anyway.
+    transformed: the samples of a transformed run with their time maps, None for others.
     """
 
     manifest: Manifest
@@ -39,6 +41,7 @@ class FinishedRun:
     samples: tuple[Sample, ...]
     records: Mapping[str, Record]
     damaged: int = 0
+    transformed: Transformed | None = None
 
     @property
     def answers(self) -> list[Prediction]:
@@ -106,6 +109,10 @@ def finished_run(
     root = data_root(task, root)
     split = splits.samples(task, root, spec.split)
     samples = without(split[: subset.limit], subset.missing_videos)
+    transformed = None
+    if spec.transformation is not None:
+        transformed = transform(with_durations(task, root, samples), spec.transformation)
+        samples = tuple(item.sample for item in transformed.samples)
     same = splits.digest(task, root, spec.split) == spec.annotations
     if not same or subset_digest(sample.id for sample in samples) != subset.digest:
         raise UserError(
@@ -122,7 +129,7 @@ def finished_run(
             f"{unanswered}. The run's command asks for them again."
         )
     lost = damaged if unanswered else 0
-    return FinishedRun(manifest, spec, subset, task, root, samples, records, lost)
+    return FinishedRun(manifest, spec, subset, task, root, samples, records, lost, transformed)
 
 
 def _spec(path: Path, manifest: Manifest) -> tuple[RunSpec, Subset]:

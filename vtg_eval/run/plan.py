@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from vtg_eval.errors import UserError
 from vtg_eval.files.digests import subset_digest
+from vtg_eval.probe.transform import TransformedSample, transform
+from vtg_eval.probe.transformation import Transformation
 from vtg_eval.run.manifest import Subset
 from vtg_eval.task import Task
 from vtg_eval.types import Sample, Span
+from vtg_eval.video.edit_list import EditList
 
 
 @dataclass(frozen=True, slots=True)
 class VideoJob:
     """One video and its samples, which run one after the other.
 
-    `clips` are the parts that all these samples show, as in `Sample`.
+    `clips` are the parts that all these samples show, as in `Sample`. `parts`: what a transformed
+    video shows instead of the one at `path`, with the file of each of its videos.
     """
 
     video: str
     path: Path
     samples: tuple[Sample, ...]
     clips: tuple[Span, ...] = ()
+    parts: EditList = ()
+    files: Mapping[str, Path] = field(default_factory=dict)
 
     @property
     def duration(self) -> float:
@@ -35,11 +41,15 @@ class VideoJob:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`samples` are all of the run, in annotation order; `jobs` those still without an answer."""
+    """`samples` are all of the run, in annotation order; `jobs` those still without an answer.
+
+    left_out: how many samples a transformation leaves out, by reason.
+    """
 
     samples: tuple[Sample, ...]
     subset: Subset
     jobs: tuple[VideoJob, ...]
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
 
 def make_plan(
@@ -52,12 +62,15 @@ def make_plan(
     needs_videos: bool = True,
     allow_subset: bool = False,
     of: int | None = None,
+    transformation: Transformation | None = None,
 ) -> Plan:
     """Plan a run over a split's `samples`, leaving out the `answered` ids.
 
-    of: how many samples the split has by its card (None: as many as are given).
+    of: how many samples the split has by its card (None: as many as are given). transformation:
+    of the samples that are left, with other videos of theirs.
 
-    Raises UserError where videos are missing and `allow_subset` is not set.
+    Raises UserError where videos are missing and `allow_subset` is not set, and where the
+    transformation leaves out all samples.
     """
     selected = tuple(samples[:limit])
     missing = missing_videos(task, root, selected) if needs_videos else {}
@@ -75,14 +88,26 @@ def make_plan(
             f"{task.card.name}: there is nothing to ask: all videos are missing. "
             f"`vtg-eval data prepare {task.card.name}` shows where they belong."
         )
+    items = tuple(map(TransformedSample, kept))
+    left_out: Mapping[str, int] = {}
+    if transformation is not None:
+        changed = transform(kept, transformation)
+        items, left_out = changed.samples, changed.left_out
+        if not items:
+            reasons = "; ".join(f"{reason} ({count})" for reason, count in left_out.items())
+            raise UserError(
+                f"{task.card.name}: {transformation.name} leaves out all {len(kept)} samples: "
+                f"{reasons}. Name other --transformations, or ask more samples (--limit)."
+            )
     subset = Subset(
-        digest=subset_digest(sample.id for sample in kept),
-        size=len(kept),
+        digest=subset_digest(item.sample.id for item in items),
+        size=len(items),
         of=len(samples) if of is None else of,
         limit=limit,
         missing_videos=tuple(missing),
     )
-    return Plan(kept, subset, _jobs(task, root, kept, answered))
+    jobs = _jobs(task, root, items, answered)
+    return Plan(tuple(item.sample for item in items), subset, jobs, left_out)
 
 
 def missing_videos(task: Task, root: Path, samples: Sequence[Sample]) -> dict[str, Path]:
@@ -97,14 +122,22 @@ def without(samples: Sequence[Sample], videos: Collection[str]) -> tuple[Sample,
 
 
 def _jobs(
-    task: Task, root: Path, samples: tuple[Sample, ...], answered: Collection[str]
+    task: Task, root: Path, items: tuple[TransformedSample, ...], answered: Collection[str]
 ) -> tuple[VideoJob, ...]:
-    groups: dict[tuple[str, tuple[Span, ...]], list[Sample]] = {}
-    for sample in samples:
+    groups: dict[tuple[str, tuple[Span, ...], EditList], list[Sample]] = {}
+    for item in items:
+        sample = item.sample
         if sample.id not in answered:
-            groups.setdefault((sample.video, sample.clips), []).append(sample)
+            groups.setdefault((sample.video, sample.clips, item.parts), []).append(sample)
     jobs = (
-        VideoJob(video, task.video_path(root, video), tuple(group), clips)
-        for (video, clips), group in groups.items()
+        VideoJob(
+            video,
+            task.video_path(root, video),
+            tuple(group),
+            clips,
+            parts,
+            {part.video: task.video_path(root, part.video) for part in parts},
+        )
+        for (video, clips, parts), group in groups.items()
     )
     return tuple(sorted(jobs, key=lambda job: (-job.duration, job.video, job.clips)))

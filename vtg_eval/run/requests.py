@@ -19,7 +19,8 @@ from vtg_eval.run.plan import VideoJob
 from vtg_eval.run.prefetch import RequestStream
 from vtg_eval.types import Cue, Sample, Span, Target
 from vtg_eval.video.decoder import Decoder
-from vtg_eval.video.frame_store import FrameStore
+from vtg_eval.video.edited_frames import EditedFiles, edited_frames
+from vtg_eval.video.frame_store import FrameStore, Sizer
 from vtg_eval.video.frames import Frames, VideoInfo
 
 PROBE_FRAMES = FrameRule(min_tokens=4, max_tokens=16)
@@ -77,10 +78,17 @@ class RequestBuilder:
         if the annotation has one. Raises VideoError.
         """
 
+        return self._store.frames(video, rule, self._sizer(rule), clips, annotated)
+
+    def edited_frames(self, source: EditedFiles, rule: FrameRule) -> Frames:
+        """Return the frames that the rule chooses of an edit list. Raises VideoError."""
+        return edited_frames(self._store, source, rule, self._sizer(rule))
+
+    def _sizer(self, rule: FrameRule) -> Sizer:
         def size(height: int, width: int, count: int) -> tuple[int, int]:
             return self._adapter.frame_size(height, width, count, rule)
 
-        return self._store.frames(video, rule, size, clips, annotated)
+        return size
 
     def request(self, sample: Sample, frames: Frames | None, context: SampleContext) -> Request:
         """Return the adapter's request, with subtitles where the protocol shows them.
@@ -112,6 +120,9 @@ class RequestBuilder:
 
         def load(job: VideoJob) -> Frames:
             rule = context(job.samples[0]).protocol.frames
+            if job.parts:
+                size_of = job.video if job.video in job.files else job.parts[0].video
+                return self.edited_frames(EditedFiles(job.parts, job.files, size_of), rule)
             return self.frames(job.path, job.clips, rule, job.duration)
 
         def build(sample: Sample, frames: Frames | None) -> Request:

@@ -90,7 +90,7 @@ class TaskResults:
     `ceiling` is the best that the frames' times allow, None without frames.
     `scores_across_protocols` has the metrics of these answers under every protocol of the task.
     `samples` are in the order of the annotation. `checkpoint` is empty for answers from a file,
-    `profile` where the protocol holds as it stands.
+    `profile` where the protocol holds as it stands, `transformation` where the run is no probe.
     """
 
     task: str
@@ -114,6 +114,7 @@ class TaskResults:
     samples: tuple[SampleResult, ...]
     no_floors: str = ""
     profile: str = ""
+    transformation: str = ""
     format: int = FORMAT
 
     @property
@@ -122,10 +123,14 @@ class TaskResults:
         return rules_name(self.protocol, self.profile)
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain JSON values; `spread` is format 2's name of `scores_across_protocols`."""
+        """Return plain JSON values; `spread` is format 2's name of `scores_across_protocols`.
+
+        Without a profile or a transformation there is no key for it.
+        """
         table = asdict(self)
-        if not self.profile:
-            del table["profile"]
+        for name in ("profile", "transformation"):
+            if not table[name]:
+                del table[name]
         return {**table, "spread": table["scores_across_protocols"]}
 
     @property
@@ -164,7 +169,12 @@ def make_results(
     if any(len(grid) for grid in grids.values()):
         best = finite_metrics(ceiling(task.card, spec.split, samples, grids, spec.protocol))
     return replace(
-        results, checkpoint=spec.checkpoint, profile=spec.profile, subset=subset, ceiling=best
+        results,
+        checkpoint=spec.checkpoint,
+        profile=spec.profile,
+        transformation=spec.transformation.name if spec.transformation else "",
+        subset=subset,
+        ceiling=best,
     )
 
 

@@ -12,6 +12,7 @@ from vtg_eval.console.streams import warn
 from vtg_eval.engines.base import Engine
 from vtg_eval.engines.prices import Tokens
 from vtg_eval.files.json_files import write_json
+from vtg_eval.probe.transformation import Transformation
 from vtg_eval.registry import Registry
 from vtg_eval.run.folder import RunFolder
 from vtg_eval.run.inference import EngineCache, run_inference, terminable
@@ -59,12 +60,16 @@ class Runner:
         """Find what is wrong with the checkpoint before any video is read; raises UserError."""
         self._engines.check()
 
-    def setup(self, task: str, split: str | None = None) -> RunSetup:
+    def setup(
+        self, task: str, split: str | None = None, transformation: Transformation | None = None
+    ) -> RunSetup:
         """Return the setup for a task, and split (None: that of the options).
 
-        Raises UserError.
+        transformation: of its samples. Raises UserError.
         """
-        options = replace(self.options, split=split or self.options.split)
+        options = replace(
+            self.options, split=split or self.options.split, transformation=transformation
+        )
         setup = make_setup(options, self.model, task, self._registry)
         unasked = [sample.id for sample in setup.samples if not sample.query.strip()]
         if unasked:
@@ -83,6 +88,7 @@ class Runner:
             needs_videos=self.model.adapter.needs_frames,
             allow_subset=self.options.allow_subset,
             of=setup.task.card.split_size(setup.spec.split, len(setup.samples)),
+            transformation=setup.spec.transformation,
         )
 
     def preflight(self, setups: Sequence[RunSetup], folders: Sequence[Path]) -> list[Plan]:
@@ -134,6 +140,7 @@ class Runner:
         if damaged := read_contents(folder.journal_file).damaged:
             warn(f"damaged lines in the journal: {damaged}. Their samples are asked again.")
         spec = setup.spec
+        change = f", {spec.transformation.name}" if spec.transformation else ""
         remaining = sum(len(job.samples) for job in plan.jobs)
 
         def start() -> Engine:
@@ -148,7 +155,7 @@ class Runner:
         with (
             Journal(folder.journal_file) as journal,
             Progress(
-                f"{spec.model} on {spec.task}",
+                f"{spec.model} on {spec.task}{change}",
                 total=len(plan.samples),
                 done=len(plan.samples) - remaining,
                 quiet=self.options.quiet,

@@ -17,6 +17,8 @@ from vtg_eval.engines.base import EngineOptions
 from vtg_eval.engines.server_options import SERVER_ENGINE, ServerOptions, located
 from vtg_eval.errors import UserError
 from vtg_eval.files.digests import sha256
+from vtg_eval.probe.transform import check_task
+from vtg_eval.probe.transformation import Transformation
 from vtg_eval.profile import NamedProfile
 from vtg_eval.protocol import ResolvedProtocol
 from vtg_eval.question import wording
@@ -42,6 +44,7 @@ class RunOptions:
     decoder: str = "pyav"
     limit: int | None = None
     allow_subset: bool = False
+    transformation: Transformation | None = None
     quiet: bool = False
     command: tuple[str, ...] = ()
     profile: str | None = None
@@ -70,8 +73,9 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class RunSetup:
-    """A run before its plan. `samples` are the whole split; those asked have durations, where the
-    annotation or the video file gives one, while the spec's digest is of the annotation alone.
+    """A run before its plan. `samples` are the whole split, untransformed; those asked have
+    durations, where the annotation or the video file gives one, while the spec's digest is of the
+    annotation alone.
     """
 
     task: Task
@@ -157,6 +161,8 @@ def make_setup(options: RunOptions, model: Model, name: str, registry: Registry)
     protocol, profile = _with_profile(task, split, protocol, model.profile, registry)
     protocol = load_profile(model.checkpoint.path).applied(protocol)
     protocol = replace(protocol, frames=model.adapter.frame_rule(protocol.frames))
+    if options.transformation is not None:
+        check_task(task.card, protocol)
     root = data_root(task, options.data_root)
     if type(task).prepare is not Task.prepare:
         make_folder(task, root)
@@ -195,6 +201,7 @@ def make_setup(options: RunOptions, model: Model, name: str, registry: Registry)
         thinking=model.adapter.thinking,
         time_quantum=model.adapter.time_quantum,
         profile=profile,
+        transformation=options.transformation,
     )
     asked = with_durations(task, root, annotated[: options.limit])
     return RunSetup(task, root, (*asked, *annotated[len(asked) :]), spec)

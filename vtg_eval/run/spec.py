@@ -11,6 +11,7 @@ from typing import Any
 from vtg_eval.adapter import Thinking, TimeText
 from vtg_eval.files.digests import canonical, sha256
 from vtg_eval.files.toml_tables import converted
+from vtg_eval.probe.transformation import Transformation
 from vtg_eval.protocol import ResolvedProtocol
 from vtg_eval.types import Sample
 
@@ -20,6 +21,7 @@ NEWER_KEYS: Mapping[str, tuple[object, ...]] = {
     "thinking": ("default",),
     "time_quantum": (0.0,),
     "profile": ("",),
+    "transformation": (None,),
 }
 
 
@@ -31,7 +33,8 @@ class RunSpec:
     digest of all samples of the split, `protocol` the protocol in full as it holds for this
     task and checkpoint, `profile` the one by which it does, if any. Execution settings (batch
     size, data root, cache) are not part of it. `decoder` is None for adapters without frames.
-    `time_text`, `thinking` and `time_quantum`: see `vtg_eval.adapter.Adapter`.
+    `time_text`, `thinking` and `time_quantum`: see `vtg_eval.adapter.Adapter`. `transformation`:
+    what a probe changes.
     """
 
     model: str
@@ -53,6 +56,7 @@ class RunSpec:
     thinking: Thinking = "default"
     time_quantum: float = 0.0
     profile: str = ""
+    transformation: Transformation | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, the same as when read from a file."""
@@ -83,8 +87,13 @@ class RunSpec:
 
     @property
     def folder_name(self) -> str:
-        """<model>-<task>-<protocol>-<8 digits>, safe as a file name."""
+        """<model>-<task>-<protocol>-<8 digits>, safe as a file name.
+
+        The name of a transformation is before the digits.
+        """
         name = f"{self.model}-{self.task}-{self.protocol.name}"
+        if self.transformation is not None:
+            name += f"-{self.transformation.file_name}"
         return f"{re.sub(r'[^A-Za-z0-9._@-]+', '_', name).strip('.')}-{self.digest[:8]}"
 
 

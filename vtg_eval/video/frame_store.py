@@ -37,6 +37,8 @@ LOW_WATER = 0.9
 RECOUNT = 64
 
 Sizer = Callable[[int, int, int], tuple[int, int]]
+Entry = tuple[npt.NDArray[np.uint8], npt.NDArray[np.float64]]
+"""Frames, uint8 [T, H, W, 3], and their times, float64 [T], seconds."""
 
 log = logging.getLogger(__name__)
 
@@ -78,13 +80,18 @@ class FrameStore:
         rows = choose_rows(shown.info, rule)
         size = sizer(shown.info.height, shown.info.width, len(rows))
         key = frames_key(shown, self.decoder.identity, rows, size)
-        entry = self.stored(key)
-        if entry is None:
-            entry = self._decode(path, shown, rows, size)
-            self._save(key, *entry)
+        entry = self.entry(key, lambda: self._decode(path, shown, rows, size))
         return Frames(*entry, digest=key, decoder=self.decoder.identity, info=shown.info)
 
-    def stored(self, key: str) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float64]] | None:
+    def entry(self, key: str, decode: Callable[[], Entry]) -> Entry:
+        """Return what is stored under a `Frames.digest`; where nothing is, decode and store it."""
+        entry = self.stored(key)
+        if entry is None:
+            entry = decode()
+            self._save(key, *entry)
+        return entry
+
+    def stored(self, key: str) -> Entry | None:
         """Return the frames stored under a `Frames.digest` and their times, or None."""
         path = self._path(key)
         try:
@@ -100,7 +107,7 @@ class FrameStore:
 
     def _decode(
         self, path: Path, shown: ShownVideo, rows: npt.NDArray[np.int64], size: tuple[int, int]
-    ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float64]]:
+    ) -> Entry:
         indices = shown.indices[rows]
         order = np.argsort(indices, kind="stable")
         array, times = self.decoder.read(path, indices[order].tolist(), size)

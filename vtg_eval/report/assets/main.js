@@ -40,6 +40,7 @@ drawScores();
 drawProtocols();
 drawFailures();
 drawGroups();
+drawProbes();
 drawPlots();
 drawFacts();
 drawFilters();

@@ -1,0 +1,191 @@
+"""The arguments of commands that run a model, and the options that they give."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, get_args
+
+from vtg_eval.adapter import InputOptions, Thinking, TimeText
+from vtg_eval.engines.base import EngineOptions
+from vtg_eval.engines.prices import Price
+from vtg_eval.engines.server_options import SENDS, ServerOptions
+from vtg_eval.errors import UserError
+from vtg_eval.run.setup import RunOptions
+
+LARGEST_BATCH = 4096  # requests in flight hold their frames in memory
+LARGEST_SEED = 2**32 - 1
+
+
+def add_run_arguments(parser: ArgumentParser, required: bool = True) -> None:
+    """Add the arguments that say what is run, and how. required: a model and tasks."""
+    add = parser.add_argument
+    add("--model", required=required, help="a checkpoint folder, a shipped model, …:NAME")
+    add("--tasks", required=required, help="tasks, separated by commas")
+    add("--split", help="default: the task's default split")
+    add("--data-root", type=Path, help="default: $VTG_EVAL_DATA, else ./data")
+    add("--protocol", help="default: the task's default, strict@2 for built-in tasks")
+    add("--profile", help="a fine-tune's profile, or none; default: what its folder says")
+    add("--engine", help="default: vllm where it is installed, else transformers")
+    add("--out", type=Path, help="the run's folder (several tasks: a sub-folder each)")
+    add("--limit", type=_positive, metavar="N", help="use the first N samples only")
+    add("--allow-subset", action="store_true", help="skip samples whose videos are missing")
+    add("--batch-size", type=_batch_size, default=EngineOptions().batch_size, metavar="N")
+    add("--dtype", default=EngineOptions().dtype, help="default: %(default)s")
+    add("--seed", type=_seed, default=EngineOptions().seed, help="default: %(default)s")
+    add_input_options(parser)
+    add("--decoder", default="pyav", help="default: %(default)s")
+    add("--trust-remote-code", action="store_true", help="let the checkpoint run its code")
+    add(
+        "--unchecked-times",
+        action="store_true",
+        help="run a model also where `vtg-eval doctor time` finds its times not true",
+    )
+    add(
+        "--engine-arg",
+        action="append",
+        default=[],
+        type=_assignment,
+        metavar="KEY=VALUE",
+        help="passed to the engine, VALUE as JSON or text; may be repeated",
+    )
+    _add_server_arguments(parser)
+
+
+def add_input_options(parser: ArgumentParser) -> None:
+    """Add the arguments of `InputOptions`."""
+    parser.add_argument(
+        "--time-text",
+        choices=get_args(TimeText),
+        help="tell the frames' times as text: before each frame, all at the start, or not at all; "
+        "default: header for families that tell no times otherwise",
+    )
+    parser.add_argument(
+        "--thinking",
+        choices=get_args(Thinking),
+        default="default",
+        help="the chat template's switch; thoughts count as tokens of the answer",
+    )
+
+
+def _add_server_arguments(parser: ArgumentParser) -> None:
+    """Add the arguments of models on a server; the key is in the environment only."""
+    default = ServerOptions()
+    add = parser.add_argument_group("a model on a server (--model openai:NAME)").add_argument
+    add("--base-url", metavar="URL", help="default: $OPENAI_BASE_URL, else OpenAI's own server")
+    add(
+        "--send",
+        choices=SENDS,
+        default=default.send,
+        help="frames as images, each after its time (default), or as one video (vLLM only)",
+    )
+    add(
+        "--request-timeout",
+        type=_above_zero,
+        default=default.timeout,
+        metavar="SECONDS",
+        help="for one answer; default: %(default)g",
+    )
+    add("--max-cost", type=_above_zero, metavar="USD", help="stop before the answers cost more")
+    add("--max-tokens-total", type=_positive, metavar="N", help="stop before more are used")
+    add(
+        "--price",
+        type=_price,
+        metavar="PROMPT,COMPLETION",
+        help="US dollars for a million tokens; default: that of the package's list",
+    )
+
+
+def task_names(text: str) -> list[str]:
+    """Return the names in the value of --tasks; raises UserError."""
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names or len(set(names)) < len(names):
+        raise UserError("--tasks needs task names, each once: --tasks charades_sta,synth_vtg")
+    return names
+
+
+def run_options(args: Namespace) -> RunOptions:
+    """Return the options of a run from the arguments of `add_run_arguments` and --quiet."""
+    return RunOptions(
+        model=args.model,
+        protocol=args.protocol,
+        profile=args.profile,
+        split=args.split,
+        data_root=args.data_root,
+        engine=args.engine,
+        engine_options=EngineOptions(
+            dtype=args.dtype,
+            seed=args.seed,
+            batch_size=args.batch_size,
+            trust_remote_code=args.trust_remote_code,
+            extra=dict(args.engine_arg),
+        ),
+        input_options=InputOptions(time_text=args.time_text, thinking=args.thinking),
+        decoder=args.decoder,
+        limit=args.limit,
+        allow_subset=args.allow_subset,
+        quiet=args.quiet,
+        command=tuple(sys.argv),
+        server=ServerOptions(
+            base_url=args.base_url,
+            send=args.send,
+            timeout=args.request_timeout,
+            max_cost=args.max_cost,
+            max_tokens=args.max_tokens_total,
+            price=args.price,
+        ),
+    )
+
+
+def _positive(text: str) -> int:
+    return _whole(text, 1, sys.maxsize)
+
+
+def _batch_size(text: str) -> int:
+    return _whole(text, 1, LARGEST_BATCH)
+
+
+def _seed(text: str) -> int:
+    return _whole(text, 0, LARGEST_SEED)
+
+
+def _whole(text: str, least: int, most: int) -> int:
+    # the length first: Python does not read numbers of thousands of digits
+    if not text.isdecimal() or len(text) > len(str(most)) or not least <= int(text) <= most:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {least} to {most}")
+    return int(text)
+
+
+def _above_zero(text: str) -> float:
+    return _number(text, lambda value: value > 0, "a number above 0")
+
+
+def _price(text: str) -> Price:
+    prompt, _, completion = text.partition(",")
+    what = "two prices, as in 0.25,2"
+    return Price(*(_number(part, lambda value: value >= 0, what) for part in (prompt, completion)))
+
+
+def _number(text: str, right: Callable[[float], bool], what: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not (math.isfinite(value) and right(value)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not {what}")
+    return value
+
+
+def _assignment(text: str) -> tuple[str, Any]:
+    key, equals, value = text.partition("=")
+    if not key or not equals:
+        raise argparse.ArgumentTypeError(f"{text!r} is not KEY=VALUE")
+    try:
+        return key, json.loads(value)
+    except ValueError:
+        return key, value
