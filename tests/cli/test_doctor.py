@@ -41,7 +41,7 @@ def test_times_by_frame_number_are_reported_with_their_name(
     """Most harnesses pass frame numbers and a rate of their own."""
 
     def numbered(self: Qwen3VLAdapter, times: Any) -> Any:
-        return {"frames_indices": list(range(len(times))), "fps": 1.0}
+        return {"frames_indices": [*range(len(times))], "fps": 1.0, "total_num_frames": len(times)}
 
     monkeypatch.setattr(Qwen3VLAdapter, "metadata", numbered)
     assert main(["doctor", "time", str(qwen3), "--json"]) == 1
@@ -67,7 +67,7 @@ def test_a_processor_that_fails_is_a_finding(
     monkeypatch.setattr(Qwen3VLAdapter, "metadata", lambda self, times: {"fps": "fast"})
     assert main(["doctor", "time", str(qwen3), "--json"]) == 1
     rows = json.loads(capsys.readouterr().out)
-    assert {row["finding"] for row in rows} == {"no model input"}
+    assert {row["finding"] for row in rows} == {"no input"}
     assert all(row["error"] and row["model_times"] is None for row in rows)
 
 

@@ -20,6 +20,7 @@ from vtg_eval.cli import main
 from vtg_eval.doctor import before_run
 from vtg_eval.doctor.before_run import RunTimes
 from vtg_eval.model_input.time_encoding import TimeEncoding, TimeRule
+from vtg_eval.registry import Registry
 from vtg_eval.run.runner import Runner
 from vtg_eval.run.setup import RunOptions
 from vtg_eval.types import OutputType
@@ -45,11 +46,10 @@ def times(folder: Path) -> Any:
 
 
 def spoil(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        Qwen3VLAdapter,
-        "metadata",
-        lambda self, times: {"frames_indices": list(range(len(times))), "fps": 1.0},
-    )
+    def numbered(self: Qwen3VLAdapter, times: Any) -> dict[str, Any]:
+        return {"frames_indices": [*range(len(times))], "fps": 1.0, "total_num_frames": len(times)}
+
+    monkeypatch.setattr(Qwen3VLAdapter, "metadata", numbered)
 
 
 def test_the_check_is_in_the_manifest_and_made_once(
@@ -103,7 +103,7 @@ def test_a_task_that_asks_for_no_times_needs_no_check(
     arguments: list[str], qwen3: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spoil(monkeypatch)
-    registry = fakes.make_registry(fakes)
+    registry = Registry.discover()
     options = RunOptions(model=str(qwen3), engine="fake")
     with closing(Runner(options, registry)) as runner:
         setup = runner.setup("fake_vtg")

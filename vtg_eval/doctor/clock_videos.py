@@ -73,14 +73,14 @@ def trials() -> tuple[Trial, ...]:
     HEVC is left out where FFmpeg cannot write it.
     """
     plain = Clock("24 fps", tuple(range(144)), Fraction(1, 24))
-    odd = Clock("25 fps, odd length", tuple(range(77)), Fraction(1, 25))
+    odd = Clock("25 fps, odd", tuple(range(77)), Fraction(1, 25))
     variable = tuple(accumulate(GAPS, initial=0))
     clocks = (
         plain,
         Clock("23.976 fps", tuple(range(288)), Fraction(1001, 24000)),
         odd,
         Clock("variable rate", variable, Fraction(1, 1000), ".mkv"),
-        Clock("first stamp 0.4 s", tuple(range(400, 6_400, 40)), Fraction(1, 1000), ".mkv"),
+        Clock("starts at 0.4 s", tuple(range(400, 6_400, 40)), Fraction(1, 1000), ".mkv"),
         Clock("rotated", tuple(range(90)), Fraction(1, 30), turned=True),
     )
     hevc = Clock("HEVC", tuple(range(75)), Fraction(1, 25), codec=HEVC)
@@ -88,7 +88,7 @@ def trials() -> tuple[Trial, ...]:
         *(Trial(clock.name, clock) for clock in clocks),
         *((Trial(hevc.name, hevc),) if _can_write(HEVC) else ()),
         # seconds from one pair of frames to the next that are no whole number
-        Trial("4 frames a second", odd, rate=4.0),
+        Trial("4 a second", odd, rate=4.0),
         Trial("odd frame count", odd, odd=True),
     )
 

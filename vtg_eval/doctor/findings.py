@@ -23,7 +23,7 @@ CALL = "Pass the frames' own metadata to the processor (`Request.metadata`), in 
 ADAPTER = "Correct the adapter's `time_encoding` or what it gives the processor."
 
 NO_INPUT = Finding(
-    "no model input",
+    "no input",
     "The video, the adapter or the processor fails on a clock video.",
     "Look at the error, and correct the adapter or try another --decoder.",
 )
@@ -38,7 +38,7 @@ NOT_TOLD = Finding(
     "Tell the times as text: --time-text header, or interleaved.",
 )
 IMAGES = Finding(
-    "images untimed",
+    "bare images",
     "The frames are images, and there is no time before each of them.",
     "Write each frame's time before its image: --time-text interleaved.",
 )
@@ -48,7 +48,7 @@ EMPTY = Finding(
     "Pass the times under the names that the processor reads; where it has none, it is silent.",
 )
 METADATA = Finding(
-    "metadata dropped",
+    "metadata lost",
     "The times are those of consecutive frames at 24 a second: the processor had no metadata.",
     CALL,
 )
@@ -58,7 +58,7 @@ DEFAULT_RATE = Finding(
     "Set `fps` in the metadata: the processor takes 24 where it is missing, and goes on.",
 )
 DEFAULT_GRID = Finding(
-    "default grid step",
+    "default step",
     "The seconds from one step of the grid to the next are a default (1 or 2), not the video's.",
     "Give the model the processor's seconds per grid step, and the processor the frames' rate.",
 )
@@ -68,7 +68,7 @@ SAMPLED_TWICE = Finding(
     "Set `do_sample_frames` to false in the metadata and in the processor's arguments.",
 )
 ODD_COUNT = Finding(
-    "odd count padded",
+    "odd padding",
     "The last frame of an odd number of them is padded to a group with a wrong time.",
     "Repeat the last frame together with its own time.",
 )
@@ -83,18 +83,18 @@ INDICES = Finding(
     "Give the processor the frames' numbers in the file together with the file's rate.",
 )
 TRUNCATED = Finding(
-    "truncated times",
+    "truncated",
     "Times, or seconds per grid step, are cut to whole numbers; the family can be told finer ones.",
     "Keep them as floating-point numbers up to the model.",
 )
 OTHER = Finding("other times", "The times are wrong in a way that has no name here.", ADAPTER)
 RECORDED = Finding(
-    "recorded times",
+    "recorded",
     "`Request.model_times`, which the journal keeps, are not the times that the model is told.",
     ADAPTER,
 )
 EVEN_GRID = Finding(
-    "even grid only",
+    "even grid",
     "The family can be told an even grid from 0 only; this video's frames are not on one.",
     "Nothing, or tell the times as text as well: --time-text header.",
     serious=False,

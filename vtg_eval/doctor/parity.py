@@ -17,7 +17,7 @@ from vtg_eval.parsing.answers import parse_answer
 from vtg_eval.protocol import ResolvedProtocol
 from vtg_eval.types import Prediction, Sample, Span
 
-CLOCKS = ("24 fps", "variable rate", "4 frames a second")
+CLOCKS = ("24 fps", "variable rate", "4 a second")
 ROUNDING = 1e-5  # between two ways of normalising a pixel; a step of its value is 0.004 or more
 QUERIES = ("the clock shows its number", "the picture is white")
 
