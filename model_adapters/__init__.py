@@ -21,8 +21,13 @@ def vtg_adapters() -> Sequence[AdapterEntry]:
         AdapterEntry(
             "qwen3_vl",
             f"{__name__}.qwen3_vl:Qwen3VLAdapter",
-            "Qwen3-VL and its fine-tunes",
-            architectures=("Qwen3VLForConditionalGeneration",),
+            "Qwen3-VL, Qwen3.5 and their fine-tunes",
+            architectures=(
+                "Qwen3VLForConditionalGeneration",
+                "Qwen3VLMoeForConditionalGeneration",
+                "Qwen3_5ForConditionalGeneration",
+                "Qwen3_5MoeForConditionalGeneration",
+            ),
         ),
         AdapterEntry(
             "baseline",

@@ -59,10 +59,10 @@ NORM = {"image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5]}
 
 def tiny_qwen2_5_vl(folder: Path) -> Path:
     """Write a random Qwen2.5-VL (28 px a token, 2 positions a second)."""
-    tokenizer = _tokenizer()
+    tokenizer = tiny_tokenizer()
     config = Qwen2_5_VLConfig(
         text_config={
-            **_text(tokenizer),
+            **text_settings(tokenizer),
             "rope_parameters": {
                 "rope_type": "default",
                 "rope_theta": 1e4,
@@ -82,7 +82,7 @@ def tiny_qwen2_5_vl(folder: Path) -> Path:
             "fullatt_block_indexes": [1],
             "tokens_per_second": 2,
         },
-        **_special_token_ids(tokenizer),
+        **special_token_ids(tokenizer),
     )
     grid: dict[str, Any] = {"patch_size": 14, "merge_size": 2, "temporal_patch_size": 2}
     processor = Qwen2_5_VLProcessor(
@@ -92,15 +92,23 @@ def tiny_qwen2_5_vl(folder: Path) -> Path:
         chat_template=QWEN2_5_TEMPLATE,
     )
     torch.manual_seed(0)
-    return _save(Qwen2_5_VLForConditionalGeneration(config), processor, folder)
+    return save_checkpoint(Qwen2_5_VLForConditionalGeneration(config), processor, folder)
 
 
 def tiny_qwen3_vl(folder: Path) -> Path:
     """Write a random Qwen3-VL (32 px a token, time stamps as text)."""
-    tokenizer = _tokenizer()
-    config = Qwen3VLConfig(
-        text_config={
-            **_text(tokenizer),
+    tokenizer = tiny_tokenizer()
+    config = Qwen3VLConfig(**qwen3_vl_settings(tokenizer))
+    processor = qwen3_vl_processor(tokenizer, QWEN3_TEMPLATE)
+    torch.manual_seed(0)
+    return save_checkpoint(Qwen3VLForConditionalGeneration(config), processor, folder)
+
+
+def qwen3_vl_settings(tokenizer: PreTrainedTokenizerFast, **text: Any) -> dict[str, Any]:
+    """Return the settings of a tiny Qwen3-VL; text: further ones of its language model."""
+    return {
+        "text_config": {
+            **text_settings(tokenizer),
             "head_dim": 32,
             "rope_parameters": {
                 "rope_type": "default",
@@ -108,8 +116,9 @@ def tiny_qwen3_vl(folder: Path) -> Path:
                 "mrope_section": [6, 5, 5],
                 "mrope_interleaved": True,
             },
+            **text,
         },
-        vision_config={
+        "vision_config": {
             "depth": 2,
             "hidden_size": 64,
             "intermediate_size": 96,
@@ -121,20 +130,23 @@ def tiny_qwen3_vl(folder: Path) -> Path:
             "num_position_embeddings": 16,
             "deepstack_visual_indexes": [0],
         },
-        **_special_token_ids(tokenizer),
-    )
+        **special_token_ids(tokenizer),
+    }
+
+
+def qwen3_vl_processor(tokenizer: PreTrainedTokenizerFast, template: str) -> Qwen3VLProcessor:
+    """Return the processor of Qwen3-VL and Qwen3.5."""
     grid: dict[str, Any] = {"patch_size": 16, "merge_size": 2, "temporal_patch_size": 2}
-    processor = Qwen3VLProcessor(
+    return Qwen3VLProcessor(
         image_processor=Qwen2VLImageProcessor(**grid, **NORM),
         tokenizer=tokenizer,
         video_processor=Qwen3VLVideoProcessor(**grid, **NORM),
-        chat_template=QWEN3_TEMPLATE,
+        chat_template=template,
     )
-    torch.manual_seed(0)
-    return _save(Qwen3VLForConditionalGeneration(config), processor, folder)
 
 
-def _text(tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
+def text_settings(tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
+    """Return the settings of a tiny language model that go with the tokenizer."""
     return {
         "vocab_size": VOCABULARY,
         "hidden_size": 64,
@@ -150,19 +162,22 @@ def _text(tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
     }
 
 
-def _special_token_ids(tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
+def special_token_ids(tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
+    """Return the settings of config.json that name Qwen-VL's special tokens."""
     names = ("image_pad", "video_pad", "vision_start", "vision_end")
     keys = ("image_token_id", "video_token_id", "vision_start_token_id", "vision_end_token_id")
     ids = [tokenizer.convert_tokens_to_ids(f"<|{name}|>") for name in names]
     return {**dict(zip(keys, ids, strict=True)), "tie_word_embeddings": False}
 
 
-def _tokenizer() -> PreTrainedTokenizerFast:
+def tiny_tokenizer(*words: str) -> PreTrainedTokenizerFast:
+    """Return a tokenizer with Qwen-VL's special tokens; words: further tokens, not special."""
     corpus = ["when does this happen in the video: the red square moves <1.5 seconds>\n"] * 4
-    return build_tokenizer(corpus, vocabulary=VOCABULARY)
+    return build_tokenizer(corpus, words, VOCABULARY - len(words))
 
 
-def _save(model: Any, processor: Any, folder: Path) -> Path:
+def save_checkpoint(model: Any, processor: Any, folder: Path) -> Path:
+    """Write model and processor into the folder, with larger weights; returns the folder."""
     tokenizer = processor.tokenizer
     with torch.no_grad():  # larger logits, so that rounding does not change the argmax
         for parameter in model.parameters():

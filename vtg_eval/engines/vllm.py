@@ -257,7 +257,7 @@ def _arguments(checkpoint: Path, capacity: int, options: EngineOptions) -> dict[
     """Return the engine arguments that differ from vLLM's defaults."""
     on_cpu = current_platform.is_cpu()
     arguments: dict[str, Any] = {
-        "dtype": "float32" if options.dtype == "auto" and on_cpu else options.dtype,
+        "dtype": _cpu_dtype(checkpoint) if options.dtype == "auto" and on_cpu else options.dtype,
         "seed": options.seed,
         "trust_remote_code": options.trust_remote_code,
         "load_format": "safetensors",
@@ -281,13 +281,22 @@ def _descendants() -> list[psutil.Process]:
     return [p for child in started for p in (child, *child.children(recursive=True))]
 
 
+def _cpu_dtype(checkpoint: Path) -> str:
+    """Return the dtype on a CPU; vLLM's kernels of linear attention there take bfloat16 only."""
+    layers = _text_setting(checkpoint, "layer_types") or ()
+    return "bfloat16" if "linear_attention" in layers else "float32"
+
+
 def _declared_length(checkpoint: Path) -> int:
     """Return the checkpoint's limit in tokens."""
+    return int(_text_setting(checkpoint, "max_position_embeddings") or CONTEXT)
+
+
+def _text_setting(checkpoint: Path, name: str) -> Any:
+    """Return a setting of the language model in config.json, None where it is not set."""
     config = json.loads((checkpoint / "config.json").read_text(encoding="utf-8"))
     text = config.get("text_config") or {}
-    return int(
-        text.get("max_position_embeddings") or config.get("max_position_embeddings") or CONTEXT
-    )
+    return text.get(name) or config.get(name)
 
 
 def _sampling(rule: GenerationRule, settings: Mapping[str, Any]) -> dict[str, Any]:
