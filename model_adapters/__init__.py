@@ -13,6 +13,12 @@ def vtg_adapters() -> Sequence[AdapterEntry]:
     """Provide the built-in adapters."""
     return (
         AdapterEntry(
+            "qwen2_vl",
+            f"{__name__}.qwen2_vl:Qwen2VLAdapter",
+            "Qwen2-VL and its fine-tunes",
+            architectures=("Qwen2VLForConditionalGeneration",),
+        ),
+        AdapterEntry(
             "qwen2_5_vl",
             f"{__name__}.qwen2_5_vl:Qwen25VLAdapter",
             "Qwen2.5-VL and its fine-tunes",
