@@ -147,8 +147,8 @@ class VllmEngine(Engine):
             yield from self._stream(videos, waiting)
             if videos.repeats > self._capacity and not self._cached_tokens:
                 warn(
-                    "vLLM's prefix cache had no hits, so each query computed its video anew. That is "
-                    "so where the question is before the video, and with some hybrid models."
+                    "vLLM's prefix cache had no hits, so each query computed its video anew. That "
+                    "is so where the question is before the video, and with some hybrid models."
                 )
         finally:
             if waiting:  # the caller stopped listening, or the engine failed
