@@ -16,6 +16,12 @@ def vtg_adapters() -> Sequence[AdapterEntry]:
     """Provide the built-in adapters."""
     return (
         AdapterEntry(
+            "qwen2_vl",
+            f"{__name__}.qwen2_vl:Qwen2VLAdapter",
+            "Qwen2-VL and its fine-tunes",
+            architectures=("Qwen2VLForConditionalGeneration",),
+        ),
+        AdapterEntry(
             "qwen2_5_vl",
             f"{__name__}.qwen2_5_vl:Qwen25VLAdapter",
             "Qwen2.5-VL and its fine-tunes",
@@ -24,8 +30,13 @@ def vtg_adapters() -> Sequence[AdapterEntry]:
         AdapterEntry(
             "qwen3_vl",
             f"{__name__}.qwen3_vl:Qwen3VLAdapter",
-            "Qwen3-VL and its fine-tunes",
-            architectures=("Qwen3VLForConditionalGeneration",),
+            "Qwen3-VL, Qwen3.5 and their fine-tunes",
+            architectures=(
+                "Qwen3VLForConditionalGeneration",
+                "Qwen3VLMoeForConditionalGeneration",
+                "Qwen3_5ForConditionalGeneration",
+                "Qwen3_5MoeForConditionalGeneration",
+            ),
         ),
         AdapterEntry(
             "glm4v",

@@ -99,8 +99,16 @@ def tiny_qwen2_5_vl(folder: Path) -> Path:
 def tiny_qwen3_vl(folder: Path) -> Path:
     """Write a random Qwen3-VL (32 px a token, time stamps as text)."""
     tokenizer = tiny_tokenizer()
-    config = Qwen3VLConfig(
-        text_config={
+    config = Qwen3VLConfig(**qwen3_vl_settings(tokenizer))
+    processor = qwen3_vl_processor(tokenizer, QWEN3_TEMPLATE)
+    torch.manual_seed(0)
+    return save_checkpoint(Qwen3VLForConditionalGeneration(config), processor, folder)
+
+
+def qwen3_vl_settings(tokenizer: PreTrainedTokenizerFast, **text: Any) -> dict[str, Any]:
+    """Return the settings of a tiny Qwen3-VL; text: further ones of its language model."""
+    return {
+        "text_config": {
             **text_settings(tokenizer),
             "head_dim": 32,
             "rope_parameters": {
@@ -109,8 +117,9 @@ def tiny_qwen3_vl(folder: Path) -> Path:
                 "mrope_section": [6, 5, 5],
                 "mrope_interleaved": True,
             },
+            **text,
         },
-        vision_config={
+        "vision_config": {
             "depth": 2,
             "hidden_size": 64,
             "intermediate_size": 96,
@@ -123,16 +132,18 @@ def tiny_qwen3_vl(folder: Path) -> Path:
             "deepstack_visual_indexes": [0],
         },
         **special_token_ids(tokenizer),
-    )
+    }
+
+
+def qwen3_vl_processor(tokenizer: PreTrainedTokenizerFast, template: str) -> Qwen3VLProcessor:
+    """Return the processor of Qwen3-VL and Qwen3.5."""
     grid: dict[str, Any] = {"patch_size": 16, "merge_size": 2, "temporal_patch_size": 2}
-    processor = Qwen3VLProcessor(
+    return Qwen3VLProcessor(
         image_processor=Qwen2VLImageProcessor(**grid, **NORM),
         tokenizer=tokenizer,
         video_processor=Qwen3VLVideoProcessor(**grid, **NORM),
-        chat_template=QWEN3_TEMPLATE,
+        chat_template=template,
     )
-    torch.manual_seed(0)
-    return save_checkpoint(Qwen3VLForConditionalGeneration(config), processor, folder)
 
 
 def text_settings(tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:

@@ -66,6 +66,11 @@ class Adapter(ABC):
     def __init__(self, checkpoint: Checkpoint) -> None:
         """Read what the family's input depends on; raises UserError when it is missing."""
 
+    @property
+    def thinks_by_default(self) -> bool:
+        """Whether the model writes down its thoughts at "default"."""
+        return False
+
     def begin(self, samples: Sequence[Sample]) -> None:  # noqa: B027 - most families need nothing
         """Receive all samples that a run asks, in the annotation's order, before its requests."""
 

@@ -29,9 +29,10 @@ class Request:
     `metadata` what the model's processor gets with them (always `do_sample_frames: False`),
     `processor_kwargs` further processor arguments. `model_times` are the times in seconds that
     reach the model, one for each frame or group of frames (or as the model's grid has it).
-    `answer` is set where the answer exists already (baseline, replay). `escaped` counts the special
-    tokens in the sample's text that were escaped. `chat` is the input as a conversation, for
-    servers; `prompt` is then the same as readable text.
+    `answer` is set where the answer exists already (baseline, replay). `answer_start` is what the
+    prompt has already written of the answer: the mark of an opened thought. `escaped` counts the
+    special tokens in the sample's text that were escaped. `chat` is the input as a conversation,
+    for servers; `prompt` is then the same as readable text.
     """
 
     sample_id: str
@@ -42,11 +43,12 @@ class Request:
     processor_kwargs: Mapping[str, Any] = field(default_factory=dict)
     model_times: tuple[float, ...] = ()
     answer: str | None = None
+    answer_start: str = ""
     escaped: int = 0
     chat: Chat | None = None
 
     def __post_init__(self) -> None:
-        require_types(self, str, "sample_id", "prompt")
+        require_types(self, str, "sample_id", "prompt", "answer_start")
         require_types(self, str | None, "answer")
         require_types(self, Frames | None, "frames")
         require_types(self, Chat | None, "chat")

@@ -17,6 +17,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from vtg_eval.console.streams import warn
 from vtg_eval.engines.base import (
     Completion,
     Engine,
@@ -89,6 +90,7 @@ class VllmEngine(Engine):
         self._rule = rule
         self._capacity = options.batch_size * IN_FLIGHT
         self._numbers = count()
+        self._cached_tokens = 0  # of all prompts, found in the prefix cache
         if current_platform.is_cpu():
             # separate processes take 30 s longer to start and have no use on a CPU
             os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
@@ -146,8 +148,14 @@ class VllmEngine(Engine):
     def generate(self, requests: Iterable[Request]) -> Iterator[Completion]:
         """Answer in the order in which the answers finish."""
         waiting: dict[str, Request] = {}
+        videos = _Repeats(requests)
         try:
-            yield from self._stream(iter(requests), waiting)
+            yield from self._stream(videos, waiting)
+            if videos.repeats > self._capacity and not self._cached_tokens:
+                warn(
+                    "vLLM's prefix cache had no hits, so each query computed its video anew. That "
+                    "is so where the question is before the video, and with some hybrid models."
+                )
         finally:
             if waiting:  # the caller stopped listening, or the engine failed
                 self._llm.llm_engine.abort_request(list(waiting))
@@ -164,6 +172,7 @@ class VllmEngine(Engine):
             "device": current_platform.get_device_name(),
             "seed": self._options.seed,
             "max_in_flight": self._capacity,
+            "prefix_caching": self._llm.llm_engine.vllm_config.cache_config.enable_prefix_caching,
             "arguments": self._arguments,
             "generation": {**asdict(self._rule), **self._sampling, "stop_token_ids": self._stops},
         }
@@ -246,6 +255,7 @@ class VllmEngine(Engine):
                 yield self._completion(waiting.pop(output.request_id), output)
 
     def _completion(self, request: Request, output: Any) -> Completion:
+        self._cached_tokens += output.num_cached_tokens or 0
         answer = output.outputs[0]
         if answer.finish_reason not in (Finish.STOP, Finish.LENGTH):
             return failed(request, f"vLLM ended the request: {answer.finish_reason}")
@@ -262,6 +272,25 @@ class VllmEngine(Engine):
             finish=Finish(answer.finish_reason),
             prompt_token_ids=tuple(output.prompt_token_ids),
         )
+
+
+class _Repeats:
+    """An iterator of requests; `repeats`: how many were on the same frames as the one before."""
+
+    def __init__(self, requests: Iterable[Request]) -> None:
+        self._requests = iter(requests)
+        self._last: str | None = None
+        self.repeats = 0
+
+    def __iter__(self) -> Iterator[Request]:
+        return self
+
+    def __next__(self) -> Request:
+        request = next(self._requests)
+        digest = None if request.frames is None else request.frames.digest
+        self.repeats += digest is not None and digest == self._last
+        self._last = digest
+        return request
 
 
 def _refusal(checkpoint: Path, options: EngineOptions) -> str | None:
@@ -284,7 +313,7 @@ def _arguments(checkpoint: Path, capacity: int, options: EngineOptions) -> dict[
     """Return the engine arguments that differ from vLLM's defaults."""
     on_cpu = current_platform.is_cpu()
     arguments: dict[str, Any] = {
-        "dtype": "float32" if options.dtype == "auto" and on_cpu else options.dtype,
+        "dtype": _cpu_dtype(checkpoint) if options.dtype == "auto" and on_cpu else options.dtype,
         "seed": options.seed,
         "trust_remote_code": options.trust_remote_code,
         "load_format": "safetensors",
@@ -308,13 +337,22 @@ def _descendants() -> list[psutil.Process]:
     return [p for child in started for p in (child, *child.children(recursive=True))]
 
 
+def _cpu_dtype(checkpoint: Path) -> str:
+    """Return the dtype on a CPU; vLLM's kernels of linear attention there take bfloat16 only."""
+    layers = _text_setting(checkpoint, "layer_types") or ()
+    return "bfloat16" if "linear_attention" in layers else "float32"
+
+
 def _declared_length(checkpoint: Path) -> int:
     """Return the checkpoint's limit in tokens."""
+    return int(_text_setting(checkpoint, "max_position_embeddings") or CONTEXT)
+
+
+def _text_setting(checkpoint: Path, name: str) -> Any:
+    """Return a setting of the language model in config.json, None where it is not set."""
     config = json.loads((checkpoint / "config.json").read_text(encoding="utf-8"))
     text = config.get("text_config") or {}
-    return int(
-        text.get("max_position_embeddings") or config.get("max_position_embeddings") or CONTEXT
-    )
+    return text.get(name) or config.get(name)
 
 
 def _sampling(rule: GenerationRule, settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple
 from vtg_eval.adapter import Thinking
 from vtg_eval.errors import UserError
 from vtg_eval.files.json_files import checkpoint_table
+from vtg_eval.parsing.final_answer import open_thought
 
 TEMPLATE_FILE = "chat_template.jinja"
 # Files that carry the template under the key "chat_template", the newer form first.
@@ -57,6 +58,16 @@ class ChatTemplate:
         self._surroundings: dict[tuple[str, Layout], Surroundings] = {}
         self.around("", "video-first")
 
+    @property
+    def thinks_by_default(self) -> bool:
+        """Whether a model thinks where the switch is left as it is, or the template has none."""
+        messages = _messages("", "video-first")
+        rendered = self._run(messages, "default")
+        if open_thought(rendered["prompt"]):
+            return True
+        off = self._run(messages, "off") if rendered["switch"] else rendered
+        return bool(rendered["prompt"] != off["prompt"])
+
     def around(self, system: str, layout: Layout) -> Surroundings:
         """Return what is written around the question; raises UserError as the class does."""
         key = (system, layout)
@@ -65,16 +76,13 @@ class ChatTemplate:
         return self._surroundings[key]
 
     def _rendered(self, system: str, layout: Layout) -> Surroundings:
-        text = {"type": "text", "text": f"{BLANK}{QUESTION}{BLANK}"}
-        content = {
-            "video-first": [VIDEO, text],
-            "text-first": [text, VIDEO],
-            "text-only": [text],
-        }[layout]
-        messages: list[dict[str, Any]] = [{"role": "user", "content": content}]
-        if system:
-            messages.insert(0, {"role": "system", "content": system})
-        before, *others = self._run(messages).split(QUESTION)
+        rendered = self._run(_messages(system, layout), self._thinking)
+        if self._thinking != "default" and not rendered["switch"]:
+            raise UserError(
+                f"The chat template in {self._path} has no switch for thinking: leave out "
+                "--thinking."
+            )
+        before, *others = rendered["prompt"].split(QUESTION)
         if len(others) != 1:
             raise UserError(
                 f"The chat template in {self._path} does not write the question once and "
@@ -84,8 +92,8 @@ class ChatTemplate:
             return Surroundings(before[: -len(BLANK)], others[0][len(BLANK) :], strips=False)
         return Surroundings(before, others[0], strips=True)
 
-    def _run(self, messages: list[dict[str, Any]]) -> str:
-        """Return the conversation as the template writes it, up to the answer."""
+    def _run(self, messages: list[dict[str, Any]], thinking: Thinking) -> dict[str, Any]:
+        """Return the `prompt`, up to the answer, and whether the template has a `switch`."""
         if find_spec("jinja2") is None:
             raise UserError('A model\'s prompt needs the extra hf (README, "Install").')
         try:
@@ -95,7 +103,7 @@ class ChatTemplate:
                     {
                         "template": self._template,
                         "messages": messages,
-                        "thinking": SWITCH_POSITIONS[self._thinking],
+                        "thinking": SWITCH_POSITIONS[thinking],
                     }
                 ),
                 capture_output=True,
@@ -113,12 +121,21 @@ class ChatTemplate:
             raise UserError(
                 f"The chat template in {self._path} cannot be rendered: {answer['error']}. {REMEDY}"
             )
-        if self._thinking != "default" and not answer["switch"]:
-            raise UserError(
-                f"The chat template in {self._path} has no switch for thinking: leave out "
-                "--thinking."
-            )
-        return str(answer["prompt"])
+        return dict(answer)
+
+
+def _messages(system: str, layout: Layout) -> list[dict[str, Any]]:
+    """Return a conversation with a mark in the question's place."""
+    text = {"type": "text", "text": f"{BLANK}{QUESTION}{BLANK}"}
+    content = {
+        "video-first": [VIDEO, text],
+        "text-first": [text, VIDEO],
+        "text-only": [text],
+    }[layout]
+    messages: list[dict[str, Any]] = [{"role": "user", "content": content}]
+    if system:
+        messages.insert(0, {"role": "system", "content": system})
+    return messages
 
 
 def _template(folder: Path) -> tuple[Path, str]:

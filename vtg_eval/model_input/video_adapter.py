@@ -23,6 +23,7 @@ from vtg_eval.model_input.safe_prompt import Place, safe_text
 from vtg_eval.model_input.smart_resize import PAIR, frame_size
 from vtg_eval.model_input.special_tokens import load_special_tokens
 from vtg_eval.model_input.time_encoding import TimeEncoding, TimeRule, Times
+from vtg_eval.parsing.final_answer import open_thought
 from vtg_eval.protocol import FrameRule, PromptRule, ResolvedProtocol
 from vtg_eval.question import TIME_FORMATS, question, wording
 from vtg_eval.types import Sample
@@ -76,6 +77,11 @@ class VideoAdapter(Adapter):
         self._tokens = load_special_tokens(checkpoint.path, tokens)
         self._chat = ChatTemplate(checkpoint.path, options.thinking)
         self.thinking = options.thinking
+
+    @property
+    def thinks_by_default(self) -> bool:
+        """Whether the chat template makes the model think where nobody chose."""
+        return self._chat.thinks_by_default
 
     @property
     def default_time_text(self) -> TimeText:
@@ -138,6 +144,7 @@ class VideoAdapter(Adapter):
             frames=frames,
             media=self.media,
             model_times=times,
+            answer_start=open_thought(place.after),
             escaped=text.escaped,
         )
         if self.media == "images":

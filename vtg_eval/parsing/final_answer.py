@@ -95,6 +95,17 @@ def final_answers(text: str) -> tuple[tuple[str, ...], bool]:
     return (text,), cut_off
 
 
+def open_thought(prompt: str) -> str:
+    """Return a prompt's end, from the mark of the thought that it leaves open; "" for none."""
+    opened, position = "", len(prompt)
+    for start, _, family, closing in _tags(prompt):
+        if not opened and not closing and family != "answer":
+            opened, position = family, start
+        elif closing and family == opened:
+            opened, position = "", len(prompt)
+    return prompt[position:]
+
+
 def labelled(answer: str) -> tuple[str, ...]:
     """Return what stands behind the last line that begins with "Answer:", and then the whole.
 

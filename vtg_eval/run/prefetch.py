@@ -35,11 +35,12 @@ Build = Callable[[Sample, Frames | None], Request]
 class _Pending:
     """A request that was handed to the engine: its record, without pixels, and its start time.
 
-    The record is kept unchanged where the engine never answers.
+    The record is kept unchanged where the engine never answers. answer_start: see `Request`.
     """
 
     record: Record
     started: float
+    answer_start: str
 
 
 class RequestStream:
@@ -105,10 +106,12 @@ class RequestStream:
                 f'"{completion.finish}", which is none of {", ".join(ENGINE_FINISHES)}: a bug of '
                 "the engine."
             )
+        finish = Finish(completion.finish)
+        answered = finish in (Finish.STOP, Finish.LENGTH)
         return replace(
             pending.record,
-            finish=Finish(completion.finish),
-            text=completion.text,
+            finish=finish,
+            text=pending.answer_start + completion.text if answered else completion.text,
             error=completion.error,
             prompt_tokens=completion.prompt_tokens,
             completion_tokens=completion.completion_tokens,
@@ -174,7 +177,7 @@ class RequestStream:
                 error = self._explain(exc)
                 self._failed.append(Record(sample.id, job.video, Finish.ERROR, error=error))
                 continue
-            self._pending[sample.id] = _Pending(record, time.perf_counter())
+            self._pending[sample.id] = _Pending(record, time.perf_counter(), request.answer_start)
             yield request
 
 

@@ -141,6 +141,12 @@ class Runner:
             warn(f"damaged lines in the journal: {damaged}. Their samples are asked again.")
         spec = setup.spec
         change = f", {spec.transformation.name}" if spec.transformation else ""
+        if spec.thinking == "default" and self.model.adapter.thinks_by_default:
+            warn(
+                "by its chat template the model thinks before it answers, within the "
+                f"{spec.protocol.generation.max_new_tokens} tokens of an answer; "
+                "--thinking off, where the template has the switch, makes it answer at once."
+            )
         remaining = sum(len(job.samples) for job in plan.jobs)
 
         def start() -> Engine:

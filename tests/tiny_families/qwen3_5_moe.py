@@ -1,0 +1,32 @@
+"""Tiny Qwen3.5 MoE: as the dense form, with routed experts and a shared one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from transformers import Qwen3_5MoeConfig, Qwen3_5MoeForConditionalGeneration
+
+from tests.tiny_checkpoints import qwen3_vl_processor, save_checkpoint, tiny_tokenizer
+from tests.tiny_families.family import TinyFamily
+from tests.tiny_families.qwen3_5 import TEMPLATE, settings
+
+SEED = 0  # see `tests.tiny_families.qwen3_5`
+
+
+def build(folder: Path) -> Path:
+    """Write the checkpoint."""
+    tokenizer = tiny_tokenizer("<think>", "</think>")
+    experts = {
+        "num_experts": 4,
+        "num_experts_per_tok": 2,
+        "moe_intermediate_size": 32,
+        "shared_expert_intermediate_size": 32,
+    }
+    config = Qwen3_5MoeConfig(**settings(tokenizer, **experts))
+    torch.manual_seed(SEED)
+    model = Qwen3_5MoeForConditionalGeneration(config)
+    return save_checkpoint(model, qwen3_vl_processor(tokenizer, TEMPLATE), folder)
+
+
+FAMILY = TinyFamily(build)
