@@ -182,10 +182,12 @@ class VideoAdapter(Adapter):
 class SmartResizeAdapter(VideoAdapter):
     """A family whose frames may have any size that is a multiple of `factor` px, as Qwen-VL's.
 
-    patch_size: the default where config.json has none.
+    patch_size: the default where config.json has none. shared_frames: number of a video's frames
+    that share their tokens.
     """
 
     patch_size: ClassVar[int]
+    shared_frames: ClassVar[int] = PAIR
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         super().__init__(checkpoint)
@@ -194,8 +196,15 @@ class SmartResizeAdapter(VideoAdapter):
 
     def frame_size(self, height: int, width: int, frames: int, rule: FrameRule) -> tuple[int, int]:
         """Return a size within the protocol's budgets; an image takes the tokens of a pair."""
-        count = frames * PAIR if self.media == "images" else frames
-        return frame_size(height, width, count, rule, self.factor)
+        return frame_size(height, width, frames * PAIR // self._shared, rule, self.factor)
+
+    def most_tokens(self, frames: int, rule: FrameRule) -> int:
+        """Return the bound on one frame for all that do not share it, within that on the video."""
+        return min(frames // self._shared * rule.max_tokens, rule.total_tokens)
+
+    @property
+    def _shared(self) -> int:
+        return 1 if self.media == "images" else self.shared_frames
 
 
 class FixedSizeAdapter(VideoAdapter):
@@ -217,3 +226,7 @@ class FixedSizeAdapter(VideoAdapter):
     def frame_size(self, height: int, width: int, frames: int, rule: FrameRule) -> tuple[int, int]:
         """Return the family's one size."""
         return self.size
+
+    def most_tokens(self, frames: int, rule: FrameRule) -> int:
+        """Return the tokens of all frames."""
+        return frames * self.tokens_per_frame
