@@ -25,6 +25,12 @@ def vtg_adapters() -> Sequence[AdapterEntry]:
             architectures=("Qwen3VLForConditionalGeneration",),
         ),
         AdapterEntry(
+            "video_llama_3",
+            f"{__name__}.video_llama_3:VideoLlama3Adapter",
+            "VideoLLaMA3",
+            architectures=("VideoLlama3ForConditionalGeneration",),
+        ),
+        AdapterEntry(
             "baseline",
             f"{__name__}.baseline:BaselineAdapter",
             "the blind floors' predictors: baseline:whole-video, baseline:random, …",
