@@ -53,6 +53,7 @@ class ChatTemplate:
     def __init__(self, folder: Path, thinking: Thinking = "default") -> None:
         """thinking: the position of the template's switch; UserError where it has none."""
         self._path, self._template = _template(folder)
+        self._tokens = _tokens(folder)
         self._thinking = thinking
         self._surroundings: dict[tuple[str, Layout], Surroundings] = {}
         self.around("", "video-first")
@@ -71,9 +72,20 @@ class ChatTemplate:
             "text-first": [text, VIDEO],
             "text-only": [text],
         }[layout]
-        messages: list[dict[str, Any]] = [{"role": "user", "content": content}]
-        if system:
-            messages.insert(0, {"role": "system", "content": system})
+        user = {"role": "user", "content": content}
+        if not system:
+            return self._around([user])
+        # templates that read the content as a list of parts write nothing for plain text
+        for message in (system, [{"type": "text", "text": system}]):
+            around = self._around([{"role": "system", "content": message}, user])
+            if system.strip() in around.before:
+                return around
+        raise UserError(
+            f"The chat template in {self._path} does not write the protocol's system message. "
+            f"{REMEDY}"
+        )
+
+    def _around(self, messages: list[dict[str, Any]]) -> Surroundings:
         before, *others = self._run(messages).split(QUESTION)
         if len(others) != 1:
             raise UserError(
@@ -95,6 +107,7 @@ class ChatTemplate:
                     {
                         "template": self._template,
                         "messages": messages,
+                        "tokens": self._tokens,
                         "thinking": SWITCH_POSITIONS[self._thinking],
                     }
                 ),
@@ -119,6 +132,17 @@ class ChatTemplate:
                 "--thinking."
             )
         return str(answer["prompt"])
+
+
+def _tokens(folder: Path) -> dict[str, str]:
+    """Return the tokenizer's tokens by their names, such as "bos_token"."""
+    listed = checkpoint_table(folder / "tokenizer_config.json")
+    contents = {
+        name: token.get("content") if isinstance(token, dict) else token
+        for name, token in listed.items()
+        if name.endswith("_token")
+    }
+    return {name: text for name, text in contents.items() if isinstance(text, str)}
 
 
 def _template(folder: Path) -> tuple[Path, str]:
