@@ -68,7 +68,9 @@ class InputBuilder:
 
     def build(self, request: Request) -> ModelInput:
         """Return the model's input; raises what the processor raises."""
-        ids: list[int] = self._processor.tokenizer(request.prompt)["input_ids"]
+        tokenizer = self._processor.tokenizer
+        special = adds_special_tokens(tokenizer, request.prompt)
+        ids: list[int] = tokenizer(request.prompt, add_special_tokens=special)["input_ids"]
         if request.frames is None:
             return ModelInput(ids, [0] * len(ids))
         settings = (repr(request.metadata), repr(request.processor_kwargs), request.media)
@@ -110,11 +112,15 @@ class InputBuilder:
         else:
             metadata = {k: v for k, v in request.metadata.items() if k != SAMPLE_FRAMES}
             pictures = {
-                "videos": [frames.array],
+                "videos": [[frames.array]],  # one list for each prompt
                 "video_metadata": [VideoMetadata(**metadata)],
             }
-        kwargs = {name: dict(values) for name, values in request.processor_kwargs.items()}
-        kwargs["text_kwargs"] = {**kwargs.get("text_kwargs", {}), f"return_{TYPES}": True}
+        kwargs = dict(request.processor_kwargs)
+        kwargs["text_kwargs"] = {
+            **kwargs.get("text_kwargs", {}),
+            f"return_{TYPES}": True,
+            "add_special_tokens": adds_special_tokens(self._processor.tokenizer, request.prompt),
+        }
         with _pixels_once(self._processor, video):
             outputs = self._processor(
                 text=[request.prompt], return_tensors="pt", **pictures, **kwargs
@@ -160,6 +166,12 @@ def _pixels_once(processor: Any, video: _Video) -> Iterator[None]:
     finally:
         for name, part in parts.items():
             setattr(processor, name, part)
+
+
+def adds_special_tokens(tokenizer: Any, prompt: str) -> bool:
+    """Tell whether the tokenizer adds special tokens: not where the chat template wrote them."""
+    start = tokenizer.bos_token
+    return start is None or not prompt.startswith(start)
 
 
 def collate(items: Sequence[ModelInput], pad: int) -> dict[str, torch.Tensor]:
