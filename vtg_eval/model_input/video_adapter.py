@@ -17,7 +17,7 @@ from vtg_eval.adapter import Adapter, Checkpoint, TimeText
 from vtg_eval.engines.base import Request
 from vtg_eval.errors import UserError
 from vtg_eval.model_input import time_text
-from vtg_eval.model_input.chat_template import ChatTemplate
+from vtg_eval.model_input.chat_template import ChatTemplate, Surroundings
 from vtg_eval.model_input.safe_prompt import Place, safe_text
 from vtg_eval.model_input.smart_resize import PAIR, frame_size
 from vtg_eval.model_input.special_tokens import load_special_tokens
@@ -98,6 +98,10 @@ class VideoAdapter(Adapter):
     def frame_size(self, height: int, width: int, frames: int, rule: FrameRule) -> tuple[int, int]:
         """Return the (height, width) in px at which `frames` frames of a video are shown."""
 
+    def surroundings(self, chat: ChatTemplate, rule: PromptRule) -> Surroundings:
+        """Return what the chat template writes around the question, with the video."""
+        return chat.around(rule.system, rule.layout)
+
     def metadata(self, times: Times) -> Mapping[str, Any]:
         """Return what the processor is told of frames at `times` (seconds)."""
         ticks = [int(tick) for tick in np.rint(times * TICKS)]
@@ -130,7 +134,8 @@ class VideoAdapter(Adapter):
             escaped=text.escaped,
         )
         if self.media == "images":
-            return replace(request, processor_kwargs={"images_kwargs": dict(self.image_arguments)})
+            # not under "images_kwargs": vLLM counts the tokens of some families by these alone
+            return replace(request, processor_kwargs=dict(self.image_arguments))
         return replace(
             request,
             metadata={
@@ -152,7 +157,7 @@ class VideoAdapter(Adapter):
             around = self._chat.around(rule.system, "text-only")
             shown = time_text.interleaved(seconds, self.image)
         else:
-            around = self._chat.around(rule.system, rule.layout)
+            around = self.surroundings(self._chat, rule)
             # a protocol may tell the times itself
             header = self.time_text == "header" and TIMES not in wording(sample.asks, rule)
             shown = time_text.header(seconds, frames.info.duration) if header else ""
