@@ -25,6 +25,21 @@ def vtg_adapters() -> Sequence[AdapterEntry]:
             architectures=("Qwen3VLForConditionalGeneration",),
         ),
         AdapterEntry(
+            "gemma4",
+            f"{__name__}.gemma4:Gemma4Adapter",
+            "Gemma 4",
+            architectures=(
+                "Gemma4ForConditionalGeneration",
+                "Gemma4UnifiedForConditionalGeneration",
+            ),
+        ),
+        AdapterEntry(
+            "smolvlm",
+            f"{__name__}.smolvlm:SmolVLMAdapter",
+            "SmolVLM2",
+            architectures=("SmolVLMForConditionalGeneration",),
+        ),
+        AdapterEntry(
             "video_llama_3",
             f"{__name__}.video_llama_3:VideoLlama3Adapter",
             "VideoLLaMA3",
