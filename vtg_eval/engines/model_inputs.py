@@ -23,16 +23,23 @@ PARTS = ("video_processor", "image_processor")
 
 @dataclass(frozen=True, slots=True)
 class ModelInput:
-    """One prompt: token ids with the placeholders expanded, their types, and the tensors."""
+    """One prompt: token ids with the placeholders expanded, their types, and the tensors.
+
+    packed: the names of tensors that are joined with others along the last dimension.
+    """
 
     ids: list[int]
     types: list[int]
     tensors: Mapping[str, torch.Tensor] = field(default_factory=dict)
+    packed: tuple[str, ...] = ()
 
     @property
     def shape(self) -> tuple[tuple[str, tuple[int, ...]], ...]:
-        """What must be the same in all inputs of a batch: names and sizes, but for the first."""
-        return tuple((name, tuple(value.shape[1:])) for name, value in self.tensors.items())
+        """What must be the same in all inputs of a batch: names and sizes, but for the joined."""
+        return tuple(
+            (name, tuple(value.shape[:-1] if name in self.packed else value.shape[1:]))
+            for name, value in self.tensors.items()
+        )
 
 
 class _Block(NamedTuple):
@@ -82,7 +89,7 @@ class InputBuilder:
         if block and index is not None and self._separate(block, ids, index):
             new = [*ids[:index], *block.ids, *ids[index + 1 :]]
             types = [0] * index + block.types + [0] * (len(ids) - index - 1)
-            return ModelInput(new, types, self._last.tensors)
+            return ModelInput(new, types, self._last.tensors, request.packed)
         return self._process(request, ids, index, self._last)
 
     def _index(self, request: Request, ids: list[int]) -> int | None:
@@ -136,7 +143,7 @@ class InputBuilder:
             end = len(expanded) - (len(ids) - index - 1)
             if expanded[:index] == ids[:index] and expanded[end:] == ids[index + 1 :]:
                 video.block = _Block(ids[:index], expanded[index:end], types[index:end])
-        return ModelInput(expanded, types, video.tensors)
+        return ModelInput(expanded, types, video.tensors, request.packed)
 
 
 class _Once:
@@ -186,7 +193,8 @@ def collate(items: Sequence[ModelInput], pad: int) -> dict[str, torch.Tensor]:
         mask[row, start:] = 1
     batch = {"input_ids": ids, "attention_mask": mask, TYPES: types}
     for name in {name: None for item in items for name in item.tensors}:
-        batch[name] = torch.cat([item.tensors[name] for item in items if name in item.tensors])
+        parts = [item.tensors[name] for item in items if name in item.tensors]
+        batch[name] = torch.cat(parts, dim=-1 if name in items[0].packed else 0)
     return batch
 
 

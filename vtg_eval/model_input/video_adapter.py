@@ -42,6 +42,7 @@ class VideoAdapter(Adapter):
     one, where that differs. image: the text that stands for one image, "" for families that read
     no images. special_tokens: besides those that the checkpoint's files list. video_arguments,
     image_arguments: for the processor; frames are sampled before, so it must not sample again.
+    packed: names of tensors, as in Request.
     default_time_text: how the times are told as text unless the user says otherwise.
     """
 
@@ -52,6 +53,7 @@ class VideoAdapter(Adapter):
     special_tokens: ClassVar[tuple[str, ...]] = ()
     video_arguments: ClassVar[Mapping[str, Any]] = {"do_sample_frames": False}
     image_arguments: ClassVar[Mapping[str, Any]] = {}
+    packed: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         """Read the checkpoint's small files; raises UserError for what they lack."""
@@ -80,14 +82,19 @@ class VideoAdapter(Adapter):
         return "none" if told else "header"
 
     def setting(self, name: str, default: float, part: str = "vision_config") -> float:
-        """Return a number above 0 from a part of config.json ("" for its top).
+        """Return a number above 0 from a part of config.json ("" for its top, "a.b" for b in a).
 
-        Raises UserError for anything else.
+        A list of equal numbers, as of a square's sides, counts as one. Raises UserError for
+        anything else.
         """
-        table = self.config.get(part, {}) if part else self.config
-        if not isinstance(table, Mapping):
-            raise UserError(f"config.json: {part} is {table!r:.40}, no object. {AGAIN}")
+        table: Any = self.config
+        for key in filter(None, part.split(".")):
+            table = table.get(key, {})
+            if not isinstance(table, Mapping):
+                raise UserError(f"config.json: {part} is {table!r:.40}, no object. {AGAIN}")
         value = table.get(name, default)
+        if isinstance(value, list) and value and value.count(value[0]) == len(value):
+            value = value[0]
         if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
             raise UserError(
                 f"config.json: {part}.{name} is {value!r:.40}; it must be a number above 0. {AGAIN}"
@@ -130,6 +137,7 @@ class VideoAdapter(Adapter):
             prompt=f"{place.before}{text.text}{place.after}",
             frames=frames,
             media=self.media,
+            packed=self.packed,
             model_times=times,
             escaped=text.escaped,
         )
