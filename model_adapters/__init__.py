@@ -34,6 +34,21 @@ def vtg_adapters() -> Sequence[AdapterEntry]:
             ),
         ),
         AdapterEntry(
+            "minicpmv",
+            f"{__name__}.minicpmv:MiniCPMVAdapter",
+            "MiniCPM-V 4.6 and 4.7",
+            architectures=(
+                "MiniCPMV4_6ForConditionalGeneration",
+                "MiniCPMV4_7ForConditionalGeneration",
+            ),
+        ),
+        AdapterEntry(
+            "perception_lm",
+            f"{__name__}.perception_lm:PerceptionLMAdapter",
+            "PerceptionLM",
+            architectures=("PerceptionLMForConditionalGeneration",),
+        ),
+        AdapterEntry(
             "smolvlm",
             f"{__name__}.smolvlm:SmolVLMAdapter",
             "SmolVLM2",

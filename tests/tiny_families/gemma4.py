@@ -88,6 +88,7 @@ def build(folder: Path) -> Path:
             "num_key_value_heads": 2,
             "head_dim": 32,
             "position_embedding_size": 256,
+            "default_output_length": 280,  # vLLM reads it
         },
         **{name: words.convert_tokens_to_ids(token) for name, token in IDS.items()},
     )
