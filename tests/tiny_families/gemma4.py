@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from tokenizers.processors import TemplateProcessing
@@ -16,7 +17,7 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from tests.tiny_families.building import save, text_config, tokenizer
+from tests.tiny_families.building import ROWS, save, text_config, tokenizer
 from tests.tiny_families.family import TinyFamily
 
 TEMPLATE = (
@@ -64,20 +65,29 @@ def gemma_tokenizer() -> PreTrainedTokenizerFast:
     return words
 
 
-def build(folder: Path) -> Path:
-    """Write a random Gemma 4 into the folder: one sliding layer, one full."""
-    words = gemma_tokenizer()
-    text = text_config(
+def gemma_text(words: PreTrainedTokenizerFast, **settings: Any) -> dict[str, Any]:
+    """Return the settings of a text model with one sliding layer and one full."""
+    return text_config(
         words,
         head_dim=32,
         global_head_dim=32,
         layer_types=["sliding_attention", "full_attention"],
         sliding_window=512,
-        vocab_size_per_layer_input=448,
-        hidden_size_per_layer_input=16,
         tie_word_embeddings=True,
         bos_token_id=words.bos_token_id,
+        **settings,
     )
+
+
+def gemma_ids(words: PreTrainedTokenizerFast) -> dict[str, int]:
+    """Return the numbers of the tokens that config.json names."""
+    return {name: words.convert_tokens_to_ids(token) for name, token in IDS.items()}
+
+
+def build(folder: Path) -> Path:
+    """Write a random Gemma 4 into the folder."""
+    words = gemma_tokenizer()
+    text = gemma_text(words, vocab_size_per_layer_input=ROWS, hidden_size_per_layer_input=16)
     config = Gemma4Config(
         text_config=text,
         vision_config={
@@ -90,7 +100,7 @@ def build(folder: Path) -> Path:
             "position_embedding_size": 256,
             "default_output_length": 280,  # vLLM reads it
         },
-        **{name: words.convert_tokens_to_ids(token) for name, token in IDS.items()},
+        **gemma_ids(words),
     )
     processor = Gemma4Processor(
         feature_extractor=Gemma4AudioFeatureExtractor(),

@@ -25,11 +25,11 @@ class Request:
     `prompt` is text with the model's placeholders, `frames` uint8 [T, H, W, 3] with their times.
     `media`: whether the frames are one video, or as many images, each with its placeholder.
     `metadata` what the model's processor gets with them (always `do_sample_frames: False`),
-    `processor_kwargs` further processor arguments. `packed` are the names of the processor's tensors
-    in which several inputs follow one another in the last dimension, not in the first. `model_times` are the times in seconds that
-    reach the model, one for each frame or group of frames (or as the model's grid has it).
-    `answer` is set where the answer exists already (baseline, replay). `escaped` counts the special
-    tokens in the sample's text that were escaped.
+    `processor_kwargs` further processor arguments. `packed` names the processor's tensors in which
+    several inputs follow one another in the last dimension, not in the first. `model_times` are the
+    times in seconds that reach the model, one for each frame or group of frames (or as the model's
+    grid has it). `answer` is set where the answer exists already (baseline, replay). `escaped`
+    counts the special tokens in the sample's text that were escaped.
     """
 
     sample_id: str
