@@ -75,6 +75,42 @@ def vtg_adapters() -> Sequence[AdapterEntry]:
             engine="openai",
         ),
         AdapterEntry(
+            "gemma4",
+            f"{__name__}.gemma4:Gemma4Adapter",
+            "Gemma 4",
+            architectures=(
+                "Gemma4ForConditionalGeneration",
+                "Gemma4UnifiedForConditionalGeneration",
+            ),
+        ),
+        AdapterEntry(
+            "minicpmv",
+            f"{__name__}.minicpmv:MiniCPMVAdapter",
+            "MiniCPM-V 4.6 and 4.7",
+            architectures=(
+                "MiniCPMV4_6ForConditionalGeneration",
+                "MiniCPMV4_7ForConditionalGeneration",
+            ),
+        ),
+        AdapterEntry(
+            "perception_lm",
+            f"{__name__}.perception_lm:PerceptionLMAdapter",
+            "PerceptionLM",
+            architectures=("PerceptionLMForConditionalGeneration",),
+        ),
+        AdapterEntry(
+            "smolvlm",
+            f"{__name__}.smolvlm:SmolVLMAdapter",
+            "SmolVLM2",
+            architectures=("SmolVLMForConditionalGeneration",),
+        ),
+        AdapterEntry(
+            "video_llama_3",
+            f"{__name__}.video_llama_3:VideoLlama3Adapter",
+            "VideoLLaMA3",
+            architectures=("VideoLlama3ForConditionalGeneration",),
+        ),
+        AdapterEntry(
             "baseline",
             f"{__name__}.baseline:BaselineAdapter",
             "the blind floors' predictors: baseline:whole-video, baseline:random, …",

@@ -13,6 +13,7 @@ from vtg_eval.engines.server_options import ServerOptions
 from vtg_eval.protocol import FrameRule, ResolvedProtocol
 from vtg_eval.types import Sample
 from vtg_eval.video.frames import Frames
+from vtg_eval.video.sampling import PAIR
 
 TimeText = Literal["none", "header", "interleaved"]
 Thinking = Literal["default", "on", "off"]
@@ -81,6 +82,10 @@ class Adapter(ABC):
     @abstractmethod
     def frame_size(self, height: int, width: int, frames: int, rule: FrameRule) -> tuple[int, int]:
         """Return the (height, width) in px at which `frames` frames of a video are shown."""
+
+    def most_tokens(self, frames: int, rule: FrameRule) -> int:
+        """Return the most visual tokens that `frames` frames of a video can have."""
+        return min(frames // PAIR * rule.max_tokens, rule.total_tokens)
 
     @abstractmethod
     def request(self, sample: Sample, frames: Frames | None, protocol: ResolvedProtocol) -> Request:

@@ -37,6 +37,24 @@ def test_the_system_message_comes_first(tmp_path: Path) -> None:
     assert chat.around("Be brief.", "video-first").prompt("q") == "Be brief.|q"
 
 
+def test_a_template_that_reads_parts_only_gets_the_system_message_as_one(tmp_path: Path) -> None:
+    chat = template(tmp_path, "{% for m in messages %}{{ m.content[-1].text }}|{% endfor %}")
+    assert chat.around("Be brief.", "video-first").prompt("q") == "Be brief.|q|"
+
+
+def test_a_system_message_that_the_template_drops_is_an_error(tmp_path: Path) -> None:
+    chat = template(tmp_path, "{{ messages[-1].content[1].text }}")
+    with pytest.raises(UserError, match="does not write the protocol's system message"):
+        chat.around("Be brief.", "video-first")
+
+
+def test_the_tokenizers_tokens_have_their_names(tmp_path: Path) -> None:
+    config = {"bos_token": "<s>", "image_token": {"content": "<i>"}, "add_bos_token": True}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(config), encoding="utf-8")
+    text = "{{ bos_token }}{{ image_token }}{{ add_bos_token }}{{ messages[0].content[1].text }}"
+    assert template(tmp_path, text).around("", "video-first").prompt("q") == "<s><i>q"
+
+
 def test_what_transformers_offers_templates_is_there(tmp_path: Path) -> None:
     text = (
         "{% for p in messages[0].content %}{% if p.type == 'video' %}{% continue %}{% endif %}"

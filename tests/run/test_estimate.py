@@ -32,3 +32,13 @@ def test_a_model_without_frames_takes_no_disk_and_no_tokens(
 ) -> None:
     monkeypatch.setattr(FakeAdapter, "needs_frames", False)
     assert estimate(PLAN, ADAPTER, FrameRule()) == RunEstimate(VIDEOS * QUERIES, VIDEOS, 0, 0, 0)
+
+
+def test_frames_that_share_no_tokens_count_one_by_one(tmp_path: Path) -> None:
+    pytest.importorskip("transformers", reason="needs the extra hf")
+    from tests.engine_case import make_adapter
+    from tests.tiny_families import tiny_families
+
+    adapter = make_adapter(tiny_families()["video_llama_3"].build(tmp_path))
+    rule = FrameRule(max_frames=10, max_tokens=100, total_tokens=5000)
+    assert estimate(PLAN, adapter, rule).tokens == 10 * 100 * VIDEOS * QUERIES

@@ -27,12 +27,13 @@ class Request:
     `prompt` is text with the model's placeholders, `frames` uint8 [T, H, W, 3] with their times.
     `media`: whether the frames are one video, or as many images, each with its placeholder.
     `metadata` what the model's processor gets with them (always `do_sample_frames: False`),
-    `processor_kwargs` further processor arguments. `model_times` are the times in seconds that
-    reach the model, one for each frame or group of frames (or as the model's grid has it).
-    `answer` is set where the answer exists already (baseline, replay). `answer_start` is what the
-    prompt has already written of the answer: the mark of an opened thought. `escaped` counts the
-    special tokens in the sample's text that were escaped. `chat` is the input as a conversation,
-    for servers; `prompt` is then the same as readable text.
+    `processor_kwargs` further processor arguments. `packed` names the processor's tensors in which
+    several inputs follow one another in the last dimension, not in the first. `model_times` are the
+    times in seconds that reach the model, one for each frame or group of frames (or as the model's
+    grid has it). `answer` is set where the answer exists already (baseline, replay). `answer_start`
+    is what the prompt has already written of the answer: the mark of an opened thought. `escaped`
+    counts the special tokens in the sample's text that were escaped. `chat` is the input as a
+    conversation, for servers; `prompt` is then the same as readable text.
     """
 
     sample_id: str
@@ -41,6 +42,7 @@ class Request:
     media: Media = "video"
     metadata: Mapping[str, Any] = field(default_factory=dict)
     processor_kwargs: Mapping[str, Any] = field(default_factory=dict)
+    packed: tuple[str, ...] = ()
     model_times: tuple[float, ...] = ()
     answer: str | None = None
     answer_start: str = ""

@@ -31,6 +31,8 @@ PROCESSOR_FILES = (
     "video_preprocessor_config.json",
 )
 CLASS_KEYS = ("image_processor_type", "video_processor_type")
+# of vision_config, by which a video's patches and tokens can be counted
+PATCH_SIZES = ("patch_size", "temporal_patch_size", "spatial_merge_size")
 FLOATS = ("F64", "F32", "F16", "BF16")
 # Names of classes in the first files of a family that transformers does not have, and theirs now.
 RENAMED = {"Qwen2_5_VLImageProcessor": "Qwen2VLImageProcessor"}
@@ -197,11 +199,11 @@ def _check_input(folder: Path, processor: Any, config: Any, probe: Request) -> N
         raise _cannot_load(folder, exc, "processor") from exc
     vision = getattr(config, "vision_config", None)
     patches, grid = item.tensors.get("pixel_values_videos"), item.tensors.get("video_grid_thw")
-    if vision is None or patches is None or grid is None:
+    if patches is None or grid is None or not all(hasattr(vision, name) for name in PATCH_SIZES):
         return
-    channels = getattr(vision, "in_channels", 3)
-    values = channels * vision.temporal_patch_size * vision.patch_size**2
-    tokens = int(grid.prod()) // vision.spatial_merge_size**2
+    patch, frames, merge = (getattr(vision, name) for name in PATCH_SIZES)
+    values = getattr(vision, "in_channels", 3) * frames * patch**2
+    tokens = int(grid.prod()) // merge**2
     if patches.shape[-1] != values or item.types.count(VIDEO_TYPE) != tokens:
         raise UserError(
             f"{folder}: the processor's patch_size, temporal_patch_size or merge_size is not that "

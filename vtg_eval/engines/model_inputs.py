@@ -23,16 +23,23 @@ PARTS = ("video_processor", "image_processor")
 
 @dataclass(frozen=True, slots=True)
 class ModelInput:
-    """One prompt: token ids with the placeholders expanded, their types, and the tensors."""
+    """One prompt: token ids with the placeholders expanded, their types, and the tensors.
+
+    packed: the names of tensors that are joined with others along the last dimension.
+    """
 
     ids: list[int]
     types: list[int]
     tensors: Mapping[str, torch.Tensor] = field(default_factory=dict)
+    packed: tuple[str, ...] = ()
 
     @property
     def shape(self) -> tuple[tuple[str, tuple[int, ...]], ...]:
-        """What must be the same in all inputs of a batch: names and sizes, but for the first."""
-        return tuple((name, tuple(value.shape[1:])) for name, value in self.tensors.items())
+        """What must be the same in all inputs of a batch: names and sizes, but for the joined."""
+        return tuple(
+            (name, tuple(value.shape[:-1] if name in self.packed else value.shape[1:]))
+            for name, value in self.tensors.items()
+        )
 
 
 class _Block(NamedTuple):
@@ -68,7 +75,9 @@ class InputBuilder:
 
     def build(self, request: Request) -> ModelInput:
         """Return the model's input; raises what the processor raises."""
-        ids: list[int] = self._processor.tokenizer(request.prompt)["input_ids"]
+        tokenizer = self._processor.tokenizer
+        special = adds_special_tokens(tokenizer, request.prompt)
+        ids: list[int] = tokenizer(request.prompt, add_special_tokens=special)["input_ids"]
         if request.frames is None:
             return ModelInput(ids, [0] * len(ids))
         settings = (repr(request.metadata), repr(request.processor_kwargs), request.media)
@@ -80,7 +89,7 @@ class InputBuilder:
         if block and index is not None and self._separate(block, ids, index):
             new = [*ids[:index], *block.ids, *ids[index + 1 :]]
             types = [0] * index + block.types + [0] * (len(ids) - index - 1)
-            return ModelInput(new, types, self._last.tensors)
+            return ModelInput(new, types, self._last.tensors, request.packed)
         return self._process(request, ids, index, self._last)
 
     def _index(self, request: Request, ids: list[int]) -> int | None:
@@ -110,11 +119,15 @@ class InputBuilder:
         else:
             metadata = {k: v for k, v in request.metadata.items() if k != SAMPLE_FRAMES}
             pictures = {
-                "videos": [frames.array],
+                "videos": [[frames.array]],  # one list for each prompt
                 "video_metadata": [VideoMetadata(**metadata)],
             }
-        kwargs = {name: dict(values) for name, values in request.processor_kwargs.items()}
-        kwargs["text_kwargs"] = {**kwargs.get("text_kwargs", {}), f"return_{TYPES}": True}
+        kwargs = dict(request.processor_kwargs)
+        kwargs["text_kwargs"] = {
+            **kwargs.get("text_kwargs", {}),
+            f"return_{TYPES}": True,
+            "add_special_tokens": adds_special_tokens(self._processor.tokenizer, request.prompt),
+        }
         with _pixels_once(self._processor, video):
             outputs = self._processor(
                 text=[request.prompt], return_tensors="pt", **pictures, **kwargs
@@ -130,7 +143,7 @@ class InputBuilder:
             end = len(expanded) - (len(ids) - index - 1)
             if expanded[:index] == ids[:index] and expanded[end:] == ids[index + 1 :]:
                 video.block = _Block(ids[:index], expanded[index:end], types[index:end])
-        return ModelInput(expanded, types, video.tensors)
+        return ModelInput(expanded, types, video.tensors, request.packed)
 
 
 class _Once:
@@ -162,6 +175,12 @@ def _pixels_once(processor: Any, video: _Video) -> Iterator[None]:
             setattr(processor, name, part)
 
 
+def adds_special_tokens(tokenizer: Any, prompt: str) -> bool:
+    """Tell whether the tokenizer adds special tokens: not where the chat template wrote them."""
+    start = tokenizer.bos_token
+    return start is None or not prompt.startswith(start)
+
+
 def collate(items: Sequence[ModelInput], pad: int) -> dict[str, torch.Tensor]:
     """Return one batch: ids padded on the left, videos one after the other."""
     longest = max(len(item.ids) for item in items)
@@ -174,7 +193,8 @@ def collate(items: Sequence[ModelInput], pad: int) -> dict[str, torch.Tensor]:
         mask[row, start:] = 1
     batch = {"input_ids": ids, "attention_mask": mask, TYPES: types}
     for name in {name: None for item in items for name in item.tensors}:
-        batch[name] = torch.cat([item.tensors[name] for item in items if name in item.tensors])
+        parts = [item.tensors[name] for item in items if name in item.tensors]
+        batch[name] = torch.cat(parts, dim=-1 if name in items[0].packed else 0)
     return batch
 
 

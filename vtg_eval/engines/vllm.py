@@ -60,6 +60,7 @@ try:
         from vllm.v1.engine.exceptions import EngineDeadError
 
         from vtg_eval.engines.loading import check_checkpoint, load_processor
+        from vtg_eval.engines.model_inputs import adds_special_tokens
         from vtg_eval.engines.raw_pixels import normalised
 except ImportError as exc:
     raise ImportError(f'it needs the extra vllm (README, "Install"): {exc}') from exc
@@ -113,6 +114,7 @@ class VllmEngine(Engine):
         pids = [process.pid for process in self._processes]
         self._watchdog = Watchdog(pids) if pids else None
         atexit.register(self.close)  # an open engine would keep Python from exiting
+        self._refuse_other_media("image" if options.images else "video")
         settings = generation_settings(checkpoint)
         self._tokenizer = self._llm.get_tokenizer()
         self._stops = stop_ids(settings, self._tokenizer.eos_token_id)
@@ -205,6 +207,16 @@ class VllmEngine(Engine):
         if self._watchdog is not None:
             self._watchdog.close()
 
+    def _refuse_other_media(self, medium: str) -> None:
+        processor = self._llm.renderer.mm_processor
+        if processor is None or medium not in processor.info.supported_mm_limits:
+            self.close()
+            other = "interleaved" if medium == "video" else "header"
+            raise UserError(
+                f"vLLM {vllm.__version__} reads no {medium}s with this model: use --engine "
+                f"transformers, or --time-text {other}."
+            )
+
     def _stream(
         self, stream: Iterator[Request], waiting: dict[str, Request]
     ) -> Iterator[Completion]:
@@ -246,7 +258,11 @@ class VllmEngine(Engine):
         prompt: dict[str, Any] = {"prompt": request.prompt}
         if request.frames is not None:
             prompt |= _media(request, prefix)
-        (rendered,) = self._llm.renderer.render_cmpl([prompt])
+        renderer = self._llm.renderer
+        special = adds_special_tokens(self._tokenizer, request.prompt)
+        (rendered,) = renderer.render_cmpl(
+            [prompt], renderer.default_cmpl_tok_params.with_kwargs(add_special_tokens=special)
+        )
         return rendered
 
     def _step(self, waiting: dict[str, Request]) -> Iterator[Completion]:

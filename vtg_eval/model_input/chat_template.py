@@ -54,6 +54,7 @@ class ChatTemplate:
     def __init__(self, folder: Path, thinking: Thinking = "default") -> None:
         """thinking: the position of the template's switch; UserError where it has none."""
         self._path, self._template = _template(folder)
+        self._tokens = _tokens(folder)
         self._thinking = thinking
         self._surroundings: dict[tuple[str, Layout], Surroundings] = {}
         self.around("", "video-first")
@@ -76,7 +77,20 @@ class ChatTemplate:
         return self._surroundings[key]
 
     def _rendered(self, system: str, layout: Layout) -> Surroundings:
-        rendered = self._run(_messages(system, layout), self._thinking)
+        if not system:
+            return self._around(_messages("", layout))
+        # templates that read the content as a list of parts write nothing for plain text
+        for message in (system, [{"type": "text", "text": system}]):
+            around = self._around(_messages(message, layout))
+            if system.strip() in around.before:
+                return around
+        raise UserError(
+            f"The chat template in {self._path} does not write the protocol's system message. "
+            f"{REMEDY}"
+        )
+
+    def _around(self, messages: list[dict[str, Any]]) -> Surroundings:
+        rendered = self._run(messages, self._thinking)
         if self._thinking != "default" and not rendered["switch"]:
             raise UserError(
                 f"The chat template in {self._path} has no switch for thinking: leave out "
@@ -103,6 +117,7 @@ class ChatTemplate:
                     {
                         "template": self._template,
                         "messages": messages,
+                        "tokens": self._tokens,
                         "thinking": SWITCH_POSITIONS[thinking],
                     }
                 ),
@@ -124,8 +139,8 @@ class ChatTemplate:
         return dict(answer)
 
 
-def _messages(system: str, layout: Layout) -> list[dict[str, Any]]:
-    """Return a conversation with a mark in the question's place."""
+def _messages(system: str | list[dict[str, str]], layout: Layout) -> list[dict[str, Any]]:
+    """Return a conversation with a mark in the question's place; system: text, or its parts."""
     text = {"type": "text", "text": f"{BLANK}{QUESTION}{BLANK}"}
     content = {
         "video-first": [VIDEO, text],
@@ -136,6 +151,17 @@ def _messages(system: str, layout: Layout) -> list[dict[str, Any]]:
     if system:
         messages.insert(0, {"role": "system", "content": system})
     return messages
+
+
+def _tokens(folder: Path) -> dict[str, str]:
+    """Return the tokenizer's tokens by their names, such as "bos_token"."""
+    listed = checkpoint_table(folder / "tokenizer_config.json")
+    contents = {
+        name: token.get("content") if isinstance(token, dict) else token
+        for name, token in listed.items()
+        if name.endswith("_token")
+    }
+    return {name: text for name, text in contents.items() if isinstance(text, str)}
 
 
 def _template(folder: Path) -> tuple[Path, str]:

@@ -1,11 +1,11 @@
 """Renders a chat template; a script, run as a process of its own so that its limits hold.
 
-Reads {"template", "messages", "thinking"} as JSON from standard input and writes {"prompt",
-"switch"} or {"error"}. `thinking` is true, false or null, the template's default; `switch` tells
-whether the template has that switch. A
-template is data from a checkpoint: Jinja's sandbox keeps it from Python's objects, the limits keep
-it from the machine's time and memory. It is rendered as transformers does, with the same names and
-the same treatment of white space.
+Reads {"template", "messages", "tokens", "thinking"} as JSON from standard input and writes
+{"prompt", "switch"} or {"error"}. `tokens` are the tokenizer's, by the names that templates use;
+`thinking` is true, false or null, the template's default; `switch` tells whether the template has
+that switch. A template is data from a checkpoint: Jinja's sandbox keeps it from Python's objects,
+the limits keep it from the machine's time and memory. It is rendered as transformers does, with the
+same names and the same treatment of white space.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def main() -> None:
     request = json.load(sys.stdin)
     answer: dict[str, Any]
     try:
-        answer = _render(request["template"], request["messages"], request["thinking"])
+        answer = _render(**request)
     except MemoryError:
         answer = {"error": f"it takes more than {MEMORY >> 20} MiB of memory"}
     except Exception as exc:  # a template may raise anything
@@ -35,7 +35,12 @@ def main() -> None:
     json.dump(answer, sys.stdout)
 
 
-def _render(text: str, messages: list[dict[str, Any]], thinking: bool | None) -> dict[str, Any]:
+def _render(
+    template: str,
+    messages: list[dict[str, Any]],
+    tokens: dict[str, str],
+    thinking: bool | None,
+) -> dict[str, Any]:
     from jinja2 import TemplateError, meta, nodes
     from jinja2.ext import Extension, loopcontrols
     from jinja2.parser import Parser
@@ -62,11 +67,10 @@ def _render(text: str, messages: list[dict[str, Any]], thinking: bool | None) ->
     environment.filters["tojson"] = tojson
     environment.globals["raise_exception"] = raise_exception
     environment.globals["strftime_now"] = lambda form: datetime.now().strftime(form)
-    switches = meta.find_undeclared_variables(environment.parse(text)).intersection(SWITCHES)
+    switches = meta.find_undeclared_variables(environment.parse(template)).intersection(SWITCHES)
     positions = {} if thinking is None else dict.fromkeys(switches, thinking)
-    prompt = environment.from_string(text).render(
-        messages=messages, tools=None, documents=None, add_generation_prompt=True, **positions
-    )
+    names = {**tokens, **positions, "messages": messages, "add_generation_prompt": True}
+    prompt = environment.from_string(template).render(tools=None, documents=None, **names)
     if len(prompt) > CHARACTERS:
         raise ValueError(f"the prompt has more than {CHARACTERS:,} characters")
     return {"prompt": prompt, "switch": bool(switches)}

@@ -18,7 +18,7 @@ from vtg_eval.adapter import Adapter, Checkpoint, TimeText
 from vtg_eval.engines.base import Request
 from vtg_eval.errors import UserError
 from vtg_eval.model_input import time_text
-from vtg_eval.model_input.chat_template import ChatTemplate
+from vtg_eval.model_input.chat_template import ChatTemplate, Surroundings
 from vtg_eval.model_input.safe_prompt import Place, safe_text
 from vtg_eval.model_input.smart_resize import PAIR, frame_size
 from vtg_eval.model_input.special_tokens import load_special_tokens
@@ -45,6 +45,7 @@ class VideoAdapter(Adapter):
     one, where that differs. image: the text that stands for one image, "" for families that read
     no images. special_tokens: besides those that the checkpoint's files list. video_arguments,
     image_arguments: for the processor; frames are sampled before, so it must not sample again.
+    packed: names of tensors, as in Request.
     default_time_text: how the times are told as text unless the user says otherwise.
     """
 
@@ -55,6 +56,7 @@ class VideoAdapter(Adapter):
     special_tokens: ClassVar[tuple[str, ...]] = ()
     video_arguments: ClassVar[Mapping[str, Any]] = {"do_sample_frames": False}
     image_arguments: ClassVar[Mapping[str, Any]] = {}
+    packed: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         """Read the checkpoint's small files; raises UserError for what they lack."""
@@ -90,14 +92,16 @@ class VideoAdapter(Adapter):
         return "none" if told else "header"
 
     def setting(self, name: str, default: float, part: str = "vision_config") -> float:
-        """Return a number above 0 from a part of config.json ("" for its top).
+        """Return a number above 0 from a part of config.json ("" for its top, "a.b" for b in a).
 
         A list of equal numbers, as of a square's sides, counts as one. Raises UserError for
         anything else.
         """
-        table = self.config.get(part, {}) if part else self.config
-        if not isinstance(table, Mapping):
-            raise UserError(f"config.json: {part} is {table!r:.40}, no object. {AGAIN}")
+        table: Any = self.config
+        for key in filter(None, part.split(".")):
+            table = table.get(key, {})
+            if not isinstance(table, Mapping):
+                raise UserError(f"config.json: {part} is {table!r:.40}, no object. {AGAIN}")
         value = table.get(name, default)
         if isinstance(value, list) and value and value.count(value[0]) == len(value):
             value = value[0]
@@ -110,6 +114,10 @@ class VideoAdapter(Adapter):
     @abstractmethod
     def frame_size(self, height: int, width: int, frames: int, rule: FrameRule) -> tuple[int, int]:
         """Return the (height, width) in px at which `frames` frames of a video are shown."""
+
+    def surroundings(self, chat: ChatTemplate, rule: PromptRule) -> Surroundings:
+        """Return what the chat template writes around the question, with the video."""
+        return chat.around(rule.system, rule.layout)
 
     def metadata(self, times: Times) -> Mapping[str, Any]:
         """Return what the processor is told of frames at `times` (seconds)."""
@@ -143,12 +151,14 @@ class VideoAdapter(Adapter):
             prompt=f"{place.before}{text.text}{place.after}",
             frames=frames,
             media=self.media,
+            packed=self.packed,
             model_times=times,
             answer_start=open_thought(place.after),
             escaped=text.escaped,
         )
         if self.media == "images":
-            return replace(request, processor_kwargs={"images_kwargs": dict(self.image_arguments)})
+            # not under "images_kwargs": vLLM counts the tokens of some families by these alone
+            return replace(request, processor_kwargs=dict(self.image_arguments))
         return replace(
             request,
             metadata={
@@ -180,7 +190,7 @@ class VideoAdapter(Adapter):
             around = self._chat.around(rule.system, "text-only")
             shown = time_text.interleaved(seconds, self.image)
         else:
-            around = self._chat.around(rule.system, rule.layout)
+            around = self.surroundings(self._chat, rule)
             header = self.time_text == "header" and TIMES not in wording(sample.asks, rule)
             shown = time_text.header(seconds, frames.info.duration) if header else ""
         before, after = self._with_video(around.before), self._with_video(around.after)
@@ -210,10 +220,12 @@ class VideoAdapter(Adapter):
 class SmartResizeAdapter(VideoAdapter):
     """A family whose frames may have any size that is a multiple of `factor` px, as Qwen-VL's.
 
-    patch_size: the default where config.json has none.
+    patch_size: the default where config.json has none. shared_frames: number of a video's frames
+    that share their tokens.
     """
 
     patch_size: ClassVar[int]
+    shared_frames: ClassVar[int] = PAIR
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         super().__init__(checkpoint)
@@ -222,8 +234,15 @@ class SmartResizeAdapter(VideoAdapter):
 
     def frame_size(self, height: int, width: int, frames: int, rule: FrameRule) -> tuple[int, int]:
         """Return a size within the protocol's budgets; an image takes the tokens of a pair."""
-        count = frames * PAIR if self.media == "images" else frames
-        return frame_size(height, width, count, rule, self.factor)
+        return frame_size(height, width, frames * PAIR // self._shared, rule, self.factor)
+
+    def most_tokens(self, frames: int, rule: FrameRule) -> int:
+        """Return the bound on one frame for all that do not share it, within that on the video."""
+        return min(frames // self._shared * rule.max_tokens, rule.total_tokens)
+
+    @property
+    def _shared(self) -> int:
+        return 1 if self.media == "images" else self.shared_frames
 
 
 class FixedSizeAdapter(VideoAdapter):
@@ -245,3 +264,7 @@ class FixedSizeAdapter(VideoAdapter):
     def frame_size(self, height: int, width: int, frames: int, rule: FrameRule) -> tuple[int, int]:
         """Return the family's one size."""
         return self.size
+
+    def most_tokens(self, frames: int, rule: FrameRule) -> int:
+        """Return the tokens of all frames."""
+        return frames * self.tokens_per_frame

@@ -10,7 +10,7 @@ from vtg_eval.adapter import Adapter
 from vtg_eval.protocol import FrameRule
 from vtg_eval.run.plan import Plan, VideoJob
 from vtg_eval.video.frames import VideoInfo
-from vtg_eval.video.sampling import PAIR, choose
+from vtg_eval.video.sampling import choose
 
 # assumed size of all videos, which annotations do not have; most frame budgets reduce it
 HEIGHT, WIDTH, FPS = 720, 1280, 30.0
@@ -43,8 +43,7 @@ def estimate(plan: Plan, adapter: Adapter, rule: FrameRule) -> RunEstimate:
         height, width = adapter.frame_size(HEIGHT, WIDTH, count, rule)
         frames += count
         disk += count * height * width * 3
-        visual = min(count // PAIR * rule.max_tokens, rule.total_tokens)
-        tokens += visual * len(job.samples)
+        tokens += adapter.most_tokens(count, rule) * len(job.samples)
     return RunEstimate(samples, len(plan.jobs), frames, tokens, disk)
 
 
