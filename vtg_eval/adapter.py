@@ -18,7 +18,8 @@ from vtg_eval.video.frames import Frames
 class Checkpoint:
     """What a `--model` argument refers to: a folder with config.json, or an adapter by name.
 
-    `argument` is the part after the colon in "baseline:whole-video" or "replay:RUN".
+    `argument` is the part after the colon in "baseline:whole-video" or "replay:RUN". `lora`: a
+    LoRA folder to apply to the model in `path`.
     """
 
     reference: str
@@ -26,6 +27,7 @@ class Checkpoint:
     architectures: tuple[str, ...] = ()
     config: Mapping[str, Any] | None = None
     argument: str = ""
+    lora: Path | None = None
 
 
 class Adapter(ABC):

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from vtg_eval.adapter import Checkpoint
-from vtg_eval.engines.weight_files import refuse_adapter
+from vtg_eval.engines.lora_files import base_reference
+from vtg_eval.engines.weight_files import MERGE, holds_lora, refuse_adapter
 from vtg_eval.errors import UserError, suggestion
 from vtg_eval.files.json_files import checkpoint_table
 from vtg_eval.hookspecs import AdapterEntry
@@ -17,27 +18,47 @@ from vtg_eval.registry import Registry
 CONFIG_FILE = "config.json"
 # Engines in the order of preference, with the module each needs and the extras that bring it.
 PREFERRED_ENGINES = (("vllm", "vllm"), ("transformers", "transformers"))
+NAME_BASE = "Name the model that it was trained on by --base MODEL."
 HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
 
 
-def resolve(reference: str, registry: Registry) -> tuple[Checkpoint, AdapterEntry]:
+def resolve(
+    reference: str, registry: Registry, base: str | None = None
+) -> tuple[Checkpoint, AdapterEntry]:
     """Return the checkpoint of a shipped model, an "ADAPTER:ARGUMENT" or a folder, and its adapter.
 
-    "ADAPTER:ARGUMENT" is for adapters that need no model (baseline, replay). Raises UserError
-    with the nearest name, or with what is wrong in the folder.
+    "ADAPTER:ARGUMENT" is for adapters that need no model (baseline, replay). base: the model that
+    a LoRA folder is applied to; None: the one that it names itself. Raises UserError with the
+    nearest name, or with what is wrong in the folder.
     """
     name, _, argument = reference.partition(":")
     entry = registry.adapters.get(name)
     if entry is not None and entry.engine is not None:
         if not argument:
             raise UserError(f'"{name}" needs an argument after a colon: {entry.summary}.')
+        _refuse_base(reference, base)
         return Checkpoint(reference, None, argument=argument), entry
-    if reference in registry.models:
-        return _from_folder(reference, registry.models[reference].path, registry)
-    path = Path(reference).expanduser()
-    if path.exists():
-        return _from_folder(reference, path, registry)
-    raise UserError(_unknown(reference, registry))
+    path = _folder(reference, registry)
+    if not path.is_dir():
+        raise UserError(f"{path} is a file; give the checkpoint's folder.")
+    lora = path if holds_lora(path) else None
+    if lora is None:
+        _refuse_base(reference, base)
+    else:
+        path = _base_folder(lora, base, registry)
+    config = _read_config(path)
+    names = config.get("architectures")
+    architectures = tuple(map(str, names)) if isinstance(names, list) else ()
+    checkpoint = Checkpoint(reference, path, architectures, config, lora=lora)
+    return checkpoint, registry.adapter_for(architectures)
+
+
+def resolve_whole(reference: str, registry: Registry) -> tuple[Checkpoint, AdapterEntry]:
+    """Return what `resolve` does; raises UserError for a LoRA folder, too."""
+    checkpoint, entry = resolve(reference, registry)
+    if checkpoint.lora is not None:
+        refuse_adapter(checkpoint.lora)
+    return checkpoint, entry
 
 
 def default_engine(registry: Registry) -> str:
@@ -54,17 +75,42 @@ def default_engine(registry: Registry) -> str:
     )
 
 
-def _from_folder(reference: str, path: Path, registry: Registry) -> tuple[Checkpoint, AdapterEntry]:
-    config = _read_config(path)
-    names = config.get("architectures")
-    architectures = tuple(map(str, names)) if isinstance(names, list) else ()
-    return Checkpoint(reference, path, architectures, config), registry.adapter_for(architectures)
+def _folder(reference: str, registry: Registry) -> Path:
+    """Return the folder of a shipped or local model."""
+    if reference in registry.models:
+        return registry.models[reference].path
+    path = Path(reference).expanduser()
+    if path.exists():
+        return path
+    raise UserError(_unknown(reference, registry))
+
+
+def _base_folder(lora: Path, base: str | None, registry: Registry) -> Path:
+    """Return the folder of the model that a LoRA is applied to."""
+    reference = base or base_reference(lora)
+    if not reference:
+        raise UserError(f"{lora} holds a LoRA that does not name its base model. {NAME_BASE}")
+    try:
+        path = _folder(reference, registry)
+    except UserError as exc:
+        if base:
+            raise
+        raise UserError(
+            f'{lora} holds a LoRA on the base model "{reference}". {exc} {NAME_BASE}'
+        ) from exc
+    if path.is_dir() and holds_lora(path):
+        raise UserError(f"The base model {path} of {lora} holds a LoRA itself. {MERGE}.")
+    return path
+
+
+def _refuse_base(reference: str, base: str | None) -> None:
+    if base is not None:
+        raise UserError(f"{reference} is no LoRA folder and has no base model: leave out --base.")
 
 
 def _read_config(path: Path) -> dict[str, Any]:
     if not path.is_dir():
         raise UserError(f"{path} is a file; give the checkpoint's folder.")
-    refuse_adapter(path)
     config = path / CONFIG_FILE
     if not config.is_file():
         raise UserError(

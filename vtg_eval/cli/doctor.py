@@ -10,7 +10,7 @@ from tabulate import tabulate
 
 from vtg_eval.checkpoint.profile import load_profile
 from vtg_eval.checkpoint.resolve import resolve
-from vtg_eval.cli.command import STANDARD_OUTPUT, Command, write_lines
+from vtg_eval.cli.command import BASE_HELP, STANDARD_OUTPUT, Command, write_lines
 from vtg_eval.console.streams import show
 from vtg_eval.doctor.time_check import ClockResult, examine
 from vtg_eval.protocol import DEFAULT_PROTOCOL
@@ -32,15 +32,16 @@ class DoctorCommand(Command):
         """Add the arguments."""
         parser.add_argument("check", choices=["time"], help="the check to make")
         parser.add_argument("model", help="a checkpoint folder or a shipped model")
+        parser.add_argument("--base", metavar="MODEL", help=BASE_HELP)
         parser.add_argument("--protocol", default=DEFAULT_PROTOCOL, help="default: %(default)s")
         parser.add_argument("--decoder", default="pyav", help="default: %(default)s")
         parser.add_argument("--json", action="store_true", help="print JSON")
 
     def run(self, args: Namespace, registry: Registry) -> int:
         """Make the check and print its findings; return 1 where a time is not true."""
-        checkpoint, entry = resolve(args.model, registry)
+        checkpoint, entry = resolve(args.model, registry, args.base)
         protocol = registry.protocol(args.protocol).without_task
-        protocol = load_profile(checkpoint.path).applied(protocol)
+        protocol = load_profile(checkpoint.lora, checkpoint.path).applied(protocol)
         adapter = registry.adapter(entry.name)(checkpoint)
         results = examine(checkpoint, adapter, registry.decoder(args.decoder)(), protocol)
         if args.json:

@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from vtg_eval.cli.command import STANDARD_OUTPUT, Command, write_lines
+from vtg_eval.cli.command import BASE_HELP, STANDARD_OUTPUT, Command, write_lines
 from vtg_eval.console.streams import show, warn
 from vtg_eval.engines.base import EngineOptions
 from vtg_eval.errors import UserError
@@ -46,6 +46,7 @@ class RunCommand(Command):
         """Add the arguments."""
         add = parser.add_argument
         add("--model", required=True, help="a checkpoint folder, a shipped model, baseline:NAME")
+        add("--base", metavar="MODEL", help=BASE_HELP)
         add("--tasks", required=True, help="tasks, separated by commas")
         add("--split", help="default: the task's default split")
         add("--data-root", type=Path, help="default: $VTG_EVAL_DATA, else ./data")
@@ -107,6 +108,7 @@ class RunCommand(Command):
 def _options(args: Namespace) -> RunOptions:
     return RunOptions(
         model=args.model,
+        base=args.base,
         protocol=args.protocol,
         split=args.split,
         data_root=args.data_root,

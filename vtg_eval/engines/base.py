@@ -72,12 +72,16 @@ class Completion:
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
-    """What a user may set on any engine; `extra` goes to the engine's own constructor."""
+    """What a user may set on any engine; `extra` goes to the engine's own constructor.
+
+    lora: a LoRA folder to apply to the checkpoint.
+    """
 
     dtype: str = "auto"
     seed: int = 0
     batch_size: int = 8
     trust_remote_code: bool = False
+    lora: Path | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -85,7 +89,12 @@ Probe = Callable[[], Request]
 
 
 class Engine(ABC):
-    """Runs one checkpoint. Starting it (the constructor) may take a minute."""
+    """Runs one checkpoint. Starting it (the constructor) may take a minute.
+
+    applies_lora: whether it applies `EngineOptions.lora`; others are not given one.
+    """
+
+    applies_lora = False
 
     @classmethod  # noqa: B027 - an engine may have nothing to check
     def check_options(cls, checkpoint: Path, options: EngineOptions) -> None:

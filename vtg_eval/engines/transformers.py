@@ -72,13 +72,15 @@ class TransformersEngine(Engine):
     has its own seed and is answered alone.
     """
 
+    applies_lora = True
+
     def __init__(self, checkpoint: Path, rule: GenerationRule, options: EngineOptions) -> None:
         self._options = options
         self._device = "cuda" if torch.cuda.is_available() else "cpu"
         self._dtype = _dtype(options.dtype, self._device)
         trust = options.trust_remote_code
         self._processor = load_processor(checkpoint, trust)
-        model = load_model(checkpoint, self._dtype, trust, **options.extra)
+        model = load_model(checkpoint, self._dtype, trust, options.lora, **options.extra)
         patch_rope_positions(model)
         self._model = model.to(self._device).eval()
         self._tokenizer = self._processor.tokenizer
@@ -96,7 +98,7 @@ class TransformersEngine(Engine):
     @classmethod
     def check(cls, checkpoint: Path, options: EngineOptions, probe: Probe) -> None:
         """Compare the checkpoint's files with what its architecture needs; raises UserError."""
-        check_checkpoint(checkpoint, probe, options.trust_remote_code)
+        check_checkpoint(checkpoint, probe, options.trust_remote_code, options.lora)
 
     @classmethod
     def check_options(cls, checkpoint: Path, options: EngineOptions) -> None:

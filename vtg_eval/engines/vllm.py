@@ -55,6 +55,8 @@ try:
         from vllm.v1.engine.exceptions import EngineDeadError
 
         from vtg_eval.engines.loading import check_checkpoint
+        from vtg_eval.engines.lora_files import read_lora
+        from vtg_eval.engines.vllm_lora import check_lora, lora_arguments, start_lora
 except ImportError as exc:
     raise ImportError(f'it needs the extra vllm (README, "Install"): {exc}') from exc
 
@@ -78,6 +80,8 @@ class VllmEngine(Engine):
     architecture. `options.extra` overrides any of vLLM's engine arguments.
     """
 
+    applies_lora = True
+
     def __init__(self, checkpoint: Path, rule: GenerationRule, options: EngineOptions) -> None:
         self._options = options
         self._rule = rule
@@ -92,7 +96,10 @@ class VllmEngine(Engine):
             before = set(_descendants())
             with captured_stderr() as output:
                 self._llm = vllm.LLM(model=str(checkpoint), **self._arguments)
+                self._lora = start_lora(self._llm, options.lora)
         except Exception as exc:  # vLLM raises anything on a broken checkpoint or argument
+            if isinstance(exc, UserError):
+                raise
             reason = output.last_error() or _line(exc)
             if CONSEQUENCE.search(reason):  # it refers to a log that was captured, and is empty
                 reason = (
@@ -115,7 +122,9 @@ class VllmEngine(Engine):
 
         The comparison is transformers': vLLM's own needs the weights and a minute.
         """
-        check_checkpoint(checkpoint, probe, options.trust_remote_code)
+        check_checkpoint(checkpoint, probe, options.trust_remote_code, options.lora)
+        if options.lora is not None:
+            check_lora(read_lora(options.lora), checkpoint, options.trust_remote_code)
 
     @classmethod
     def check_options(cls, checkpoint: Path, options: EngineOptions) -> None:
@@ -213,7 +222,7 @@ class VllmEngine(Engine):
         )
         (rendered,) = self._llm.renderer.render_cmpl([prompt])
         identity = str(next(self._numbers))
-        self._llm.llm_engine.add_request(identity, rendered, sampling)
+        self._llm.llm_engine.add_request(identity, rendered, sampling, lora_request=self._lora)
         return identity
 
     def _step(self, waiting: dict[str, Request]) -> Iterator[Completion]:
@@ -275,7 +284,7 @@ def _arguments(checkpoint: Path, capacity: int, options: EngineOptions) -> dict[
         arguments |= {"enforce_eager": True, "skip_mm_profiling": True}
         if "VLLM_CPU_KVCACHE_SPACE" not in os.environ:
             arguments["kv_cache_memory_bytes"] = CPU_KV_BYTES
-    return arguments
+    return arguments | (lora_arguments(read_lora(options.lora)) if options.lora else {})
 
 
 def _descendants() -> list[psutil.Process]:

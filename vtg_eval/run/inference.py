@@ -6,6 +6,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -32,7 +33,7 @@ class EngineCache:
     def __init__(self, registry: Registry, model: Model, options: EngineOptions) -> None:
         self._registry = registry
         self._model = model
-        self._options = options
+        self._options = replace(options, lora=model.checkpoint.lora)
         self._rule: GenerationRule | None = None
         self._engine: Engine | None = None
         self._folder = model.checkpoint.path or Path()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from vtg_eval.adapter import Adapter, Checkpoint
@@ -11,8 +11,9 @@ from vtg_eval.checkpoint.fingerprint import checkpoint_digest
 from vtg_eval.checkpoint.profile import load_profile
 from vtg_eval.checkpoint.resolve import default_engine, resolve
 from vtg_eval.engines.base import EngineOptions
+from vtg_eval.engines.weight_files import MERGE
 from vtg_eval.errors import UserError
-from vtg_eval.files.digests import sha256
+from vtg_eval.files.digests import canonical, sha256
 from vtg_eval.protocol import ResolvedProtocol
 from vtg_eval.question import wording
 from vtg_eval.registry import Registry
@@ -28,6 +29,7 @@ class RunOptions:
     """The user's options as typed; None where a default applies."""
 
     model: str
+    base: str | None = None
     protocol: str | None = None
     split: str | None = None
     data_root: Path | None = None
@@ -52,10 +54,13 @@ class Model:
 
     @property
     def name(self) -> str:
-        """The checkpoint folder's name, or the adapter's name and argument; never a path."""
-        path = self.checkpoint.path
+        """The checkpoint folder's name, or the adapter's name and argument; never a path.
+
+        Of a LoRA: its folder's name, "+" and that of its base.
+        """
+        path, lora = self.checkpoint.path, self.checkpoint.lora
         if path is not None:
-            return path.resolve().name
+            return "+".join(folder.resolve().name for folder in (lora, path) if folder)
         return f"{self.adapter_name}:{Path(self.checkpoint.argument).name}"
 
 
@@ -76,13 +81,15 @@ def find_model(options: RunOptions, registry: Registry) -> Model:
 
     The engine's options and the decoder are checked first: the digest takes a while.
     """
-    checkpoint, entry = resolve(options.model, registry)
+    checkpoint, entry = resolve(options.model, registry, options.base)
     if entry.engine and options.engine not in (None, entry.engine):
         raise UserError(f"{entry.name} needs no engine: leave out --engine.")
     engine = entry.engine or options.engine or default_engine(registry)
     registry.entry("engine", engine)
-    path = checkpoint.path
-    chosen = options.engine_options
+    path, lora = checkpoint.path, checkpoint.lora
+    if lora and not registry.engine(engine).applies_lora:
+        raise UserError(f"The engine {engine} does not apply LoRA, as in {lora}. {MERGE}.")
+    chosen = replace(options.engine_options, lora=lora)
     if chosen.extra or chosen.dtype != EngineOptions().dtype:  # else nothing need be imported
         registry.engine(engine).check_options(path or Path(), chosen)
     registry.decoder(options.decoder)()
@@ -90,6 +97,9 @@ def find_model(options: RunOptions, registry: Registry) -> Model:
         digest = sha256(checkpoint.reference)
     else:
         digest = checkpoint_digest(path, cache_folder(), options.quiet)
+    if lora is not None:
+        parts = {"base": digest, "lora": checkpoint_digest(lora, cache_folder(), options.quiet)}
+        digest = sha256(canonical(parts))
     return Model(
         checkpoint=checkpoint,
         adapter_name=entry.name,
@@ -114,7 +124,7 @@ def make_setup(options: RunOptions, model: Model, name: str, registry: Registry)
     A generated benchmark is made here, on first use.
     """
     task, split, protocol = resolve_task(options, name, registry)
-    protocol = load_profile(model.checkpoint.path).applied(protocol)
+    protocol = load_profile(model.checkpoint.lora, model.checkpoint.path).applied(protocol)
     root = data_root(task, options.data_root)
     if type(task).prepare is not Task.prepare:
         make_folder(task, root)
