@@ -13,7 +13,7 @@ import transformers
 from peft import LoraConfig, PeftModel, get_peft_model
 
 LANGUAGE_LAYERS = r"model\.language_model\.layers\..*_proj"
-ALL_LINEAR = r"(?!lm_head).*(_proj|qkv|attn\.proj|fc1|fc2|mlp\.\d)"
+ALL_LINEAR = r"(?!lm_head).*(_proj|qkv|attn\.proj|fc1|fc2|mlp\.[02])"
 RANK = 4
 
 
