@@ -74,7 +74,8 @@ class LoraFiles:
     @property
     def rank(self) -> int:
         """The largest rank of a module."""
-        return max(self.settings["r"], *(self.settings.get("rank_pattern") or {}).values(), 1)
+        ranks: dict[str, int] = self.settings.get("rank_pattern") or {}
+        return max([int(self.settings["r"]), *ranks.values()])
 
     @property
     def saved_modules(self) -> tuple[str, ...]:

@@ -29,7 +29,6 @@ class RunOptions:
     """The user's options as typed; None where a default applies."""
 
     model: str
-    base: str | None = None
     protocol: str | None = None
     split: str | None = None
     data_root: Path | None = None
@@ -40,6 +39,7 @@ class RunOptions:
     allow_subset: bool = False
     quiet: bool = False
     command: tuple[str, ...] = ()
+    base: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
