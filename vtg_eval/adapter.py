@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,8 @@ class Checkpoint:
     """What a `--model` argument refers to: a folder with config.json, or an adapter by name.
 
     `argument` is the part after the colon in "baseline:whole-video" or "replay:RUN". `lora`: a
-    LoRA folder to apply to the model in `path`.
+    LoRA folder to apply to the model in `path`. `name`: in tables, never a path. `commits`: those
+    of the repositories on the hub that it comes from, by their names.
     """
 
     reference: str
@@ -28,6 +29,8 @@ class Checkpoint:
     config: Mapping[str, Any] | None = None
     argument: str = ""
     lora: Path | None = None
+    name: str = ""
+    commits: Mapping[str, str] = field(default_factory=dict)
 
 
 class Adapter(ABC):

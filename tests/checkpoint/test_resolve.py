@@ -51,7 +51,6 @@ def test_adapters_with_an_engine_take_an_argument(registry: Registry) -> None:
     ("reference", "says"),
     [
         ("nanoo", 'Did you mean "nano"'),
-        ("Qwen/Qwen3-VL-2B-Instruct", "hf download Qwen/Qwen3-VL-2B-Instruct"),
         ("qwen3_vl:somewhere", "no such folder"),
     ],
 )

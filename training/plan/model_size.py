@@ -8,7 +8,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from vtg_eval.checkpoint.resolve import CONFIG_FILE, resolve_whole
+from vtg_eval.checkpoint.hub import CONFIG_FILE
+from vtg_eval.checkpoint.resolve import resolve_whole
 from vtg_eval.errors import UserError, suggestion
 from vtg_eval.files.json_files import checkpoint_table
 from vtg_eval.registry import Registry

@@ -2,34 +2,33 @@
 
 from __future__ import annotations
 
-import re
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from vtg_eval.adapter import Checkpoint
+from vtg_eval.checkpoint.hub import CONFIG_FILE, Fetch
+from vtg_eval.checkpoint.source import Source, find_source
 from vtg_eval.engines.lora_files import base_reference
 from vtg_eval.engines.weight_files import MERGE, holds_lora, refuse_adapter
-from vtg_eval.errors import UserError, suggestion
+from vtg_eval.errors import UserError
 from vtg_eval.files.json_files import checkpoint_table
 from vtg_eval.hookspecs import AdapterEntry
 from vtg_eval.registry import Registry
 
-CONFIG_FILE = "config.json"
 # Engines in the order of preference, with the module each needs and the extras that bring it.
 PREFERRED_ENGINES = (("vllm", "vllm"), ("transformers", "transformers"))
 NAME_BASE = "Name the model that it was trained on by --base MODEL."
-HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
 
 
 def resolve(
-    reference: str, registry: Registry, base: str | None = None
+    reference: str, registry: Registry, base: str | None = None, fetch: Fetch | None = None
 ) -> tuple[Checkpoint, AdapterEntry]:
-    """Return the checkpoint of a shipped model, an "ADAPTER:ARGUMENT" or a folder, and its adapter.
+    """Return a checkpoint and its adapter.
 
-    "ADAPTER:ARGUMENT" is for adapters that need no model (baseline, replay). base: the model that
-    a LoRA folder is applied to; None: the one that it names itself. Raises UserError with the
-    nearest name, or with what is wrong in the folder.
+    reference: a shipped model, a folder, a name on the hub, or "ADAPTER:ARGUMENT" for adapters that
+    need no model (baseline, replay). base: the model that a LoRA is applied to; None: the one that
+    it names itself. Raises UserError with the nearest name, or with what is wrong in the folder.
     """
     name, _, argument = reference.partition(":")
     entry = registry.adapters.get(name)
@@ -38,18 +37,26 @@ def resolve(
             raise UserError(f'"{name}" needs an argument after a colon: {entry.summary}.')
         _refuse_base(reference, base)
         return Checkpoint(reference, None, argument=argument), entry
-    path = _folder(reference, registry)
-    if not path.is_dir():
-        raise UserError(f"{path} is a file; give the checkpoint's folder.")
-    lora = path if holds_lora(path) else None
+    fetch = fetch or Fetch()
+    sources = [find_source(reference, registry, fetch)]
+    lora = sources[0].folder if holds_lora(sources[0].folder) else None
     if lora is None:
         _refuse_base(reference, base)
     else:
-        path = _base_folder(lora, base, registry)
+        sources.append(_find_base(lora, base, registry, fetch))
+    path = sources[-1].folder
     config = _read_config(path)
     names = config.get("architectures")
     architectures = tuple(map(str, names)) if isinstance(names, list) else ()
-    checkpoint = Checkpoint(reference, path, architectures, config, lora=lora)
+    checkpoint = Checkpoint(
+        reference,
+        path,
+        architectures,
+        config,
+        lora=lora,
+        name="+".join(source.name for source in sources),
+        commits={source.name: source.commit for source in sources if source.commit},
+    )
     return checkpoint, registry.adapter_for(architectures)
 
 
@@ -75,32 +82,22 @@ def default_engine(registry: Registry) -> str:
     )
 
 
-def _folder(reference: str, registry: Registry) -> Path:
-    """Return the folder of a shipped or local model."""
-    if reference in registry.models:
-        return registry.models[reference].path
-    path = Path(reference).expanduser()
-    if path.exists():
-        return path
-    raise UserError(_unknown(reference, registry))
-
-
-def _base_folder(lora: Path, base: str | None, registry: Registry) -> Path:
-    """Return the folder of the model that a LoRA is applied to."""
+def _find_base(lora: Path, base: str | None, registry: Registry, fetch: Fetch) -> Source:
+    """Return the source of the model that a LoRA is applied to."""
     reference = base or base_reference(lora)
     if not reference:
         raise UserError(f"{lora} holds a LoRA that does not name its base model. {NAME_BASE}")
     try:
-        path = _folder(reference, registry)
+        source = find_source(reference, registry, fetch)
     except UserError as exc:
         if base:
             raise
         raise UserError(
             f'{lora} holds a LoRA on the base model "{reference}". {exc} {NAME_BASE}'
         ) from exc
-    if path.is_dir() and holds_lora(path):
-        raise UserError(f"The base model {path} of {lora} holds a LoRA itself. {MERGE}.")
-    return path
+    if holds_lora(source.folder):
+        raise UserError(f"The base model {reference} of {lora} holds a LoRA itself. {MERGE}.")
+    return source
 
 
 def _refuse_base(reference: str, base: str | None) -> None:
@@ -109,8 +106,6 @@ def _refuse_base(reference: str, base: str | None) -> None:
 
 
 def _read_config(path: Path) -> dict[str, Any]:
-    if not path.is_dir():
-        raise UserError(f"{path} is a file; give the checkpoint's folder.")
     config = path / CONFIG_FILE
     if not config.is_file():
         raise UserError(
@@ -122,16 +117,3 @@ def _read_config(path: Path) -> dict[str, Any]:
             f"{config} does not hold a model's configuration. Fetch the checkpoint again."
         )
     return table
-
-
-def _unknown(reference: str, registry: Registry) -> str:
-    adapters = registry.adapters.values()
-    names = [*registry.models, *(f"{e.name}:…" for e in adapters if e.engine is not None)]
-    message = f'There is no model "{reference}": no such folder. {suggestion(reference, names)}'
-    if HUB_NAME.fullmatch(reference):
-        folder = reference.rpartition("/")[2]
-        message += (
-            f" If it is a name on the hub, fetch it first: hf download {reference} "
-            f"--local-dir {folder}, then --model {folder}."
-        )
-    return message

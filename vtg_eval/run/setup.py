@@ -8,6 +8,7 @@ from pathlib import Path
 from vtg_eval.adapter import Adapter, Checkpoint
 from vtg_eval.annotations.split import read_split
 from vtg_eval.checkpoint.fingerprint import checkpoint_digest
+from vtg_eval.checkpoint.hub import Fetch
 from vtg_eval.checkpoint.profile import load_profile
 from vtg_eval.checkpoint.resolve import default_engine, resolve
 from vtg_eval.engines.base import EngineOptions
@@ -54,13 +55,9 @@ class Model:
 
     @property
     def name(self) -> str:
-        """The checkpoint folder's name, or the adapter's name and argument; never a path.
-
-        Of a LoRA: its folder's name, "+" and that of its base.
-        """
-        path, lora = self.checkpoint.path, self.checkpoint.lora
-        if path is not None:
-            return "+".join(folder.resolve().name for folder in (lora, path) if folder)
+        """The checkpoint's name, or the adapter's name and argument; never a path."""
+        if self.checkpoint.name:
+            return self.checkpoint.name
         return f"{self.adapter_name}:{Path(self.checkpoint.argument).name}"
 
 
@@ -81,7 +78,8 @@ def find_model(options: RunOptions, registry: Registry) -> Model:
 
     The engine's options and the decoder are checked first: the digest takes a while.
     """
-    checkpoint, entry = resolve(options.model, registry, options.base)
+    fetch = Fetch(options.engine_options.trust_remote_code, options.quiet)
+    checkpoint, entry = resolve(options.model, registry, options.base, fetch)
     if entry.engine and options.engine not in (None, entry.engine):
         raise UserError(f"{entry.name} needs no engine: leave out --engine.")
     engine = entry.engine or options.engine or default_engine(registry)
@@ -146,6 +144,7 @@ def make_setup(options: RunOptions, model: Model, name: str, registry: Registry)
     spec = RunSpec(
         model=model.name,
         checkpoint=model.digest,
+        commits=model.checkpoint.commits,
         adapter=model.adapter_name,
         task=name,
         task_version=task.card.version,

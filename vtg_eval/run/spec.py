@@ -18,7 +18,8 @@ from vtg_eval.types import Sample
 class RunSpec:
     """Two runs of equal specs give the same answers; runs of unequal specs never share a folder.
 
-    `model` is the checkpoint's name and `checkpoint` the digest of its files, `annotations` the
+    `model` is the checkpoint's name and `checkpoint` the digest of its files, `commits` those of
+    the repositories on the hub that they come from, by their names, `annotations` the
     digest of all samples of the split, `protocol` the protocol in full as it holds for this
     task and checkpoint. Execution settings (batch size, data root, cache) are not part of
     it. `decoder` is None for adapters without frames.
@@ -39,10 +40,16 @@ class RunSpec:
     seed: int = 0
     decoder: str | None = None
     trust_remote_code: bool = False
+    commits: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain JSON values, the same as when read from a file."""
+        """Return plain JSON values, the same as when read from a file.
+
+        Digests of runs are made of them: the newest key, `commits`, is left out where it is empty.
+        """
         table = {**asdict(self), "protocol": self.protocol.to_json()}
+        if not self.commits:
+            del table["commits"]
         plain: dict[str, Any] = json.loads(canonical(table))
         return plain
 
