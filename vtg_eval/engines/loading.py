@@ -19,6 +19,7 @@ from vtg_eval.engines.base import Probe, Request
 from vtg_eval.engines.generation import generation_settings, stop_ids
 from vtg_eval.engines.lora import check_lora, load_lora
 from vtg_eval.engines.model_inputs import InputBuilder
+from vtg_eval.engines.quantisation import quantisation_method
 from vtg_eval.engines.weight_files import AGAIN, MERGE, StoredWeight, stored_weights
 from vtg_eval.errors import UserError, one_line
 from vtg_eval.files.json_files import checkpoint_table
@@ -71,7 +72,8 @@ def load_model(
         raise UserError(f"{folder} does not fit into the GPU's memory.") from exc
     except Exception as exc:  # loaders raise anything on a broken checkpoint
         raise _cannot_load(folder, exc) from exc
-    quantised = getattr(model.config, "quantization_config", None) is not None
+    on_loading = getattr(model.config, "quantization_config", None) is not None
+    quantised = on_loading or bool(quantisation_method(folder))
     _refuse_wrong_weights(folder, model, report, quantised)
     _refuse_numbers(folder, stored, quantised)
     _refuse_untied_head(folder, model.config, stored)
@@ -104,8 +106,10 @@ def check_checkpoint(
                 f"of its base {folder}, so that it cannot be checked. {MERGE}."
             )
         return
-    quantised = getattr(config, "quantization_config", None) is not None
-    if quantised:  # the weights' names are compared without their quantiser, which may need a GPU
+    quantised = bool(quantisation_method(folder))
+    if hasattr(
+        config, "quantization_config"
+    ):  # the weights' names are compared without their quantiser, which may need a GPU
         del config.quantization_config
     weights = {name: torch.empty(w.shape, device="meta") for name, w in stored.items()}
     try:

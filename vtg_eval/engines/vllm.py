@@ -27,6 +27,7 @@ from vtg_eval.engines.base import (
     non_finite,
 )
 from vtg_eval.engines.generation import generation_settings, sample_seed, stop_ids
+from vtg_eval.engines.quantisation import UNQUANTISED, quantisation_method
 from vtg_eval.engines.quiet import CONSEQUENCE, captured_stderr
 from vtg_eval.engines.watchdog import Watchdog
 from vtg_eval.engines.weight_files import stored_weights
@@ -122,6 +123,13 @@ class VllmEngine(Engine):
 
         The comparison is transformers': vLLM's own needs the weights and a minute.
         """
+        method = quantisation_method(checkpoint)
+        if method and (reason := _refusal(checkpoint, options)):
+            raise UserError(
+                f"{checkpoint} is quantised by {method}, which vLLM {vllm.__version__} does not "
+                f"run here: {reason} Try another --dtype (bfloat16, float16), or --engine "
+                f"transformers, or {UNQUANTISED}."
+            )
         check_checkpoint(checkpoint, probe, options.trust_remote_code, options.lora)
         if options.lora is not None:
             check_lora(read_lora(options.lora), checkpoint, options.trust_remote_code)
@@ -259,7 +267,8 @@ def _refusal(checkpoint: Path, options: EngineOptions) -> str | None:
             ).create_engine_config()
     except pydantic.ValidationError as exc:
         error = exc.errors()[0]
-        return " ".join((*map(str, error["loc"]), error["msg"]))
+        message = error["msg"].removeprefix("Value error, ")
+        return one_line(" ".join((*map(str, error["loc"]), message)))
     except Exception as exc:  # vLLM raises anything
         return _line(exc)
     return None
