@@ -140,6 +140,16 @@ def test_vllm_names_the_method_and_the_reason(
     assert "\n" not in str(caught.value)
 
 
+def test_vllm_says_which_processor_it_lacks(setup: RunSetup, tmp_path: Path) -> None:
+    folder = quantised(tmp_path / "model", setup, FP8)
+    store(folder, torch.float8_e4m3fn, "_scale_inv", rows=False)
+    if torch.cpu._is_amx_tile_supported():
+        check(vllm(), folder, dtype="bfloat16")
+        return
+    with pytest.raises(UserError, match=r"quantised by fp8.*requires AMX"):
+        check(vllm(), folder, dtype="bfloat16")
+
+
 def test_blocks_of_8_bit_floats_run_on_transformers(setup: RunSetup, tmp_path: Path) -> None:
     """The form of Qwen's own FP8 checkpoints; without a GPU the weights are unpacked."""
     folder = quantised(tmp_path / "model", setup, FP8)

@@ -58,6 +58,7 @@ try:
         from vtg_eval.engines.loading import check_checkpoint
         from vtg_eval.engines.lora_files import read_lora
         from vtg_eval.engines.vllm_lora import check_lora, lora_arguments, start_lora
+        from vtg_eval.engines.vllm_quantisation import missing_kernel
 except ImportError as exc:
     raise ImportError(f'it needs the extra vllm (README, "Install"): {exc}') from exc
 
@@ -124,7 +125,7 @@ class VllmEngine(Engine):
         The comparison is transformers': vLLM's own needs the weights and a minute.
         """
         method = quantisation_method(checkpoint)
-        if method and (reason := _refusal(checkpoint, options)):
+        if method and (reason := _refusal(checkpoint, options) or missing_kernel(checkpoint)):
             raise UserError(
                 f"{checkpoint} is quantised by {method}, which vLLM {vllm.__version__} does not "
                 f"run here: {reason} Try another --dtype (bfloat16, float16), or --engine "
