@@ -78,6 +78,8 @@ def find_model(options: RunOptions, registry: Registry) -> Model:
 
     The engine's options and the decoder are checked first: the digest takes a while.
     """
+    if options.engine:
+        registry.entry("engine", options.engine)  # before a download
     fetch = Fetch(options.engine_options.trust_remote_code, options.quiet)
     checkpoint, entry = resolve(options.model, registry, options.base, fetch)
     if entry.engine and options.engine not in (None, entry.engine):
