@@ -1,5 +1,6 @@
 """Settings for all tests."""
 
+import os
 import signal
 
 from hypothesis import settings
@@ -8,6 +9,9 @@ pytest_plugins = ["tests.browser_case"]
 
 settings.register_profile("shared machine", deadline=None)  # a slow machine must not fail a test
 settings.load_profile("shared machine")
+
+# no test asks the real hub; read when huggingface_hub is imported
+os.environ["HF_HUB_OFFLINE"] = "1"
 
 # tests started in the background of a shell ignore Ctrl-C, which some tests send
 signal.signal(signal.SIGINT, signal.default_int_handler)

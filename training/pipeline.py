@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from vtg_eval.checkpoint.fingerprint import checkpoint_digest
-from vtg_eval.checkpoint.resolve import resolve
+from vtg_eval.checkpoint.resolve import resolve_whole
 from vtg_eval.engines.watchdog import Watchdog
 from vtg_eval.errors import UserError
 from vtg_eval.files.atomic import write_text
@@ -99,7 +99,7 @@ def _check_start(reference: str, registry: Registry) -> None:
     """Find what is wrong with the start checkpoint before any data is read; raises UserError."""
     from vtg_eval.engines.loading import check_checkpoint  # needs the extra hf, as training does
 
-    checkpoint, entry = resolve(reference, registry)
+    checkpoint, entry = resolve_whole(reference, registry)
     if checkpoint.path is not None:
         adapter = registry.adapter(entry.name)(checkpoint)
         check_checkpoint(checkpoint.path, partial(probe_request, adapter))
@@ -127,7 +127,7 @@ def steps(workspace: Workspace, registry: Registry) -> Iterator[Step]:
 
 def _stage_settings(recipe: Recipe, registry: Registry) -> Mapping[str, Mapping[str, Any]]:
     """Return the recipe's stages by name, each with the settings that its result depends on."""
-    folder = resolve(recipe.model.checkpoint, registry)[0].path
+    folder = resolve_whole(recipe.model.checkpoint, registry)[0].path
     if folder is None:
         raise UserError(f"{recipe.model.checkpoint} has no weights to train.")
     model = {**asdict(recipe.model), "checkpoint": checkpoint_digest(folder, cache_folder())}

@@ -36,7 +36,9 @@ class Checkpoint:
     """What a `--model` argument refers to: a folder with config.json, or an adapter by name.
 
     `argument` is the part after the colon in "baseline:whole-video" or "replay:RUN". `options` are
-    the user's, for the adapter. `server` is set where the model is on a server.
+    the user's, for the adapter. `server` is set where the model is on a server. `lora`: a LoRA
+    folder to apply to the model in `path`. `name`: in tables, never a path. `commits`: those of the
+    repositories on the hub that it comes from, by their names.
     """
 
     reference: str
@@ -46,6 +48,9 @@ class Checkpoint:
     argument: str = ""
     options: InputOptions = field(default_factory=InputOptions)
     server: ServerOptions | None = None
+    lora: Path | None = None
+    name: str = ""
+    commits: Mapping[str, str] = field(default_factory=dict)
 
 
 class Adapter(ABC):

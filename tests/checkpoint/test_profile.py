@@ -23,6 +23,16 @@ def test_without_a_profile_the_protocol_is_unchanged(tmp_path: Path) -> None:
     assert load_profile(None).applied(PROTOCOL) == PROTOCOL
 
 
+def test_the_first_folder_with_a_profile_counts(tmp_path: Path) -> None:
+    lora, base = tmp_path / "lora", tmp_path / "base"
+    for folder in (lora, base):
+        folder.mkdir()
+    load(base, "fps = 1")
+    assert load_profile(lora, base).fps == 1
+    load(lora, "fps = 4")
+    assert load_profile(lora, base).fps == 4
+
+
 def test_profile_values_override_the_protocol(tmp_path: Path) -> None:
     profile = load(tmp_path, 'min_tokens = 4\nmax_tokens = 4\nfps = 1\nprompt_prefix = "Look. "')
     applied = profile.applied(PROTOCOL)

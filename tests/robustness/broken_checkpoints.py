@@ -25,6 +25,7 @@ RULE = GenerationRule(max_new_tokens=6)
 MODEL, INDEX = "model.safetensors", "model.safetensors.index.json"
 FIRST, SECOND = "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"
 TOKENIZER, CONFIG, GENERATION = "tokenizer.json", "config.json", "generation_config.json"
+LORA = "adapter_config.json"
 HEAD = "lm_head.weight"
 LAYER = "model.layers.1."
 Q_PROJ = "model.layers.0.self_attn.q_proj.weight"
@@ -189,7 +190,7 @@ def tied(head: Callable[[Any], Any] | None) -> Break:
 
 
 def adapter(folder: Path) -> None:
-    written("adapter_config.json", json.dumps({"peft_type": "LORA", "r": 4}))(folder)
+    written(LORA, json.dumps({"peft_type": "LORA", "r": 4}))(folder)
     save({"base_model.model.lora_A.weight": torch.ones(4, 4)}, folder / "adapter_model.safetensors")
 
 

@@ -20,6 +20,7 @@ from tests.robustness.broken_checkpoints import (
     HEAD,
     INDEX,
     LAYER,
+    LORA,
     MODEL,
     Q_PROJ,
     SECOND,
@@ -188,24 +189,34 @@ CASES = (
         lambda folder: shutil.copyfile(folder / MODEL, folder / "optimizer.safetensors"),
     ),
     # adapters
-    refused("adapter beside weights", "holds an adapter", "merge_and_unload", adapter),
+    refused("adapter beside weights", "holds an adapter", "which of the two to run", adapter),
     refused(
         "adapter's pickle beside weights",
         "holds an adapter",
-        "move",
+        "Move one",
         written("adapter_model.bin", GARBAGE),
     ),
     refused(
         "adapter with config",
-        "holds an adapter",
-        "no whole weights",
+        "does not name its base model",
+        "--base",
         all_of(adapter, removed(MODEL)),
     ),
     refused(
         "adapter alone",
-        "holds an adapter",
-        "merge_and_unload",
+        "does not name its base model",
+        "--base",
         all_of(adapter, removed(MODEL, CONFIG)),
+    ),
+    refused(
+        "adapter of a base on another machine",
+        'on the base model "/models/base". There is no model',
+        "--base",
+        all_of(
+            adapter,
+            table(LORA, "base_model_name_or_path", value="/models/base"),
+            removed(MODEL, CONFIG),
+        ),
     ),
     # tokenizer, processor, template
     refused(

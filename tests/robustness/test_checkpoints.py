@@ -36,7 +36,7 @@ from tests.robustness.case import RIGHT_VALUE
 from tests.robustness.checkpoint_cases import CASES, WRONG
 from vtg_eval.cli import main
 from vtg_eval.engines.base import Completion, Engine, EngineOptions, Request
-from vtg_eval.engines.loading import load_model, load_processor
+from vtg_eval.engines.loading import check_checkpoint, load_model, load_processor
 from vtg_eval.engines.transformers import TransformersEngine
 from vtg_eval.errors import UserError
 from vtg_eval.failures import Finish
@@ -192,12 +192,14 @@ def check(folder: Path) -> None:
 def test_quantised_weights_are_known_by_their_modules(
     whole: dict[str, RunSetup], tmp_path: Path
 ) -> None:
+    """Whether an engine runs the method is another question: tests/engines/test_quantisation.py."""
     case = runs("quantised", quantised)
     folder = broken(case, whole, tmp_path)
-    check(folder)
+    probe = partial(probe_request, make_adapter(folder))
+    check_checkpoint(folder, probe)
     without("layers.1.mlp.up_proj")(folder)
     with pytest.raises(UserError, match=r"1 missing \(model.language_model.layers.1.mlp.up_proj"):
-        check(folder)
+        check_checkpoint(folder, probe)
 
 
 def answer(folder: Path, setup: RunSetup) -> Completion:

@@ -8,7 +8,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from vtg_eval.checkpoint.resolve import CONFIG_FILE, resolve
+from vtg_eval.checkpoint.hub import CONFIG_FILE
+from vtg_eval.checkpoint.resolve import resolve_whole
 from vtg_eval.errors import UserError, suggestion
 from vtg_eval.files.json_files import checkpoint_table
 from vtg_eval.registry import Registry
@@ -141,7 +142,7 @@ PUBLISHED: Mapping[str, Config] = MappingProxyType(
 def checkpoint_folder(reference: str, registry: Registry) -> Path | None:
     """Return the folder of a local or shipped checkpoint, None for one that is not local."""
     if reference in registry.models or Path(reference).expanduser().exists():
-        return resolve(reference, registry)[0].path
+        return resolve_whole(reference, registry)[0].path
     return None
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from vtg_eval.adapter import Adapter
-from vtg_eval.checkpoint.resolve import resolve
+from vtg_eval.checkpoint.resolve import resolve_whole
 from vtg_eval.engines.base import Request
 from vtg_eval.engines.loading import load_processor
 from vtg_eval.engines.model_inputs import TEXT, VIDEO_TYPE, InputBuilder, ModelInput, collate
@@ -52,7 +52,7 @@ class StartCheckpoint:
 
 def find_start_checkpoint(rule: ModelRule, registry: Registry) -> StartCheckpoint:
     """Look up the checkpoint and its adapter; raises UserError where it has no weights."""
-    checkpoint, entry = resolve(rule.checkpoint, registry)
+    checkpoint, entry = resolve_whole(rule.checkpoint, registry)
     if checkpoint.path is None:
         raise UserError(f"{rule.checkpoint} has no weights to train; name a checkpoint's folder.")
     adapter: Adapter = registry.adapter(entry.name)(checkpoint)

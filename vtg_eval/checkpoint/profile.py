@@ -57,13 +57,14 @@ class Profile:
         return replace(rule, **{n: self.prompt_prefix + text for n, text in texts.items() if text})
 
 
-def load_profile(folder: Path | None) -> Profile:
-    """Read a checkpoint's profile; an empty one where it has none.
+def load_profile(*folders: Path | None) -> Profile:
+    """Read a checkpoint's profile from the first folder that has one; an empty one without.
 
     Raises UserError that names the file and the key.
     """
-    path = folder / PROFILE_FILE if folder else None
-    if path is None or not path.is_file():
+    paths = (folder / PROFILE_FILE for folder in folders if folder)
+    path = next((path for path in paths if path.is_file()), None)
+    if path is None:
         return Profile()
     return load_toml(path, "a profile", lambda table: converted(table, Profile))
 

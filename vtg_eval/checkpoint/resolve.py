@@ -2,51 +2,82 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from vtg_eval.adapter import Checkpoint, InputOptions
-from vtg_eval.engines.weight_files import refuse_adapter
-from vtg_eval.errors import UserError, suggestion
+from vtg_eval.checkpoint.hub import CONFIG_FILE, Fetch
+from vtg_eval.checkpoint.source import Source, find_source
+from vtg_eval.engines.lora_files import base_reference
+from vtg_eval.engines.weight_files import MERGE, holds_lora, refuse_adapter
+from vtg_eval.errors import UserError
 from vtg_eval.files.json_files import checkpoint_table
 from vtg_eval.hookspecs import AdapterEntry
 from vtg_eval.registry import Registry
 
-CONFIG_FILE = "config.json"
 # Engines in the order of preference, with the module each needs and the extras that bring it.
 PREFERRED_ENGINES = (("vllm", "vllm"), ("transformers", "transformers"))
-HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
+NAME_BASE = "Name the model that it was trained on by --base MODEL."
 
 
 def resolve(
-    reference: str, registry: Registry, options: InputOptions | None = None
+    reference: str,
+    registry: Registry,
+    options: InputOptions | None = None,
+    base: str | None = None,
+    fetch: Fetch | None = None,
 ) -> tuple[Checkpoint, AdapterEntry]:
-    """Return the checkpoint of a shipped model, an "ADAPTER:ARGUMENT" or a folder, and its adapter.
+    """Return a checkpoint and its adapter.
 
-    "ADAPTER:ARGUMENT" is for adapters that need no model (baseline, replay), or one on a server.
-    options: the user's, for the adapter. Raises UserError with the nearest name, or with what is
-    wrong in the folder.
+    reference: a shipped model, a folder, a name on the hub, or "ADAPTER:ARGUMENT" for adapters that
+    need no model (baseline, replay), or one on a server. options: the user's, for the adapter.
+    base: the model that a LoRA is applied to; None: the one that it names itself. Raises UserError
+    with the nearest name, or with what is wrong in the folder.
     """
-    checkpoint, entry = _resolve(reference, registry)
+    checkpoint, entry = _resolve(reference, registry, base, fetch or Fetch())
     return replace(checkpoint, options=options or InputOptions()), entry
 
 
-def _resolve(reference: str, registry: Registry) -> tuple[Checkpoint, AdapterEntry]:
+def _resolve(
+    reference: str, registry: Registry, base: str | None, fetch: Fetch
+) -> tuple[Checkpoint, AdapterEntry]:
     name, _, argument = reference.partition(":")
     entry = registry.adapters.get(name)
     if entry is not None and entry.engine is not None:
         if not argument:
             raise UserError(f'"{name}" needs an argument after a colon: {entry.summary}.')
+        _refuse_base(reference, base)
         return Checkpoint(reference, None, argument=argument), entry
-    if reference in registry.models:
-        return _from_folder(reference, registry.models[reference].path, registry)
-    path = Path(reference).expanduser()
-    if path.exists():
-        return _from_folder(reference, path, registry)
-    raise UserError(_unknown(reference, registry))
+    sources = [find_source(reference, registry, fetch)]
+    lora = sources[0].folder if holds_lora(sources[0].folder) else None
+    if lora is None:
+        _refuse_base(reference, base)
+    else:
+        sources.append(_find_base(lora, base, registry, fetch))
+    path = sources[-1].folder
+    config = _read_config(path)
+    names = config.get("architectures")
+    architectures = tuple(map(str, names)) if isinstance(names, list) else ()
+    checkpoint = Checkpoint(
+        reference,
+        path,
+        architectures,
+        config,
+        lora=lora,
+        name="+".join(source.name for source in sources),
+        commits={source.name: source.commit for source in sources if source.commit},
+    )
+    return checkpoint, registry.adapter_for(architectures)
+
+
+def resolve_whole(reference: str, registry: Registry) -> tuple[Checkpoint, AdapterEntry]:
+    """Return what `resolve` does; raises UserError for a LoRA folder, too."""
+    checkpoint, entry = resolve(reference, registry)
+    if checkpoint.lora is not None:
+        refuse_adapter(checkpoint.lora)
+    return checkpoint, entry
 
 
 def default_engine(registry: Registry) -> str:
@@ -63,17 +94,30 @@ def default_engine(registry: Registry) -> str:
     )
 
 
-def _from_folder(reference: str, path: Path, registry: Registry) -> tuple[Checkpoint, AdapterEntry]:
-    config = _read_config(path)
-    names = config.get("architectures")
-    architectures = tuple(map(str, names)) if isinstance(names, list) else ()
-    return Checkpoint(reference, path, architectures, config), registry.adapter_for(architectures)
+def _find_base(lora: Path, base: str | None, registry: Registry, fetch: Fetch) -> Source:
+    """Return the source of the model that a LoRA is applied to."""
+    reference = base or base_reference(lora)
+    if not reference:
+        raise UserError(f"{lora} holds a LoRA that does not name its base model. {NAME_BASE}")
+    try:
+        source = find_source(reference, registry, fetch)
+    except UserError as exc:
+        if base:
+            raise
+        raise UserError(
+            f'{lora} holds a LoRA on the base model "{reference}". {exc} {NAME_BASE}'
+        ) from exc
+    if holds_lora(source.folder):
+        raise UserError(f"The base model {reference} of {lora} holds a LoRA itself. {MERGE}.")
+    return source
+
+
+def _refuse_base(reference: str, base: str | None) -> None:
+    if base is not None:
+        raise UserError(f"{reference} is no LoRA folder and has no base model: leave out --base.")
 
 
 def _read_config(path: Path) -> dict[str, Any]:
-    if not path.is_dir():
-        raise UserError(f"{path} is a file; give the checkpoint's folder.")
-    refuse_adapter(path)
     config = path / CONFIG_FILE
     if not config.is_file():
         raise UserError(
@@ -85,16 +129,3 @@ def _read_config(path: Path) -> dict[str, Any]:
             f"{config} does not hold a model's configuration. Fetch the checkpoint again."
         )
     return table
-
-
-def _unknown(reference: str, registry: Registry) -> str:
-    adapters = registry.adapters.values()
-    names = [*registry.models, *(f"{e.name}:…" for e in adapters if e.engine is not None)]
-    message = f'There is no model "{reference}": no such folder. {suggestion(reference, names)}'
-    if HUB_NAME.fullmatch(reference):
-        folder = reference.rpartition("/")[2]
-        message += (
-            f" If it is a name on the hub, fetch it first: hf download {reference} "
-            f"--local-dir {folder}, then --model {folder}."
-        )
-    return message

@@ -16,6 +16,7 @@ from vtg_eval.files.atomic import atomic_path
 from vtg_eval.registry import Registry
 
 STANDARD_OUTPUT = "-"
+BASE_HELP = "the model that a LoRA folder is applied to; default: the one that it names"
 ROOT_HELP = "default: $VTG_EVAL_DATA, else ./data"
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from vtg_eval.adapter import Checkpoint, InputOptions
 from vtg_eval.checkpoint.profile import load_profile
 from vtg_eval.checkpoint.resolve import resolve
-from vtg_eval.cli.command import STANDARD_OUTPUT, Command, write_lines
+from vtg_eval.cli.command import BASE_HELP, STANDARD_OUTPUT, Command, write_lines
 from vtg_eval.cli.doctor_text import (
     completion_json,
     completions_text,
@@ -85,6 +85,7 @@ class DoctorCommand(Command):
 
 
 def _add_common(parser: ArgumentParser) -> None:
+    parser.add_argument("--base", metavar="MODEL", help=BASE_HELP)
     parser.add_argument("--protocol", default=DEFAULT_PROTOCOL, help="default: %(default)s")
     parser.add_argument("--decoder", default="pyav", help="default: %(default)s")
     add_input_options(parser)
@@ -95,7 +96,7 @@ def _add_common(parser: ArgumentParser) -> None:
 
 
 def _time(args: Namespace, registry: Registry) -> int:
-    checkpoint, entry = resolve(args.model, registry, _options(args))
+    checkpoint, entry = resolve(args.model, registry, _options(args), args.base)
     adapter = registry.adapter(entry.name)(checkpoint)
     with _folder() as folder:
         check = TimeCheck(registry.decoder(args.decoder)(), Path(folder))
@@ -112,7 +113,7 @@ def _parity(args: Namespace, registry: Registry) -> int:
     names = engine_names(args.engines or "transformers,vllm", registry)
     if len(names) != 2:
         raise UserError("--engines needs two names: --engines transformers,vllm")
-    checkpoint, entry = resolve(args.model, registry, _options(args))
+    checkpoint, entry = resolve(args.model, registry, _options(args), args.base)
     adapter = registry.adapter(entry.name)(checkpoint)
     if checkpoint.path is None or not adapter.needs_frames:
         raise UserError(f"{args.model} runs on no engine. Name a checkpoint that reads frames.")
@@ -174,7 +175,7 @@ def _options(args: Namespace) -> InputOptions:
 
 def _protocol(args: Namespace, checkpoint: Checkpoint, registry: Registry) -> ResolvedProtocol:
     protocol = registry.protocol(args.protocol).without_task
-    return load_profile(checkpoint.path).applied(protocol)
+    return load_profile(checkpoint.lora, checkpoint.path).applied(protocol)
 
 
 def _folder() -> tempfile.TemporaryDirectory[str]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from vtg_eval.adapter import InputOptions, Thinking, TimeText
+from vtg_eval.cli.command import BASE_HELP
 from vtg_eval.engines.base import EngineOptions
 from vtg_eval.engines.prices import Price
 from vtg_eval.engines.server_options import SENDS, ServerOptions
@@ -26,6 +27,7 @@ def add_run_arguments(parser: ArgumentParser, required: bool = True) -> None:
     """Add the arguments that say what is run, and how. required: a model and tasks."""
     add = parser.add_argument
     add("--model", required=required, help="a checkpoint folder, a shipped model, …:NAME")
+    add("--base", metavar="MODEL", help=BASE_HELP)
     add("--tasks", required=required, help="tasks, separated by commas")
     add("--split", help="default: the task's default split")
     add("--data-root", type=Path, help="default: $VTG_EVAL_DATA, else ./data")
@@ -113,6 +115,7 @@ def run_options(args: Namespace) -> RunOptions:
     """Return the options of a run from the arguments of `add_run_arguments` and --quiet."""
     return RunOptions(
         model=args.model,
+        base=args.base,
         protocol=args.protocol,
         profile=args.profile,
         split=args.split,

@@ -94,7 +94,7 @@ class EngineOptions:
     """What a user may set on any engine; `extra` goes to the engine's own constructor.
 
     images: the most images in one prompt, where frames travel as images; 0 where they are a video.
-    server: set where the model is on one.
+    lora: a LoRA folder to apply to the checkpoint. server: set where the model is on one.
     """
 
     dtype: str = "auto"
@@ -102,6 +102,7 @@ class EngineOptions:
     batch_size: int = 8
     trust_remote_code: bool = False
     images: int = 0
+    lora: Path | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
     server: ServerOptions | None = None
 
@@ -118,7 +119,12 @@ Probe = Callable[[], Request]
 
 
 class Engine(ABC):
-    """Runs one checkpoint. Starting it (the constructor) may take a minute."""
+    """Runs one checkpoint. Starting it (the constructor) may take a minute.
+
+    applies_lora: whether it applies `EngineOptions.lora`; others are not given one.
+    """
+
+    applies_lora = False
 
     @classmethod  # noqa: B027 - an engine may have nothing to check
     def check_options(cls, checkpoint: Path, options: EngineOptions) -> None:

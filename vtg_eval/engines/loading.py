@@ -17,8 +17,10 @@ import transformers
 
 from vtg_eval.engines.base import Probe, Request
 from vtg_eval.engines.generation import generation_settings, stop_ids
+from vtg_eval.engines.lora import check_lora, load_lora
 from vtg_eval.engines.model_inputs import VIDEO_TYPE, InputBuilder
-from vtg_eval.engines.weight_files import AGAIN, StoredWeight, stored_weights
+from vtg_eval.engines.quantisation import quantisation_method
+from vtg_eval.engines.weight_files import AGAIN, MERGE, StoredWeight, stored_weights
 from vtg_eval.errors import UserError, one_line
 from vtg_eval.files.json_files import checkpoint_table
 
@@ -43,11 +45,18 @@ WEIGHT_KINDS = (
 )
 
 
-def load_model(folder: Path, dtype: torch.dtype, trust: bool = False, **arguments: Any) -> Any:
+def load_model(
+    folder: Path,
+    dtype: torch.dtype,
+    trust: bool = False,
+    lora: Path | None = None,
+    **arguments: Any,
+) -> Any:
     """Load a checkpoint's model, on the CPU unless `arguments` say otherwise.
 
-    trust: whether the checkpoint may run code of its own. arguments: for `from_pretrained`. Raises
-    UserError that names weights which are missing, unexpected or of another shape.
+    trust: whether the checkpoint may run code of its own. lora: a LoRA folder to apply. arguments:
+    for `from_pretrained`. Raises UserError that names weights which are missing, unexpected or of
+    another shape.
     """
     _hush()
     stored = stored_weights(folder)
@@ -65,19 +74,25 @@ def load_model(folder: Path, dtype: torch.dtype, trust: bool = False, **argument
         raise UserError(f"{folder} does not fit into the GPU's memory.") from exc
     except Exception as exc:  # loaders raise anything on a broken checkpoint
         raise _cannot_load(folder, exc) from exc
-    quantised = getattr(model.config, "quantization_config", None) is not None
+    on_loading = getattr(model.config, "quantization_config", None) is not None
+    quantised = on_loading or bool(quantisation_method(folder))
     _refuse_wrong_weights(folder, model, report, quantised)
     _refuse_numbers(folder, stored, quantised)
     _refuse_untied_head(folder, model.config, stored)
+    if lora is not None:
+        load_lora(model, lora, folder)
     return model
 
 
-def check_checkpoint(folder: Path, probe: Probe, trust: bool = False) -> None:
+def check_checkpoint(
+    folder: Path, probe: Probe, trust: bool = False, lora: Path | None = None
+) -> None:
     """Raise UserError for a checkpoint that could not be run; reads no weights but their headers.
 
     Covers the processor, the tokenizer, the generation settings, and the names and shapes of the
     weights. A model without values is built for these, so that names are converted as in loading.
-    Weights of architectures that transformers does not have are left to the engine.
+    Weights of architectures that transformers does not have are left to the engine; a LoRA (lora:
+    its folder) on such a model is refused, because nothing tells whether all of it is applied.
     """
     _hush()
     stored = stored_weights(folder)
@@ -87,9 +102,16 @@ def check_checkpoint(folder: Path, probe: Probe, trust: bool = False) -> None:
     _check_input(folder, processor, config, probe())
     models = transformers.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
     if type(config) not in models:
+        if lora is not None:
+            raise UserError(
+                f"{lora}: transformers {transformers.__version__} does not have the architecture "
+                f"of its base {folder}, so that it cannot be checked. {MERGE}."
+            )
         return
-    quantised = getattr(config, "quantization_config", None) is not None
-    if quantised:  # the weights' names are compared without their quantiser, which may need a GPU
+    quantised = bool(quantisation_method(folder))
+    if hasattr(
+        config, "quantization_config"
+    ):  # the weights' names are compared without their quantiser, which may need a GPU
         del config.quantization_config
     weights = {name: torch.empty(w.shape, device="meta") for name, w in stored.items()}
     try:
@@ -106,6 +128,8 @@ def check_checkpoint(folder: Path, probe: Probe, trust: bool = False) -> None:
     _refuse_wrong_weights(folder, model, report, quantised)
     _refuse_numbers(folder, stored, quantised)
     _refuse_untied_head(folder, config, stored)
+    if lora is not None:
+        check_lora(model, lora, folder)
 
 
 def load_config(folder: Path, trust: bool = False) -> Any:

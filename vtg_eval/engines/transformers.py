@@ -29,9 +29,15 @@ try:
     from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
     from vtg_eval.engines.gumbel_sampler import GumbelSampler
-    from vtg_eval.engines.loading import check_checkpoint, load_model, load_processor
+    from vtg_eval.engines.loading import (
+        check_checkpoint,
+        load_config,
+        load_model,
+        load_processor,
+    )
     from vtg_eval.engines.logits_watch import LogitsWatch
     from vtg_eval.engines.model_inputs import InputBuilder, ModelInput, accepted, collate
+    from vtg_eval.engines.quantisation import check_for_transformers, quantisation_method
     from vtg_eval.engines.rope_positions import patch_rope_positions
 except ImportError as exc:
     raise ImportError(f'it needs the extra hf (README, "Install"): {exc}') from exc
@@ -83,13 +89,18 @@ class TransformersEngine(Engine):
     has its own seed and is answered alone.
     """
 
+    applies_lora = True
+
     def __init__(self, checkpoint: Path, rule: GenerationRule, options: EngineOptions) -> None:
         self._options = options
         self._device = "cuda" if torch.cuda.is_available() else "cpu"
         self._dtype = _dtype(options.dtype, self._device)
         trust = options.trust_remote_code
         self._processor = load_processor(checkpoint, trust)
-        model = load_model(checkpoint, self._dtype, trust, **options.extra)
+        # quantised weights are prepared on the device that runs them
+        placed = {"device_map": self._device} if quantisation_method(checkpoint) else {}
+        arguments = {**placed, **options.extra}
+        model = load_model(checkpoint, self._dtype, trust, options.lora, **arguments)
         patch_rope_positions(model)
         self._model = model.to(self._device).eval()
         self._tokenizer = self._processor.tokenizer
@@ -109,7 +120,9 @@ class TransformersEngine(Engine):
     @classmethod
     def check(cls, checkpoint: Path, options: EngineOptions, probe: Probe) -> None:
         """Compare the checkpoint's files with what its architecture needs; raises UserError."""
-        check_checkpoint(checkpoint, probe, options.trust_remote_code)
+        trust = options.trust_remote_code
+        check_for_transformers(checkpoint, load_config(checkpoint, trust), options.extra)
+        check_checkpoint(checkpoint, probe, trust, options.lora)
 
     @classmethod
     def check_options(cls, checkpoint: Path, options: EngineOptions) -> None:

@@ -29,6 +29,7 @@ from vtg_eval.engines.base import (
     non_finite,
 )
 from vtg_eval.engines.generation import generation_settings, sample_seed, stop_ids
+from vtg_eval.engines.quantisation import UNQUANTISED, quantisation_method
 from vtg_eval.engines.quiet import CONSEQUENCE, captured_stderr
 from vtg_eval.engines.vllm_frame_times import patch_frame_times
 from vtg_eval.engines.watchdog import Watchdog
@@ -60,8 +61,11 @@ try:
         from vllm.v1.engine.exceptions import EngineDeadError
 
         from vtg_eval.engines.loading import check_checkpoint, load_processor
+        from vtg_eval.engines.lora_files import read_lora
         from vtg_eval.engines.model_inputs import adds_special_tokens
         from vtg_eval.engines.raw_pixels import normalised
+        from vtg_eval.engines.vllm_lora import check_lora, lora_arguments, start_lora
+        from vtg_eval.engines.vllm_quantisation import missing_kernel
 except ImportError as exc:
     raise ImportError(f'it needs the extra vllm (README, "Install"): {exc}') from exc
 
@@ -85,6 +89,8 @@ class VllmEngine(Engine):
     architecture. `options.extra` overrides any of vLLM's engine arguments.
     """
 
+    applies_lora = True
+
     def __init__(self, checkpoint: Path, rule: GenerationRule, options: EngineOptions) -> None:
         self._checkpoint = checkpoint
         self._options = options
@@ -101,7 +107,10 @@ class VllmEngine(Engine):
             before = set(_descendants())
             with captured_stderr() as output:
                 self._llm = vllm.LLM(model=str(checkpoint), **self._arguments)
+                self._lora = start_lora(self._llm, options.lora)
         except Exception as exc:  # vLLM raises anything on a broken checkpoint or argument
+            if isinstance(exc, UserError):
+                raise
             reason = output.last_error() or _line(exc)
             if CONSEQUENCE.search(reason):  # it refers to a log that was captured, and is empty
                 reason = (
@@ -126,7 +135,16 @@ class VllmEngine(Engine):
 
         The comparison is transformers': vLLM's own needs the weights and a minute.
         """
-        check_checkpoint(checkpoint, probe, options.trust_remote_code)
+        method = quantisation_method(checkpoint)
+        if method and (reason := _refusal(checkpoint, options) or missing_kernel(checkpoint)):
+            raise UserError(
+                f"{checkpoint} is quantised by {method}, which vLLM {vllm.__version__} does not "
+                f"run here: {reason} Try another --dtype (bfloat16, float16), or --engine "
+                f"transformers, or {UNQUANTISED}."
+            )
+        check_checkpoint(checkpoint, probe, options.trust_remote_code, options.lora)
+        if options.lora is not None:
+            check_lora(read_lora(options.lora), checkpoint, options.trust_remote_code)
 
     @classmethod
     def check_options(cls, checkpoint: Path, options: EngineOptions) -> None:
@@ -250,7 +268,8 @@ class VllmEngine(Engine):
             **self._sampling,
         )
         identity = str(next(self._numbers))
-        self._llm.llm_engine.add_request(identity, self._rendered(request), sampling)
+        prompt = self._rendered(request)
+        self._llm.llm_engine.add_request(identity, prompt, sampling, lora_request=self._lora)
         return identity
 
     def _rendered(self, request: Request, prefix: str = "") -> Any:
@@ -319,7 +338,8 @@ def _refusal(checkpoint: Path, options: EngineOptions) -> str | None:
             ).create_engine_config()
     except pydantic.ValidationError as exc:
         error = exc.errors()[0]
-        return " ".join((*map(str, error["loc"]), error["msg"]))
+        message = error["msg"].removeprefix("Value error, ")
+        return one_line(" ".join((*map(str, error["loc"]), message)))
     except Exception as exc:  # vLLM raises anything
         return _line(exc)
     return None
@@ -344,7 +364,7 @@ def _arguments(checkpoint: Path, capacity: int, options: EngineOptions) -> dict[
         arguments |= {"enforce_eager": True, "skip_mm_profiling": True}
         if "VLLM_CPU_KVCACHE_SPACE" not in os.environ:
             arguments["kv_cache_memory_bytes"] = CPU_KV_BYTES
-    return arguments
+    return arguments | (lora_arguments(read_lora(options.lora)) if options.lora else {})
 
 
 def _descendants() -> list[psutil.Process]:

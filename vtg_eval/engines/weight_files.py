@@ -14,7 +14,8 @@ from vtg_eval.errors import UserError, one_line
 from vtg_eval.files.json_files import checkpoint_table
 
 WHOLE_FILE, INDEX_FILE = "model.safetensors", "model.safetensors.index.json"
-ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors", "adapter_model.bin")
+LORA_CONFIG, LORA_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+ADAPTER_FILES = (LORA_CONFIG, LORA_WEIGHTS, "adapter_model.bin")
 MERGE = (
     "Merge it into its base model with peft (PeftModel.from_pretrained(base, adapter)"
     ".merge_and_unload().save_pretrained(folder)) and name the merged folder"
@@ -32,17 +33,30 @@ class StoredWeight(NamedTuple):
     dtype: str
 
 
+def holds_lora(folder: Path) -> bool:
+    """Tell whether a folder holds an adapter (LoRA) and no whole weights.
+
+    Raises UserError where it holds both: which of them is meant is not known.
+    """
+    name = _adapter_file(folder)
+    if name and any((folder / whole).exists() for whole in (WHOLE_FILE, INDEX_FILE)):
+        raise UserError(
+            f"{folder} holds an adapter ({name}) beside whole weights, so it is not known which "
+            f"of the two to run. Move one of them to a folder of its own."
+        )
+    return name is not None
+
+
 def refuse_adapter(folder: Path) -> None:
     """Raise UserError where a folder holds an adapter (LoRA), alone or beside whole weights."""
-    name = next((name for name in ADAPTER_FILES if (folder / name).exists()), None)
-    if name is None:
-        return
-    if any((folder / whole).exists() for whole in (WHOLE_FILE, INDEX_FILE)):
+    if holds_lora(folder):
         raise UserError(
-            f"{folder} holds an adapter ({name}) beside whole weights; adapters are not applied. "
-            f"{MERGE}, or move the adapter's files away."
+            f"{folder} holds an adapter ({_adapter_file(folder)}) and no whole weights. {MERGE}."
         )
-    raise UserError(f"{folder} holds an adapter ({name}) and no whole weights. {MERGE}.")
+
+
+def _adapter_file(folder: Path) -> str | None:
+    return next((name for name in ADAPTER_FILES if (folder / name).exists()), None)
 
 
 def stored_weights(folder: Path) -> Mapping[str, StoredWeight]:
@@ -62,7 +76,7 @@ def stored_weights(folder: Path) -> Mapping[str, StoredWeight]:
             )
         return _indexed(index)
     if [file.name for file in files] == [WHOLE_FILE]:
-        return _stored(files[0])
+        return weights_in(files[0])
     if not files:
         raise UserError(_no_weights(folder))
     if (folder / WHOLE_FILE).exists():
@@ -92,7 +106,7 @@ def _indexed(index: Path) -> Mapping[str, StoredWeight]:
     for name in names:
         if Path(name).name != name:
             raise UserError(f"{index} names {name}, which is not a file of its folder. {AGAIN}")
-    shards = {name: _stored(index.with_name(name)) for name in names}
+    shards = {name: weights_in(index.with_name(name)) for name in names}
     for weight, name in placed.items():
         if weight not in shards[name]:
             raise UserError(f"{index} says that {weight} is in {name}, but it is not. {AGAIN}")
@@ -105,7 +119,7 @@ def _indexed(index: Path) -> Mapping[str, StoredWeight]:
     return weights
 
 
-def _stored(path: Path) -> dict[str, StoredWeight]:
+def weights_in(path: Path) -> dict[str, StoredWeight]:
     """Return what one file's header says; raises UserError for a file that is not whole."""
     from safetensors import safe_open  # imported here: commands without a model start faster
 

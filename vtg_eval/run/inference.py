@@ -40,7 +40,7 @@ class EngineCache:
         server = model.checkpoint.server
         if server is not None:
             server = replace(server, time_text=model.adapter.time_text)
-        self._options = replace(options, images=images, server=server)
+        self._options = replace(options, images=images, lora=model.checkpoint.lora, server=server)
         self._rule: GenerationRule | None = None
         self._engine: Engine | None = None
         self._folder = model.checkpoint.path or Path()

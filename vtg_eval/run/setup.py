@@ -10,13 +10,15 @@ from vtg_eval.adapter import Adapter, Checkpoint, InputOptions
 from vtg_eval.annotations.split import read_split
 from vtg_eval.checkpoint.choose_profile import choose_profile, refuse_unrunnable
 from vtg_eval.checkpoint.fingerprint import checkpoint_digest
+from vtg_eval.checkpoint.hub import Fetch
 from vtg_eval.checkpoint.profile import load_profile
 from vtg_eval.checkpoint.resolve import default_engine, resolve
 from vtg_eval.console.streams import warn
 from vtg_eval.engines.base import EngineOptions
 from vtg_eval.engines.server_options import SERVER_ENGINE, ServerOptions, located
+from vtg_eval.engines.weight_files import MERGE
 from vtg_eval.errors import UserError
-from vtg_eval.files.digests import sha256
+from vtg_eval.files.digests import canonical, sha256
 from vtg_eval.probe.transform import check_task
 from vtg_eval.probe.transformation import Transformation
 from vtg_eval.profile import NamedProfile
@@ -49,6 +51,7 @@ class RunOptions:
     command: tuple[str, ...] = ()
     profile: str | None = None
     server: ServerOptions = field(default_factory=ServerOptions)
+    base: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +67,9 @@ class Model:
 
     @property
     def name(self) -> str:
-        """The checkpoint folder's name, or the adapter's name and argument; never a path."""
-        path = self.checkpoint.path
-        if path is not None:
-            return path.resolve().name
+        """The checkpoint's name, or the adapter's name and argument; never a path."""
+        if self.checkpoint.name:
+            return self.checkpoint.name
         return f"{self.adapter_name}:{Path(self.checkpoint.argument).name}"
 
 
@@ -89,8 +91,13 @@ def find_model(options: RunOptions, registry: Registry) -> Model:
 
     The engine's options and the decoder are checked first: the digest takes a while.
     """
+    if options.engine:
+        registry.entry("engine", options.engine)  # before a download
+    fetch = Fetch(options.engine_options.trust_remote_code, options.quiet)
     try:
-        checkpoint, entry = resolve(options.model, registry, options.input_options)
+        checkpoint, entry = resolve(
+            options.model, registry, options.input_options, options.base, fetch
+        )
     except UserError:
         if options.profile is None:  # a known fine-tune's own reason says more
             refuse_unrunnable(Path(options.model).expanduser(), registry)
@@ -101,8 +108,10 @@ def find_model(options: RunOptions, registry: Registry) -> Model:
     engine = entry.engine or options.engine or default_engine(registry)
     registry.entry("engine", engine)
     checkpoint = replace(checkpoint, server=_server(options, checkpoint, engine))
-    path = checkpoint.path
-    chosen = replace(options.engine_options, server=checkpoint.server)
+    path, lora = checkpoint.path, checkpoint.lora
+    if lora and not registry.engine(engine).applies_lora:
+        raise UserError(f"The engine {engine} does not apply LoRA, as in {lora}. {MERGE}.")
+    chosen = replace(options.engine_options, lora=lora, server=checkpoint.server)
     # else nothing need be imported
     if chosen.extra or chosen.dtype != EngineOptions().dtype or chosen.server is not None:
         registry.engine(engine).check_options(path or Path(), chosen)
@@ -111,6 +120,9 @@ def find_model(options: RunOptions, registry: Registry) -> Model:
         digest = sha256(checkpoint.reference)
     else:
         digest = checkpoint_digest(path, cache_folder(), options.quiet)
+    if lora is not None:
+        parts = {"base": digest, "lora": checkpoint_digest(lora, cache_folder(), options.quiet)}
+        digest = sha256(canonical(parts))
     adapter: Adapter = registry.adapter(entry.name)(checkpoint)
     _refuse_ignored(options.input_options, adapter, entry.name)
     return Model(
@@ -159,7 +171,7 @@ def make_setup(options: RunOptions, model: Model, name: str, registry: Registry)
     """
     task, split, protocol = resolve_task(options, name, registry)
     protocol, profile = _with_profile(task, split, protocol, model.profile, registry)
-    protocol = load_profile(model.checkpoint.path).applied(protocol)
+    protocol = load_profile(model.checkpoint.lora, model.checkpoint.path).applied(protocol)
     protocol = replace(protocol, frames=model.adapter.frame_rule(protocol.frames))
     if options.transformation is not None:
         check_task(task.card, protocol)
@@ -184,6 +196,7 @@ def make_setup(options: RunOptions, model: Model, name: str, registry: Registry)
     spec = RunSpec(
         model=model.name,
         checkpoint=model.digest,
+        commits=model.checkpoint.commits,
         adapter=model.adapter_name,
         task=name,
         task_version=task.card.version,

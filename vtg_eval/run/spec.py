@@ -21,6 +21,7 @@ NEWER_KEYS: Mapping[str, tuple[object, ...]] = {
     "thinking": ("default",),
     "time_quantum": (0.0,),
     "profile": ("",),
+    "commits": ({},),
     "transformation": (None,),
 }
 
@@ -29,7 +30,8 @@ NEWER_KEYS: Mapping[str, tuple[object, ...]] = {
 class RunSpec:
     """Two runs of equal specs give the same answers; runs of unequal specs never share a folder.
 
-    `model` is the checkpoint's name and `checkpoint` the digest of its files, `annotations` the
+    `model` is the checkpoint's name and `checkpoint` the digest of its files, `commits` those of
+    the repositories on the hub that they come from, by their names, `annotations` the
     digest of all samples of the split, `protocol` the protocol in full as it holds for this
     task and checkpoint, `profile` the one by which it does, if any. Execution settings (batch
     size, data root, cache) are not part of it. `decoder` is None for adapters without frames.
@@ -57,6 +59,7 @@ class RunSpec:
     time_quantum: float = 0.0
     profile: str = ""
     transformation: Transformation | None = None
+    commits: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, the same as when read from a file."""
