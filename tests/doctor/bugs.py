@@ -215,7 +215,8 @@ BUGS = (
         findings.METADATA,
         (STAMPS, ROTARY),
         call=_without_metadata,
-        also=(findings.DEFAULT_GRID, findings.NO_INPUT),
+        # where the processor's default is one frame a second, it is as numbers for times
+        also=(findings.DEFAULT_GRID, findings.INDICES, findings.NO_INPUT),
     ),
     Bug(
         "frames sampled twice",
@@ -238,7 +239,7 @@ BUGS = (
         findings.DEFAULT_RATE,
         (STAMPS, ROTARY),
         change=_no_rate,
-        also=(findings.METADATA, findings.DEFAULT_GRID, findings.NO_INPUT),
+        also=(findings.METADATA, findings.DEFAULT_GRID, findings.INDICES, findings.NO_INPUT),
     ),
     Bug(
         "default of seconds per grid step",

@@ -113,4 +113,7 @@ def build(folder: Path) -> Path:
     return save(Gemma4ForConditionalGeneration(config), processor, folder)
 
 
-FAMILY = TinyFamily(build)
+FAMILY = TinyFamily(
+    build,
+    no_vllm="same prompts, but on a CPU other answers than transformers in half of the cases: unexplained",
+)

@@ -43,4 +43,7 @@ def build(folder: Path) -> Path:
     return save(Gemma4UnifiedForConditionalGeneration(config), processor, folder)
 
 
-FAMILY = TinyFamily(build)
+FAMILY = TinyFamily(
+    build,
+    no_vllm="not tried: Gemma4ForConditionalGeneration answers otherwise than transformers there",
+)

@@ -37,7 +37,7 @@ class Truth:
     """What is true of a clock video's chosen frames.
 
     times: seconds, of the decoded pictures. numbers: theirs in the file. average: the file's mean
-    frame rate. images: the frames travel as images. shown: how many the model sees, None where
+    frame rate. images: the frames travel as images. shown: how many the model may see, empty where
     that is not known.
     """
 
@@ -45,7 +45,7 @@ class Truth:
     numbers: Times
     average: float
     images: bool
-    shown: int | None
+    shown: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +92,9 @@ def _miscounted(told: Told, truth: Truth, groups: int) -> Finding | None:
         return IMAGES if truth.images else EMPTY
     frames = len(truth.times)
     odd = frames % 2 == 1
-    shown = frames if truth.shown is None else truth.shown
     # processors pad an odd number to an even one, whatever the groups are
-    if not frames <= shown <= max(frames + frames % 2, groups * told.encoding.frames):
+    most = max(frames + frames % 2, groups * told.encoding.frames)
+    if truth.shown and not any(frames <= shown <= most for shown in truth.shown):
         return SAMPLED_TWICE
     if len(told.times) == groups:
         return None

@@ -109,23 +109,21 @@ def declared_encoding(adapter: Adapter) -> TimeEncoding | None:
     return encoding if isinstance(encoding, TimeEncoding) else None
 
 
-def frames_shown(item: ModelInput, request: Request) -> int | None:
-    """Return how many frames the pixels are of, those added by padding included.
+def frames_shown(item: ModelInput, request: Request) -> tuple[int, ...]:
+    """Return how many frames the pixels may be of, those added by padding included.
 
-    None where that cannot be told: pixels of another form, or none.
+    Pictures, patches of one frame each, and patches one after the other look alike, so there may
+    be several numbers. Empty where frames travel as images, or there are no pixels.
     """
     assert request.frames is not None
     pixels = next((item.tensors[name] for name in PIXELS if name in item.tensors), None)
     if pixels is None or request.media != "video":
-        return None
+        return ()
     shape: tuple[int, ...] = tuple(pixels.shape)
-    if len(shape) >= 4 and shape[-3] == CHANNELS:  # pictures
-        return math.prod(shape[:-3])
-    if len(shape) == 2:  # patches of all frames, one after the other
-        height, width = request.frames.array.shape[1:3]
-        frames, rest = divmod(math.prod(shape), CHANNELS * height * width)
-        return None if rest else frames
-    return None
+    height, width = request.frames.array.shape[1:3]
+    whole, rest = divmod(math.prod(shape), CHANNELS * height * width)
+    leading = [math.prod(shape[:-size]) for size in (2, 3) if len(shape) > size]
+    return (*leading, *(() if rest else (whole,)))
 
 
 def _settings(config: Any, names: tuple[str, ...]) -> Iterator[Any]:
