@@ -68,6 +68,7 @@ class DoctorCommand(Command):
         )
         for check in (time, parity):
             check.add_argument("model", help="a checkpoint folder or a shipped model")
+            check.add_argument("--base", metavar="MODEL", help=BASE_HELP)
         adapter = checks.add_parser("adapter", help="show what an adapter makes of a sample")
         adapter.add_argument("name", metavar="NAME", help="the adapter's name")
         adapter.add_argument("checkpoint", metavar="CHECKPOINT", help="a checkpoint folder")
@@ -85,7 +86,6 @@ class DoctorCommand(Command):
 
 
 def _add_common(parser: ArgumentParser) -> None:
-    parser.add_argument("--base", metavar="MODEL", help=BASE_HELP)
     parser.add_argument("--protocol", default=DEFAULT_PROTOCOL, help="default: %(default)s")
     parser.add_argument("--decoder", default="pyav", help="default: %(default)s")
     add_input_options(parser)
@@ -118,7 +118,7 @@ def _parity(args: Namespace, registry: Registry) -> int:
     if checkpoint.path is None or not adapter.needs_frames:
         raise UserError(f"{args.model} runs on no engine. Name a checkpoint that reads frames.")
     protocol = _protocol(args, checkpoint, registry)
-    model = LoadedModel(checkpoint.path, adapter, args.trust_remote_code)
+    model = LoadedModel(checkpoint, adapter, args.trust_remote_code)
     with _folder() as folder:
         decoder = registry.decoder(args.decoder)()
         clocks = ClockRequests(adapter, decoder, Path(folder), protocol)
@@ -136,8 +136,7 @@ def _adapter(args: Namespace, registry: Registry) -> int:
     names = engine_names(args.engines, registry)
     options = _options(args)
     checkpoint, adapter = open_checkpoint(args.name, args.checkpoint, registry, options)
-    assert checkpoint.path is not None
-    model = LoadedModel(checkpoint.path, adapter, args.trust_remote_code)
+    model = LoadedModel(checkpoint, adapter, args.trust_remote_code)
     with _folder() as folder:
         clocks = ClockRequests(
             adapter,

@@ -6,16 +6,15 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
-from vtg_eval.adapter import Adapter
+from vtg_eval.adapter import Adapter, Checkpoint
 from vtg_eval.checkpoint.resolve import PREFERRED_ENGINES
 from vtg_eval.engines.base import Completion, EngineInput, EngineOptions, Request
 from vtg_eval.errors import UserError
 from vtg_eval.protocol import GenerationRule
 from vtg_eval.registry import Registry
-from vtg_eval.run.inference import MOST_IMAGES
+from vtg_eval.run.inference import options_for
 
 ENGINE_MODULES = dict(PREFERRED_ENGINES)
 ANSWER = GenerationRule(max_new_tokens=16)
@@ -31,9 +30,9 @@ class EngineAnswer:
 
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
-    """A checkpoint's folder with its adapter. trust: whether it may run code of its own."""
+    """A checkpoint in a folder, with its adapter. trust: whether it may run code of its own."""
 
-    folder: Path
+    checkpoint: Checkpoint
     adapter: Adapter
     trust: bool = False
 
@@ -66,11 +65,13 @@ def answers(
 
     Raises UserError where the engine cannot run the checkpoint.
     """
-    images = MOST_IMAGES if model.adapter.media == "images" else 0
-    options = EngineOptions(images=images, trust_remote_code=model.trust)
+    folder = model.checkpoint.path
+    assert folder is not None
+    options = EngineOptions(trust_remote_code=model.trust)
+    options = options_for(model.checkpoint, model.adapter, options)
     made: Any = registry.engine(engine)
-    made.check(model.folder, options, lambda: requests[0])
-    with closing(made(model.folder, ANSWER, options)) as running:
+    made.check(folder, options, lambda: requests[0])
+    with closing(made(folder, ANSWER, options)) as running:
         given = {request.sample_id: running.model_input(request) for request in requests}
         completions = {c.sample_id: c for c in running.generate(requests)}
     return {key: EngineAnswer(completions[key], given[key]) for key in given}

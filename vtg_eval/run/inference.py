@@ -12,6 +12,7 @@ from itertools import chain
 from pathlib import Path
 from types import FrameType
 
+from vtg_eval.adapter import Adapter, Checkpoint
 from vtg_eval.console.streams import warn
 from vtg_eval.console.text import error_line, traceback_text
 from vtg_eval.engines.base import Completion, Engine, EngineOptions, Request
@@ -36,11 +37,7 @@ class EngineCache:
     def __init__(self, registry: Registry, model: Model, options: EngineOptions) -> None:
         self._registry = registry
         self._model = model
-        images = MOST_IMAGES if model.adapter.media == "images" else 0
-        server = model.checkpoint.server
-        if server is not None:
-            server = replace(server, time_text=model.adapter.time_text)
-        self._options = replace(options, images=images, lora=model.checkpoint.lora, server=server)
+        self._options = options_for(model.checkpoint, model.adapter, options)
         self._rule: GenerationRule | None = None
         self._engine: Engine | None = None
         self._folder = model.checkpoint.path or Path()
@@ -82,6 +79,15 @@ class EngineCache:
     def _make(self) -> type[Engine]:
         engine: type[Engine] = self._registry.engine(self._model.engine)
         return engine
+
+
+def options_for(checkpoint: Checkpoint, adapter: Adapter, options: EngineOptions) -> EngineOptions:
+    """Return a user's options with what the checkpoint and its adapter need of the engine."""
+    images = MOST_IMAGES if adapter.media == "images" else 0
+    server = checkpoint.server
+    if server is not None:
+        server = replace(server, time_text=adapter.time_text)
+    return replace(options, images=images, lora=checkpoint.lora, server=server)
 
 
 def run_inference(
