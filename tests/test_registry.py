@@ -82,7 +82,7 @@ def test_an_adapter_is_found_by_architecture() -> None:
 
 @pytest.mark.parametrize("architectures", [["LlamaForCausalLM"], []])
 def test_an_unsupported_architecture_names_the_supported(architectures: list[str]) -> None:
-    with pytest.raises(UserError, match=f"Supported: {ARCHITECTURE}, Qwen2_5_VL"):
+    with pytest.raises(UserError, match=f"Supported: {ARCHITECTURE}, Qwen2VL"):
         make_registry(fakes).adapter_for(architectures)
 
 
