@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import ClassVar
 
 from vtg_eval.adapter import Checkpoint
 from vtg_eval.model_input.time_encoding import TimeEncoding, TimeRule
@@ -19,8 +20,8 @@ class Gemma4Adapter(FixedSizeAdapter):
     video = "<|video|>"
     image = "<|image|>"
     special_tokens = ("<|image>", "<image|>", "<|turn>", "<turn|>")
-    video_arguments = {"do_sample_frames": False, "max_soft_tokens": TOKENS}  # noqa: RUF012
-    image_arguments = {"max_soft_tokens": TOKENS}  # noqa: RUF012
+    video_arguments: ClassVar = {"do_sample_frames": False, "max_soft_tokens": TOKENS}
+    image_arguments: ClassVar = {"max_soft_tokens": TOKENS}
     tokens_per_frame = TOKENS
     time_encoding = TimeEncoding(
         TimeRule.STAMPS,

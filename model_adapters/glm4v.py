@@ -44,8 +44,6 @@ class Glm4vAdapter(SmartResizeAdapter):
     patch_size = 14
     video = "<|video|>"
     image = "<|begin_of_image|><|image|><|end_of_image|>"
-    video_arguments = {"do_sample_frames": False, "do_resize": False}  # noqa: RUF012
-    image_arguments = {"do_resize": False}  # noqa: RUF012
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         self.time_encoding = ENCODINGS[_processor_class(checkpoint)]

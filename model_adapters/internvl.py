@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from vtg_eval.adapter import Checkpoint
 from vtg_eval.model_input.time_encoding import TimeEncoding, TimeRule
 from vtg_eval.model_input.video_adapter import FixedSizeAdapter
@@ -14,8 +16,7 @@ class InternVLAdapter(FixedSizeAdapter):
     image = "<IMG_CONTEXT>"
     special_tokens = ("<|im_start|>", "<|im_end|>", "<img>", "</img>")
     time_encoding = TimeEncoding(TimeRule.ORDINALS)
-    video_arguments = {"do_sample_frames": False, "do_resize": False}  # noqa: RUF012
-    image_arguments = {"crop_to_patches": False, "do_resize": False}  # noqa: RUF012
+    image_arguments: ClassVar = {"crop_to_patches": False, "do_resize": False}
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         super().__init__(checkpoint)

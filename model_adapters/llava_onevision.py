@@ -21,7 +21,6 @@ class LlavaOnevisionAdapter(FixedSizeAdapter):
     video = "<video>"
     special_tokens = ("<|im_start|>", "<|im_end|>", "<image>")
     time_encoding = TimeEncoding(TimeRule.NOTHING)
-    video_arguments = {"do_sample_frames": False, "do_resize": False}  # noqa: RUF012
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         super().__init__(checkpoint)

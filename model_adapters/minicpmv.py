@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import ClassVar
 
 from vtg_eval.adapter import Checkpoint
 from vtg_eval.model_input.time_encoding import TimeEncoding, TimeRule
@@ -23,7 +24,7 @@ class MiniCPMVAdapter(FixedSizeAdapter):
     video = "<|video_pad|>"
     image = "<|image_pad|>"
     special_tokens = ("<|im_start|>", "<|im_end|>", "<image>", "</image>", "<slice>", "</slice>")
-    video_arguments = {"do_sample_frames": False, "stack_frames": 1}  # noqa: RUF012
+    video_arguments: ClassVar = {"do_sample_frames": False, "stack_frames": 1}
     packed = ("pixel_values", "pixel_values_videos")
     time_encoding = TimeEncoding(TimeRule.NOTHING)
 

@@ -18,8 +18,6 @@ class PerceptionLMAdapter(FixedSizeAdapter):
     video = "<|video|>"
     image = "<|image|>"
     special_tokens = ("<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>")
-    video_arguments = {"do_sample_frames": False, "do_resize": False}  # noqa: RUF012
-    image_arguments = {"do_resize": False}  # noqa: RUF012
     time_encoding = TimeEncoding(TimeRule.NOTHING)
 
     def __init__(self, checkpoint: Checkpoint) -> None:

@@ -22,4 +22,3 @@ class QwenAdapter(SmartResizeAdapter):
         "do_resize": False,
         "cap_pixels_per_frame": False,
     }
-    image_arguments: ClassVar = {"do_resize": False}

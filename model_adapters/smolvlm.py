@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from vtg_eval.adapter import Checkpoint
 from vtg_eval.model_input.chat_template import ChatTemplate, Surroundings
 from vtg_eval.model_input.time_encoding import TimeEncoding, TimeRule
@@ -19,8 +21,7 @@ class SmolVLMAdapter(FixedSizeAdapter):
     video = "<video>"
     image = "<image>"
     special_tokens = ("<fake_token_around_image>", "<global-img>", "<end_of_utterance>")
-    video_arguments = {"do_sample_frames": False, "do_resize": False}  # noqa: RUF012
-    image_arguments = {"do_resize": False, "do_image_splitting": False}  # noqa: RUF012
+    image_arguments: ClassVar = {"do_resize": False, "do_image_splitting": False}
     time_encoding = TimeEncoding(
         TimeRule.STAMPS,
         resolution=1.0,

@@ -20,8 +20,6 @@ class VideoLlama3Adapter(SmartResizeAdapter):
     video = "<|video_pad|>"
     image = "<|image_pad|>"
     special_tokens = ("<|im_start|>", "<|im_end|>")
-    video_arguments = {"do_sample_frames": False, "do_resize": False}  # noqa: RUF012
-    image_arguments = {"do_resize": False}  # noqa: RUF012
     time_encoding = TimeEncoding(
         TimeRule.STAMPS, resolution=0.1, stamp=r"Time (?P<seconds>\d+\.\d)s:"
     )

@@ -54,8 +54,8 @@ class VideoAdapter(Adapter):
     template_video: ClassVar[str] = ""
     image: ClassVar[str] = ""
     special_tokens: ClassVar[tuple[str, ...]] = ()
-    video_arguments: ClassVar[Mapping[str, Any]] = {"do_sample_frames": False}
-    image_arguments: ClassVar[Mapping[str, Any]] = {}
+    video_arguments: ClassVar[Mapping[str, Any]] = {"do_sample_frames": False, "do_resize": False}
+    image_arguments: ClassVar[Mapping[str, Any]] = {"do_resize": False}
     packed: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, checkpoint: Checkpoint) -> None:
@@ -69,7 +69,7 @@ class VideoAdapter(Adapter):
         )
         if self.time_text == "interleaved" and not self.image:
             raise UserError(
-                f"{checkpoint.reference}: the family reads no images, so its frames cannot be "
+                f"{checkpoint.reference}: its frames cannot be given as images, so they cannot be "
                 "interleaved with their times. Use --time-text header."
             )
         resolution = self.time_encoding.resolution if self.time_text == "none" else 0.0
