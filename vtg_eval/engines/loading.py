@@ -25,6 +25,7 @@ from vtg_eval.errors import UserError, one_line
 from vtg_eval.files.json_files import checkpoint_table
 
 UPDATE = "Fetch the checkpoint again, or update transformers."
+INSTALL = "Install the missing package; the extra families has what single families need."
 SHOWN = 3  # weights named in a message
 TOKENIZER_FILES = ("tokenizer.json", "vocab.json", "tokenizer.model")
 PROCESSOR_FILES = (
@@ -239,8 +240,13 @@ def _cannot_load(folder: Path, exc: Exception, part: str = "model") -> UserError
     reason = f"{type(exc).__name__}: {one_line(str(exc))}"
     return UserError(
         f"{folder}: its {part} cannot be loaded with transformers "
-        f"{transformers.__version__} ({reason}). {UPDATE}"
+        f"{transformers.__version__} ({reason}). {INSTALL if _lacks(exc) else UPDATE}"
     )
+
+
+def _lacks(exc: BaseException | None) -> bool:
+    """Tell whether a package that is not installed is the error, or its cause."""
+    return exc is not None and (isinstance(exc, ImportError) or _lacks(exc.__cause__))
 
 
 def _refuse_wrong_weights(
