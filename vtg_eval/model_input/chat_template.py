@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -110,23 +111,14 @@ class ChatTemplate:
         """Return the `prompt`, up to the answer, and whether the template has a `switch`."""
         if find_spec("jinja2") is None:
             raise UserError('A model\'s prompt needs the extra hf (README, "Install").')
+        task = {
+            "template": self._template,
+            "messages": messages,
+            "tokens": self._tokens,
+            "thinking": SWITCH_POSITIONS[thinking],
+        }
         try:
-            done = subprocess.run(
-                [sys.executable, "-P", str(SCRIPT)],
-                input=json.dumps(
-                    {
-                        "template": self._template,
-                        "messages": messages,
-                        "tokens": self._tokens,
-                        "thinking": SWITCH_POSITIONS[thinking],
-                    }
-                ),
-                capture_output=True,
-                text=True,
-                timeout=WALL_SECONDS,
-                check=True,
-            )
-            answer = json.loads(done.stdout)
+            answer = json.loads(_process_output(json.dumps(task)))
         except (subprocess.SubprocessError, ValueError) as exc:
             raise UserError(
                 f"The chat template in {self._path} cannot be rendered within the limits of time "
@@ -137,6 +129,20 @@ class ChatTemplate:
                 f"The chat template in {self._path} cannot be rendered: {answer['error']}. {REMEDY}"
             )
         return dict(answer)
+
+
+@lru_cache(maxsize=256)
+def _process_output(task: str) -> str:
+    """Return what the script writes for a task; the same task is done once."""
+    done = subprocess.run(
+        [sys.executable, "-P", str(SCRIPT)],
+        input=task,
+        capture_output=True,
+        text=True,
+        timeout=WALL_SECONDS,
+        check=True,
+    )
+    return done.stdout
 
 
 def _messages(system: str | list[dict[str, str]], layout: Layout) -> list[dict[str, Any]]:
