@@ -15,7 +15,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from random import Random
 from typing import Any
 
-KINDS = ("busy", "seconds", "date", "broken", "half", "garbage", "no choice", "reset", "slow")
+BILLED = ("half", "garbage", "deep", "no choice", "slow")
+KINDS = ("busy", "seconds", "date", "broken", "reset", *BILLED)
 SLOW = 3.0  # seconds; above the client's time-out
 WAIT = 2  # seconds that "seconds" and "date" ask for; a date is cut to whole seconds
 
@@ -26,7 +27,8 @@ class RudeServer:
     rudeness: the share of attempts that are treated badly, in one of `kinds`, but of each sample
     only the first `most_rude`. capacity: requests at a time above which others are refused. delay:
     seconds that an answer takes. answer: the text, with `{n}` for a number that depends on the
-    sample. status, error: a refusal of every request.
+    sample. status, error: a refusal of every request. count: instead of the usage. moved: whether
+    every request is sent on to another address, which answers.
     """
 
     def __init__(
@@ -52,7 +54,8 @@ class RudeServer:
         self.finish = "stop"
         self.refusal: str | None = None
         self.usage = True
-        self.image_tokens = 60
+        self.count: Any = None
+        self.moved = False
         self.image_tokens = 60
         self.arrived: Counter[str] = Counter()
         self.answered: Counter[str] = Counter()
@@ -102,6 +105,8 @@ class RudeServer:
     def _treat(
         self, handler: BaseHTTPRequestHandler, body: dict[str, Any], sample: str, attempt: int
     ) -> None:
+        if self.moved and not handler.path.startswith("/moved"):
+            return _write(handler, 307, b"", location="/moved" + handler.path)
         if self.status:
             return _send(handler, self.status, {"error": self.error})
         if self.in_flight > self.capacity:
@@ -138,6 +143,8 @@ class RudeServer:
                 return _write(handler, 200, text[: len(text) // 2], claimed=len(text))
             case "garbage":
                 return _write(handler, 200, b'{"choices": [{"message": \xff\x00')
+            case "deep":
+                return _write(handler, 200, b'{"choices": [], "x": ' + b"[" * 100_000)
             case "no choice":
                 return _send(handler, 200, {"error": {"message": "no choice"}, "choices": []})
             case "slow":
@@ -146,6 +153,8 @@ class RudeServer:
                 return None
         if not self.usage:
             del answer["usage"]
+        if self.count is not None:
+            answer["usage"] = self.count
         _send(handler, 200, answer)
         with self._lock:
             self.answered[sample] += 1
@@ -198,13 +207,20 @@ def _send(handler: BaseHTTPRequestHandler, status: int, table: Any, wait: str = 
 
 
 def _write(
-    handler: BaseHTTPRequestHandler, status: int, body: bytes, claimed: int = 0, wait: str = ""
+    handler: BaseHTTPRequestHandler,
+    status: int,
+    body: bytes,
+    claimed: int = 0,
+    wait: str = "",
+    location: str = "",
 ) -> None:
     handler.send_response(status)
     handler.send_header("Content-Type", "application/json")
     handler.send_header("Content-Length", str(claimed or len(body)))
     if wait:
         handler.send_header("Retry-After", wait)
+    if location:
+        handler.send_header("Location", location)
     handler.end_headers()
     handler.wfile.write(body)
     handler.wfile.flush()

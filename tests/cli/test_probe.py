@@ -156,6 +156,23 @@ def test_a_baseline_is_not_above_blind(shell: Shell, name: str) -> None:
         assert row["unchanged"]["value"] == 100.0
 
 
+def test_a_probe_without_moments_alone_has_its_table_alone(shell: Shell) -> None:
+    status, out, err = shell.baseline("random", "--out", "p", "--transformations", "swap,absent")
+    assert status == 0, err
+    assert "| absent " in out
+    assert "above blind" not in out
+    assert shell.call("report", "p/original", "--probes", "p/swap", "--json", "-")[0] == 0
+
+
+def test_samples_that_a_shorter_probe_lacks_are_counted(shell: Shell) -> None:
+    assert shell.baseline("random", "--out", "whole", "--transformations", "speed:2")[0] == 0
+    short = ("--transformations", "speed:2", "--limit", "2")
+    assert shell.baseline("random", "--out", "short", *short)[0] == 0
+    status, out, err = shell.call("probe", "--runs", "whole/original", "short/speed-2")
+    assert status == 0, err
+    assert "2 of 3 samples (not in both runs 1): speed:2" in out
+
+
 def test_a_transformed_run_says_so_wherever_it_is_read(shell: Shell) -> None:
     assert shell.baseline("random", "--out", "probe", "--quiet")[0] == 0
     root = ("--data-root", str(shell.home / "data"))

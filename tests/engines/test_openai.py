@@ -191,6 +191,26 @@ def test_without_usage_the_most_that_an_answer_may_cost_is_counted() -> None:
     assert {c.prompt_tokens for c in answered} == {0}
 
 
+@pytest.mark.parametrize(
+    "count",
+    [{}, "12", {"prompt_tokens": -5}, {"prompt_tokens": 2**60}, {"prompt_tokens": None}],
+)
+def test_a_count_that_is_none_is_as_if_it_were_missing(count: Any) -> None:
+    with RudeServer() as server:
+        server.count = count
+        answered = within(server, 100, max_tokens=6000)
+    assert 0 < len(answered) < 6000 / 272
+    assert {(c.finish, c.prompt_tokens) for c in answered} == {(Finish.STOP, 0)}
+
+
+def test_requests_are_not_sent_on_to_another_address() -> None:
+    with RudeServer() as server:
+        server.moved = True
+        with pytest.raises(UserError, match=r"\(307\) to /moved/v1/.*: .* --base-url"):
+            ask(server, 3)
+    assert not server.answered
+
+
 def test_a_frames_price_is_learnt_from_the_answers() -> None:
     chat = Chat("", (*range(3), "when?"))
     with RudeServer() as server:
@@ -386,10 +406,18 @@ def test_a_base_url_that_is_none(url: str) -> None:
         located(ServerOptions(base_url=url), "m", {})
 
 
-@pytest.mark.parametrize("url", ["http://me:secret@host/v1", "http://host/v1?key=secret"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://me:secret@host/v1",
+        "me:secret@host/v1",
+        "http://host/v1?key=secret",
+        "http://host/the-secret/v1",
+    ],
+)
 def test_a_base_url_has_no_key_in_it(url: str) -> None:
     with pytest.raises(UserError, match="OPENAI_API_KEY") as error:
-        located(ServerOptions(base_url=url), "m", {})
+        located(ServerOptions(base_url=url), "m", {"OPENAI_API_KEY": "the-secret"})
     assert "secret" not in str(error.value)
 
 

@@ -113,6 +113,11 @@ def examine(
     own. Raises UserError where the checkpoint has no processor, or its adapter does not say how
     times reach the model.
     """
+    if checkpoint.path is None and adapter.needs_frames:
+        raise UserError(
+            f"{checkpoint.reference} is on a server, whose processor cannot be seen from here: the "
+            "manifest of a run says who asserts the times. Name a checkpoint's folder."
+        )
     if checkpoint.path is None or not adapter.needs_frames:
         raise UserError(
             f"{checkpoint.reference} is given no times, so there is nothing to check. Name a "

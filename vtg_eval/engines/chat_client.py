@@ -36,7 +36,7 @@ FINISHES = {
     "length": Finish.LENGTH,
     "content_filter": Finish.REFUSED,
 }
-Count = Annotated[int, Meta(ge=0)]
+Count = Annotated[int, Meta(ge=0, le=2**53)]
 RANDOM = SystemRandom()
 
 
@@ -72,7 +72,15 @@ class Response(msgspec.Struct):
     """What is read of a response."""
 
     choices: Annotated[list[Choice], Meta(min_length=1)]
-    usage: Usage | None = None
+    usage: Any = None
+
+    @property
+    def tokens(self) -> Tokens | None:
+        """Return what the server counted; None where it did not, or where that is no count."""
+        try:
+            return msgspec.convert(self.usage, Usage).tokens
+        except msgspec.ValidationError:
+            return None
 
 
 class ChatClient:
@@ -154,8 +162,8 @@ class ChatClient:
             used = most
             try:
                 response = await self._send(body)
-                if response.usage is not None:
-                    used = response.usage.tokens
+                if response.tokens is not None:
+                    used = response.tokens
                     self._bound.learn(request, used.prompt)
                 self._limit.answered()
                 return self._completion(request, response)
@@ -175,14 +183,17 @@ class ChatClient:
             async with asyncio.timeout(self._server.timeout):
                 # the client's own method for bodies that its types do not know
                 answer = await self._client.post(
-                    "/chat/completions", cast_to=httpx2.Response, body=dict(body)
+                    "/chat/completions",
+                    cast_to=httpx2.Response,
+                    body=dict(body),
+                    options={"follow_redirects": False},
                 )
         except (openai.OpenAIError, httpx2.HTTPError, TimeoutError) as exc:
             # without the cause: the request in it has the key
             raise attempt_error(exc, self._server, self._redactor) from None
         try:
             return msgspec.json.decode(answer.content, type=Response)
-        except msgspec.DecodeError as exc:
+        except (msgspec.DecodeError, RecursionError) as exc:
             text = self._redactor.clean(answer.content.decode("utf-8", "replace"))
             raise AttemptError(f"a response that is none ({exc}): {text[:SHOWN]}") from None
 
@@ -193,7 +204,7 @@ class ChatClient:
         if finish is None:
             reason = f'the server ended the answer for the reason "{choice.finish_reason}"'
             return failed(request, self._redactor.clean(reason))
-        tokens = response.usage.tokens if response.usage else Tokens()
+        tokens = response.tokens or Tokens()
         return Completion(
             sample_id=request.sample_id,
             text=self._redactor.clean(choice.message.content or refusal or ""),

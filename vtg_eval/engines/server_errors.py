@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 import httpx2
 import openai
 
-from vtg_eval.engines.server_options import KEY_VARIABLE, ServerOptions
+from vtg_eval.engines.server_options import KEY_VARIABLE, LEAST_KEY, ServerOptions
 from vtg_eval.errors import EngineError, UserError, one_line
 
 TOO_MANY = 429
@@ -20,7 +20,6 @@ NO_QUOTA = "insufficient_quota"  # OpenAI's code for an account without credit, 
 # of the key, of what it may use, of the model's name or the address: the same for all samples
 RUN_ENDS = (401, 403, 404)
 LONGEST_WAIT = 300.0  # seconds; a server that asks for more ends the run
-LEAST_KEY = 8  # characters; shorter ones are words such as "none" or "EMPTY"
 
 
 class AttemptError(Exception):
@@ -97,6 +96,12 @@ def _status_error(
     message = one_line(redactor.clean(_message(exc)))
     if status == TOO_MANY and exc.code == NO_QUOTA:
         raise UserError(f"{where} gives no more answers to this key: {message}")
+    if 300 <= status < 400:
+        address = redactor.clean(exc.response.headers.get("location", "no address"))
+        raise UserError(
+            f"{where} sends all requests on ({status}) to {one_line(address)}: pass that server "
+            "as --base-url."
+        )
     if status in RUN_ENDS:
         remedy = {
             401: f"Check the environment variable {KEY_VARIABLE}.",

@@ -13,6 +13,7 @@ from vtg_eval.errors import UserError
 SERVER_ENGINE = "openai"
 KEY_VARIABLE, URL_VARIABLE = "OPENAI_API_KEY", "OPENAI_BASE_URL"
 OPENAI_URL = "https://api.openai.com/v1"
+LEAST_KEY = 8  # characters; shorter ones are words such as "none" or "EMPTY"
 NO_KEY = "none"  # servers of one's own often need no key, but the client sends one
 
 Send = Literal["images", "video"]
@@ -67,7 +68,7 @@ def located(options: ServerOptions, model: str, environment: Mapping[str, str]) 
     where the price is unknown.
     """
     url = (options.base_url or environment.get(URL_VARIABLE) or OPENAI_URL).rstrip("/")
-    _check_url(url)
+    _check_url(url, environment.get(KEY_VARIABLE, ""))
     price = options.price or known_price(url, model)
     if options.max_cost is not None and price is None:
         raise UserError(
@@ -88,14 +89,15 @@ def server_key(options: ServerOptions, environment: Mapping[str, str]) -> str:
     return key or NO_KEY
 
 
-def _check_url(url: str) -> None:
+def _check_url(url: str, key: str) -> None:
     try:
         parts = urlsplit(url)
         right = parts.scheme in ("http", "https") and bool(parts.hostname)
         parts.port  # noqa: B018 - raises ValueError for a wrong one
     except ValueError:
         right = False
-    if right and (parts.username or parts.password or parts.query or parts.fragment):
+    # first, so that the message below never repeats one
+    if any(mark in url for mark in "@?#") or (len(key) >= LEAST_KEY and key in url):
         raise UserError(
             "--base-url may have no user, key or query in it, as it is written into the run's "
             f"folder. Put the key into the environment variable {KEY_VARIABLE}."

@@ -56,11 +56,12 @@ def probe_report(probe: ProbeComparison) -> str:
 
 def probe_tables(probe: ProbeComparison) -> tuple[ProbeTable, ...]:
     """Return the tables that the probe's transformations fill."""
-    tables = [_moved_table(probe), _error_table(probe.moved), _score_table(probe.moved)]
-    return (
-        *(tables if probe.moved else ()),
-        *((_no_moment_table(probe.no_moment),) if probe.no_moment else ()),
-    )
+    tables: list[ProbeTable] = []
+    if probe.moved:
+        tables += [_moved_table(probe), _error_table(probe.moved), _score_table(probe.moved)]
+    if probe.no_moment:
+        tables.append(_no_moment_table(probe.no_moment))
+    return tuple(tables)
 
 
 def left_out_remarks(probe: ProbeComparison) -> tuple[str, ...]:
@@ -69,8 +70,12 @@ def left_out_remarks(probe: ProbeComparison) -> tuple[str, ...]:
     rows: list[MovedRow | NoMomentRow] = [*probe.moved, *probe.no_moment]
     for row in rows:
         if row.samples < probe.samples:
-            reasons = "; ".join(f"{reason} {count}" for reason, count in row.left_out.items())
-            line = f"{row.samples} of {probe.samples} samples ({reasons or 'not in both runs'})"
+            left_out = dict(row.left_out)
+            others = probe.samples - row.samples - sum(left_out.values())
+            if others > 0:
+                left_out["not in both runs"] = others
+            reasons = "; ".join(f"{reason} {count}" for reason, count in left_out.items())
+            line = f"{row.samples} of {probe.samples} samples ({reasons})"
             names.setdefault(line, []).append(row.transformation)
     return tuple(f"{line}: {', '.join(changes)}" for line, changes in names.items())
 
