@@ -28,6 +28,25 @@ def vtg_adapters() -> Sequence[AdapterEntry]:
             architectures=("Qwen2_5_VLForConditionalGeneration",),
         ),
         AdapterEntry(
+            "qwen2_5_omni",
+            f"{__name__}.qwen_omni:Qwen25OmniAdapter",
+            "Qwen2.5-Omni: video to text",
+            architectures=(
+                "Qwen2_5OmniForConditionalGeneration",
+                "Qwen2_5OmniModel",
+                "Qwen2_5OmniThinkerForConditionalGeneration",
+            ),
+        ),
+        AdapterEntry(
+            "qwen3_omni",
+            f"{__name__}.qwen_omni:Qwen3OmniAdapter",
+            "Qwen3-Omni: video to text",
+            architectures=(
+                "Qwen3OmniMoeForConditionalGeneration",
+                "Qwen3OmniMoeThinkerForConditionalGeneration",
+            ),
+        ),
+        AdapterEntry(
             "qwen3_vl",
             f"{__name__}.qwen3_vl:Qwen3VLAdapter",
             "Qwen3-VL, Qwen3.5 and their fine-tunes",

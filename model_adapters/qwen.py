@@ -15,7 +15,7 @@ class QwenAdapter(SmartResizeAdapter):
 
     video = VIDEO
     image = f"{START}{IMAGE}{END}"
-    special_tokens = ("<|im_start|>", "<|im_end|>", START, END, IMAGE)
+    special_tokens: ClassVar[tuple[str, ...]] = ("<|im_start|>", "<|im_end|>", START, END, IMAGE)
     # frames arrive sampled and resized; neither engine's processor may do so again
     video_arguments: ClassVar = {
         "do_sample_frames": False,

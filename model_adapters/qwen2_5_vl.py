@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 from vtg_eval.adapter import Checkpoint
 from vtg_eval.model_input.rotary_time import UPWARD, grid, pair_seconds
@@ -15,14 +15,21 @@ from .qwen import QwenAdapter
 
 
 class Qwen25VLAdapter(QwenAdapter):
-    """Any checkpoint of the architecture Qwen2_5_VLForConditionalGeneration."""
+    """Any checkpoint of the architecture Qwen2_5_VLForConditionalGeneration.
+
+    rate_setting, rate_part: where config.json has the rotary positions a second; default_rate: if
+    it does not.
+    """
 
     patch_size = 14
+    rate_setting: ClassVar[str] = "tokens_per_second"
+    rate_part: ClassVar[str] = "vision_config"
+    default_rate: ClassVar[float] = 2
     time_encoding = TimeEncoding(TimeRule.ROTARY, frames=PAIR, resolution=0.5, rounding="down")
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         super().__init__(checkpoint)
-        self.rate = float(self.setting("tokens_per_second", 2))
+        self.rate = float(self.setting(self.rate_setting, self.default_rate, self.rate_part))
         self.time_encoding = replace(self.time_encoding, resolution=1 / self.rate)
 
     def metadata(self, times: Times) -> Mapping[str, Any]:

@@ -2,7 +2,8 @@
 
 transformers gives weights that a checkpoint lacks random values and leaves out those that it does
 not know, and says so in a report only. Here both are errors, for the engines and for training.
-Not counted are weights that are tied to others, and buffers that transformers computes.
+Not counted are weights that are tied to others, buffers that transformers computes, and the weights
+of parts that are not run (`model_parts`).
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from vtg_eval.engines.base import Probe, Request
 from vtg_eval.engines.generation import generation_settings, stop_ids
 from vtg_eval.engines.lora import check_lora, load_lora
 from vtg_eval.engines.model_inputs import VIDEO_TYPE, InputBuilder
-from vtg_eval.engines.quantisation import quantisation_method
+from vtg_eval.engines.model_parts import TextPart, text_part
+from vtg_eval.engines.quantisation import UNQUANTISED, quantisation_method
 from vtg_eval.engines.weight_files import AGAIN, MERGE, StoredWeight, stored_weights
 from vtg_eval.errors import UserError, one_line
 from vtg_eval.files.json_files import checkpoint_table
@@ -60,7 +62,12 @@ def load_model(
     another shape.
     """
     _hush()
-    stored = stored_weights(folder)
+    config = load_config(folder, trust)
+    part = text_part(config)
+    if part.config is not config:
+        refuse_quantised_part(folder, config)
+        arguments["config"] = part.config
+    stored = part.own(stored_weights(folder))
     try:
         model, report = transformers.AutoModelForImageTextToText.from_pretrained(
             folder,
@@ -77,7 +84,7 @@ def load_model(
         raise _cannot_load(folder, exc) from exc
     on_loading = getattr(model.config, "quantization_config", None) is not None
     quantised = on_loading or bool(quantisation_method(folder))
-    _refuse_wrong_weights(folder, model, report, quantised)
+    _refuse_wrong_weights(folder, model, report, quantised, part)
     _refuse_numbers(folder, stored, quantised)
     _refuse_untied_head(folder, model.config, stored)
     if lora is not None:
@@ -96,8 +103,9 @@ def check_checkpoint(
     its folder) on such a model is refused, because nothing tells whether all of it is applied.
     """
     _hush()
-    stored = stored_weights(folder)
-    config = load_config(folder, trust)
+    part = text_part(load_config(folder, trust))
+    config = part.config
+    stored = part.own(stored_weights(folder))
     processor = load_processor(folder, trust)
     stop_ids(generation_settings(folder), processor.tokenizer.eos_token_id)
     _check_input(folder, processor, config, probe())
@@ -126,7 +134,7 @@ def check_checkpoint(
         )
     except Exception as exc:  # a model may raise anything for sizes that do not fit together
         raise _cannot_load(folder, exc) from exc
-    _refuse_wrong_weights(folder, model, report, quantised)
+    _refuse_wrong_weights(folder, model, report, quantised, part)
     _refuse_numbers(folder, stored, quantised)
     _refuse_untied_head(folder, config, stored)
     if lora is not None:
@@ -159,8 +167,18 @@ def load_processor(folder: Path, trust: bool = False) -> Any:
         processor = transformers.AutoProcessor.from_pretrained(folder, trust_remote_code=trust)
     except Exception as exc:  # loaders raise anything on a broken checkpoint
         raise _cannot_load(folder, exc, "processor or tokenizer") from exc
-    _check_tokenizer(folder, processor, load_config(folder, trust))
+    _check_tokenizer(folder, processor, text_part(load_config(folder, trust)).config)
     return processor
+
+
+def refuse_quantised_part(folder: Path, config: Any) -> None:
+    """Refuse a quantised model of which a part would be loaded: it names modules of the whole."""
+    method = quantisation_method(folder)
+    if method and text_part(config).config is not config:
+        raise UserError(
+            f"{folder} is quantised by {method} as a whole, of which the engine transformers runs "
+            f"a part: that is not supported. Try --engine vllm, or {UNQUANTISED}."
+        )
 
 
 def _hush() -> None:
@@ -229,7 +247,8 @@ def _check_input(folder: Path, processor: Any, config: Any, probe: Request) -> N
     patch, frames, merge = (getattr(vision, name) for name in PATCH_SIZES)
     values = getattr(vision, "in_channels", 3) * frames * patch**2
     tokens = int(grid.prod()) // merge**2
-    if patches.shape[-1] != values or item.types.count(VIDEO_TYPE) != tokens:
+    counted = item.types.count(VIDEO_TYPE) or tokens  # not all processors give types
+    if patches.shape[-1] != values or counted != tokens:
         raise UserError(
             f"{folder}: the processor's patch_size, temporal_patch_size or merge_size is not that "
             f"of vision_config in config.json: they are of different checkpoints. {AGAIN}"
@@ -250,10 +269,11 @@ def _lacks(exc: BaseException | None) -> bool:
 
 
 def _refuse_wrong_weights(
-    folder: Path, model: Any, report: Mapping[str, Any], quantised: bool
+    folder: Path, model: Any, report: Mapping[str, Any], quantised: bool, part: TextPart
 ) -> None:
     buffers = {name for name, _ in model.named_buffers()}
     by_kind = {kind: set(report[key]) - buffers for key, kind in WEIGHT_KINDS}
+    by_kind["unexpected"] = set(part.own(dict.fromkeys(by_kind["unexpected"])))
     if quantised:
         by_kind = _of_whole_modules(by_kind, model)
     wrong = [f"{len(keys)} {kind} ({_names(keys)})" for kind, keys in by_kind.items() if keys]

@@ -34,6 +34,7 @@ try:
         load_config,
         load_model,
         load_processor,
+        refuse_quantised_part,
     )
     from vtg_eval.engines.logits_watch import LogitsWatch
     from vtg_eval.engines.model_inputs import InputBuilder, ModelInput, accepted, collate
@@ -121,7 +122,9 @@ class TransformersEngine(Engine):
     def check(cls, checkpoint: Path, options: EngineOptions, probe: Probe) -> None:
         """Compare the checkpoint's files with what its architecture needs; raises UserError."""
         trust = options.trust_remote_code
-        check_for_transformers(checkpoint, load_config(checkpoint, trust), options.extra)
+        config = load_config(checkpoint, trust)
+        refuse_quantised_part(checkpoint, config)
+        check_for_transformers(checkpoint, config, options.extra)
         check_checkpoint(checkpoint, probe, trust, options.lora)
 
     @classmethod

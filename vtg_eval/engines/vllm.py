@@ -60,7 +60,7 @@ try:
         from vllm.sampling_params import RequestOutputKind
         from vllm.v1.engine.exceptions import EngineDeadError
 
-        from vtg_eval.engines.loading import check_checkpoint, load_processor
+        from vtg_eval.engines.loading import check_checkpoint, load_config, load_processor
         from vtg_eval.engines.lora_files import read_lora
         from vtg_eval.engines.model_inputs import adds_special_tokens
         from vtg_eval.engines.raw_pixels import normalised
@@ -347,14 +347,16 @@ def _refusal(checkpoint: Path, options: EngineOptions) -> str | None:
 
 def _arguments(checkpoint: Path, capacity: int, options: EngineOptions) -> dict[str, Any]:
     """Return the engine arguments that differ from vLLM's defaults."""
-    on_cpu = current_platform.is_cpu()
+    on_cpu, trust = current_platform.is_cpu(), options.trust_remote_code
     arguments: dict[str, Any] = {
-        "dtype": _cpu_dtype(checkpoint) if options.dtype == "auto" and on_cpu else options.dtype,
+        "dtype": _cpu_dtype(checkpoint, trust)
+        if options.dtype == "auto" and on_cpu
+        else options.dtype,
         "seed": options.seed,
-        "trust_remote_code": options.trust_remote_code,
+        "trust_remote_code": trust,
         "load_format": "safetensors",
         "generation_config": "vllm",  # sampling is set request by request
-        "max_model_len": min(CONTEXT, _declared_length(checkpoint)),
+        "max_model_len": min(CONTEXT, _declared_length(checkpoint, trust)),
         "max_num_batched_tokens": BATCHED_TOKENS,
         "max_num_seqs": capacity,
         "limit_mm_per_prompt": {"image": options.images, "video": int(not options.images)},
@@ -373,22 +375,20 @@ def _descendants() -> list[psutil.Process]:
     return [p for child in started for p in (child, *child.children(recursive=True))]
 
 
-def _cpu_dtype(checkpoint: Path) -> str:
+def _cpu_dtype(checkpoint: Path, trust: bool) -> str:
     """Return the dtype on a CPU; vLLM's kernels of linear attention there take bfloat16 only."""
-    layers = _text_setting(checkpoint, "layer_types") or ()
+    layers = _text_setting(checkpoint, "layer_types", trust) or ()
     return "bfloat16" if "linear_attention" in layers else "float32"
 
 
-def _declared_length(checkpoint: Path) -> int:
+def _declared_length(checkpoint: Path, trust: bool) -> int:
     """Return the checkpoint's limit in tokens."""
-    return int(_text_setting(checkpoint, "max_position_embeddings") or CONTEXT)
+    return int(_text_setting(checkpoint, "max_position_embeddings", trust) or CONTEXT)
 
 
-def _text_setting(checkpoint: Path, name: str) -> Any:
-    """Return a setting of the language model in config.json, None where it is not set."""
-    config = json.loads((checkpoint / "config.json").read_text(encoding="utf-8"))
-    text = config.get("text_config") or {}
-    return text.get(name) or config.get(name)
+def _text_setting(checkpoint: Path, name: str, trust: bool) -> Any:
+    """Return a setting of the language model's configuration, None where it has none."""
+    return getattr(load_config(checkpoint, trust).get_text_config(), name, None)
 
 
 def _sampling(rule: GenerationRule, settings: Mapping[str, Any]) -> dict[str, Any]:

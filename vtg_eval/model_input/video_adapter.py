@@ -128,6 +128,10 @@ class VideoAdapter(Adapter):
         """Return the indices by which the processor is told of frames at `times` (seconds)."""
         return np.rint(times * TICKS).astype(np.int64)
 
+    def video_settings(self, times: Times) -> Mapping[str, Any]:
+        """Return the processor's arguments for frames at `times` (seconds)."""
+        return self.video_arguments
+
     def processor_times(self, times: Times) -> tuple[float, ...]:
         """Return the times (seconds) that the processor tells of frames at `times`."""
         if self.time_encoding.rule is TimeRule.STAMPS:
@@ -167,7 +171,7 @@ class VideoAdapter(Adapter):
                 "video_backend": "vtg-eval",
                 "do_sample_frames": False,
             },
-            processor_kwargs={"videos_kwargs": dict(self.video_arguments)},
+            processor_kwargs={"videos_kwargs": dict(self.video_settings(frames.times))},
         )
 
     def _told(self, sample: Sample, times: Times, rule: PromptRule) -> tuple[float, ...]:
