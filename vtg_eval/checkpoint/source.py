@@ -32,8 +32,8 @@ def find_source(reference: str, registry: Registry, fetch: Fetch) -> Source:
     if path.exists():
         raise UserError(f"{path} is a file; give the checkpoint's folder.")
     if is_hub_name(reference):
-        found = snapshot(reference, fetch)
-        return Source(found.folder, found.repository, found.commit)
+        files = snapshot(reference, fetch)
+        return Source(files.folder, files.repository, files.commit)
     adapters = registry.adapters.values()
     names = [*registry.models, *(f"{e.name}:…" for e in adapters if e.engine is not None)]
     raise UserError(

@@ -67,7 +67,7 @@ def load_model(
     if part.config is not config:
         refuse_quantised_part(folder, config)
         arguments["config"] = part.config
-    stored = part.own(stored_weights(folder))
+    stored = part.without_others(stored_weights(folder))
     try:
         model, report = transformers.AutoModelForImageTextToText.from_pretrained(
             folder,
@@ -105,7 +105,7 @@ def check_checkpoint(
     _hush()
     part = text_part(load_config(folder, trust))
     config = part.config
-    stored = part.own(stored_weights(folder))
+    stored = part.without_others(stored_weights(folder))
     processor = load_processor(folder, trust)
     stop_ids(generation_settings(folder), processor.tokenizer.eos_token_id)
     _check_input(folder, processor, config, probe())
@@ -273,7 +273,7 @@ def _refuse_wrong_weights(
 ) -> None:
     buffers = {name for name, _ in model.named_buffers()}
     by_kind = {kind: set(report[key]) - buffers for key, kind in WEIGHT_KINDS}
-    by_kind["unexpected"] = set(part.own(dict.fromkeys(by_kind["unexpected"])))
+    by_kind["unexpected"] = set(part.without_others(dict.fromkeys(by_kind["unexpected"])))
     if quantised:
         by_kind = _of_whole_modules(by_kind, model)
     wrong = [f"{len(keys)} {kind} ({_names(keys)})" for kind, keys in by_kind.items() if keys]

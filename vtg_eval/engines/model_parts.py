@@ -24,7 +24,7 @@ class TextPart(NamedTuple):
     config: Any
     others: tuple[str, ...] = ()
 
-    def own(self, weights: Mapping[str, Value]) -> dict[str, Value]:
+    def without_others(self, weights: Mapping[str, Value]) -> dict[str, Value]:
         """Return the weights without those of other parts."""
         return {k: value for k, value in weights.items() if not k.startswith(self.others)}
 
