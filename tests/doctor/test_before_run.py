@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +27,21 @@ from vtg_eval.run.setup import RunOptions
 from vtg_eval.types import OutputType
 
 pytestmark = pytest.mark.xdist_group("doctor")
+STAMPED_PLUGIN = """
+from vtg_eval.hookspecs import AdapterEntry, hookimpl
+
+@hookimpl
+def vtg_adapters():
+    adapter = f"{__name__}.adapter:StampedAdapter"
+    return [AdapterEntry("stamped", adapter, "", architectures=("Stamped",))]
+"""
+STAMPED_ADAPTER = """
+from stamped_plugin.rate import FPS
+from vtg_eval.model_adapters.qwen3_vl import Qwen3VLAdapter
+
+class StampedAdapter(Qwen3VLAdapter):
+    fps = FPS
+"""
 
 
 @pytest.fixture(scope="session")
@@ -96,6 +112,25 @@ def test_other_options_are_checked_anew(
 ) -> None:
     assert main([*arguments, "--out", "one"]) == 0
     assert main([*arguments, "--out", "two", "--time-text", "header"]) == 0
+    assert times(tmp_path / "one")["digest"] != times(tmp_path / "two")["digest"]
+
+
+def test_any_changed_module_of_a_plug_in_is_checked_anew(
+    arguments: list[str], qwen3: Path, tmp_path: Path
+) -> None:
+    package, model = tmp_path / "site" / "stamped_plugin", tmp_path / "stamped"
+    fakes.install("stamped", "stamped_plugin", tmp_path / "site")
+    package.mkdir()
+    (package / "__init__.py").write_text(STAMPED_PLUGIN)
+    (package / "adapter.py").write_text(STAMPED_ADAPTER)
+    (package / "rate.py").write_text("FPS = 1e6\n")
+    shutil.copytree(qwen3, model)
+    config = json.loads((model / "config.json").read_text())
+    (model / "config.json").write_text(json.dumps({**config, "architectures": ["Stamped"]}))
+    arguments[1] = str(model)
+    assert main([*arguments, "--out", "one"]) == 0
+    (package / "rate.py").write_text("FPS = 1e5\n")
+    assert main([*arguments, "--out", "two"]) == 0
     assert times(tmp_path / "one")["digest"] != times(tmp_path / "two")["digest"]
 
 

@@ -80,7 +80,7 @@ def environment_text(environment: Environment) -> str:
         ["processors", str(environment.processors)],
         *(["GPU", line] for line in environment.gpus or ("none",)),
     ]
-    lines = [_table([[name, text[: WIDTH - 20]] for name, text in rows], ())]
+    lines = [_table([line for name, text in rows for line in _wrapped(name, text)], ())]
     for pair in environment.pairs:
         names = " and ".join(
             f"{one.package} {environment.versions[one.package]}" for one in pair.packages
@@ -88,6 +88,11 @@ def environment_text(environment: Environment) -> str:
         mark = "note" if pair.harmless else "BAD"
         lines += ["", textwrap.fill(f"{mark}: {names}: {pair.effect} {pair.remedy}", WIDTH)]
     return "\n".join([*lines, "", "no bad combination" if environment.sound else "see BAD above"])
+
+
+def _wrapped(name: str, text: str) -> list[list[str]]:
+    first, *others = textwrap.wrap(text, WIDTH - 21) or [""]
+    return [[name, first], *(["", line] for line in others)]
 
 
 def _time_row(result: ClockResult) -> list[str]:

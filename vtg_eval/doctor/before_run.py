@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
@@ -141,11 +142,21 @@ def _sentence(finding: Finding) -> str:
 
 
 def _source(adapter: object) -> str:
-    """Return a digest of the adapter's own modules: an author changes them between releases."""
-    digest = hashlib.sha256()
+    """Return a digest of the adapter's package and of the modules of its base classes.
+
+    An author changes them between releases, not only the adapter's own module.
+    """
+    files = set[Path]()
     for kind in type(adapter).__mro__[:-1]:
         with suppress(OSError, TypeError):
-            digest.update(Path(inspect.getfile(kind)).read_bytes())
+            files.add(Path(inspect.getfile(kind)))
+    package = sys.modules.get(type(adapter).__module__.partition(".")[0])
+    for folder in getattr(package, "__path__", ()):
+        files.update(Path(folder).rglob("*.py"))
+    digest = hashlib.sha256()
+    for path in sorted(files):
+        with suppress(OSError):
+            digest.update(path.read_bytes())
     return digest.hexdigest()
 
 

@@ -13,10 +13,10 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from typing import Any
 
-from vtg_eval.console.text import error_line
+from vtg_eval.console.text import error_line, visible
 from vtg_eval.doctor.engine_answers import ENGINE_MODULES
 from vtg_eval.doctor.known_pairs import KNOWN_PAIRS, KnownPair
-from vtg_eval.errors import one_line
+from vtg_eval.errors import UserError, one_line
 from vtg_eval.registry import Registry
 
 PACKAGES = (
@@ -82,6 +82,8 @@ def _versions() -> dict[str, str]:
 def _decoder(name: str, registry: Registry) -> str:
     try:
         return str(registry.decoder(name)().identity)
+    except UserError as exc:
+        return visible(one_line(str(exc)))
     except Exception as exc:  # a decoder's library may fail in any way when it is loaded
         return error_line(exc)
 
