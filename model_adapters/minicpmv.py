@@ -25,6 +25,7 @@ class MiniCPMVAdapter(FixedSizeAdapter):
     image = "<|image_pad|>"
     special_tokens = ("<|im_start|>", "<|im_end|>", "<image>", "</image>", "<slice>", "</slice>")
     video_arguments: ClassVar = {"do_sample_frames": False, "stack_frames": 1}
+    image_arguments: ClassVar = {}
     packed = ("pixel_values", "pixel_values_videos")
     time_encoding = TimeEncoding(TimeRule.NOTHING)
 
