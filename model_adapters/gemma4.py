@@ -20,7 +20,8 @@ class Gemma4Adapter(FixedSizeAdapter):
     video = "<|video|>"
     image = "<|image|>"
     special_tokens = ("<|image>", "<image|>", "<|turn>", "<turn|>")
-    video_arguments: ClassVar = {"do_sample_frames": False, "max_soft_tokens": TOKENS}
+    video_arguments: ClassVar = {"do_sample_frames": False}
+    shared_arguments: ClassVar = {"max_soft_tokens": TOKENS}
     image_arguments: ClassVar = {"max_soft_tokens": TOKENS}
     tokens_per_frame = TOKENS
     time_encoding = TimeEncoding(

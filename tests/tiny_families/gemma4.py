@@ -113,7 +113,4 @@ def build(folder: Path) -> Path:
     return save(Gemma4ForConditionalGeneration(config), processor, folder)
 
 
-FAMILY = TinyFamily(
-    build,
-    no_vllm="same prompts but other answers than transformers, on a CPU: unexplained",
-)
+FAMILY = TinyFamily(build)

@@ -43,7 +43,4 @@ def build(folder: Path) -> Path:
     return save(Gemma4UnifiedForConditionalGeneration(config), processor, folder)
 
 
-FAMILY = TinyFamily(
-    build,
-    no_vllm="not tried: Gemma4ForConditionalGeneration answers otherwise than transformers there",
-)
+FAMILY = TinyFamily(build)

@@ -12,18 +12,15 @@ from transformers import (
 )
 
 from tests.tiny_families.family import TinyFamily
-from tests.tiny_families.minicpmv import build_minicpmv
+from tests.tiny_families.minicpmv import SEED, build_minicpmv
 
 
 def build(folder: Path) -> Path:
     """Write a random MiniCPM-V 4.6 into the folder."""
-    torch.manual_seed(0)
+    torch.manual_seed(SEED)
     return build_minicpmv(
         MiniCPMV4_6Config, MiniCPMV4_6ForConditionalGeneration, MiniCPMV4_6Processor, folder
     )
 
 
-FAMILY = TinyFamily(
-    build,
-    no_vllm="not shown yet: no answer within 400 s on a loaded CPU",
-)
+FAMILY = TinyFamily(build, in_bfloat16=True)

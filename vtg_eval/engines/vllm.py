@@ -359,7 +359,9 @@ def _arguments(checkpoint: Path, capacity: int, options: EngineOptions) -> dict[
         "max_model_len": min(CONTEXT, _declared_length(checkpoint, trust)),
         "max_num_batched_tokens": BATCHED_TOKENS,
         "max_num_seqs": capacity,
-        "limit_mm_per_prompt": {"image": options.images, "video": int(not options.images)},
+        # One image also where videos are given: vLLM loads the encoder of MiniCPM-V 4.6, which
+        # videos go through as well, only where images are allowed.
+        "limit_mm_per_prompt": {"image": options.images or 1, "video": int(not options.images)},
         "enable_prefix_caching": True,
     }
     if on_cpu:

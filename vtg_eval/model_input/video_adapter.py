@@ -45,6 +45,7 @@ class VideoAdapter(Adapter):
     one, where that differs. image: the text that stands for one image, "" for families that read
     no images. special_tokens: besides those that the checkpoint's files list. video_arguments,
     image_arguments: for the processor; frames are sampled before, so it must not sample again.
+    shared_arguments: for a video, outside "videos_kwargs", because vLLM reads images' as well.
     packed: names of tensors, as in Request.
     default_time_text: how the times are told as text unless the user says otherwise.
     """
@@ -56,6 +57,7 @@ class VideoAdapter(Adapter):
     special_tokens: ClassVar[tuple[str, ...]] = ()
     video_arguments: ClassVar[Mapping[str, Any]] = {"do_sample_frames": False, "do_resize": False}
     image_arguments: ClassVar[Mapping[str, Any]] = {"do_resize": False}
+    shared_arguments: ClassVar[Mapping[str, Any]] = {}
     packed: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, checkpoint: Checkpoint) -> None:
@@ -171,7 +173,10 @@ class VideoAdapter(Adapter):
                 "video_backend": "vtg-eval",
                 "do_sample_frames": False,
             },
-            processor_kwargs={"videos_kwargs": dict(self.video_settings(frames.times))},
+            processor_kwargs={
+                **self.shared_arguments,
+                "videos_kwargs": dict(self.video_settings(frames.times)),
+            },
         )
 
     def _told(self, sample: Sample, times: Times, rule: PromptRule) -> tuple[float, ...]:
