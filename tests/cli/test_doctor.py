@@ -131,7 +131,7 @@ def test_an_author_sees_a_request_and_what_becomes_of_it(
     assert "transformers  length" in out or "transformers  stop" in out
     assert main([*arguments, "--json"]) == 0
     table = json.loads(capsys.readouterr().out)
-    assert [row["told"] for row in table["times"]] == [row["recorded"] for row in table["times"]]
+    assert [row["input"] for row in table["times"]] == [row["recorded"] for row in table["times"]]
     assert table["engines"]["transformers"]["prompt_tokens"] > table["placeholders"][1] > 0
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from vtg_eval.adapter import Adapter
 from vtg_eval.doctor import findings
 from vtg_eval.doctor.findings import Finding
-from vtg_eval.doctor.told_times import GRID_STEPS
+from vtg_eval.doctor.input_times import GRID_STEPS
 from vtg_eval.engines.base import Request
 from vtg_eval.model_input import time_text
 from vtg_eval.model_input.time_encoding import TimeEncoding, TimeRule
@@ -125,7 +125,7 @@ def _whole_step(processor: Any, arguments: dict[str, Any]) -> Any:
     return outputs
 
 
-def _told(adapter: Adapter, request: Request, **metadata: Any) -> Request:
+def _with_metadata(adapter: Adapter, request: Request, **metadata: Any) -> Request:
     """Return the request with other metadata, also where the processor takes it as arguments."""
     videos = dict(request.processor_kwargs.get("videos_kwargs", {}))
     if "fps" in videos:
@@ -146,9 +146,8 @@ def _numbers(request: Request) -> list[int]:
 
 def _listed(request: Request, times: np.ndarray[Any, Any]) -> Request:
     """Return the request with other times in its header."""
-    listed = iter(times.tolist())
-    pattern = re.compile(HEADER.stamp)
-    return replace(request, prompt=pattern.sub(lambda match: f"{next(listed):.1f}", request.prompt))
+    listed = ", ".join(f"{time:.1f}" for time in times)
+    return replace(request, prompt=re.sub(HEADER.passage, listed, request.prompt))
 
 
 def _average_rate(adapter: Adapter, request: Request) -> Request:
@@ -157,14 +156,16 @@ def _average_rate(adapter: Adapter, request: Request) -> Request:
     numbers = _numbers(request)
     if adapter.time_text == "header":
         return _listed(request, np.array(numbers) / fps)
-    return _told(adapter, request, frames_indices=numbers, fps=fps)
+    return _with_metadata(adapter, request, frames_indices=numbers, fps=fps)
 
 
 def _no_rate(adapter: Adapter, request: Request) -> Request:
     assert request.frames is not None
     total = len(request.frames.info.times)
     numbers = _numbers(request)
-    return _told(adapter, request, frames_indices=numbers, fps=None, total_num_frames=total)
+    return _with_metadata(
+        adapter, request, frames_indices=numbers, fps=None, total_num_frames=total
+    )
 
 
 def _indices(adapter: Adapter, request: Request) -> Request:
@@ -173,7 +174,7 @@ def _indices(adapter: Adapter, request: Request) -> Request:
     order = np.arange(len(request.frames.times))
     if adapter.time_text == "header":
         return _listed(request, order)
-    return _told(
+    return _with_metadata(
         adapter, request, frames_indices=order.tolist(), fps=1.0, total_num_frames=len(order)
     )
 
@@ -184,7 +185,7 @@ def _whole_seconds(adapter: Adapter, request: Request) -> Request:
     if adapter.time_text == "header":
         return _listed(request, whole)
     ticks = [int(second) * TICKS for second in whole]
-    return _told(adapter, request, frames_indices=ticks, fps=float(TICKS))
+    return _with_metadata(adapter, request, frames_indices=ticks, fps=float(TICKS))
 
 
 def _padded(adapter: Adapter, request: Request) -> Request:
@@ -197,11 +198,11 @@ def _padded(adapter: Adapter, request: Request) -> Request:
     ticks.append(2 * ticks[-1] - ticks[-2])
     array = np.concatenate([frames.array, frames.array[-1:]])
     changed = replace(request, frames=replace(frames, array=array, digest=f"{frames.digest}-p"))
-    return _told(adapter, changed, frames_indices=ticks, fps=float(TICKS))
+    return _with_metadata(adapter, changed, frames_indices=ticks, fps=float(TICKS))
 
 
 def _empty(adapter: Adapter, request: Request) -> Request:
-    return replace(request, prompt=re.sub(HEADER.stamp, "", request.prompt))
+    return replace(request, prompt=re.sub(HEADER.passage, "", request.prompt))
 
 
 def _untimed_images(adapter: Adapter, request: Request) -> Request:

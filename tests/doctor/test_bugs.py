@@ -18,8 +18,8 @@ from tests.tiny_families import tiny_families
 from vtg_eval.adapter import Adapter, InputOptions, TimeText
 from vtg_eval.checkpoint.resolve import resolve
 from vtg_eval.doctor.findings import EMPTY, NOT_TOLD, Finding
+from vtg_eval.doctor.input_times import Reader, declared_encoding
 from vtg_eval.doctor.time_check import ClockResult, TimeCheck
-from vtg_eval.doctor.told_times import Reader, declared_encoding
 from vtg_eval.engines.loading import load_config, load_processor
 from vtg_eval.model_input.time_encoding import TimeRule
 from vtg_eval.protocol import FrameRule, PromptRule, ResolvedProtocol

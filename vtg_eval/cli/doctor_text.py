@@ -62,7 +62,7 @@ def request_text(report: AdapterReport) -> str:
         "tensors": ", ".join(f"{name} {form}" for name, form in report.tensors.items()),
     }
     rows = [
-        [*("-" if time is None else f"{time:.3f}" for time in (one.true, one.told, one.recorded))]
+        [*("-" if time is None else f"{time:.3f}" for time in (one.true, one.input, one.recorded))]
         for one in report.times
     ]
     lines = [_fact(name, text) for name, text in facts.items()]

@@ -13,7 +13,7 @@ import numpy as np
 from vtg_eval.adapter import Adapter, Checkpoint, InputOptions
 from vtg_eval.doctor.clock_requests import ClockRequests
 from vtg_eval.doctor.clock_videos import number_in, trials
-from vtg_eval.doctor.told_times import ModelInput, Reader, Told, declared_encoding
+from vtg_eval.doctor.input_times import InputTimes, ModelInput, Reader, declared_encoding
 from vtg_eval.engines.base import Request
 from vtg_eval.errors import UserError
 from vtg_eval.files.json_files import checkpoint_table
@@ -26,14 +26,14 @@ REPEATED = re.compile(r"(<[^<>\s]+>)\1{2,}")  # a placeholder, once for each vis
 
 
 @dataclass(frozen=True, slots=True)
-class ToldTime:
+class FrameTime:
     """One group of frames: the true time of its moment, what is told of it, what is recorded.
 
-    Seconds; told and recorded are None where there is none for it.
+    Seconds; input and recorded are None where there is none for it.
     """
 
     true: float
-    told: float | None
+    input: float | None
     recorded: float | None
 
 
@@ -55,7 +55,7 @@ class AdapterReport:
     processor_kwargs: Mapping[str, Any]
     tensors: Mapping[str, str]
     prompt: str
-    times: tuple[ToldTime, ...]
+    times: tuple[FrameTime, ...]
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -111,11 +111,11 @@ def report(
     processor = load_processor(checkpoint.path, trust)
     item = InputBuilder(processor).build(request)
     shown = ModelInput(processor.tokenizer.decode(item.ids), item.tensors)
-    told: Sequence[Told] = ()
+    input_times: Sequence[InputTimes] = ()
     encoding = declared_encoding(adapter)
     if encoding is not None:
         reader = Reader(adapter, encoding, load_config(checkpoint.path, trust))
-        told = reader.read(shown, clocks.listed)
+        input_times = reader.read(shown, clocks.listed)
     frames = request.frames
     count, height, width = frames.array.shape[:3]
     placeholder = getattr(adapter, "image" if request.media == "images" else "video", "")
@@ -135,7 +135,7 @@ def report(
             for name, value in item.tensors.items()
         },
         prompt=REPEATED.sub(_counted, shown.text),
-        times=_times(told[0] if told else None, request),
+        times=_times(input_times[0] if input_times else None, request),
     )
 
 
@@ -151,18 +151,18 @@ def in_words(encoding: TimeEncoding | None, time_text: str | None) -> str:
     return words if time_text in (None, "none") else f"{words}; and our own text: {time_text}"
 
 
-def _times(told: Told | None, request: Request) -> tuple[ToldTime, ...]:
+def _times(input_times: InputTimes | None, request: Request) -> tuple[FrameTime, ...]:
     assert request.frames is not None
     clock = next(trial.clock for trial in trials() if trial.name == CLOCK)
     true = np.array([clock.times[number_in(picture)] for picture in request.frames.array])
-    if told is not None:
-        true = told.encoding.moments(true)
-    rows = [ToldTime(float(time), None, None) for time in true]
-    texts = () if told is None else told.times.tolist()
+    if input_times is not None:
+        true = input_times.encoding.moments(true)
+    rows = [FrameTime(float(time), None, None) for time in true]
+    texts = () if input_times is None else input_times.times.tolist()
     for number, row in enumerate(rows):
         rows[number] = replace(
             row,
-            told=texts[number] if number < len(texts) else None,
+            input=texts[number] if number < len(texts) else None,
             recorded=request.model_times[number] if number < len(request.model_times) else None,
         )
     return tuple(rows)

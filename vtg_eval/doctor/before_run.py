@@ -15,8 +15,8 @@ from typing import Any
 import msgspec
 
 from vtg_eval.doctor.findings import FINDINGS, NOT_TOLD, Finding
+from vtg_eval.doctor.input_times import declared_encoding
 from vtg_eval.doctor.time_check import ClockResult, TimeCheck, examine
-from vtg_eval.doctor.told_times import declared_encoding
 from vtg_eval.errors import UserError
 from vtg_eval.files.digests import canonical, sha256
 from vtg_eval.files.json_files import read_object, write_json

@@ -21,7 +21,7 @@ from vtg_eval.doctor.findings import (
     TRUNCATED,
     Finding,
 )
-from vtg_eval.doctor.told_times import Told
+from vtg_eval.doctor.input_times import InputTimes
 from vtg_eval.model_input.rotary_time import grid, pair_seconds
 from vtg_eval.model_input.time_encoding import TimeEncoding, TimeRule, Times
 
@@ -50,7 +50,7 @@ class Truth:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """Told times against the true ones: the largest error and the largest that is right, seconds.
+    """Times in the input against the true ones: the largest error, the largest allowed one (s).
 
     error is None where no times, or another number of them, are told.
     """
@@ -60,16 +60,16 @@ class Judgement:
     finding: Finding | None
 
 
-def judge(told: Told, truth: Truth) -> Judgement:
+def judge(input_times: InputTimes, truth: Truth) -> Judgement:
     """Compare what is told with what is true, and name the difference."""
-    encoding = told.encoding
+    encoding = input_times.encoding
     expected = encoding.moments(truth.times)
     allowed = _allowed(encoding, truth.times)
-    if miscounted := _miscounted(told, truth, len(expected)):
+    if miscounted := _miscounted(input_times, truth, len(expected)):
         return Judgement(None, allowed, miscounted)
-    error = float(np.abs(told.times - expected).max())
+    error = float(np.abs(input_times.times - expected).max())
     if error > allowed + SLACK:
-        return Judgement(error, allowed, _explained(told, truth))
+        return Judgement(error, allowed, _explained(input_times, truth))
     uneven = error > encoding.error + SLACK
     return Judgement(error, allowed, EVEN_GRID if uneven else None)
 
@@ -84,28 +84,28 @@ def _allowed(encoding: TimeEncoding, times: Times) -> float:
     return max(encoding.error, float(np.abs(best - starts).max()))
 
 
-def _miscounted(told: Told, truth: Truth, groups: int) -> Finding | None:
+def _miscounted(input_times: InputTimes, truth: Truth, groups: int) -> Finding | None:
     """Return what is wrong with the number of times, or of frames; None where both are right."""
-    if not len(told.times):
-        if told.encoding.rule is TimeRule.ROTARY:
+    if not len(input_times.times):
+        if input_times.encoding.rule is TimeRule.ROTARY:
             return DEFAULT_GRID
         return IMAGES if truth.images else EMPTY
     frames = len(truth.times)
     odd = frames % 2 == 1
     # processors pad an odd number to an even one, whatever the groups are
-    most = max(frames + frames % 2, groups * told.encoding.frames)
+    most = max(frames + frames % 2, groups * input_times.encoding.frames)
     if truth.shown and not any(frames <= shown <= most for shown in truth.shown):
         return SAMPLED_TWICE
-    if len(told.times) == groups:
+    if len(input_times.times) == groups:
         return None
-    return ODD_COUNT if odd and abs(len(told.times) - groups) == 1 else SAMPLED_TWICE
+    return ODD_COUNT if odd and abs(len(input_times.times) - groups) == 1 else SAMPLED_TWICE
 
 
-def _explained(told: Told, truth: Truth) -> Finding:
+def _explained(input_times: InputTimes, truth: Truth) -> Finding:
     """Return the finding whose wrong times are the ones that are told."""
     order = np.arange(len(truth.times), dtype=np.float64)
-    if told.encoding.rule is TimeRule.ROTARY:
-        return _explained_step(told, truth.times)
+    if input_times.encoding.rule is TimeRule.ROTARY:
+        return _explained_step(input_times, truth.times)
     wrong_times = (
         (AVERAGE, truth.numbers / truth.average),
         (METADATA, order / DEFAULT_FPS),
@@ -115,34 +115,37 @@ def _explained(told: Told, truth: Truth) -> Finding:
         (TRUNCATED, np.floor(truth.times)),
     )
     for finding, times in wrong_times:
-        if _says(told, times):
+        if _says(input_times, times):
             return finding
-    if np.array_equal(told.times, np.floor(told.encoding.moments(truth.times))):
+    if np.array_equal(input_times.times, np.floor(input_times.encoding.moments(truth.times))):
         return TRUNCATED
-    if len(truth.times) % 2 and _all_but_the_last(told, truth.times):
+    if len(truth.times) % 2 and _all_but_the_last(input_times, truth.times):
         return ODD_COUNT
     return OTHER
 
 
-def _explained_step(told: Told, times: Times) -> Finding:
+def _explained_step(input_times: InputTimes, times: Times) -> Finding:
     """Return the finding of a rotary grid with a wrong step."""
-    assert told.step is not None
-    rate = 1 / told.encoding.resolution
+    assert input_times.step is not None
+    rate = 1 / input_times.encoding.resolution
     step = pair_seconds(times, rate)
-    if np.isclose(told.step, told.encoding.frames / DEFAULT_FPS):
+    if np.isclose(input_times.step, input_times.encoding.frames / DEFAULT_FPS):
         return METADATA
-    if told.step == np.floor(step) != step:
+    if input_times.step == np.floor(step) != step:
         return TRUNCATED
-    return DEFAULT_GRID if told.step in DEFAULT_STEPS else OTHER
+    return DEFAULT_GRID if input_times.step in DEFAULT_STEPS else OTHER
 
 
-def _says(told: Told, times: Times) -> bool:
+def _says(input_times: InputTimes, times: Times) -> bool:
     """Tell whether told times are `times` as the encoding rounds them, up to ties."""
-    differences = np.abs(told.times - told.encoding.stamped(times))
+    differences = np.abs(input_times.times - input_times.encoding.stamped(times))
     equal = float((differences <= SLACK).mean())
-    return equal >= MOSTLY and bool((differences <= told.encoding.resolution + SLACK).all())
+    return equal >= MOSTLY and bool((differences <= input_times.encoding.resolution + SLACK).all())
 
 
-def _all_but_the_last(told: Told, times: Times) -> bool:
-    right = np.abs(told.times - told.encoding.moments(times)) <= told.encoding.error + SLACK
+def _all_but_the_last(input_times: InputTimes, times: Times) -> bool:
+    right = (
+        np.abs(input_times.times - input_times.encoding.moments(times))
+        <= input_times.encoding.error + SLACK
+    )
     return bool(right[:-1].all() and not right[-1])

@@ -25,7 +25,13 @@ from vtg_eval.doctor.findings import (
     RECORDED,
     Finding,
 )
-from vtg_eval.doctor.told_times import ModelInput, Reader, Told, declared_encoding, frames_shown
+from vtg_eval.doctor.input_times import (
+    InputTimes,
+    ModelInput,
+    Reader,
+    declared_encoding,
+    frames_shown,
+)
 from vtg_eval.engines.base import Request
 from vtg_eval.errors import ContractError, UserError
 from vtg_eval.protocol import ResolvedProtocol
@@ -139,7 +145,11 @@ def examine(
 
 
 def _result(
-    trial: Trial, frames: Frames, request: Request, item: ModelInput, told: Sequence[Told]
+    trial: Trial,
+    frames: Frames,
+    request: Request,
+    item: ModelInput,
+    input_times: Sequence[InputTimes],
 ) -> ClockResult:
     assert request.frames is not None
     numbers = np.array([number_in(picture) for picture in frames.array])
@@ -156,11 +166,11 @@ def _result(
         images=request.media == "images",
         shown=frames_shown(item, request),
     )
-    if not told:
+    if not input_times:
         return replace(result, finding=NOT_TOLD)
-    judgements = [judge(one, truth) for one in told]
+    judgements = [judge(one, truth) for one in input_times]
     worst = min(judgements, key=_soundness)
-    recorded = _difference(told[0], request.model_times)
+    recorded = _difference(input_times[0], request.model_times)
     finding = worst.finding
     if finding is None and (recorded is None or recorded > SLACK):
         finding = RECORDED
@@ -179,8 +189,8 @@ def _soundness(judgement: Judgement) -> int:
     return 0 if judgement.finding.serious else 1
 
 
-def _difference(told: Told, recorded: tuple[float, ...]) -> float | None:
+def _difference(input_times: InputTimes, recorded: tuple[float, ...]) -> float | None:
     """Return the largest difference in seconds, None for another number of times."""
-    if len(told.times) != len(recorded):
+    if len(input_times.times) != len(recorded):
         return None
-    return float(np.abs(told.times - np.array(recorded)).max())
+    return float(np.abs(input_times.times - np.array(recorded)).max())

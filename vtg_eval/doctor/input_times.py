@@ -38,7 +38,7 @@ class ModelInput:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class InputTimes:
     """Times in a model's input: seconds, one for each group of frames as `encoding` says.
 
     step: of a rotary grid, the seconds from one step to the next; None where the processor gives
@@ -61,28 +61,28 @@ class Reader:
         self._header = adapter.time_text == "header"
         self._rates = tuple(float(rate) for rate in _settings(config, GRID_RATES))
 
-    def read(self, item: ModelInput, listed: bool) -> list[Told]:
+    def read(self, item: ModelInput, listed: bool) -> list[InputTimes]:
         """Return what is told, our own text first; nothing where no times reach the model.
 
         listed: the protocol's own prompt lists the frames' times, in the header's place.
         """
-        told = [] if self._processor is None else [self._read(self._processor, item)]
+        by_processor = [] if self._processor is None else [self._read(self._processor, item)]
         if self._text is not None and not (self._header and listed):
-            return [self._read(self._text, item), *told]
-        return told or ([_list(item.text)] if listed else [])
+            return [self._read(self._text, item), *by_processor]
+        return by_processor or ([_list(item.text)] if listed else [])
 
-    def _read(self, encoding: TimeEncoding, item: ModelInput) -> Told:
+    def _read(self, encoding: TimeEncoding, item: ModelInput) -> InputTimes:
         if encoding.rule is not TimeRule.ROTARY:
-            return Told(encoding, np.array(encoding.read(item.text)))
+            return InputTimes(encoding, np.array(encoding.read(item.text)))
         rate = self._rate(1 / encoding.resolution)
         encoding = replace(encoding, resolution=1 / rate)
         grid = item.tensors.get(GRID)
         groups = 0 if grid is None else int(grid[0][0])
         step = next((item.tensors[name] for name in GRID_STEPS if name in item.tensors), None)
         if step is None:
-            return Told(encoding, np.empty(0))
+            return InputTimes(encoding, np.empty(0))
         seconds = float(step[0])
-        return Told(encoding, np.floor(np.arange(groups) * seconds * rate) / rate, seconds)
+        return InputTimes(encoding, np.floor(np.arange(groups) * seconds * rate) / rate, seconds)
 
     def _rate(self, declared: float) -> float:
         """Return the model's positions a second: the declared ones if its configuration agrees.
@@ -94,13 +94,13 @@ class Reader:
         return self._rates[0]
 
 
-def _list(text: str) -> Told:
+def _list(text: str) -> InputTimes:
     """Return the longest list of times in a prompt, one for each frame."""
     longest = max((match[0] for match in LIST.finditer(text)), key=len, default="")
     numbers = re.findall(r"\d+\.(\d+)", longest)
     decimals = len(numbers[0]) if numbers else 1
     encoding = TimeEncoding(TimeRule.STAMPS, resolution=10.0**-decimals)
-    return Told(encoding, np.array([float(t) for t in re.findall(r"\d+\.\d+", longest)]))
+    return InputTimes(encoding, np.array([float(t) for t in re.findall(r"\d+\.\d+", longest)]))
 
 
 def declared_encoding(adapter: Adapter) -> TimeEncoding | None:
