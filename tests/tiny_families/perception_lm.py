@@ -72,4 +72,6 @@ def build(folder: Path) -> Path:
     return save(PerceptionLMForConditionalGeneration(config), processor, folder)
 
 
-FAMILY = TinyFamily(build, no_vllm="vLLM 0.32 has no PerceptionLMForConditionalGeneration")
+FAMILY = TinyFamily(
+    build, no_vllm="vLLM 0.32 has no code of its own for it, and takes no videos then"
+)

@@ -15,7 +15,7 @@ from vtg_eval.engines.base import Completion
 
 WIDTH = 80
 SHOWN = 11  # characters of an answer in a table
-TIME_HEADERS = ("clock video", "frames", "decoded", "told", "recorded", "limit", "")
+TIME_HEADERS = ("clock video", "frames", "decoded", "told", "recorded", "limit", "finding")
 PARITY_HEADERS = ("sample", "tokens", "prompt", "input", "IoU", "answers")
 ENGINE_HEADERS = ("engine", "finish", "prompt", "answer", "text")
 

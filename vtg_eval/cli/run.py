@@ -11,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from vtg_eval.adapter import TimeText
 from vtg_eval.cli.command import STANDARD_OUTPUT, Command, write_lines
 from vtg_eval.cli.run_arguments import add_run_arguments, run_options, task_names
 from vtg_eval.console.streams import show, warn
@@ -70,7 +71,7 @@ class RunCommand(Command):
                 if outcome.results is None:
                     return interrupted(outcome)
                 finished.append(outcome.results)
-                _show(outcome.results, folder, args)
+                _show(outcome.results, folder, setup, args)
         if args.json:
             write_tables([results.to_json() for results in finished], args.json)
         return 1 if any(results.lost or results.non_finite for results in finished) else 0
@@ -88,12 +89,20 @@ def _folder(out: Path | None, setup: RunSetup, setups: int) -> Path:
     return out if setups == 1 else out / setup.spec.task
 
 
-def _show(results: TaskResults, folder: Path, args: Namespace) -> None:
+def _show(results: TaskResults, folder: Path, setup: RunSetup, args: Namespace) -> None:
     """Print the tables, to standard error where standard output carries JSON."""
     warn_failures(results, folder)
     if not args.quiet:
         stream = sys.stderr if args.json == "-" else None
-        show(f"\n{report(results)}\n\nrun folder: {folder}", stream)
+        lines = filter(None, (time_text_line(setup.spec.time_text), f"run folder: {folder}"))
+        show("\n".join((f"\n{report(results)}\n", *lines)), stream)
+
+
+def time_text_line(time_text: TimeText | None) -> str:
+    """Return how the frames' times are told as text, "" where they are not."""
+    if time_text in (None, "none"):
+        return ""
+    return f"frame times as text: {time_text} (--time-text)"
 
 
 def warn_failures(results: TaskResults, folder: Path) -> None:
@@ -118,6 +127,7 @@ def plan_summary(runner: Runner, setup: RunSetup, folder: Path, plan: Plan) -> d
     return {
         "task": setup.spec.task,
         "folder": str(folder),
+        "time_text": setup.spec.time_text,
         "asked": len(plan.samples),
         "left": asdict(remaining),
         "subset": asdict(plan.subset),
@@ -141,6 +151,8 @@ def print_plans(plans: list[dict[str, Any]], out: str | None) -> None:
             f"about {remaining['disk'] / 1e9:.2f} GB in the frame store\n"
             f"run folder: {plan['folder']}"
         )
+        if line := time_text_line(plan["time_text"]):
+            show(line)
         if plan["note"]:
             show(plan["note"])
 

@@ -169,8 +169,10 @@ def _above_zero(text: str) -> float:
 
 
 def _price(text: str) -> Price:
-    prompt, _, completion = text.partition(",")
+    prompt, comma, completion = text.partition(",")
     what = "two prices, as in 0.25,2"
+    if not comma:
+        raise argparse.ArgumentTypeError(f"{text!r} is not {what}")
     return Price(*(_number(part, lambda value: value >= 0, what) for part in (prompt, completion)))
 
 

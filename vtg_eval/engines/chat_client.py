@@ -30,6 +30,7 @@ ATTEMPTS = 8
 FIRST_WAIT, LAST_WAIT = 0.5, 30.0  # seconds; doubled from attempt to attempt
 # Samples given up one after the other, with no answer between them: the server is down.
 GIVEN_UP = 5
+LONGEST_TOKEN = 256  # characters; no tokenizer has longer ones but for white space
 SHOWN = 200  # characters of a response that cannot be read
 FINISHES = {
     "stop": Finish.STOP,
@@ -166,7 +167,7 @@ class ChatClient:
                     used = response.tokens
                     self._bound.learn(request, used.prompt)
                 self._limit.answered()
-                return self._completion(request, response)
+                return self._completion(request, response, answer_tokens)
             except AttemptError as exc:
                 if not exc.billed:
                     used = Tokens()
@@ -197,7 +198,7 @@ class ChatClient:
             text = self._redactor.clean(answer.content.decode("utf-8", "replace"))
             raise AttemptError(f"a response that is none ({exc}): {text[:SHOWN]}") from None
 
-    def _completion(self, request: Request, response: Response) -> Completion:
+    def _completion(self, request: Request, response: Response, answer_tokens: int) -> Completion:
         choice = response.choices[0]
         refusal = choice.message.refusal
         finish = Finish.REFUSED if refusal else FINISHES.get(choice.finish_reason)
@@ -205,9 +206,14 @@ class ChatClient:
             reason = f'the server ended the answer for the reason "{choice.finish_reason}"'
             return failed(request, self._redactor.clean(reason))
         tokens = response.tokens or Tokens()
+        text = choice.message.content or refusal or ""
+        if len(text) > answer_tokens * LONGEST_TOKEN:
+            return failed(
+                request, f"an answer of {len(text):,} characters, for {answer_tokens:,} tokens"
+            )
         return Completion(
             sample_id=request.sample_id,
-            text=self._redactor.clean(choice.message.content or refusal or ""),
+            text=self._redactor.clean(text),
             prompt_tokens=tokens.prompt,
             completion_tokens=tokens.completion,
             finish=finish,
