@@ -234,7 +234,7 @@ class Registry:
                 raise UserError(f"No adapter serves the architecture {name}. {refused[name]}")
         raise UserError(
             f"No adapter serves the architecture {', '.join(names) or '(none named)'}; "
-            "docs/models.md lists those that are served.\n"
+            "docs/models.md lists those that are served. "
             "Other ways: write an adapter (docs/writing-an-adapter.md); run the model on a server "
             "and use --model openai:NAME --base-url URL; or answer the questions of `vtg-eval "
             "samples` with your own code and use `vtg-eval score`."

@@ -44,7 +44,17 @@ def test_thoughts_are_announced_and_recorded(
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path / 'site'}{os.pathsep}{REPOSITORY}")
     folder = tmp_path / "run"
     run = ["run", "--model", str(model), "--tasks", "fake_vtg", "--engine", "transformers"]
-    options = ["--decoder", "fake", "--limit", "2", "--out", str(folder), "--thinking", thinking]
+    options = [
+        "--decoder",
+        "fake",
+        "--unchecked-times",
+        "--limit",
+        "2",
+        "--out",
+        str(folder),
+        "--thinking",
+        thinking,
+    ]
     assert main([*run, *options]) == 0
     lines = [line for line in capsys.readouterr().err.splitlines() if "--thinking off" in line]
     assert len(lines) == (thinking == "default")

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import time
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from email.utils import formatdate
 from io import BytesIO
 from pathlib import Path
@@ -137,7 +138,8 @@ def test_a_busy_server_halves_the_limit_once_for_each_round() -> None:
                 limit.busy(sent_at)
         return [*seen, limit.size]
 
-    start, halved, grown, least = asyncio.run(sizes())
+    with ThreadPoolExecutor(1) as pool:  # tests with a browser leave a running loop in this thread
+        start, halved, grown, least = pool.submit(asyncio.run, sizes()).result()
     assert (start, halved, least) == (8, 4, 1)
     assert 4.9 < grown < 5
 
