@@ -6,10 +6,13 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 pytest.importorskip("transformers", reason="needs the extra hf")
+
+import torch
 
 from tests.engine_case import PROTOCOL, RunSetup, sample
 from vtg_eval.engines.base import Completion, Engine, EngineOptions, Request
@@ -57,6 +60,25 @@ def test_transformers_answers_do_not_depend_on_batch_or_order(
     five = TransformersEngine(setup.folder, RULE, EngineOptions(batch_size=5))
     mixed = [*setup.requests[::2], *setup.requests[1::2]]
     assert answers(five, mixed) == expected
+
+
+def test_a_batch_too_large_for_the_memory_is_answered_in_halves(
+    setup: RunSetup, expected: dict[str, Completion], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = TransformersEngine(setup.folder, RULE, EngineOptions(batch_size=4))
+    generate = engine._model.generate
+    rows: list[int] = []
+
+    def limited(**inputs: Any) -> Any:
+        rows.append(len(inputs["input_ids"]))
+        if rows[-1] > 2:
+            raise torch.OutOfMemoryError("out of memory")
+        return generate(**inputs)
+
+    monkeypatch.setattr(engine._model, "generate", limited)
+    assert answers(engine, setup.requests) == expected
+    assert rows[0] == 4
+    assert max(rows[1:]) <= 2  # later batches are smaller
 
 
 @pytest.mark.parametrize("name", ["hf_engine", "vllm_engine"])
