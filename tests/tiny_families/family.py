@@ -16,6 +16,7 @@ class TinyFamily:
     frame_tokens: the tokens in the places of frames in transformers' and in vLLM's prompts, where
     they differ. The model reads the frames there, whatever the token. in_bfloat16: vLLM runs the
     family on a CPU in bfloat16 only, so that some answers differ by rounding from those in float32.
+    vllm_alone: vLLM changes transformers' classes for it, so it runs in a process of its own.
     """
 
     build: Callable[[Path], Path]
@@ -23,3 +24,4 @@ class TinyFamily:
     no_vllm: str = ""
     frame_tokens: tuple[str, str] | None = None
     in_bfloat16: bool = False
+    vllm_alone: bool = False

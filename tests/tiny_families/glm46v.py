@@ -18,8 +18,4 @@ def build(folder: Path) -> Path:
     return glm.save(Glm46VForConditionalGeneration, config, processor, folder)
 
 
-# A run of its own gives the same prompts and answers with vLLM.
-FAMILY = TinyFamily(
-    build,
-    no_vllm="not compared: vLLM runs it by changing transformers' classes in the process",
-)
+FAMILY = TinyFamily(build, vllm_alone=True)
