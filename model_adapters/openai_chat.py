@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from vtg_eval.adapter import Adapter, Checkpoint, TimeText
 from vtg_eval.engines.base import Request
-from vtg_eval.engines.chat import Chat
+from vtg_eval.engines.server.chat import Chat
 from vtg_eval.errors import UserError
 from vtg_eval.model_input import time_text
 from vtg_eval.model_input.smart_resize import PAIR, frame_size

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from vtg_eval.engines.base import Media, Request
-from vtg_eval.engines.server_options import ServerOptions
+from vtg_eval.engines.server.options import ServerOptions
 from vtg_eval.protocol import FrameRule, ResolvedProtocol
 from vtg_eval.types import Sample
 from vtg_eval.video.frames import Frames

@@ -14,7 +14,7 @@ import torch
 from vtg_eval.doctor.engine_answers import EngineAnswer
 from vtg_eval.doctor.parity import compare
 from vtg_eval.engines.base import Completion, EngineInput
-from vtg_eval.engines.raw_pixels import normalised
+from vtg_eval.engines.vllm_inputs import normalised
 from vtg_eval.failures import Finish
 from vtg_eval.registry import Registry
 from vtg_eval.types import Sample, Target

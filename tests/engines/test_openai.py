@@ -21,12 +21,12 @@ from PIL import Image
 
 from tests.rude_server import KINDS, RudeServer
 from vtg_eval.engines.base import Completion, EngineOptions, Request
-from vtg_eval.engines.chat import Chat
 from vtg_eval.engines.openai import OpenAIEngine
-from vtg_eval.engines.prices import Price, Tokens, known_price, price_list
-from vtg_eval.engines.request_limit import RequestLimit
-from vtg_eval.engines.server_errors import retry_after
-from vtg_eval.engines.server_options import OPENAI_URL, ServerOptions, located
+from vtg_eval.engines.server.chat import Chat
+from vtg_eval.engines.server.errors import retry_after
+from vtg_eval.engines.server.options import OPENAI_URL, ServerOptions, located
+from vtg_eval.engines.server.prices import Price, Tokens, known_price, price_list
+from vtg_eval.engines.server.request_limit import RequestLimit
 from vtg_eval.errors import EngineError, UserError
 from vtg_eval.failures import Finish
 from vtg_eval.protocol import GenerationRule

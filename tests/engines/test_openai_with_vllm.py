@@ -29,9 +29,9 @@ from tests.engine_case import EVEN, LATE, PROTOCOL, UNEVEN, make_adapter, make_f
 from tests.tiny_checkpoints import tiny_qwen2_5_vl
 from vtg_eval.adapter import Adapter, Checkpoint, TimeText
 from vtg_eval.engines.base import Completion, Engine, EngineOptions, Request
-from vtg_eval.engines.frame_images import jpeg
 from vtg_eval.engines.openai import OpenAIEngine
-from vtg_eval.engines.server_options import Send, ServerOptions, located
+from vtg_eval.engines.server.frame_images import jpeg
+from vtg_eval.engines.server.options import Send, ServerOptions, located
 from vtg_eval.engines.vllm import VllmEngine
 from vtg_eval.failures import Finish
 from vtg_eval.protocol import GenerationRule

@@ -7,7 +7,7 @@ from vtg_eval.model_adapters.openai_chat import OpenAIChatAdapter
 
 from vtg_eval.adapter import Checkpoint, InputOptions, TimeText
 from vtg_eval.engines.base import Request
-from vtg_eval.engines.server_options import Send, ServerOptions
+from vtg_eval.engines.server.options import Send, ServerOptions
 from vtg_eval.errors import UserError
 from vtg_eval.protocol import FrameRule, PromptRule, ResolvedProtocol
 from vtg_eval.types import Sample, Target

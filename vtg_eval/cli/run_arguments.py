@@ -14,8 +14,8 @@ from typing import Any, get_args
 from vtg_eval.adapter import InputOptions, Thinking, TimeText
 from vtg_eval.cli.command import BASE_HELP
 from vtg_eval.engines.base import EngineOptions
-from vtg_eval.engines.prices import Price
-from vtg_eval.engines.server_options import SENDS, ServerOptions
+from vtg_eval.engines.server.options import SENDS, ServerOptions
+from vtg_eval.engines.server.prices import Price
 from vtg_eval.errors import UserError
 from vtg_eval.run.setup import RunOptions
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Literal
 
-from vtg_eval.engines.chat import Chat
-from vtg_eval.engines.server_options import ServerOptions
+from vtg_eval.engines.server.chat import Chat
+from vtg_eval.engines.server.options import ServerOptions
 from vtg_eval.errors import one_line
 from vtg_eval.failures import Finish
 from vtg_eval.protocol import GenerationRule

@@ -16,12 +16,12 @@ from typing import Any, TypeVar
 
 from vtg_eval.engines.base import Completion, Engine, EngineOptions, Probe, Request
 from vtg_eval.engines.generation import sample_seed
-from vtg_eval.engines.server_options import IMAGES, ServerOptions, server_key
+from vtg_eval.engines.server.options import IMAGES, ServerOptions, server_key
 from vtg_eval.errors import UserError
 from vtg_eval.protocol import GenerationRule
 
 try:
-    from vtg_eval.engines.chat_client import ChatClient
+    from vtg_eval.engines.server.client import ChatClient
 except ImportError as exc:
     raise ImportError(f'it needs the extra openai (README, "Install"): {exc}') from exc
 

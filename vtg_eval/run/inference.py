@@ -16,7 +16,7 @@ from vtg_eval.adapter import Adapter, Checkpoint
 from vtg_eval.console.streams import warn
 from vtg_eval.console.text import error_line, traceback_text
 from vtg_eval.engines.base import Completion, Engine, EngineOptions, Request
-from vtg_eval.engines.prices import Tokens
+from vtg_eval.engines.server.prices import Tokens
 from vtg_eval.errors import ContractError, EngineError, UserError
 from vtg_eval.files.atomic import write_text
 from vtg_eval.protocol import GenerationRule

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from vtg_eval.console.streams import warn
 from vtg_eval.engines.base import Engine
-from vtg_eval.engines.prices import Tokens
+from vtg_eval.engines.server.prices import Tokens
 from vtg_eval.files.json_files import write_json
 from vtg_eval.probe.transformation import Transformation
 from vtg_eval.registry import Registry

@@ -15,7 +15,7 @@ from vtg_eval.checkpoint.profile import load_profile
 from vtg_eval.checkpoint.resolve import default_engine, resolve
 from vtg_eval.console.streams import warn
 from vtg_eval.engines.base import EngineOptions
-from vtg_eval.engines.server_options import SERVER_ENGINE, ServerOptions, located
+from vtg_eval.engines.server.options import SERVER_ENGINE, ServerOptions, located
 from vtg_eval.engines.weight_files import MERGE
 from vtg_eval.errors import UserError
 from vtg_eval.files.digests import canonical, sha256

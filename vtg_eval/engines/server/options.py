@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 from urllib.parse import urlsplit
 
-from vtg_eval.engines.prices import Price, Tokens, known_price
+from vtg_eval.engines.server.prices import Price, Tokens, known_price
 from vtg_eval.errors import UserError
 
 SERVER_ENGINE = "openai"

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from vtg_eval.engines.server_options import JPEG_QUALITY
+from vtg_eval.engines.server.options import JPEG_QUALITY
 from vtg_eval.video.frames import Frames
 
 KEPT = 4  # videos: consecutive requests show the same one

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vtg_eval.engines.base import Request
-from vtg_eval.engines.chat import Chat
+from vtg_eval.engines.server.chat import Chat
 
 # Of one frame, until an answer has told: the most of any known server, tiles of InternVL included.
 FRAME_TOKENS = 4096

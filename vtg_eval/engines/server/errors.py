@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 import httpx2
 import openai
 
-from vtg_eval.engines.server_options import KEY_VARIABLE, LEAST_KEY, ServerOptions
+from vtg_eval.engines.server.options import KEY_VARIABLE, LEAST_KEY, ServerOptions
 from vtg_eval.errors import EngineError, UserError, one_line
 
 TOO_MANY = 429

@@ -15,14 +15,14 @@ import openai
 from msgspec import Meta
 
 from vtg_eval.engines.base import Completion, Request, failed
-from vtg_eval.engines.budget import Budget
-from vtg_eval.engines.chat_body import chat_body
-from vtg_eval.engines.frame_images import FrameImages
-from vtg_eval.engines.prices import Tokens
-from vtg_eval.engines.prompt_bound import PromptBound
-from vtg_eval.engines.request_limit import RequestLimit
-from vtg_eval.engines.server_errors import AttemptError, Redactor, attempt_error
-from vtg_eval.engines.server_options import ServerOptions, server_key
+from vtg_eval.engines.server.budget import Budget
+from vtg_eval.engines.server.chat_body import chat_body
+from vtg_eval.engines.server.errors import AttemptError, Redactor, attempt_error
+from vtg_eval.engines.server.frame_images import FrameImages
+from vtg_eval.engines.server.options import ServerOptions, server_key
+from vtg_eval.engines.server.prices import Tokens
+from vtg_eval.engines.server.prompt_bound import PromptBound
+from vtg_eval.engines.server.request_limit import RequestLimit
 from vtg_eval.errors import EngineError, UserError
 from vtg_eval.failures import Finish
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from vtg_eval.engines.prices import Tokens
-from vtg_eval.engines.server_options import ServerOptions
+from vtg_eval.engines.server.options import ServerOptions
+from vtg_eval.engines.server.prices import Tokens
 from vtg_eval.errors import EngineError
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from vtg_eval.engines.base import Request
-from vtg_eval.engines.chat import Chat
+from vtg_eval.engines.server.chat import Chat
 
 
 def chat_body(request: Request, images: Sequence[str]) -> dict[str, Any]:

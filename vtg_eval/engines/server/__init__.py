@@ -1,0 +1,1 @@
+"""Models on OpenAI-compatible servers: conversations, requests, limits, budgets."""
