@@ -6,24 +6,20 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 from vtg_eval.adapter import Adapter, Checkpoint, TimeText
 from vtg_eval.engines.base import Request
 from vtg_eval.engines.server.chat import Chat
 from vtg_eval.errors import UserError
 from vtg_eval.model_input import time_text
+from vtg_eval.model_input.rotary_time import UPWARD, mean_pair_seconds
 from vtg_eval.model_input.smart_resize import PAIR, frame_size
-from vtg_eval.model_input.video_adapter import TICKS, TIMES
+from vtg_eval.model_input.time_encoding import TICKS, Times, to_ticks
 from vtg_eval.protocol import FrameRule, PromptRule, ResolvedProtocol
-from vtg_eval.question import question, wording
+from vtg_eval.question import listed_times, question, tells_times
 from vtg_eval.types import Sample
 from vtg_eval.video.frames import Frames
 
 FACTOR = 28  # px of a visual token's side; the server's model is unknown, many have this one
-# Keeps rounding in float32 from putting a whole position below itself, where a model cuts it off.
-UPWARD = 1 + 1e-6
 
 
 class OpenAIChatAdapter(Adapter):
@@ -55,8 +51,6 @@ class OpenAIChatAdapter(Adapter):
         """
         if frames is None:
             raise ValueError("this model needs frames")
-        encoding = time_text.ENCODINGS.get(self.time_text)
-        times = () if encoding is None else encoding.stamped(frames.times)
         video = self.media == "video"
         chat = Chat(protocol.prompt.system, self._parts(sample, frames, protocol.prompt), video)
         return Request(
@@ -66,18 +60,24 @@ class OpenAIChatAdapter(Adapter):
             media=self.media,
             metadata=_metadata(frames.times, frames.info.duration) if video else {},
             processor_kwargs={"do_sample_frames": False} if video else {},
-            model_times=times,
+            model_times=self._model_times(sample, frames.times, protocol.prompt),
             chat=chat,
         )
 
+    def _model_times(self, sample: Sample, times: Times, rule: PromptRule) -> tuple[float, ...]:
+        """Return the times (seconds) that our text or the protocol's tells, () for none."""
+        if self.time_text != "interleaved" and tells_times(sample.asks, rule):
+            return listed_times(times.tolist(), rule)
+        encoding = time_text.ENCODINGS.get(self.time_text)
+        return () if encoding is None else encoding.stamped(times)
+
     def _parts(self, sample: Sample, frames: Frames, rule: PromptRule) -> tuple[str | int, ...]:
         """Return the user's message, in which the same text as a local model's is around frames."""
-        seconds = frames.times.tolist()
-        text = question(sample, rule, seconds)
+        seconds, duration = frames.times.tolist(), frames.info.duration
+        text = question(sample, rule, seconds, duration=duration)
         first = rule.layout == "video-first"
-        # a protocol may tell the times itself
-        if self.time_text == "header" and TIMES not in wording(sample.asks, rule):
-            header = time_text.header(seconds, frames.info.duration)
+        if self.time_text == "header" and not tells_times(sample.asks, rule):
+            header = time_text.header(seconds, duration)
             text = f"{header}{text}" if first else f"{text}\n{header.rstrip()}"
         elif self.time_text == "interleaved":
             text = f"\n{text}" if first else f"{text}\n"
@@ -87,22 +87,20 @@ class OpenAIChatAdapter(Adapter):
     def _shown(self, seconds: list[float]) -> Iterator[str | int]:
         for number, time in enumerate(seconds):
             if self.time_text == "interleaved":
-                yield time_text.interleaved([time], "").rstrip()
+                yield time_text.stamp(time)
             yield number
 
 
-def _metadata(times: npt.NDArray[np.float64], duration: float) -> Mapping[str, Any]:
+def _metadata(times: Times, duration: float) -> Mapping[str, Any]:
     """Return the metadata of frames at `times` (seconds), for any model that vLLM serves.
 
     Models that write time stamps divide an index by fps. Models that count on an even grid use the
     mean rate, number of frames / total_num_frames x fps: the spacing of pairs is the mean one.
     """
-    ticks = [int(tick) for tick in np.rint(times * TICKS)]
-    starts = ticks[::PAIR]
-    spacing = (starts[-1] - starts[0]) / max(1, len(starts) - 1) / PAIR or TICKS / PAIR
+    spacing = (mean_pair_seconds(times) or 1.0) / PAIR
     return {
-        "frames_indices": ticks,
+        "frames_indices": to_ticks(times).tolist(),
         "fps": float(TICKS),
-        "total_num_frames": math.ceil(len(ticks) * spacing * UPWARD),
+        "total_num_frames": math.ceil(len(times) * spacing * TICKS * UPWARD),
         "duration": float(duration),
     }

@@ -38,6 +38,17 @@ def wording(asks: OutputType, rule: PromptRule) -> str:
             return rule.grounded_choice
 
 
+def tells_times(asks: OutputType, rule: PromptRule) -> bool:
+    """Tell whether the protocol's prompt itself lists the frames' times."""
+    return "{frame_times}" in wording(asks, rule)
+
+
+def listed_times(times: Sequence[float], rule: PromptRule) -> tuple[float, ...]:
+    """Return frame times (seconds) with the decimals that the protocol's prompt has of them."""
+    decimals = TIME_FORMATS[rule.times].decimals
+    return tuple(float(f"{time:.{decimals}f}") for time in times)
+
+
 def written(query: str, rule: PromptRule) -> str:
     """Return the query as the rule formats it.
 

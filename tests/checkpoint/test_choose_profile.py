@@ -65,10 +65,27 @@ def test_a_snapshot_in_the_hubs_cache_is_recognised(
 
 
 @pytest.mark.parametrize(
-    "said", ["timelens-8b", "TimeLens-8B-GPTQ", "tencentarc/TimeLens-8B", "My TimeLens-8B"]
+    "name", ["timelens-8b", "TimeLens-8B-GPTQ", "tencentarc/TimeLens-8B", "My TimeLens-8B"]
 )
-def test_a_name_that_is_only_alike_is_not_recognised(said: str, tmp_path: Path) -> None:
-    assert chosen(checkpoint(tmp_path, title=said, base=said, origin=said)) is None
+def test_a_name_that_is_only_alike_is_not_recognised(name: str, tmp_path: Path) -> None:
+    assert chosen(checkpoint(tmp_path, title=name, base=name, origin=name)) is None
+
+
+def lora(folder: Path, base: Checkpoint) -> Checkpoint:
+    """Write a LoRA's folder that names its base."""
+    folder.mkdir(parents=True)
+    settings = {"base_model_name_or_path": str(base.path)}
+    (folder / "adapter_config.json").write_text(json.dumps(settings))
+    return resolve(str(folder), REGISTRY)[0]
+
+
+def test_a_lora_is_recognised_by_its_own_folder_then_by_its_bases(tmp_path: Path) -> None:
+    (tmp_path / "base").mkdir()
+    base = checkpoint(tmp_path / "base", title="TimeLens-8B")
+    assert chosen(lora(tmp_path / "mine", base)) == "timelens-8b@1"
+    unitime = lora(tmp_path / "models--zeqianli--UniTime" / "snapshots" / "1", base)
+    with pytest.raises(UserError, match="unitime@1"):
+        chosen(unitime)
 
 
 def test_what_a_folder_is_comes_before_what_it_was_made_from(

@@ -151,9 +151,10 @@ def test_two_engines_get_the_same(qwen3: Path, capsys: pytest.CaptureFixture[str
         (["parity", "nano", "--engines", "transformers"], "--engines needs two names"),
         (["parity", "nano", "--engines", "transformer,vllm"], 'Did you mean "transformers"?'),
         (["parity", "baseline:random"], "runs on no engine"),
-        (["adapter", "qwen3_vl", "nowhere"], "no config.json"),
+        (["adapter", "qwen3_vl", "nowhere"], 'There is no model "nowhere"'),
         (["adapter", "qwen3", "nano"], 'Did you mean "qwen3_vl"?'),
         (["adapter", "baseline", "nano"], "sees no frames"),
+        (["adapter", "qwen3_vl", "baseline:random"], "baseline sees no frames"),
     ],
 )
 def test_a_mistake_is_named(

@@ -155,9 +155,11 @@ def test_the_floors_stand_beside_the_figures(predictor: Predictor) -> None:
         assert {"whole video", "random"} <= floors.keys()
         assert all(floor.above_blind <= 0 for floor in floors.values())
     assert all(floor.moved == 0 for floor in result.every_one.floors.values())
-    own = {row.transformation: row.moved.value for row in probe(whole_video).moved}
-    assert {row.transformation: row.floors["whole video"].moved for row in result.moved} == own
-    assert own["speed:2"] == own["reverse"] == 100.0  # why `above blind` is the figure to read
+    shares = {row.transformation: row.moved.value for row in probe(whole_video).moved}
+    assert {row.transformation: row.floors["whole video"].moved for row in result.moved} == shares
+    assert (
+        shares["speed:2"] == shares["reverse"] == 100.0
+    )  # why `above blind` is the figure to read
 
 
 def test_a_model_that_looks_says_never_or_changes_its_answer() -> None:

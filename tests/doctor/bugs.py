@@ -15,8 +15,7 @@ from vtg_eval.doctor.findings import Finding
 from vtg_eval.doctor.input_times import GRID_STEPS
 from vtg_eval.engines.base import Request
 from vtg_eval.model_input import time_text
-from vtg_eval.model_input.time_encoding import TimeEncoding, TimeRule
-from vtg_eval.model_input.video_adapter import TICKS
+from vtg_eval.model_input.time_encoding import TICKS, TimeEncoding, TimeRule
 
 STAMPS, ROTARY = TimeRule.STAMPS, TimeRule.ROTARY
 UNTOLD = (TimeRule.ORDINALS, TimeRule.NOTHING)  # the harness tells the times in a header

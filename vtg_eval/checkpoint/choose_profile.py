@@ -68,18 +68,20 @@ def _refuse_unrunnable(profile: NamedProfile, reason: str) -> None:
 
 
 def _by_folder(checkpoint: Checkpoint, registry: Registry) -> tuple[NamedProfile, str] | None:
-    """Return the profile that the folder names or is recognised by, with the reason in words."""
-    folder = checkpoint.path
-    if folder is None:
-        return None
-    if named := load_profile(folder).profile:
+    """Return the profile that the folder names or is recognised by, with the reason in words.
+
+    A LoRA's own folder comes before that of its base model.
+    """
+    folders = [folder for folder in (checkpoint.lora, checkpoint.path) if folder is not None]
+    if named := load_profile(*folders).profile:
         profile = registry.profile(named)
         _require_fit(profile, checkpoint)
         return profile, f"its {PROFILE_FILE} names it"
-    recognised = _recognised(folder, registry.profiles.values())
-    if recognised is None:
+    profiles = registry.profiles.values()
+    recognised = list(filter(None, (_recognised(folder, profiles) for folder in folders)))
+    if not recognised:
         return None
-    profile, statement = recognised
+    profile, statement = recognised[0]
     if not profile.refused and not profile.fits(checkpoint.architectures):
         warn(
             f"{statement}, but the profile {profile.name} is for {_listed(profile)}; it is left out"
@@ -100,7 +102,7 @@ def _recognised(
     for reader in readers:
         matches = [(p, s) for s in reader(folder) for p in known if s.value in p.recognises]
         if len({profile.name for profile, _ in matches}) > 1:
-            reasons = "; ".join(f"{profile.name}: {said}" for profile, said in matches)
+            reasons = "; ".join(f"{profile.name}: {statement}" for profile, statement in matches)
             raise UserError(
                 f"Several profiles recognise {folder} ({reasons}). Choose by --profile NAME, or "
                 f"--profile {NO_PROFILE}."

@@ -28,20 +28,22 @@ def resolve(
     options: InputOptions | None = None,
     base: str | None = None,
     fetch: Fetch | None = None,
+    adapter: str | None = None,
 ) -> tuple[Checkpoint, AdapterEntry]:
     """Return a checkpoint and its adapter.
 
-    reference: a shipped model, a folder, a name on the hub, or "ADAPTER:ARGUMENT" for adapters that
-    need no model (baseline, replay), or one on a server. options: the user's, for the adapter.
-    base: the model that a LoRA is applied to; None: the one that it names itself. Raises UserError
-    with the nearest name, or with what is wrong in the folder.
+    reference: a shipped model, a folder, a name on the hub, or "ADAPTER:ARGUMENT" for adapters
+    that need no model (baseline, replay) or one on a server. options: the user's, for the adapter.
+    base: the model that a LoRA is applied to; None: the one that it names itself. adapter: its
+    name; None: the one that serves the checkpoint's architecture. Raises UserError with the nearest
+    name, or with what is wrong in the folder.
     """
-    checkpoint, entry = _resolve(reference, registry, base, fetch or Fetch())
+    checkpoint, entry = _resolve(reference, registry, base, fetch or Fetch(), adapter)
     return replace(checkpoint, options=options or InputOptions()), entry
 
 
 def _resolve(
-    reference: str, registry: Registry, base: str | None, fetch: Fetch
+    reference: str, registry: Registry, base: str | None, fetch: Fetch, adapter: str | None
 ) -> tuple[Checkpoint, AdapterEntry]:
     name, _, argument = reference.partition(":")
     entry = registry.adapters.get(name)
@@ -69,6 +71,8 @@ def _resolve(
         name="+".join(source.name for source in sources),
         commits={source.name: source.commit for source in sources if source.commit},
     )
+    if adapter is not None:
+        return checkpoint, registry.entry("adapter", adapter)
     return checkpoint, registry.adapter_for(architectures)
 
 

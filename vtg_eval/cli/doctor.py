@@ -22,7 +22,7 @@ from vtg_eval.cli.doctor_text import (
 )
 from vtg_eval.cli.run_arguments import add_input_options
 from vtg_eval.console.streams import show
-from vtg_eval.doctor.adapter_check import clock_request, open_checkpoint, report
+from vtg_eval.doctor.adapter_check import clock_request, report
 from vtg_eval.doctor.clock_requests import ClockRequests
 from vtg_eval.doctor.engine_answers import LoadedModel, answers, engine_names
 from vtg_eval.doctor.environment import examine_environment
@@ -38,8 +38,6 @@ input (told), and of those that the journal would record. limit: how large the
 error of the told times may be, by the family's way of telling them. Exit status
 1 if a time is not true.
 """
-
-
 PARITY_EPILOG = """\
 prompt: whether the prompt's tokens are the same. input: the largest difference
 of the numbers that the two models get, - where an engine does not show them.
@@ -67,11 +65,10 @@ class DoctorCommand(Command):
             formatter_class=raw,
         )
         for check in (time, parity):
-            check.add_argument("model", help="a checkpoint folder or a shipped model")
-            check.add_argument("--base", metavar="MODEL", help=BASE_HELP)
+            check.add_argument("model", help="as --model of `vtg-eval run`")
         adapter = checks.add_parser("adapter", help="show what an adapter makes of a sample")
         adapter.add_argument("name", metavar="NAME", help="the adapter's name")
-        adapter.add_argument("checkpoint", metavar="CHECKPOINT", help="a checkpoint folder")
+        adapter.add_argument("checkpoint", metavar="MODEL", help="as --model of `vtg-eval run`")
         parity.add_argument("--engines", help="two, default: transformers,vllm")
         adapter.add_argument("--engines", help="default: all that are installed")
         for check in (time, parity, adapter):
@@ -86,6 +83,7 @@ class DoctorCommand(Command):
 
 
 def _add_common(parser: ArgumentParser) -> None:
+    parser.add_argument("--base", metavar="MODEL", help=BASE_HELP)
     parser.add_argument("--protocol", default=DEFAULT_PROTOCOL, help="default: %(default)s")
     parser.add_argument("--decoder", default="pyav", help="default: %(default)s")
     add_input_options(parser)
@@ -134,8 +132,12 @@ def _parity(args: Namespace, registry: Registry) -> int:
 
 def _adapter(args: Namespace, registry: Registry) -> int:
     names = engine_names(args.engines, registry)
-    options = _options(args)
-    checkpoint, adapter = open_checkpoint(args.name, args.checkpoint, registry, options)
+    checkpoint, entry = resolve(
+        args.checkpoint, registry, _options(args), args.base, adapter=args.name
+    )
+    if entry.engine is not None:
+        raise UserError(f"The adapter {entry.name} sees no frames, so there is nothing to show.")
+    adapter = registry.adapter(entry.name)(checkpoint)
     model = LoadedModel(checkpoint, adapter, args.trust_remote_code)
     with _folder() as folder:
         clocks = ClockRequests(

@@ -5,20 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from vtg_eval.adapter import Adapter, Checkpoint, InputOptions
+from vtg_eval.adapter import Adapter, Checkpoint
 from vtg_eval.doctor.clock_requests import ClockRequests
 from vtg_eval.doctor.clock_videos import number_in, trials
 from vtg_eval.doctor.input_times import InputTimes, ModelInput, Reader, declared_encoding
 from vtg_eval.engines.base import Request
 from vtg_eval.errors import UserError
-from vtg_eval.files.json_files import checkpoint_table
 from vtg_eval.model_input.time_encoding import TimeEncoding, TimeRule
-from vtg_eval.registry import Registry
 from vtg_eval.types import Sample
 
 CLOCK = "variable rate"
@@ -64,27 +61,6 @@ class AdapterReport:
             "metadata": _plain(self.metadata),
             "processor_kwargs": _plain(self.processor_kwargs),
         }
-
-
-def open_checkpoint(
-    name: str, reference: str, registry: Registry, options: InputOptions
-) -> tuple[Checkpoint, Adapter]:
-    """Return a checkpoint and the adapter of that name for it, whatever its architecture.
-
-    Raises UserError.
-    """
-    shipped = registry.models.get(reference)
-    path = Path(reference).expanduser() if shipped is None else shipped.path
-    config = checkpoint_table(path / "config.json")
-    if not config:
-        raise UserError(f"{path} has no config.json, so it is no checkpoint's folder.")
-    names = config.get("architectures")
-    architectures = tuple(map(str, names)) if isinstance(names, list) else ()
-    checkpoint = Checkpoint(reference, path, architectures, config, options=options)
-    entry = registry.entry("adapter", name)
-    if entry.engine is not None:
-        raise UserError(f"The adapter {name} sees no frames, so there is nothing to show.")
-    return checkpoint, registry.adapter(name)(checkpoint)
 
 
 def clock_request(clocks: ClockRequests) -> tuple[Sample, Request]:

@@ -8,7 +8,6 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from vtg_eval.errors import UserError
 from vtg_eval.files.digests import canonical, sha256
 from vtg_eval.files.json_files import read_object, write_json
 from vtg_eval.registry import Registry
-from vtg_eval.run.manifest import TimesCheck
+from vtg_eval.run.manifest import TimesCheck, package_versions
 from vtg_eval.run.paths import cache_folder
 from vtg_eval.run.setup import Model, RunSetup
 from vtg_eval.types import OutputType
@@ -102,7 +101,7 @@ class RunTimes:
             "frames": protocol.frames,
             "prompt": protocol.prompt,
             "trust": setup.spec.trust_remote_code,
-            "versions": {name: _version(name) for name in PACKAGES},
+            "versions": package_versions(PACKAGES),
         }
         return sha256(canonical(parts))
 
@@ -130,9 +129,9 @@ def _refusal(model: Model, check: TimesCheck) -> str:
             f"{model.name} is not told when its frames are shown, and the task asks for times: use "
             "--time-text header, or --unchecked-times to run all the same."
         )
-    said = " ".join(map(_sentence, findings))
+    sentences = " ".join(map(_sentence, findings))
     return (
-        f"{model.name} is told times that are not true. {said} `vtg-eval doctor time "
+        f"{model.name} is told times that are not true. {sentences} `vtg-eval doctor time "
         f"{model.checkpoint.reference}` shows them; --unchecked-times runs it all the same."
     )
 
@@ -158,10 +157,3 @@ def _source(adapter: object) -> str:
         with suppress(OSError):
             digest.update(path.read_bytes())
     return digest.hexdigest()
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return ""

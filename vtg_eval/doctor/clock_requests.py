@@ -8,9 +8,8 @@ from pathlib import Path
 from vtg_eval.adapter import Adapter
 from vtg_eval.doctor.clock_videos import Trial, write
 from vtg_eval.engines.base import Request
-from vtg_eval.model_input.video_adapter import TIMES
 from vtg_eval.protocol import FrameRule, ResolvedProtocol
-from vtg_eval.question import wording
+from vtg_eval.question import tells_times
 from vtg_eval.run.requests import RequestBuilder, SampleContext, no_subtitles
 from vtg_eval.types import OutputType, Sample, Target
 from vtg_eval.video.decoder import Decoder
@@ -42,7 +41,7 @@ class ClockRequests:
     @property
     def listed(self) -> bool:
         """Whether the protocol's own prompt lists the frames' times."""
-        return TIMES in wording(self._asks, self._protocol.prompt)
+        return tells_times(self._asks, self._protocol.prompt)
 
     def frames(self, trial: Trial) -> Frames:
         """Return the chosen frames of a clock video; raises VideoError."""

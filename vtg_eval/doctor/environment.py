@@ -9,7 +9,6 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from typing import Any
 
@@ -18,6 +17,7 @@ from vtg_eval.doctor.engine_answers import ENGINE_MODULES
 from vtg_eval.doctor.known_pairs import KNOWN_PAIRS, KnownPair
 from vtg_eval.errors import UserError, one_line
 from vtg_eval.registry import Registry
+from vtg_eval.run.manifest import package_versions
 
 PACKAGES = (
     *("vtg-eval", "numpy", "av", "decord", "torch", "torchvision", "torchaudio", "torchcodec"),
@@ -53,7 +53,7 @@ class Environment:
 
 def examine_environment(registry: Registry) -> Environment:
     """Return what is installed; imports the decoders, but neither torch nor the engines."""
-    versions = _versions()
+    versions = package_versions(PACKAGES)
     return Environment(
         python=platform.python_version(),
         platform=f"{sys.platform}-{platform.machine()}",
@@ -67,16 +67,6 @@ def examine_environment(registry: Registry) -> Environment:
         gpus=_gpus(),
         pairs=tuple(pair for pair in KNOWN_PAIRS if pair.installed(versions)),
     )
-
-
-def _versions() -> dict[str, str]:
-    versions = {}
-    for name in PACKAGES:
-        try:
-            versions[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return versions
 
 
 def _decoder(name: str, registry: Registry) -> str:

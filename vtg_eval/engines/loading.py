@@ -118,9 +118,8 @@ def check_checkpoint(
             )
         return
     quantised = bool(quantisation_method(folder))
-    if hasattr(
-        config, "quantization_config"
-    ):  # the weights' names are compared without their quantiser, which may need a GPU
+    # the weights' names are compared without their quantiser, which may need a GPU
+    if hasattr(config, "quantization_config"):
         del config.quantization_config
     weights = {name: torch.empty(w.shape, device="meta") for name, w in stored.items()}
     try:

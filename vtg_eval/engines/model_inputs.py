@@ -90,7 +90,7 @@ class InputBuilder:
             new = [*ids[:index], *block.ids, *ids[index + 1 :]]
             types = [0] * index + block.types + [0] * (len(ids) - index - 1)
             return ModelInput(new, types, self._last.tensors, request.packed)
-        return self._process(request, ids, index, self._last)
+        return self._process(request, ids, index, special)
 
     def _index(self, request: Request, ids: list[int]) -> int | None:
         """Return where the video's placeholder is, None where it is not one token."""
@@ -109,10 +109,11 @@ class InputBuilder:
         )
 
     def _process(
-        self, request: Request, ids: list[int], index: int | None, video: _Video
+        self, request: Request, ids: list[int], index: int | None, special: bool
     ) -> ModelInput:
-        frames = request.frames
-        assert frames is not None
+        """Let the processor expand the prompt, and keep what it makes of the video."""
+        frames, video = request.frames, self._last
+        assert frames is not None and video is not None
         pictures: dict[str, Any]
         if request.media == "images":
             pictures = {"images": list(frames.array)}
@@ -126,7 +127,7 @@ class InputBuilder:
         kwargs["text_kwargs"] = {
             **kwargs.get("text_kwargs", {}),
             f"return_{TYPES}": True,
-            "add_special_tokens": adds_special_tokens(self._processor.tokenizer, request.prompt),
+            "add_special_tokens": special,
         }
         with _pixels_once(self._processor, video):
             outputs = self._processor(

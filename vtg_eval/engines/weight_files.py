@@ -42,7 +42,7 @@ def holds_lora(folder: Path) -> bool:
     if name and any((folder / whole).exists() for whole in (WHOLE_FILE, INDEX_FILE)):
         raise UserError(
             f"{folder} holds an adapter ({name}) beside whole weights, so it is not known which "
-            f"of the two to run. Move one of them to a folder of its own."
+            "of the two to run. Move one of them to a folder of its own."
         )
     return name is not None
 

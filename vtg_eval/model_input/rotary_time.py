@@ -25,17 +25,25 @@ def grid(step: float, pairs: int, rate: float) -> Times:
     return times
 
 
+def mean_pair_seconds(times: Times) -> float | None:
+    """Return the mean of the seconds from one pair of frames to the next; None without a second."""
+    starts = times[::PAIR]
+    if len(starts) < 2 or starts[-1] <= starts[0]:
+        return None
+    return float(starts[-1] - starts[0]) / (len(starts) - 1)
+
+
 def pair_seconds(times: Times, rate: float) -> float:
     """Return the seconds from one pair of frames to the next that fit `times` (seconds) best.
 
     The mean is one candidate, the whole position nearest to it the other: with the fraction cut
     off, 0.999 s a pair would put every pair but the first half a second early.
     """
-    starts = times[::PAIR]
     unit = 1 / rate
-    if len(starts) < 2 or starts[-1] <= starts[0]:
+    mean = mean_pair_seconds(times)
+    if mean is None:
         return PAIR * unit
-    mean = float(starts[-1] - starts[0]) / (len(starts) - 1)
+    starts = times[::PAIR]
     whole = max(round(mean / unit), 1) * unit
     errors = {
         step: float(np.abs(grid(step, len(starts), rate) - starts).max()) for step in (whole, mean)

@@ -11,6 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 Times = npt.NDArray[np.float64]
+# Indices of frames that count microseconds, at 1,000,000 a second: index / fps is the frame's own
+# time, also where the frame rate varies.
+TICKS = 1_000_000
+
+
+def to_ticks(times: Times) -> npt.NDArray[np.int64]:
+    """Return the times (seconds) in microseconds."""
+    return np.rint(times * TICKS).astype(np.int64)
 
 
 class TimeRule(StrEnum):

@@ -34,6 +34,11 @@ def header(times: Sequence[float], duration: float) -> str:
     )
 
 
+def stamp(time: float) -> str:
+    """Return the text before the image of a frame at that time (seconds)."""
+    return f"{time:.1f}s"
+
+
 def interleaved(times: Sequence[float], image: str) -> str:
     """Return the frames' times (seconds), each before the text that stands for its image."""
-    return "".join(f"{time:.1f}s{image}" for time in times) + "\n"
+    return "".join(f"{stamp(time)}{image}" for time in times) + "\n"

@@ -22,18 +22,14 @@ from vtg_eval.model_input.chat_template import ChatTemplate, Surroundings
 from vtg_eval.model_input.safe_prompt import Place, safe_text
 from vtg_eval.model_input.smart_resize import PAIR, frame_size
 from vtg_eval.model_input.special_tokens import load_special_tokens
-from vtg_eval.model_input.time_encoding import TimeEncoding, TimeRule, Times
+from vtg_eval.model_input.time_encoding import TICKS, TimeEncoding, TimeRule, Times, to_ticks
 from vtg_eval.parsing.final_answer import open_thought
 from vtg_eval.protocol import FrameRule, PromptRule, ResolvedProtocol
-from vtg_eval.question import TIME_FORMATS, question, wording
+from vtg_eval.question import listed_times, question, tells_times
 from vtg_eval.types import Sample
 from vtg_eval.video.frames import Frames
 
 AGAIN = "Fetch the checkpoint again."
-# Indices of frames that count microseconds, at 1,000,000 a second: index / fps is the frame's own
-# time, also where the frame rate varies.
-TICKS = 1_000_000
-TIMES = "{frame_times}"
 WHOLE_SECOND = 1.0
 
 
@@ -90,8 +86,8 @@ class VideoAdapter(Adapter):
     @property
     def default_time_text(self) -> TimeText:
         """The way of telling times as text: none where the processor tells them."""
-        told = self.time_encoding.rule in (TimeRule.ROTARY, TimeRule.STAMPS)
-        return "none" if told else "header"
+        by_processor = self.time_encoding.rule in (TimeRule.ROTARY, TimeRule.STAMPS)
+        return "none" if by_processor else "header"
 
     def setting(self, name: str, default: float, part: str = "vision_config") -> float:
         """Return a number above 0 from a part of config.json ("" for its top, "a.b" for b in a).
@@ -108,8 +104,9 @@ class VideoAdapter(Adapter):
         if isinstance(value, list) and value and value.count(value[0]) == len(value):
             value = value[0]
         if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+            place = f"{part}.{name}" if part else name
             raise UserError(
-                f"config.json: {part}.{name} is {value!r:.40}; it must be a number above 0. {AGAIN}"
+                f"config.json: {place} is {value!r:.40}; it must be a number above 0. {AGAIN}"
             )
         return value
 
@@ -128,7 +125,7 @@ class VideoAdapter(Adapter):
 
     def ticks(self, times: Times) -> npt.NDArray[np.int64]:
         """Return the indices by which the processor is told of frames at `times` (seconds)."""
-        return np.rint(times * TICKS).astype(np.int64)
+        return to_ticks(times)
 
     def video_settings(self, times: Times) -> Mapping[str, Any]:
         """Return the processor's arguments for frames at `times` (seconds)."""
@@ -149,7 +146,7 @@ class VideoAdapter(Adapter):
         """Return the model's input for one sample, with its model times."""
         if frames is None:
             raise ValueError("this model needs frames")
-        times = self._told(sample, frames.times, protocol.prompt)
+        times = self._request_times(sample, frames.times, protocol.prompt)
         place, write = self._prompt(sample, frames, protocol.prompt)
         text = safe_text(write, place, self._tokens)
         request = Request(
@@ -179,15 +176,15 @@ class VideoAdapter(Adapter):
             },
         )
 
-    def _told(self, sample: Sample, times: Times, rule: PromptRule) -> tuple[float, ...]:
-        """Return the model times (seconds), or those that the protocol itself tells in their place.
+    def _request_times(self, sample: Sample, times: Times, rule: PromptRule) -> tuple[float, ...]:
+        """Return the model times (seconds) of a request.
 
-        They replace the header; a model that is told times otherwise gets the protocol's as well.
+        Times that the protocol's prompt lists replace the header; a model that is told times
+        otherwise gets the protocol's as well.
         """
-        if self.time_text == "interleaved" or TIMES not in wording(sample.asks, rule):
+        if self.time_text == "interleaved" or not tells_times(sample.asks, rule):
             return self.model_times(times)
-        decimals = TIME_FORMATS[rule.times].decimals
-        return self.processor_times(times) or tuple(float(f"{time:.{decimals}f}") for time in times)
+        return self.processor_times(times) or listed_times(times.tolist(), rule)
 
     def _prompt(
         self, sample: Sample, frames: Frames, rule: PromptRule
@@ -200,7 +197,7 @@ class VideoAdapter(Adapter):
             shown = time_text.interleaved(seconds, self.image)
         else:
             around = self.surroundings(self._chat, rule)
-            header = self.time_text == "header" and TIMES not in wording(sample.asks, rule)
+            header = self.time_text == "header" and not tells_times(sample.asks, rule)
             shown = time_text.header(seconds, frames.info.duration) if header else ""
         before, after = self._with_video(around.before), self._with_video(around.after)
         if self.media == "video" and (before + after).count(self.video) != 1:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import platform
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -109,13 +110,17 @@ class Manifest:
 
 def installed_versions() -> dict[str, str]:
     """Return the versions of Python, of the platform and of each installed one of PACKAGES."""
-    versions = {
+    return {
         "python": platform.python_version(),
         "platform": f"{sys.platform}-{platform.machine()}",
+        **package_versions(PACKAGES),
     }
-    for name in PACKAGES:
-        try:
+
+
+def package_versions(names: Iterable[str]) -> dict[str, str]:
+    """Return the versions of those packages that are installed."""
+    versions = {}
+    for name in names:
+        with suppress(PackageNotFoundError):
             versions[name] = version(name)
-        except PackageNotFoundError:
-            continue
     return versions

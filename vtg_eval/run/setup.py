@@ -235,8 +235,8 @@ def _with_profile(
     if profile is None:
         return protocol, ""
     if registry.protocol(profile.protocol).covers(card.name, card.metric_family):
-        own = registry.protocol_for(card, profile.protocol, split)
-        return profile.applied(own), profile.name
+        resolved = registry.protocol_for(card, profile.protocol, split)
+        return profile.applied(resolved), profile.name
     warn(
         f"{card.name}: {profile.protocol} is not defined for such tasks, so the profile "
         f"{profile.name} is left out and {protocol.name} is used."

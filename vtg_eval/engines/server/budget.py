@@ -1,4 +1,4 @@
-"""A budget of tokens or dollars, which is never exceeded."""
+"""A budget of tokens or dollars: kept as far as no prompt has more tokens than its bound."""
 
 from __future__ import annotations
 

@@ -163,11 +163,12 @@ class ChatClient:
             used = most
             try:
                 response = await self._send(body)
-                if response.tokens is not None:
-                    used = response.tokens
-                    self._bound.learn(request, used.prompt)
+                counted = response.tokens
+                if counted is not None:
+                    used = counted
+                    self._bound.learn(request, counted.prompt)
                 self._limit.answered()
-                return self._completion(request, response, answer_tokens)
+                return self._completion(request, response, counted or Tokens(), answer_tokens)
             except AttemptError as exc:
                 if not exc.billed:
                     used = Tokens()
@@ -198,14 +199,15 @@ class ChatClient:
             text = self._redactor.clean(answer.content.decode("utf-8", "replace"))
             raise AttemptError(f"a response that is none ({exc}): {text[:SHOWN]}") from None
 
-    def _completion(self, request: Request, response: Response, answer_tokens: int) -> Completion:
+    def _completion(
+        self, request: Request, response: Response, tokens: Tokens, answer_tokens: int
+    ) -> Completion:
         choice = response.choices[0]
         refusal = choice.message.refusal
         finish = Finish.REFUSED if refusal else FINISHES.get(choice.finish_reason)
         if finish is None:
             reason = f'the server ended the answer for the reason "{choice.finish_reason}"'
             return failed(request, self._redactor.clean(reason))
-        tokens = response.tokens or Tokens()
         text = choice.message.content or refusal or ""
         if len(text) > answer_tokens * LONGEST_TOKEN:
             return failed(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from vtg_eval.engines.base import Request
 from vtg_eval.engines.server.chat import Chat
 
-# Of one frame, until an answer has told: the most of any known server, tiles of InternVL included.
+# Of one frame, before the first answer: the most of any known server, tiles of InternVL included.
 FRAME_TOKENS = 4096
 TEMPLATE_TOKENS = 256  # a chat template's own text, system message included
 PART_TOKENS = 16  # what it writes around a frame
