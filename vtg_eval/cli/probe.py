@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from vtg_eval.cli.command import Command, gc_paused
-from vtg_eval.cli.run import (
+from vtg_eval.cli.run_arguments import add_run_arguments, run_options, task_names
+from vtg_eval.cli.run_output import (
     check_output,
     interrupted,
     plan_summary,
@@ -18,7 +19,6 @@ from vtg_eval.cli.run import (
     warn_failures,
     write_tables,
 )
-from vtg_eval.cli.run_arguments import add_run_arguments, run_options, task_names
 from vtg_eval.comparison.probe import compare_probe
 from vtg_eval.comparison.probe_figures import ProbeComparison
 from vtg_eval.console.streams import show

@@ -39,10 +39,6 @@ class Surroundings(NamedTuple):
     after: str
     strips: bool
 
-    def prompt(self, question: str) -> str:
-        """Return the whole prompt."""
-        return f"{self.before}{question.strip() if self.strips else question}{self.after}"
-
 
 class ChatTemplate:
     """The chat template of one checkpoint, read from its small files.

@@ -1,0 +1,108 @@
+"""What `vtg-eval run` and `vtg-eval probe` print and write: plans, warnings, tables."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from vtg_eval.adapter import TimeText
+from vtg_eval.cli.command import STANDARD_OUTPUT, write_lines
+from vtg_eval.console.streams import show, warn
+from vtg_eval.errors import UserError
+from vtg_eval.files.json_files import write_json
+from vtg_eval.report.tables import subset_line
+from vtg_eval.run.estimate import estimate
+from vtg_eval.run.plan import Plan
+from vtg_eval.run.results import TaskResults
+from vtg_eval.run.runner import Outcome, Runner
+from vtg_eval.run.setup import RunSetup
+
+INTERRUPTED = 130
+
+
+def interrupted(outcome: Outcome) -> int:
+    """Say how to go on after an interrupted run; return the exit status."""
+    warn(f"{outcome.answered} of {outcome.asked} answered; run the same command again to finish.")
+    return INTERRUPTED
+
+
+def time_text_line(time_text: TimeText | None) -> str:
+    """Return how the frames' times are told as text, "" where they are not."""
+    if time_text in (None, "none"):
+        return ""
+    return f"frame times as text: {time_text} (--time-text)"
+
+
+def warn_failures(results: TaskResults, folder: Path) -> None:
+    """Warn of samples without an answer, and of a broken model."""
+    if results.lost:
+        warn(
+            f"{results.lost} of {results.n_expected} samples failed and count as the protocol "
+            f"says; {folder / 'journal.jsonl'} has the reasons. The same command tries them again."
+        )
+    if results.non_finite:
+        warn(
+            f"the model is broken: on {results.non_finite} of {results.n_expected} samples its "
+            "logits are NaN or infinite. They have no answer and are not asked again; check the "
+            "training that made the checkpoint, or try --dtype float32."
+        )
+
+
+def plan_summary(runner: Runner, setup: RunSetup, folder: Path, plan: Plan) -> dict[str, Any]:
+    """Return what a run would do, as plain JSON values."""
+    change = setup.spec.transformation
+    remaining = estimate(plan, runner.model.adapter, setup.spec.protocol.frames)
+    return {
+        "task": setup.spec.task,
+        "folder": str(folder),
+        "time_text": setup.spec.time_text,
+        "asked": len(plan.samples),
+        "left": asdict(remaining),
+        "subset": asdict(plan.subset),
+        "note": ""
+        if plan.subset.whole
+        else subset_line(plan.subset, change.name if change else ""),
+    }
+
+
+def print_plans(plans: list[dict[str, Any]], out: str | None) -> None:
+    """Print what runs would do, or write it as JSON."""
+    if out:
+        write_tables(plans, out)
+        return
+    for plan in plans:
+        remaining = plan["left"]
+        show(
+            f"{plan['task']}: {plan['asked']} samples, {remaining['samples']} left to ask on "
+            f"{remaining['videos']} videos: {remaining['frames']:,} frames, "
+            f"at most {remaining['tokens']:,} visual tokens and "
+            f"about {remaining['disk'] / 1e9:.2f} GB in the frame store\n"
+            f"run folder: {plan['folder']}"
+        )
+        if line := time_text_line(plan["time_text"]):
+            show(line)
+        if plan["note"]:
+            show(plan["note"])
+
+
+def write_tables(tables: list[dict[str, Any]], out: str) -> None:
+    """Write one table as it is, several as a list."""
+    value: Any = tables[0] if len(tables) == 1 else tables
+    if out == STANDARD_OUTPUT:
+        write_lines(out, [json.dumps(value, indent=2)])
+    else:
+        write_json(Path(out), value)
+
+
+def check_output(target: str | None) -> None:
+    """Raise UserError for an output file that cannot be written at the end of the run."""
+    if target is None or target == STANDARD_OUTPUT:
+        return
+    path = Path(target)
+    if path.is_dir() or not path.absolute().parent.is_dir():
+        raise UserError(f"{target} cannot be written: it is a folder, or its folder is missing.")
+    if not os.access(path if path.exists() else path.absolute().parent, os.W_OK):
+        raise UserError(f"{target} cannot be written. Name another output file.")
