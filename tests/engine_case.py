@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from tests.tiny_checkpoints import tiny_qwen2_5_vl, tiny_qwen3_vl
+from tests.tiny_families import qwen2_5_vl, qwen3_vl
 from vtg_eval.adapter import Adapter, InputOptions, TimeText
 from vtg_eval.checkpoint.resolve import resolve
 from vtg_eval.engines.base import Request
@@ -19,8 +19,8 @@ from vtg_eval.types import Sample, Target
 from vtg_eval.video.frames import Frames, VideoInfo
 
 FAMILIES: dict[str, Callable[[Path], Path]] = {
-    "qwen2_5_vl": tiny_qwen2_5_vl,
-    "qwen3_vl": tiny_qwen3_vl,
+    "qwen2_5_vl": qwen2_5_vl.build,
+    "qwen3_vl": qwen3_vl.build,
 }
 PROTOCOL = ResolvedProtocol(
     name="test@1",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
 from safetensors.torch import load_file, save_file
 from transformers import (
     CLIPVisionConfig,
@@ -17,7 +16,7 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from tests.tiny_checkpoints import VOCABULARY, save_checkpoint, tiny_tokenizer
+from tests.tiny_families.building import VOCABULARY, tiny_tokenizer, write_checkpoint
 
 SIDE, PATCH = 56, 7
 TOWER, RELEASED_TOWER = "vision_tower.", "vision_tower.vision_model."
@@ -75,8 +74,7 @@ def tiny_llava_next_video(folder: Path) -> Path:
         vision_feature_select_strategy="default",
         num_additional_image_tokens=1,
     )
-    torch.manual_seed(0)
-    save_checkpoint(LlavaNextVideoForConditionalGeneration(config), processor, folder)
+    write_checkpoint(LlavaNextVideoForConditionalGeneration, config, processor, folder)
     file = folder / "model.safetensors"
     # as in the released checkpoints, whose names vLLM knows
     weights = {name.replace(TOWER, RELEASED_TOWER): w for name, w in load_file(file).items()}

@@ -17,15 +17,15 @@ import torch
 from vtg_eval.training.recipe import DataRule, ModelRule, Recipe, RewardRule, RlRule, SftRule
 from vtg_eval.training.trainers.batches import Example
 
-from tests.tiny_checkpoints import tiny_qwen2_5_vl, tiny_qwen3_vl
+from tests.tiny_families import qwen2_5_vl, qwen3_vl
 from tests.video_files import write_clock
 from vtg_eval.registry import Registry
 from vtg_eval.run.requests import SampleContext, no_subtitles
 from vtg_eval.types import Sample, Span, Target
 
 FAMILIES: dict[str, Callable[[Path], Path]] = {
-    "qwen2_5_vl": tiny_qwen2_5_vl,
-    "qwen3_vl": tiny_qwen3_vl,
+    "qwen2_5_vl": qwen2_5_vl.build,
+    "qwen3_vl": qwen3_vl.build,
 }
 CONTEXT = SampleContext(Registry.discover().protocol("strict@2").without_task, no_subtitles)
 QUERIES = ("it", "the red square moves", "été — 夏", "A man opens the door, then\nleaves.", "then")

@@ -21,7 +21,7 @@ import huggingface_hub
 from tests import fakes
 from tests.charades_case import write_charades
 from tests.hub_server import COMMIT, TOKEN, HubServer
-from tests.tiny_checkpoints import tiny_qwen3_vl
+from tests.tiny_families import qwen3_vl
 from vtg_eval.checkpoint import hub
 from vtg_eval.checkpoint.hub import Fetch, snapshot
 from vtg_eval.checkpoint.resolve import resolve
@@ -38,7 +38,7 @@ MAIN = "import sys; from vtg_eval.cli import main; sys.exit(main())"
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint with files beside it that must not be fetched."""
-    folder = tiny_qwen3_vl(tmp_path_factory.mktemp("model"))
+    folder = qwen3_vl.build(tmp_path_factory.mktemp("model"))
     (folder / "pytorch_model.bin").write_bytes(b"pickle")
     (folder / "modeling_tiny.py").write_text("raise SystemExit")
     (folder / "onnx").mkdir()

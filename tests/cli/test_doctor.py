@@ -12,7 +12,7 @@ pytest.importorskip("transformers", reason="needs the extra hf")
 from vtg_eval.model_adapters.qwen3_vl import Qwen3VLAdapter
 
 from tests import fakes
-from tests.tiny_checkpoints import tiny_qwen2_5_vl, tiny_qwen3_vl
+from tests.tiny_families import qwen2_5_vl, qwen3_vl
 from vtg_eval.cli import main
 
 pytestmark = pytest.mark.xdist_group("doctor")
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.xdist_group("doctor")
 
 @pytest.fixture(scope="session")
 def qwen3(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny_qwen3_vl(tmp_path_factory.mktemp("doctor"))
+    return qwen3_vl.build(tmp_path_factory.mktemp("doctor"))
 
 
 def test_both_families_get_true_times(
@@ -30,7 +30,7 @@ def test_both_families_get_true_times(
     out = capsys.readouterr().out
     assert out.count(" true\n") >= 8
     assert max(map(len, out.splitlines())) <= 80
-    assert main(["doctor", "time", str(tiny_qwen2_5_vl(tmp_path)), "--json"]) == 0
+    assert main(["doctor", "time", str(qwen2_5_vl.build(tmp_path)), "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert [row["true"] for row in rows] == [True] * len(rows)
     assert {row["resolution"] for row in rows} == {0.5}

@@ -13,7 +13,7 @@ pytest.importorskip("transformers", reason="needs the extra hf")
 from tests import fakes
 from tests.charades_case import write_charades
 from tests.lora_folders import change_settings, write_lora, write_merged
-from tests.tiny_checkpoints import tiny_qwen3_vl
+from tests.tiny_families import qwen3_vl
 from vtg_eval.cli import main
 
 
@@ -21,7 +21,7 @@ from vtg_eval.cli import main
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a checkpoint, "base", a LoRA on it, both merged, and data."""
     folder = tmp_path_factory.mktemp("lora")
-    base = tiny_qwen3_vl(folder / "base")
+    base = qwen3_vl.build(folder / "base")
     write_lora(folder / "lora", base)
     write_merged(folder / "merged", base, folder / "lora")
     write_charades(folder / "data")

@@ -108,10 +108,10 @@ class Shell:
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the checkpoint and the plug-in; the first run makes the benchmark there."""
     pytest.importorskip("transformers", reason="needs the extra hf")
-    from tests.tiny_checkpoints import tiny_qwen3_vl
+    from tests.tiny_families import qwen3_vl
 
     folder = tmp_path_factory.mktemp("profiles")
-    tiny_qwen3_vl(folder / "qwen3")
+    qwen3_vl.build(folder / "qwen3")
     fakes.install("small", "small_profiles", folder / "site")
     (folder / "site" / "small_profiles.py").write_text(PLUGIN)
     (folder / "site" / "small.toml").write_text(SMALL)

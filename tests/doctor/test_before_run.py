@@ -16,7 +16,7 @@ pytest.importorskip("transformers", reason="needs the extra hf")
 from vtg_eval.model_adapters.qwen3_vl import Qwen3VLAdapter
 
 from tests import fakes
-from tests.tiny_checkpoints import tiny_qwen3_vl
+from tests.tiny_families import qwen3_vl
 from vtg_eval.cli import main
 from vtg_eval.doctor import before_run
 from vtg_eval.doctor.before_run import RunTimes
@@ -46,7 +46,7 @@ class StampedAdapter(Qwen3VLAdapter):
 
 @pytest.fixture(scope="session")
 def qwen3(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny_qwen3_vl(tmp_path_factory.mktemp("before_run"))
+    return qwen3_vl.build(tmp_path_factory.mktemp("before_run"))
 
 
 @pytest.fixture

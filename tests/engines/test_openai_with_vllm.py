@@ -26,7 +26,7 @@ from PIL import Image
 from vtg_eval.model_adapters.openai_chat import OpenAIChatAdapter
 
 from tests.engine_case import EVEN, LATE, PROTOCOL, UNEVEN, make_adapter, make_frames, sample
-from tests.tiny_checkpoints import tiny_qwen2_5_vl
+from tests.tiny_families import qwen2_5_vl
 from vtg_eval.adapter import Adapter, Checkpoint, TimeText
 from vtg_eval.engines.base import Completion, Engine, EngineOptions, Request
 from vtg_eval.engines.openai import OpenAIEngine
@@ -101,7 +101,7 @@ def as_sent(frames: Frames) -> Frames:
 
 @pytest.fixture(scope="module")
 def case(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Case]:
-    folder = tiny_qwen2_5_vl(tmp_path_factory.mktemp("serve") / NAME)
+    folder = qwen2_5_vl.build(tmp_path_factory.mktemp("serve") / NAME)
     with starting(folder, folder.parent / "server.log") as server:
         options = EngineOptions(images=MOST["image"], extra={"limit_mm_per_prompt": MOST})
         with closing(VllmEngine(folder, RULE, options)) as local:

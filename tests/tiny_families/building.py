@@ -1,4 +1,4 @@
-"""What the builders share: a tokenizer with a family's tokens, sizes of a text model, saving."""
+"""What the builders share: tokenizers, the settings of a text model, saving."""
 
 from __future__ import annotations
 
@@ -11,35 +11,38 @@ from transformers import GenerationConfig, PreTrainedTokenizerFast
 from vtg_eval.training.nano.model import build_tokenizer
 
 VOCABULARY = 384
-ROWS = 448  # of the embedding: the vocabulary and a family's own tokens
+ROWS = 448  # of the embedding where a family has many tokens of its own
+NORM = {"image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5]}
 
 
-def tokenizer(tokens: Mapping[str, str], end: str) -> PreTrainedTokenizerFast:
-    """Return a tokenizer with further special tokens, by the names that the processor reads.
-
-    end: the token that ends an answer.
-    """
+def tiny_tokenizer(*words: str) -> PreTrainedTokenizerFast:
+    """Return a tokenizer with Qwen-VL's special tokens; words: further tokens, not special."""
     corpus = ["when does this happen in the video: the red square moves <1.5 seconds>\n"] * 4
-    plain = build_tokenizer(corpus, vocabulary=VOCABULARY)
+    return build_tokenizer(corpus, words, VOCABULARY - len(words))
+
+
+def special_tokenizer(named: Mapping[str, str], *tokens: str) -> PreTrainedTokenizerFast:
+    """Return a tokenizer with further special tokens; those in `named` are its attributes, too."""
+    names = {"pad_token": "<|endoftext|>", "eos_token": "<|im_end|>", **named}
     return PreTrainedTokenizerFast(
-        tokenizer_object=plain.backend_tokenizer,
-        pad_token=plain.pad_token,
-        eos_token=end,
-        extra_special_tokens=dict(tokens),
+        tokenizer_object=tiny_tokenizer().backend_tokenizer,
+        extra_special_tokens=list(tokens),
         model_max_length=8192,
+        clean_up_tokenization_spaces=False,
+        **names,
     )
 
 
-def text_config(tokenizer: PreTrainedTokenizerFast, **settings: Any) -> dict[str, Any]:
+def text_settings(tokenizer: PreTrainedTokenizerFast, **settings: Any) -> dict[str, Any]:
     """Return the settings of a text model of two layers; `settings` are the family's."""
     return {
-        "vocab_size": ROWS,
+        "vocab_size": VOCABULARY,
         "hidden_size": 64,
         "intermediate_size": 128,
         "num_hidden_layers": 2,
         "num_attention_heads": 2,
         "num_key_value_heads": 2,
-        "max_position_embeddings": 4096,
+        "max_position_embeddings": 2048,
         "tie_word_embeddings": False,
         "bos_token_id": None,
         "eos_token_id": tokenizer.eos_token_id,
@@ -48,15 +51,48 @@ def text_config(tokenizer: PreTrainedTokenizerFast, **settings: Any) -> dict[str
     }
 
 
-def save(model: Any, processor: Any, folder: Path, scale: float = 4.0) -> Path:
-    """Write a checkpoint; its weights times `scale`, so that rounding changes no answer."""
-    tokenizer = processor.tokenizer
-    with torch.no_grad():
+def vision_settings(patch_size: int, **settings: Any) -> dict[str, Any]:
+    """Return the settings of a vision model of two layers, as Qwen-VL and GLM-V name them.
+
+    patch_size: in px; `settings` are the family's.
+    """
+    return {
+        "depth": 2,
+        "hidden_size": 64,
+        "intermediate_size": 96,
+        "num_heads": 2,
+        "patch_size": patch_size,
+        "spatial_merge_size": 2,
+        "temporal_patch_size": 2,
+        "out_hidden_size": 64,
+        **settings,
+    }
+
+
+def grid(patch_size: int) -> dict[str, Any]:
+    """Return a processor's settings for patches of so many px, 2 x 2 of two frames a token."""
+    return {"patch_size": patch_size, "merge_size": 2, "temporal_patch_size": 2}
+
+
+def write_checkpoint(
+    model_class: type[Any], config: Any, processor: Any, folder: Path, seed: int = 0
+) -> Path:
+    """Write a random model of the configuration, and its processor; returns the folder."""
+    torch.manual_seed(seed)
+    model = model_class(config)
+    with torch.no_grad():  # larger logits, so that rounding does not change the argmax
         for parameter in model.parameters():
             if parameter.dim() > 1:
-                parameter.mul_(scale)
+                parameter.mul_(4)
+    tokenizer = processor.tokenizer
+    # as in real checkpoints: settings that greedy decoding must ignore
     model.generation_config = GenerationConfig(
-        eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id
+        do_sample=True,
+        temperature=0.7,
+        top_k=20,
+        repetition_penalty=1.05,
+        eos_token_id=[tokenizer.eos_token_id, tokenizer.pad_token_id],
+        pad_token_id=tokenizer.pad_token_id,
     )
     model.save_pretrained(folder)
     processor.save_pretrained(folder)

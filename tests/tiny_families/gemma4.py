@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import torch
 from tokenizers.processors import TemplateProcessing
 from transformers import (
     Gemma4AudioFeatureExtractor,
@@ -17,7 +16,7 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from tests.tiny_families.building import ROWS, save, text_config, tokenizer
+from tests.tiny_families.building import ROWS, special_tokenizer, text_settings, write_checkpoint
 from tests.tiny_families.family import TinyFamily
 
 TEMPLATE = (
@@ -58,7 +57,7 @@ IDS = {
 
 def gemma_tokenizer() -> PreTrainedTokenizerFast:
     """Return a tokenizer that begins each text with <bos>."""
-    words = tokenizer(TOKENS, end="<turn|>")
+    words = special_tokenizer({"eos_token": "<turn|>", **TOKENS})
     words.backend_tokenizer.post_processor = TemplateProcessing(
         single="<bos> $A", special_tokens=[("<bos>", words.bos_token_id)]
     )
@@ -67,8 +66,9 @@ def gemma_tokenizer() -> PreTrainedTokenizerFast:
 
 def gemma_text(words: PreTrainedTokenizerFast, **settings: Any) -> dict[str, Any]:
     """Return the settings of a text model with one sliding layer and one full."""
-    return text_config(
+    return text_settings(
         words,
+        vocab_size=ROWS,
         head_dim=32,
         global_head_dim=32,
         layer_types=["sliding_attention", "full_attention"],
@@ -109,8 +109,7 @@ def build(folder: Path) -> Path:
         video_processor=Gemma4VideoProcessor(),
         chat_template=TEMPLATE,
     )
-    torch.manual_seed(0)
-    return save(Gemma4ForConditionalGeneration(config), processor, folder)
+    return write_checkpoint(Gemma4ForConditionalGeneration, config, processor, folder)
 
 
 FAMILY = TinyFamily(build)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
 from transformers import (
     Gemma4UnifiedAudioFeatureExtractor,
     Gemma4UnifiedConfig,
@@ -14,7 +13,7 @@ from transformers import (
     Gemma4UnifiedVideoProcessor,
 )
 
-from tests.tiny_families.building import save
+from tests.tiny_families.building import write_checkpoint
 from tests.tiny_families.family import TinyFamily
 from tests.tiny_families.gemma4 import TEMPLATE, gemma_ids, gemma_text, gemma_tokenizer
 
@@ -39,8 +38,7 @@ def build(folder: Path) -> Path:
         video_processor=Gemma4UnifiedVideoProcessor(),
         chat_template=TEMPLATE,
     )
-    torch.manual_seed(0)
-    return save(Gemma4UnifiedForConditionalGeneration(config), processor, folder)
+    return write_checkpoint(Gemma4UnifiedForConditionalGeneration, config, processor, folder)
 
 
 FAMILY = TinyFamily(build)

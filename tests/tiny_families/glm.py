@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-import torch
 from transformers import (
     Glm4vImageProcessor,
     Glm4vProcessor,
@@ -16,7 +14,13 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from tests.tiny_checkpoints import NORM, save_checkpoint, special_tokenizer, text_settings
+from tests.tiny_families.building import (
+    NORM,
+    grid,
+    special_tokenizer,
+    text_settings,
+    vision_settings,
+)
 
 MARKERS = ("image_start", "image_end", "video_start", "video_end", "image", "video")
 TOKENS = (
@@ -49,7 +53,12 @@ THINKING_TEMPLATE = TEMPLATE.replace(
     "{% if enable_thinking is defined and not enable_thinking %}\n<think></think>{% endif %}\n"
     "{% endif %}",
 )
-GRID: dict[str, Any] = {"patch_size": 14, "merge_size": 2, "temporal_patch_size": 2}
+ROPE = {
+    "rope_type": "default",
+    "rope_theta": 1e4,
+    "partial_rotary_factor": 0.5,
+    "mrope_section": [2, 3, 3],
+}
 
 
 def tokenizer() -> PreTrainedTokenizerFast:
@@ -61,27 +70,8 @@ def settings(tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
     """Return the settings of config.json that all forms share."""
     numbers = tokenizer.convert_tokens_to_ids(list(TOKENS))
     return {
-        "text_config": {
-            **text_settings(tokenizer),
-            "head_dim": 32,
-            "rope_parameters": {
-                "rope_type": "default",
-                "rope_theta": 1e4,
-                "partial_rotary_factor": 0.5,
-                "mrope_section": [2, 3, 3],
-            },
-        },
-        "vision_config": {
-            "depth": 2,
-            "hidden_size": 64,
-            "intermediate_size": 96,
-            "num_heads": 2,
-            "image_size": 56,
-            "patch_size": 14,
-            "spatial_merge_size": 2,
-            "temporal_patch_size": 2,
-            "out_hidden_size": 64,
-        },
+        "text_config": text_settings(tokenizer, head_dim=32, rope_parameters=ROPE),
+        "vision_config": vision_settings(14, image_size=56),
         **{f"{name}_token_id": number for name, number in zip(MARKERS, numbers, strict=True)},
         "tie_word_embeddings": False,
     }
@@ -90,9 +80,9 @@ def settings(tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
 def old_processor(tokenizer: PreTrainedTokenizerFast, template: str) -> Glm4vProcessor:
     """Return the processor of GLM-4.1V and 4.5V."""
     return Glm4vProcessor(
-        image_processor=Glm4vImageProcessor(**GRID, **NORM),
+        image_processor=Glm4vImageProcessor(**grid(14), **NORM),
         tokenizer=tokenizer,
-        video_processor=Glm4vVideoProcessor(**GRID, **NORM),
+        video_processor=Glm4vVideoProcessor(**grid(14), **NORM),
         chat_template=template,
     )
 
@@ -100,14 +90,8 @@ def old_processor(tokenizer: PreTrainedTokenizerFast, template: str) -> Glm4vPro
 def new_processor(tokenizer: PreTrainedTokenizerFast) -> Glm46VProcessor:
     """Return the processor of GLM-4.6V."""
     return Glm46VProcessor(
-        image_processor=Glm46VImageProcessor(**GRID, **NORM),
+        image_processor=Glm46VImageProcessor(**grid(14), **NORM),
         tokenizer=tokenizer,
-        video_processor=Glm46VVideoProcessor(**GRID, **NORM),
+        video_processor=Glm46VVideoProcessor(**grid(14), **NORM),
         chat_template=THINKING_TEMPLATE,
     )
-
-
-def save(model: type[Any], config: Any, processor: Any, folder: Path) -> Path:
-    """Write a random model of a configuration and its processor."""
-    torch.manual_seed(0)
-    return save_checkpoint(model(config), processor, folder)

@@ -7,6 +7,7 @@ from pathlib import Path
 from transformers import Glm4vMoeConfig, Glm4vMoeForConditionalGeneration
 
 from tests.tiny_families import glm
+from tests.tiny_families.building import write_checkpoint
 from tests.tiny_families.family import TinyFamily
 
 EXPERTS = {
@@ -26,7 +27,7 @@ def build(folder: Path) -> Path:
     settings = glm.settings(tokenizer)
     settings["text_config"] |= EXPERTS
     config = Glm4vMoeConfig(**settings)
-    return glm.save(Glm4vMoeForConditionalGeneration, config, processor, folder)
+    return write_checkpoint(Glm4vMoeForConditionalGeneration, config, processor, folder)
 
 
 FAMILY = TinyFamily(build)

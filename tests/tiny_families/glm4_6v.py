@@ -7,6 +7,7 @@ from pathlib import Path
 from transformers import Glm4vConfig, Glm4vForConditionalGeneration
 
 from tests.tiny_families import glm
+from tests.tiny_families.building import write_checkpoint
 from tests.tiny_families.family import TinyFamily
 
 
@@ -15,7 +16,7 @@ def build(folder: Path) -> Path:
     tokenizer = glm.tokenizer()
     config = Glm4vConfig(**glm.settings(tokenizer))
     processor = glm.new_processor(tokenizer)
-    return glm.save(Glm4vForConditionalGeneration, config, processor, folder)
+    return write_checkpoint(Glm4vForConditionalGeneration, config, processor, folder)
 
 
 FAMILY = TinyFamily(build)

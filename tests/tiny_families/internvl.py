@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
 from transformers import (
     GotOcr2ImageProcessor,
     InternVLConfig,
@@ -13,7 +12,7 @@ from transformers import (
     InternVLVideoProcessor,
 )
 
-from tests.tiny_checkpoints import NORM, save_checkpoint, special_tokenizer, text_settings
+from tests.tiny_families.building import NORM, special_tokenizer, text_settings, write_checkpoint
 from tests.tiny_families.family import TinyFamily
 
 SIDE, PATCH = 56, 14
@@ -41,7 +40,7 @@ def build(folder: Path) -> Path:
         }
     )
     config = InternVLConfig(
-        text_config={**text_settings(tokenizer), "model_type": "qwen3", "head_dim": 32},
+        text_config=text_settings(tokenizer, model_type="qwen3", head_dim=32),
         vision_config={
             "num_hidden_layers": 2,
             "hidden_size": 64,
@@ -63,8 +62,7 @@ def build(folder: Path) -> Path:
         image_seq_length=TOKENS,
         chat_template=TEMPLATE,
     )
-    torch.manual_seed(0)
-    return save_checkpoint(InternVLForConditionalGeneration(config), processor, folder)
+    return write_checkpoint(InternVLForConditionalGeneration, config, processor, folder)
 
 
 FAMILY = TinyFamily(build, frame_tokens=("<IMG_CONTEXT>", "<video>"))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
 from safetensors.torch import load_file, save_file
 from transformers import (
     LlavaOnevisionConfig,
@@ -14,7 +13,7 @@ from transformers import (
     LlavaOnevisionVideoProcessor,
 )
 
-from tests.tiny_checkpoints import NORM, save_checkpoint, special_tokenizer, text_settings
+from tests.tiny_families.building import NORM, special_tokenizer, text_settings, write_checkpoint
 from tests.tiny_families.family import TinyFamily
 
 SIDE, PATCH = 56, 14
@@ -36,7 +35,7 @@ def build(folder: Path) -> Path:
     """Write the checkpoint."""
     tokenizer = special_tokenizer({"image_token": "<image>", "video_token": "<video>"})
     config = LlavaOnevisionConfig(
-        text_config={**text_settings(tokenizer), "model_type": "qwen2"},
+        text_config=text_settings(tokenizer, model_type="qwen2"),
         vision_config={
             "model_type": "siglip_vision_model",
             "num_hidden_layers": 2,
@@ -61,8 +60,7 @@ def build(folder: Path) -> Path:
         vision_feature_select_strategy="full",
         chat_template=TEMPLATE,
     )
-    torch.manual_seed(0)
-    save_checkpoint(LlavaOnevisionForConditionalGeneration(config), processor, folder)
+    write_checkpoint(LlavaOnevisionForConditionalGeneration, config, processor, folder)
     _rename_as_published(folder / "model.safetensors")
     return folder
 

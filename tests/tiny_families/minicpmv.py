@@ -7,7 +7,8 @@ from typing import Any
 
 from transformers import MiniCPMV4_6ImageProcessor, MiniCPMV4_6VideoProcessor
 
-from tests.tiny_families.building import save, text_config, tokenizer
+from tests.tiny_families.building import ROWS, special_tokenizer, text_settings, write_checkpoint
+from tests.tiny_families.qwen_vl import LINEAR_ATTENTION
 
 # With these weights few tokens are nearly as likely as the one that is chosen, so that most answers
 # in float32 and in bfloat16 are the same.
@@ -41,23 +42,13 @@ IDS = {
 
 def build_minicpmv(config: Any, model: Any, processor: Any, folder: Path, **ids: str) -> Path:
     """Write a random checkpoint of these three classes; ids: further tokens of config.json."""
-    words = tokenizer(TOKENS, end="<|im_end|>")
-    text = text_config(
+    words = special_tokenizer(TOKENS)
+    text = text_settings(
         words,
+        vocab_size=ROWS,
         model_type="qwen3_5_text",
         head_dim=32,
-        layer_types=["linear_attention", "full_attention"],
-        linear_num_key_heads=1,
-        linear_num_value_heads=2,
-        linear_key_head_dim=64,
-        linear_value_head_dim=64,
-        rope_parameters={
-            "rope_type": "default",
-            "rope_theta": 1e4,
-            "partial_rotary_factor": 0.5,
-            "mrope_section": [4, 2, 2],
-            "mrope_interleaved": True,
-        },
+        **LINEAR_ATTENTION,
     )
     settings = config(
         text_config=text,
@@ -79,4 +70,4 @@ def build_minicpmv(config: Any, model: Any, processor: Any, folder: Path, **ids:
         tokenizer=words,
         chat_template=TEMPLATE,
     )
-    return save(model(settings), parts, folder)
+    return write_checkpoint(model, settings, parts, folder, SEED)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
 from transformers import (
     MiniCPMV4_7Config,
     MiniCPMV4_7ForConditionalGeneration,
@@ -12,12 +11,11 @@ from transformers import (
 )
 
 from tests.tiny_families.family import TinyFamily
-from tests.tiny_families.minicpmv import SEED, build_minicpmv
+from tests.tiny_families.minicpmv import build_minicpmv
 
 
 def build(folder: Path) -> Path:
     """Write a random MiniCPM-V 4.7 into the folder."""
-    torch.manual_seed(SEED)
     return build_minicpmv(
         MiniCPMV4_7Config,
         MiniCPMV4_7ForConditionalGeneration,

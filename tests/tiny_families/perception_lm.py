@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
 from transformers import (
     PerceptionLMConfig,
     PerceptionLMForConditionalGeneration,
@@ -13,7 +12,7 @@ from transformers import (
     PerceptionLMVideoProcessor,
 )
 
-from tests.tiny_families.building import save, text_config, tokenizer
+from tests.tiny_families.building import ROWS, special_tokenizer, text_settings, write_checkpoint
 from tests.tiny_families.family import TinyFamily
 
 SIDE, PATCH = 56, 14
@@ -37,9 +36,11 @@ TOKENS = {
 
 def build(folder: Path) -> Path:
     """Write a random PerceptionLM into the folder."""
-    words = tokenizer(TOKENS, end="<|eot_id|>")
+    words = special_tokenizer({"eos_token": "<|eot_id|>", **TOKENS})
     config = PerceptionLMConfig(
-        text_config=text_config(words, model_type="llama", bos_token_id=words.bos_token_id),
+        text_config=text_settings(
+            words, vocab_size=ROWS, model_type="llama", bos_token_id=words.bos_token_id
+        ),
         vision_config={
             "architecture": "vit_pe_core_tiny_patch16_384",
             "model_args": {
@@ -68,8 +69,7 @@ def build(folder: Path) -> Path:
         pooling_ratio=2,
         chat_template=TEMPLATE,
     )
-    torch.manual_seed(0)
-    return save(PerceptionLMForConditionalGeneration(config), processor, folder)
+    return write_checkpoint(PerceptionLMForConditionalGeneration, config, processor, folder)
 
 
 FAMILY = TinyFamily(

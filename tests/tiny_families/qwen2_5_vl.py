@@ -1,8 +1,48 @@
-"""Tiny checkpoint: see `tests.tiny_checkpoints`."""
+"""Tiny Qwen2.5-VL: 28 px a token, 2 positions a second."""
 
 from __future__ import annotations
 
-from tests.tiny_checkpoints import tiny_qwen2_5_vl
-from tests.tiny_families.family import TinyFamily
+from pathlib import Path
 
-FAMILY = TinyFamily(tiny_qwen2_5_vl)
+from transformers import (
+    Qwen2_5_VLConfig,
+    Qwen2_5_VLForConditionalGeneration,
+    Qwen2_5_VLProcessor,
+    Qwen2VLImageProcessor,
+    Qwen2VLVideoProcessor,
+)
+
+from tests.tiny_families.building import (
+    NORM,
+    grid,
+    text_settings,
+    tiny_tokenizer,
+    write_checkpoint,
+)
+from tests.tiny_families.family import TinyFamily
+from tests.tiny_families.qwen_vl import (
+    QWEN2_5_TEMPLATE,
+    QWEN2_5_VISION,
+    QWEN2_ROPE,
+    special_token_ids,
+)
+
+
+def build(folder: Path) -> Path:
+    """Write the checkpoint."""
+    tokenizer = tiny_tokenizer()
+    config = Qwen2_5_VLConfig(
+        text_config=text_settings(tokenizer, rope_parameters=QWEN2_ROPE),
+        vision_config={**QWEN2_5_VISION, "tokens_per_second": 2},
+        **special_token_ids(tokenizer),
+    )
+    processor = Qwen2_5_VLProcessor(
+        image_processor=Qwen2VLImageProcessor(**grid(14), **NORM),
+        tokenizer=tokenizer,
+        video_processor=Qwen2VLVideoProcessor(**grid(14), **NORM),
+        chat_template=QWEN2_5_TEMPLATE,
+    )
+    return write_checkpoint(Qwen2_5_VLForConditionalGeneration, config, processor, folder)
+
+
+FAMILY = TinyFamily(build)

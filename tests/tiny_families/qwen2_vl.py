@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-import torch
 from transformers import (
     Qwen2VLConfig,
     Qwen2VLForConditionalGeneration,
@@ -14,50 +12,33 @@ from transformers import (
     Qwen2VLVideoProcessor,
 )
 
-from tests.tiny_checkpoints import (
+from tests.tiny_families.building import (
     NORM,
-    QWEN2_5_TEMPLATE,
-    save_checkpoint,
-    special_token_ids,
+    grid,
     text_settings,
     tiny_tokenizer,
+    vision_settings,
+    write_checkpoint,
 )
 from tests.tiny_families.family import TinyFamily
+from tests.tiny_families.qwen_vl import QWEN2_5_TEMPLATE, QWEN2_ROPE, special_token_ids
 
 
 def build(folder: Path) -> Path:
     """Write the checkpoint."""
     tokenizer = tiny_tokenizer()
     config = Qwen2VLConfig(
-        text_config={
-            **text_settings(tokenizer),
-            "rope_parameters": {
-                "rope_type": "default",
-                "rope_theta": 1e4,
-                "mrope_section": [8, 4, 4],
-            },
-        },
-        vision_config={
-            "depth": 2,
-            "embed_dim": 64,
-            "hidden_size": 64,
-            "mlp_ratio": 2,
-            "num_heads": 2,
-            "patch_size": 14,
-            "spatial_merge_size": 2,
-            "temporal_patch_size": 2,
-        },
+        text_config=text_settings(tokenizer, rope_parameters=QWEN2_ROPE),
+        vision_config=vision_settings(14, embed_dim=64, mlp_ratio=2),
         **special_token_ids(tokenizer),
     )
-    grid: dict[str, Any] = {"patch_size": 14, "merge_size": 2, "temporal_patch_size": 2}
     processor = Qwen2VLProcessor(
-        image_processor=Qwen2VLImageProcessor(**grid, **NORM),
+        image_processor=Qwen2VLImageProcessor(**grid(14), **NORM),
         tokenizer=tokenizer,
-        video_processor=Qwen2VLVideoProcessor(**grid, **NORM),
+        video_processor=Qwen2VLVideoProcessor(**grid(14), **NORM),
         chat_template=QWEN2_5_TEMPLATE,
     )
-    torch.manual_seed(0)
-    return save_checkpoint(Qwen2VLForConditionalGeneration(config), processor, folder)
+    return write_checkpoint(Qwen2VLForConditionalGeneration, config, processor, folder)
 
 
 FAMILY = TinyFamily(build)

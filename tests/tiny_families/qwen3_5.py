@@ -5,20 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import torch
 from transformers import (
     PreTrainedTokenizerFast,
     Qwen3_5Config,
     Qwen3_5ForConditionalGeneration,
 )
 
-from tests.tiny_checkpoints import (
-    qwen3_vl_processor,
-    qwen3_vl_settings,
-    save_checkpoint,
-    tiny_tokenizer,
-)
+from tests.tiny_families.building import tiny_tokenizer, write_checkpoint
 from tests.tiny_families.family import TinyFamily
+from tests.tiny_families.qwen_vl import LINEAR_ATTENTION, qwen3_vl_processor, qwen3_vl_settings
 
 # With these weights few tokens are nearly as likely as the one that is chosen, so that most answers
 # in float32 and in bfloat16 are the same.
@@ -43,22 +38,7 @@ TEMPLATE = (
 
 def settings(tokenizer: PreTrainedTokenizerFast, **text: Any) -> dict[str, Any]:
     """Return the settings of a tiny Qwen3.5; text: further ones of its language model."""
-    table = qwen3_vl_settings(
-        tokenizer,
-        layer_types=["linear_attention", "full_attention"],
-        linear_num_key_heads=1,
-        linear_num_value_heads=2,
-        linear_key_head_dim=64,
-        linear_value_head_dim=64,
-        rope_parameters={
-            "rope_type": "default",
-            "rope_theta": 1e4,
-            "partial_rotary_factor": 0.5,
-            "mrope_section": [4, 2, 2],
-            "mrope_interleaved": True,
-        },
-        **text,
-    )
+    table = qwen3_vl_settings(tokenizer, **LINEAR_ATTENTION, **text)
     del table["vision_config"]["deepstack_visual_indexes"]
     return table
 
@@ -67,9 +47,8 @@ def build(folder: Path) -> Path:
     """Write the dense form."""
     tokenizer = tiny_tokenizer("<think>", "</think>")
     config = Qwen3_5Config(**settings(tokenizer))
-    torch.manual_seed(SEED)
-    model = Qwen3_5ForConditionalGeneration(config)
-    return save_checkpoint(model, qwen3_vl_processor(tokenizer, TEMPLATE), folder)
+    processor = qwen3_vl_processor(tokenizer, TEMPLATE)
+    return write_checkpoint(Qwen3_5ForConditionalGeneration, config, processor, folder, SEED)
 
 
 FAMILY = TinyFamily(build, in_bfloat16=True)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
 from transformers import Qwen3_5MoeConfig, Qwen3_5MoeForConditionalGeneration
 
-from tests.tiny_checkpoints import qwen3_vl_processor, save_checkpoint, tiny_tokenizer
+from tests.tiny_families.building import tiny_tokenizer, write_checkpoint
 from tests.tiny_families.family import TinyFamily
 from tests.tiny_families.qwen3_5 import TEMPLATE, settings
-
-SEED = 0  # see `tests.tiny_families.qwen3_5`
+from tests.tiny_families.qwen_vl import qwen3_vl_processor
 
 
 def build(folder: Path) -> Path:
@@ -24,9 +22,8 @@ def build(folder: Path) -> Path:
         "shared_expert_intermediate_size": 32,
     }
     config = Qwen3_5MoeConfig(**settings(tokenizer, **experts))
-    torch.manual_seed(SEED)
-    model = Qwen3_5MoeForConditionalGeneration(config)
-    return save_checkpoint(model, qwen3_vl_processor(tokenizer, TEMPLATE), folder)
+    processor = qwen3_vl_processor(tokenizer, TEMPLATE)
+    return write_checkpoint(Qwen3_5MoeForConditionalGeneration, config, processor, folder)
 
 
 FAMILY = TinyFamily(build, in_bfloat16=True)

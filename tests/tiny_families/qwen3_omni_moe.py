@@ -5,20 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import torch
 from transformers import (
     PreTrainedTokenizerFast,
-    Qwen2VLImageProcessor,
-    Qwen2VLVideoProcessor,
     Qwen3OmniMoeConfig,
     Qwen3OmniMoeForConditionalGeneration,
     Qwen3OmniMoeProcessor,
-    WhisperFeatureExtractor,
 )
 
-from tests.tiny_checkpoints import NORM, QWEN3_TEMPLATE
-from tests.tiny_families.building import save, text_config, tokenizer
+from tests.tiny_families.building import ROWS, special_tokenizer, text_settings, write_checkpoint
 from tests.tiny_families.family import TinyFamily
+from tests.tiny_families.qwen_omni import AUDIO, omni_processor, token_ids
+from tests.tiny_families.qwen_vl import QWEN3_ROPE, QWEN3_TEMPLATE, QWEN3_VISION
 
 TOKENS = {
     "image_token": "<|image_pad|>",
@@ -28,13 +25,6 @@ TOKENS = {
     "vision_eos_token": "<|vision_end|>",
     "audio_bos_token": "<|audio_start|>",
     "audio_eos_token": "<|audio_end|>",
-}
-GRID: dict[str, Any] = {"patch_size": 16, "merge_size": 2, "temporal_patch_size": 2}
-ROPE = {
-    "rope_type": "default",
-    "rope_theta": 1e4,
-    "mrope_section": [6, 5, 5],
-    "mrope_interleaved": True,
 }
 EXPERTS = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 32}
 SPEECH = {
@@ -48,9 +38,9 @@ SPEECH = {
 
 def build(folder: Path) -> Path:
     """Write the checkpoint."""
-    tokens = tokenizer(TOKENS, "<|im_end|>")
+    tokenizer = special_tokenizer(TOKENS)
     config = Qwen3OmniMoeConfig(
-        thinker_config=thinker(tokens),
+        thinker_config=thinker(tokenizer),
         talker_config={
             "thinker_hidden_size": 64,
             "spatial_merge_size": 2,
@@ -61,7 +51,7 @@ def build(folder: Path) -> Path:
                 "vocab_size": 64,
                 "head_dim": 32,
                 "shared_expert_intermediate_size": 32,
-                "rope_parameters": ROPE,
+                "rope_parameters": QWEN3_ROPE,
             },
             "code_predictor_config": {
                 **SPEECH,
@@ -72,66 +62,32 @@ def build(folder: Path) -> Path:
         },
         code2wav_config={**SPEECH, "codebook_size": 64, "decoder_dim": 64, "num_quantizers": 2},
     )
-    torch.manual_seed(0)
-    model = Qwen3OmniMoeForConditionalGeneration(config)
-    return save(model, processor(tokens), folder)
+    processor = omni_processor(Qwen3OmniMoeProcessor, tokenizer, 16, QWEN3_TEMPLATE)
+    return write_checkpoint(Qwen3OmniMoeForConditionalGeneration, config, processor, folder)
 
 
-def thinker(tokens: PreTrainedTokenizerFast) -> dict[str, Any]:
+def thinker(tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
     """Return the settings of the part that is run."""
-    ids = dict(zip(TOKENS, tokens.convert_tokens_to_ids(list(TOKENS.values())), strict=True))
     return {
-        "text_config": {
-            **text_config(tokens),
+        "text_config": text_settings(
+            tokenizer,
+            vocab_size=ROWS,
             **EXPERTS,
-            "head_dim": 32,
-            "norm_topk_prob": True,
-            "rope_parameters": ROPE,
-        },
+            head_dim=32,
+            norm_topk_prob=True,
+            rope_parameters=QWEN3_ROPE,
+        ),
         "vision_config": {
-            "depth": 2,
-            "hidden_size": 64,
-            "intermediate_size": 96,
-            "num_heads": 2,
-            "patch_size": 16,
-            "spatial_merge_size": 2,
-            "temporal_patch_size": 2,
-            "out_hidden_size": 64,
+            **QWEN3_VISION,
             # in the published files, and read by vLLM
             "image_size": 64,
             "apply_vit_abs_pos_embed": True,
-            "num_position_embeddings": 16,
             "deepstack_visual_indexes": [0],
         },
-        "audio_config": {
-            "num_mel_bins": 128,
-            "encoder_layers": 1,
-            "encoder_attention_heads": 2,
-            "encoder_ffn_dim": 64,
-            "d_model": 64,
-            "output_dim": 64,
-            "downsample_hidden_size": 16,
-        },
-        "image_token_id": ids["image_token"],
-        "video_token_id": ids["video_token"],
-        "audio_token_id": ids["audio_token"],
-        "vision_start_token_id": ids["vision_bos_token"],
-        "vision_end_token_id": ids["vision_eos_token"],
-        "audio_start_token_id": ids["audio_bos_token"],
-        "audio_end_token_id": ids["audio_eos_token"],
+        "audio_config": {**AUDIO, "downsample_hidden_size": 16},
+        **token_ids(tokenizer, TOKENS, "id"),
         "position_id_per_seconds": 13,
     }
-
-
-def processor(tokens: PreTrainedTokenizerFast) -> Qwen3OmniMoeProcessor:
-    """Return the processor."""
-    return Qwen3OmniMoeProcessor(
-        image_processor=Qwen2VLImageProcessor(**GRID, **NORM),
-        video_processor=Qwen2VLVideoProcessor(**GRID, **NORM),
-        feature_extractor=WhisperFeatureExtractor(feature_size=128),
-        tokenizer=tokens,
-        chat_template=QWEN3_TEMPLATE,
-    )
 
 
 FAMILY = TinyFamily(build)

@@ -4,18 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
 from safetensors.torch import load_file, save_file
 from transformers import Qwen3VLMoeConfig, Qwen3VLMoeForConditionalGeneration
 
-from tests.tiny_checkpoints import (
-    QWEN3_TEMPLATE,
-    qwen3_vl_processor,
-    qwen3_vl_settings,
-    save_checkpoint,
-    tiny_tokenizer,
-)
+from tests.tiny_families.building import tiny_tokenizer, write_checkpoint
 from tests.tiny_families.family import TinyFamily
+from tests.tiny_families.qwen_vl import QWEN3_TEMPLATE, qwen3_vl_processor, qwen3_vl_settings
 
 TEMPLATE = QWEN3_TEMPLATE.replace("assistant\n", "assistant\n<think>\n")
 
@@ -30,9 +24,8 @@ def build(folder: Path) -> Path:
         "norm_topk_prob": True,
     }
     config = Qwen3VLMoeConfig(**qwen3_vl_settings(tokenizer, **experts))
-    torch.manual_seed(0)
-    model = Qwen3VLMoeForConditionalGeneration(config)
-    save_checkpoint(model, qwen3_vl_processor(tokenizer, TEMPLATE), folder)
+    processor = qwen3_vl_processor(tokenizer, TEMPLATE)
+    write_checkpoint(Qwen3VLMoeForConditionalGeneration, config, processor, folder)
     _as_published(folder / "model.safetensors")
     return folder
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
 from transformers import (
     SmolVLMConfig,
     SmolVLMForConditionalGeneration,
@@ -13,7 +12,7 @@ from transformers import (
     SmolVLMVideoProcessor,
 )
 
-from tests.tiny_families.building import save, text_config, tokenizer
+from tests.tiny_families.building import ROWS, special_tokenizer, text_settings, write_checkpoint
 from tests.tiny_families.family import TinyFamily
 
 SIDE = 64
@@ -36,9 +35,9 @@ TOKENS = {
 
 def build(folder: Path) -> Path:
     """Write a random SmolVLM2 into the folder."""
-    words = tokenizer(TOKENS, end=TOKENS["end_of_utterance_token"])
+    words = special_tokenizer({"eos_token": TOKENS["end_of_utterance_token"], **TOKENS})
     config = SmolVLMConfig(
-        text_config=text_config(words, model_type="llama"),
+        text_config=text_settings(words, vocab_size=ROWS, model_type="llama"),
         vision_config={
             "hidden_size": 64,
             "intermediate_size": 96,
@@ -59,8 +58,7 @@ def build(folder: Path) -> Path:
         image_seq_len=4,
         chat_template=TEMPLATE,
     )
-    torch.manual_seed(0)
-    return save(SmolVLMForConditionalGeneration(config), processor, folder)
+    return write_checkpoint(SmolVLMForConditionalGeneration, config, processor, folder)
 
 
 FAMILY = TinyFamily(build, no_vllm="vLLM 0.32 reads images only with this family")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
 from transformers import (
     VideoLlama3Config,
     VideoLlama3ForConditionalGeneration,
@@ -13,7 +12,7 @@ from transformers import (
     VideoLlama3VideoProcessor,
 )
 
-from tests.tiny_families.building import save, text_config, tokenizer
+from tests.tiny_families.building import ROWS, special_tokenizer, text_settings, write_checkpoint
 from tests.tiny_families.family import TinyFamily
 
 TEMPLATE = (
@@ -32,9 +31,9 @@ TEMPLATE = (
 def build(folder: Path) -> Path:
     """Write a random VideoLLaMA3 into the folder."""
     tokens = {"image_token": "<|image_pad|>", "video_token": "<|video_pad|>"}
-    words = tokenizer(tokens, end="<|im_end|>")
+    words = special_tokenizer(tokens)
     config = VideoLlama3Config(
-        text_config=text_config(words, model_type="qwen2"),
+        text_config=text_settings(words, vocab_size=ROWS, model_type="qwen2"),
         vision_config={
             "hidden_size": 64,
             "intermediate_size": 96,
@@ -51,8 +50,7 @@ def build(folder: Path) -> Path:
         video_processor=VideoLlama3VideoProcessor(),
         chat_template=TEMPLATE,
     )
-    torch.manual_seed(0)
-    return save(VideoLlama3ForConditionalGeneration(config), processor, folder)
+    return write_checkpoint(VideoLlama3ForConditionalGeneration, config, processor, folder)
 
 
 FAMILY = TinyFamily(build, no_vllm="vLLM 0.32 has no VideoLlama3ForConditionalGeneration")

@@ -52,16 +52,16 @@ def test_a_known_model_has_the_hubs_number_of_parameters(name: str, parameters: 
 
 @pytest.mark.engine
 @pytest.mark.xdist_group("training")
-@pytest.mark.parametrize("maker", ["tiny_qwen2_5_vl", "tiny_qwen3_vl"])
-def test_the_count_is_that_of_the_weights(maker: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("family", ["qwen2_5_vl", "qwen3_vl"])
+def test_the_count_is_that_of_the_weights(family: str, tmp_path: Path) -> None:
     pytest.importorskip("torch", reason="needs the extra hf")
     from peft import get_peft_model
     from transformers import AutoModelForImageTextToText
     from vtg_eval.training.trainers.policy import adapters
 
-    import tests.tiny_checkpoints as tiny
+    from tests.tiny_families import tiny_families
 
-    folder = getattr(tiny, maker)(tmp_path / maker)
+    folder = tiny_families()[family].build(tmp_path / family)
     model = AutoModelForImageTextToText.from_pretrained(folder)
     size = model_size("any", folder)
     assert size.parameters == sum(p.numel() for p in model.parameters())
