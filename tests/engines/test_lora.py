@@ -193,12 +193,16 @@ def test_names_of_the_first_transformers_fit(one: RunSetup, tmp_path: Path) -> N
     )
 
 
-def test_modules_saved_as_a_whole_are_for_transformers_only(one: RunSetup, tmp_path: Path) -> None:
+def test_modules_saved_as_a_whole_are_loaded_by_transformers(one: RunSetup, tmp_path: Path) -> None:
     lora = write_lora(tmp_path / "lora", one.folder, modules_to_save=["lm_head"])
     merged = write_merged(tmp_path / "merged", one.folder, lora)
     check(TransformersEngine, one.folder, lora)
     expected = answers(TransformersEngine, merged, one)
     assert answers(TransformersEngine, one.folder, one, lora) == expected
+
+
+def test_vllm_refuses_modules_saved_as_a_whole(one: RunSetup, tmp_path: Path) -> None:
+    lora = write_lora(tmp_path / "lora", one.folder, modules_to_save=["lm_head"])
     with pytest.raises(UserError, match="lm_head, which vLLM does not apply"):
         check(vllm(), one.folder, lora)
 

@@ -170,6 +170,7 @@ def test_blocks_of_8_bit_floats_run_on_transformers(setup: RunSetup, tmp_path: P
 def test_compressed_tensors_run_on_transformers(
     settings: dict[str, Any], dtype: torch.dtype, setup: RunSetup, tmp_path: Path
 ) -> None:
+    pytest.importorskip("compressed_tensors", reason="vLLM brings it")
     folder = quantised(tmp_path / "model", setup, settings)
     store(folder, dtype, "_scale", rows=True)
     check(TransformersEngine, folder)

@@ -14,7 +14,7 @@ import pytest
 from tests.video_files import X264, clock_frame, read_clock, truncate, write_clock, write_silence
 from tests.video_kinds import CLOSED_GOP, KINDS, OPEN_GOP, variable_times
 from vtg_eval.errors import CutShortError, VideoError
-from vtg_eval.video import container, pyav
+from vtg_eval.video import frame_reader
 from vtg_eval.video.pyav import PyavDecoder
 
 SIZE = (48, 64)
@@ -31,7 +31,7 @@ def shown(decoder: PyavDecoder, path: Path, indices: list[int]) -> tuple[list[in
 def test_every_frame_is_the_one_at_the_reported_time(
     clock_video: Path, decoder: PyavDecoder, over: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pyav, "MAX_WASTE", over)
+    monkeypatch.setattr(frame_reader, "MAX_WASTE", over)
     info = decoder.probe(clock_video)
     count = len(info.times)
     first = shown(decoder, clock_video, [0])[0][0]
@@ -189,16 +189,6 @@ def test_a_download_that_reserved_its_room_is_cut(
     path.write_bytes(content[: len(content) * 3 // 4] + bytes(len(content) // 4))
     with pytest.raises(CutShortError, match="are zeros"):
         decoder.probe(path)
-
-
-def test_threads_do_not_change_a_pixel(
-    tmp_path: Path, decoder: PyavDecoder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = write_clock(tmp_path / "a.mp4", 60, options=OPEN_GOP)
-    first, _ = decoder.read(path, range(0, 60, 4), SIZE)
-    monkeypatch.setattr(container, "THREADS", 1)
-    second, _ = decoder.read(path, range(0, 60, 4), SIZE)
-    np.testing.assert_array_equal(first, second)
 
 
 def damaged(folder: Path, first: int, last: int) -> Path:

@@ -148,11 +148,12 @@ def _from_video(
         path = task.video_path(root, video)
         if not path.is_file():
             return None
-        shown = show(store.probe(path), clips)
-        rows = _on_display(shown.info.times, times)
-        indices, back = np.unique(shown.indices[rows], return_inverse=True)
-        size = _thumbnail(shown.info.height, shown.info.width)
-        array, _ = store.decoder.read(path, indices.tolist(), size)
+        with store.decoder.open(path) as file:
+            shown = show(store.info(file), clips)
+            rows = _on_display(shown.info.times, times)
+            indices, back = np.unique(shown.indices[rows], return_inverse=True)
+            size = _thumbnail(shown.info.height, shown.info.width)
+            array, _ = file.read(indices.tolist(), size)
     except (DataError, VideoError):  # an id outside the data folder, a damaged file
         return None
     return array[back], shown.info.times[rows]

@@ -56,10 +56,11 @@ def _missing(
     size = path.stat().st_size
     content = size if structure.content is None else structure.content
     if "mp4" in formats:
-        missing = sum(entry.pos + entry.size > size for entry in stream.index_entries)
+        frames = [(entry.pos, entry.size) for entry in stream.index_entries]
+        missing = sum(position + length > size for position, length in frames)
         if missing:
             return f"its index names {missing:,} frames beyond the file's end"
-        zeros = sum(entry.pos >= content for entry in stream.index_entries if entry.size)
+        zeros = sum(position >= content for position, length in frames if length)
         if zeros and stream.codec_context.name != "rawvideo":
             return f"its last {zeros:,} frames are zeros"
     if "avi" in formats and 0 < stream.frames <= packets.count:

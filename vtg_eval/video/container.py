@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,32 +22,48 @@ PICTURE_CODECS = ("mjpeg", "png", "gif", "bmp", "webp", "tiff", "apng")
 SCRIPTS = (b"#EXTM3U", b"ffconcat", b"<", b"[", b"v=0")
 # An 8K picture has 33 million; a damaged header may claim any number.
 MAX_PIXELS = 1 << 28
-THREADS = min(4, os.cpu_count() or 1)
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[tuple[Any, Any]]:
-    """Open a file and its film, (container, stream). FFmpeg's errors become VideoError.
+    """Open a file and its film, (container, stream), and close it. Raises VideoError."""
+    with ffmpeg_errors(path):
+        container, stream = open_film(path)
+        with container:
+            yield container, stream
+
+
+@contextmanager
+def ffmpeg_errors(path: Path) -> Iterator[None]:
+    """Turn FFmpeg's errors on a file into VideoError."""
+    try:
+        yield
+    except (av.FFmpegError, ValueError) as exc:
+        reason = getattr(exc, "strerror", None) or str(exc)
+        raise VideoError(f"{path.name}: {reason.lower()}") from exc
+
+
+def open_film(path: Path) -> tuple[Any, Any]:
+    """Open a file and its film, (container, stream). Raises VideoError and FFmpeg's errors.
 
     The content decides what a file is, never its name.
     """
     require_content(path)
     _refuse_scripts(path)
     name = f"file:{path.absolute()}"
+    container = av.open(name, options=OPTIONS, metadata_errors="replace")
     try:
-        with av.open(name, options=OPTIONS, metadata_errors="replace") as container:
-            stream = _film(container, name)
-            if stream is None:
-                raise VideoError(f"{path.name}: the file has no video stream")
-            if stream.codec_context is None:
-                raise VideoError(f"{path.name}: there is no decoder for its video stream")
-            stream.thread_type = "AUTO"
-            stream.thread_count = THREADS
-            stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
-            yield container, stream
-    except (av.FFmpegError, ValueError) as exc:
-        reason = getattr(exc, "strerror", None) or str(exc)
-        raise VideoError(f"{path.name}: {reason.lower()}") from exc
+        stream = _film(container, name)
+        if stream is None:
+            raise VideoError(f"{path.name}: the file has no video stream")
+        if stream.codec_context is None:
+            raise VideoError(f"{path.name}: there is no decoder for its video stream")
+    except BaseException:
+        container.close()
+        raise
+    stream.thread_count = 1  # several files are decoded at once
+    stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
+    return container, stream
 
 
 def _refuse_scripts(path: Path) -> None:

@@ -6,12 +6,39 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
 from vtg_eval.errors import VideoError
 from vtg_eval.video.frames import VideoInfo
+
+
+class Video(ABC):
+    """A file that a decoder opens when it is first asked; a context that closes it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @abstractmethod
+    def probe(self) -> VideoInfo:
+        """As `Decoder.probe`."""
+
+    @abstractmethod
+    def read(
+        self, indices: Sequence[int], size: tuple[int, int]
+    ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float64]]:
+        """As `Decoder.read`."""
+
+    def close(self) -> None:  # noqa: B027 - most decoders keep nothing open
+        """Close the file."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
 
 
 class Decoder(ABC):
@@ -38,10 +65,30 @@ class Decoder(ABC):
         on display is returned with its time. Raises VideoError.
         """
 
+    def open(self, path: Path) -> Video:
+        """Return the file, to be probed and read with one opening where the decoder can do that."""
+        return _Unopened(self, path)
+
     @property
     def identity(self) -> str:
         """Name and version in one string."""
         return f"{self.name} {self.version}"
+
+
+class _Unopened(Video):
+    """A file that its decoder opens anew for each question."""
+
+    def __init__(self, decoder: Decoder, path: Path) -> None:
+        super().__init__(path)
+        self._decoder = decoder
+
+    def probe(self) -> VideoInfo:
+        return self._decoder.probe(self.path)
+
+    def read(
+        self, indices: Sequence[int], size: tuple[int, int]
+    ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float64]]:
+        return self._decoder.read(self.path, indices, size)
 
 
 def content_digest(path: Path) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import numpy.typing as npt
 
 from vtg_eval.protocol import FrameRule
 from vtg_eval.video.completeness import require_annotated
-from vtg_eval.video.decoder import Decoder
+from vtg_eval.video.decoder import Video
 from vtg_eval.video.edit_list import EditedVideo, EditList, edited
 from vtg_eval.video.frame_store import Entry, FrameStore, Sizer
 from vtg_eval.video.frames import Frames, VideoInfo
@@ -44,20 +45,25 @@ def edited_frames(store: FrameStore, source: EditedFiles, rule: FrameRule, sizer
     sizer: as for `FrameStore.frames`. Raises VideoError; CutShortError where a file ends before a
     part of it does.
     """
-    infos = {video: store.probe(path) for video, path in source.files.items()}
-    for part in source.parts:
-        require_annotated(source.files[part.video].name, infos[part.video], part.end)
-    shown = edited(source.parts, infos, source.size_of)
-    rows = choose_rows(shown.info, rule)
-    size = sizer(shown.info.height, shown.info.width, len(rows))
-    digests = [infos[part.video].digest for part in source.parts]
-    key = _key(digests, shown, store.decoder.identity, rows, size)
-    entry = store.entry(key, lambda: _decode(store.decoder, source, infos, shown, rows, size))
+    with ExitStack() as stack:
+        videos = {
+            name: stack.enter_context(store.decoder.open(path))
+            for name, path in source.files.items()
+        }
+        infos = {name: store.info(video) for name, video in videos.items()}
+        for part in source.parts:
+            require_annotated(source.files[part.video].name, infos[part.video], part.end)
+        shown = edited(source.parts, infos, source.size_of)
+        rows = choose_rows(shown.info, rule)
+        size = sizer(shown.info.height, shown.info.width, len(rows))
+        digests = [infos[part.video].digest for part in source.parts]
+        key = _key(digests, shown, store.decoder.identity, rows, size)
+        entry = store.entry(key, lambda: _decode(videos, source, infos, shown, rows, size))
     return Frames(*entry, digest=key, decoder=store.decoder.identity, info=shown.info)
 
 
 def _decode(
-    decoder: Decoder,
+    videos: Mapping[str, Video],
     source: EditedFiles,
     infos: Mapping[str, VideoInfo],
     shown: EditedVideo,
@@ -74,7 +80,7 @@ def _decode(
         indices, back = np.unique(shown.indices[rows[places]], return_inverse=True)
         height, width = size if part.video == source.size_of else _fitted(info, size)
         top, left = (size[0] - height) // 2, (size[1] - width) // 2
-        pictures, read = decoder.read(source.files[part.video], indices.tolist(), (height, width))
+        pictures, read = videos[part.video].read(indices.tolist(), (height, width))
         array[places, top : top + height, left : left + width] = pictures[back]
         if not part.backwards:  # in place of a damaged frame stands an earlier one, with its time
             begin = shown.info.times[np.argmax(shown.parts == number)]

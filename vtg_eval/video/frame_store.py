@@ -22,7 +22,7 @@ from vtg_eval.files.atomic import STALE, atomic_path, is_partial
 from vtg_eval.protocol import FrameRule
 from vtg_eval.types import Span
 from vtg_eval.video.completeness import require_annotated
-from vtg_eval.video.decoder import Decoder
+from vtg_eval.video.decoder import Decoder, Video
 from vtg_eval.video.entry_file import read_entry, write_entry
 from vtg_eval.video.frames import Frames, VideoInfo
 from vtg_eval.video.probe_cache import ProbeCache
@@ -59,6 +59,10 @@ class FrameStore:
         """Return the file's metadata, cached while the file is unchanged. Raises VideoError."""
         return self._probes.probe(path)
 
+    def info(self, video: Video) -> VideoInfo:
+        """Return the same of a file that the store's decoder has open. Raises VideoError."""
+        return self._probes.info(video)
+
     def frames(
         self,
         path: Path,
@@ -75,12 +79,13 @@ class FrameStore:
         duration in seconds by the annotation, if it has one. Raises VideoError; CutShortError
         where the file ends before the video does.
         """
-        shown = show(self.probe(path), clips)
-        require_annotated(path.name, shown.info, annotated)
-        rows = choose_rows(shown.info, rule)
-        size = sizer(shown.info.height, shown.info.width, len(rows))
-        key = frames_key(shown, self.decoder.identity, rows, size)
-        entry = self.entry(key, lambda: self._decode(path, shown, rows, size))
+        with self.decoder.open(path) as video:
+            shown = show(self.info(video), clips)
+            require_annotated(path.name, shown.info, annotated)
+            rows = choose_rows(shown.info, rule)
+            size = sizer(shown.info.height, shown.info.width, len(rows))
+            key = frames_key(shown, self.decoder.identity, rows, size)
+            entry = self.entry(key, lambda: _decode(video, shown, rows, size))
         return Frames(*entry, digest=key, decoder=self.decoder.identity, info=shown.info)
 
     def entry(self, key: str, decode: Callable[[], Entry]) -> Entry:
@@ -104,17 +109,6 @@ class FrameStore:
         with suppress(OSError):  # evicted meanwhile, or a read-only store
             os.utime(path)  # used now: evicted last
         return entry
-
-    def _decode(
-        self, path: Path, shown: ShownVideo, rows: npt.NDArray[np.int64], size: tuple[int, int]
-    ) -> Entry:
-        indices = shown.indices[rows]
-        order = np.argsort(indices, kind="stable")
-        array, times = self.decoder.read(path, indices[order].tolist(), size)
-        if (indices[1:] < indices[:-1]).any():  # clips that go back in the file
-            inverse = np.argsort(order)
-            array, times = array[inverse], times[inverse]
-        return array, shown.shown_times(rows, times)
 
     def _path(self, key: str) -> Path:
         return self.folder / key[:2] / f"{key}.frames"
@@ -164,6 +158,18 @@ class FrameStore:
                     path.unlink()
             except OSError:
                 continue  # another process was faster
+
+
+def _decode(
+    video: Video, shown: ShownVideo, rows: npt.NDArray[np.int64], size: tuple[int, int]
+) -> Entry:
+    indices = shown.indices[rows]
+    order = np.argsort(indices, kind="stable")
+    array, times = video.read(indices[order].tolist(), size)
+    if (indices[1:] < indices[:-1]).any():  # clips that go back in the file
+        inverse = np.argsort(order)
+        array, times = array[inverse], times[inverse]
+    return array, shown.shown_times(rows, times)
 
 
 def frames_key(

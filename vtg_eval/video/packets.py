@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import math
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -16,6 +17,8 @@ import numpy.typing as npt
 TIMES_MAY_JUMP = 0x0200
 # Seconds by which a decoding time may go back, and leave the expected one.
 JUMP_BACK, JUMP_AWAY = Fraction(1, 10), Fraction(10)
+# FFmpeg's formats in which not every frame has a time stamp: others are worked out on the way.
+INTERPOLATED = ("mpeg", "mpegvideo")
 # FFmpeg marks one of this many packets before a join as corrupt.
 BEFORE_JOIN = 2
 
@@ -24,21 +27,24 @@ BEFORE_JOIN = 2
 class Packets:
     """The frames a decoder shows, in display order, in the stream's own time unit.
 
-    pts: int64 [N], ascending. key_pts, key_seek: int64 [K], key frames and the time stamp to
-    seek to for each. origin: where the container's timeline starts (seconds). end: end of the
-    last frame (pts). by_order: the file stores no display order, so frames are known by number.
-    joined: the file's time stamps jump, and `continuous` mends them; seeking is not possible.
-    count: the number of packets that were read, whether shown or not.
+    pts: int64 [N], ascending. ranks: int64 [N], the place of each frame's packet in decoding order.
+    key_pts, key_dts, key_ranks: int64 [K], of the key frames; key_dts are their decoding times.
+    origin: where the container's timeline starts (seconds). end: end of the last frame (pts).
+    by_order: the file stores no display order, so frames are known by number. seekable: a frame
+    has the same time stamp after a seek. count: the number of packets that were read, whether
+    shown or not.
     """
 
     pts: npt.NDArray[np.int64]
+    ranks: npt.NDArray[np.int64]
     key_pts: npt.NDArray[np.int64]
-    key_seek: npt.NDArray[np.int64]
+    key_dts: npt.NDArray[np.int64]
+    key_ranks: npt.NDArray[np.int64]
     time_base: Fraction
     origin: Fraction
     end: int
     by_order: bool
-    joined: bool
+    seekable: bool
     count: int
 
     def time(self, pts: int) -> float:
@@ -47,25 +53,17 @@ class Packets:
 
     @cached_property
     def times(self) -> npt.NDArray[np.float64]:
-        """All frames' times, float64 [N], seconds."""
-        return np.array([self.time(pts) for pts in self.pts.tolist()], dtype=np.float64)
+        """All frames' times, float64 [N], seconds: `time` of each."""
+        scale = math.lcm(self.time_base.denominator, self.origin.denominator)
+        step, start = int(self.time_base * scale), int(self.origin * scale)
+        # Python rounds the quotient of two integers once
+        times = [(pts * step - start) / scale for pts in self.pts.tolist()]
+        return np.array(times, dtype=np.float64)
 
     @property
     def duration(self) -> float:
         """Seconds to the end of the last frame."""
         return self.time(self.end)
-
-    def seek_target(self, position: int | None, target: int, max_waste: int) -> int | None:
-        """Return the time stamp to seek to on the way from `position` to `target` (pts).
-
-        None where decoding on would waste at most `max_waste` frames.
-        """
-        key = int(np.searchsorted(self.key_pts, target, side="right")) - 1
-        if key < 0:
-            return None
-        done = -1 if position is None else int(np.searchsorted(self.pts, position))
-        wasted = int(np.searchsorted(self.pts, self.key_pts[key])) - done - 1
-        return int(self.key_seek[key]) if wasted > max_waste else None
 
 
 class Timeline:
@@ -85,21 +83,24 @@ class Timeline:
         self._offset = self._expected = 0
         self._last: int | None = None
 
-    def continuous(self, packets: Iterable[Any]) -> Iterator[tuple[Any, bool]]:
-        """Yield (packet, whether it is sound), in decoding order, with mended times.
+    def sound(self, packets: Iterable[Any]) -> Iterator[Any]:
+        """Yield the packets that are not damaged, in decoding order, with mended times.
 
         At a join the packets before count as sound: only a number in the stream is wrong.
         """
+        if not self._applies:
+            yield from (packet for packet in packets if packet.size and not packet.is_corrupt)
+            return
         held: list[Any] = []
         for packet in packets:
-            if self._applies and self._mend(packet):
-                yield from ((before, True) for before in held)
+            if self._mend(packet):
+                yield from (before for before in held if before.size)
                 held.clear()
             held.append(packet)
             while held and not (held[0].is_corrupt and len(held) <= BEFORE_JOIN):
                 before = held.pop(0)
-                yield before, not before.is_corrupt
-        yield from ((before, not before.is_corrupt) for before in held)
+                if before.size and not before.is_corrupt:
+                    yield before
 
     def _mend(self, packet: Any) -> bool:
         """Move the packet's times by what the jumps so far amount to; tell whether it jumps."""
@@ -137,57 +138,72 @@ def demux(container: Any, *streams: Any) -> Iterator[Any]:
             continue
 
 
-def read_packets(container: Any, stream: Any) -> Packets:
-    """Demux the whole stream without decoding.
+def sound_packets(container: Any, stream: Any, timeline: Timeline) -> Iterator[Any]:
+    """Return the stream's packets from the position on, as `Timeline.sound` gives them."""
+    return timeline.sound(demux(container, stream))
+
+
+def packet_time(packet: Any) -> int | None:
+    """Return when the packet's frame is shown; the decoding time where the file lacks it."""
+    time: int | None = packet.dts if packet.pts is None else packet.pts
+    return time
+
+
+def read_packets(container: Any, stream: Any, watch: Callable[[Any], None]) -> Packets:
+    """Demux the whole stream. watch: is called with each packet, in decoding order.
 
     Left out, because no player shows them: packets outside the edit list, damaged ones, and
     those displayed before the first key frame (they refer to frames cut away).
     """
     timeline = Timeline(container, stream)
-    rows = [
-        (packet.pts, packet.dts, packet.duration or 0, packet.is_keyframe, packet.is_discard)
-        for packet, sound in timeline.continuous(demux(container, stream))
-        if packet.size and sound
-    ]
-    by_order = bool(rows) and _order_is_lost(rows, container, stream)
+    is_reordered = bool(stream.codec_context.has_b_frames)  # decoding may change it
+    rows = []
+    for packet in sound_packets(container, stream, timeline):
+        duration = packet.duration or 0
+        rows.append((packet.pts, packet.dts, duration, packet.is_keyframe, packet.is_discard))
+        watch(packet)
+    by_order = "avi" in container.format.name and is_reordered and _stamps_ascend(rows)
     stamped = [
-        (dts if by_order or pts is None else pts, dts, duration, key, discard)
-        for pts, dts, duration, key, discard in rows
+        (dts if by_order or pts is None else pts, dts, duration, key, discard, rank)
+        for rank, (pts, dts, duration, key, discard) in enumerate(rows)
         if (dts if by_order or pts is None else pts) is not None
     ]
-    keys = [(pts, pts if dts is None else dts) for pts, dts, _, key, _ in stamped if key]
-    first = keys[0][0] if keys else 0
+    keys = sorted(
+        (pts, pts if dts is None else dts, rank) for pts, dts, _, key, _, rank in stamped if key
+    )
+    first = next((pts for pts, _, _, key, _, _ in stamped if key), 0)
     shown = {
-        pts: duration
-        for pts, _, duration, _, discard in stamped
+        pts: (duration, rank)
+        for pts, _, duration, _, discard, rank in stamped
         if keys and not discard and pts >= first
     }
     pts = np.array(sorted(shown), dtype=np.int64)
-    end = int(pts[-1]) + _last_duration(shown, container, stream) if len(pts) else 0
-    keys.sort()
+    durations = {pts: duration for pts, (duration, _) in shown.items()}
+    end = int(pts[-1]) + _last_duration(durations, container, stream) if len(pts) else 0
+    key_table = np.array(keys, dtype=np.int64).reshape(-1, 3)
     return Packets(
         pts=pts,
-        key_pts=np.array([key for key, _ in keys], dtype=np.int64),
-        key_seek=np.array([seek for _, seek in keys], dtype=np.int64),
+        ranks=np.array([shown[stamp][1] for stamp in pts.tolist()], dtype=np.int64),
+        key_pts=key_table[:, 0],
+        key_dts=key_table[:, 1],
+        key_ranks=key_table[:, 2],
         time_base=Fraction(stream.time_base),
         origin=_origin(container),
         end=end,
         by_order=by_order,
-        joined=timeline.joined,
+        seekable=not (by_order or timeline.joined or container.format.name in INTERPOLATED),
         count=len(rows),
     )
 
 
-def _order_is_lost(rows: list[tuple[Any, ...]], container: Any, stream: Any) -> bool:
-    """Tell whether frames are reordered but their time stamps are not (H.264 in AVI).
+def _stamps_ascend(rows: list[tuple[Any, ...]]) -> bool:
+    """Tell whether time stamps ascend in decoding order.
 
-    AVI stores one time stamp a packet, in decoding order.
+    AVI stores one time stamp a packet, in decoding order; so does H.264 with reordered frames.
     """
-    if container.format.name != "avi" or not stream.codec_context.has_b_frames:
-        return False
     stamps = [dts if pts is None else pts for pts, dts, *_ in rows]
     present = [stamp for stamp in stamps if stamp is not None]
-    return all(a < b for a, b in pairwise(present))
+    return bool(rows) and all(a < b for a, b in pairwise(present))
 
 
 def _last_duration(shown: dict[int, int], container: Any, stream: Any) -> int:

@@ -13,9 +13,9 @@ import numpy as np
 from vtg_eval.errors import VideoError
 from vtg_eval.files.atomic import atomic_path
 from vtg_eval.video.completeness import least
-from vtg_eval.video.decoder import Decoder
+from vtg_eval.video.decoder import Decoder, Video
 from vtg_eval.video.frames import VideoInfo
-from vtg_eval.video.pyav import PyavDecoder
+from vtg_eval.video.pyav import PyavDecoder, PyavVideo
 
 # Changes where files are accepted or described by other rules.
 RULES = 3
@@ -33,6 +33,12 @@ class ProbeCache:
 
     def probe(self, path: Path) -> VideoInfo:
         """Return the decoder's probe of the file. Raises VideoError, CutShortError."""
+        with self._decoder.open(path) as video:
+            return self.info(video)
+
+    def info(self, video: Video) -> VideoInfo:
+        """Return the decoder's probe of an open file. Raises VideoError, CutShortError."""
+        path = video.path
         try:
             stat = path.stat()
         except OSError as exc:
@@ -43,18 +49,18 @@ class ProbeCache:
         cached = self._folder / f"{key}.json"
         info = _load(cached)
         if info is None:
-            info = self._accepted(path)
+            info = self._accepted(video)
             self._save(cached, info)
         return info
 
-    def _accepted(self, path: Path) -> VideoInfo:
-        if isinstance(self._decoder, PyavDecoder):
-            return self._decoder.probe(path)
-        accepted = PyavDecoder().probe(path)
-        info = self._decoder.probe(path)
+    def _accepted(self, video: Video) -> VideoInfo:
+        if isinstance(video, PyavVideo):
+            return video.probe()
+        accepted = PyavDecoder().probe(video.path)
+        info = video.probe()
         if info.duration < least(accepted.duration):
             raise VideoError(
-                f"{path.name}: {self._decoder.name} reads {info.duration:.1f} of the file's "
+                f"{video.path.name}: {self._decoder.name} reads {info.duration:.1f} of the file's "
                 f"{accepted.duration:.1f} s"
             )
         return replace(info, length_stated=accepted.length_stated)
