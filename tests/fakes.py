@@ -126,14 +126,16 @@ ARGUMENTS = (
     "stop_after",
     "signal",
     "long",
+    "once",
     "refuse",
 )
 
 
 class FakeEngine(Engine):
     """`extra`: delay (seconds an answer), shuffle (seed), fail (ids), crash_after (answers),
-    stop_after (answers, then a signal to this process), long (ids cut off at the limit), diverged
-    (ids whose logits are not finite)."""
+    stop_after (answers, then a signal to this process), once (a file: only the process that makes
+    it crashes or stops), long (ids cut off at the limit), diverged (ids whose logits are not
+    finite)."""
 
     started = 0
     well = False  # True: `fail` has no effect
@@ -151,7 +153,13 @@ class FakeEngine(Engine):
         if options.extra.get("refuse"):
             raise UserError("The fake engine does not start. Choose another.")
         self.options = options
-        self.extra = options.extra
+        self.extra = dict(options.extra)
+        if "once" in self.extra:
+            try:
+                Path(self.extra["once"]).open("x").close()
+            except FileExistsError:
+                self.extra.pop("crash_after", None)
+                self.extra.pop("stop_after", None)
 
     def generate(self, requests: Iterable[Request]) -> Iterator[Completion]:
         stream, done = iter(requests), 0

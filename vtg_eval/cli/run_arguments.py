@@ -17,7 +17,7 @@ from vtg_eval.engines.base import EngineOptions
 from vtg_eval.engines.server.options import SENDS, ServerOptions
 from vtg_eval.engines.server.prices import Price
 from vtg_eval.errors import UserError
-from vtg_eval.run.setup import RunOptions
+from vtg_eval.run.setup import Devices, RunOptions
 
 LARGEST_BATCH = 4096  # requests in flight hold their frames in memory
 LARGEST_SEED = 2**32 - 1
@@ -56,6 +56,7 @@ def add_run_arguments(parser: ArgumentParser, required: bool = True) -> None:
         metavar="KEY=VALUE",
         help="passed to the engine, VALUE as JSON or text; may be repeated",
     )
+    _add_device_arguments(parser)
     _add_server_arguments(parser)
 
 
@@ -73,6 +74,25 @@ def add_input_options(parser: ArgumentParser) -> None:
         default="default",
         help="the chat template's switch; thoughts count as tokens of the answer",
     )
+
+
+def _add_device_arguments(parser: ArgumentParser) -> None:
+    """Add the arguments that say what of the machine is used; they change no answer."""
+    add = parser.add_argument_group("several devices").add_argument
+    add(
+        "--devices",
+        type=_devices,
+        metavar="N",
+        help="use N GPUs (auto: all), a process each; without a GPU, N processes",
+    )
+    add(
+        "--tensor-parallel",
+        type=_positive,
+        default=1,
+        metavar="N",
+        help="GPUs that share one model, for models larger than a GPU (vLLM)",
+    )
+    add("--workers", type=_positive, metavar="N", help="threads that decode; default: one a core")
 
 
 def _add_server_arguments(parser: ArgumentParser) -> None:
@@ -126,7 +146,7 @@ def run_options(args: Namespace) -> RunOptions:
             seed=args.seed,
             batch_size=args.batch_size,
             trust_remote_code=args.trust_remote_code,
-            extra=dict(args.engine_arg),
+            extra=dict(args.engine_arg) | _tensor_parallel(args.tensor_parallel),
         ),
         input_options=InputOptions(time_text=args.time_text, thinking=args.thinking),
         decoder=args.decoder,
@@ -134,6 +154,9 @@ def run_options(args: Namespace) -> RunOptions:
         allow_subset=args.allow_subset,
         quiet=args.quiet,
         command=tuple(sys.argv),
+        devices=args.devices,
+        tensor_parallel=args.tensor_parallel,
+        decode_workers=args.workers,
         server=ServerOptions(
             base_url=args.base_url,
             send=args.send,
@@ -143,6 +166,14 @@ def run_options(args: Namespace) -> RunOptions:
             price=args.price,
         ),
     )
+
+
+def _tensor_parallel(number: int) -> dict[str, int]:
+    return {"tensor_parallel_size": number} if number > 1 else {}
+
+
+def _devices(text: str) -> Devices:
+    return "auto" if text == "auto" else _positive(text)
 
 
 def _positive(text: str) -> int:

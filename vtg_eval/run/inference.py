@@ -27,6 +27,7 @@ from vtg_eval.run.requests import probe_request
 from vtg_eval.run.setup import Model
 
 ERROR_FILE = "engine-error.txt"
+FINISH_LATER = "The answers so far are kept; run the same command again to finish."
 NO_TOKENS = Tokens()
 MOST_IMAGES = 1024  # in one prompt, where frames travel as images
 
@@ -132,8 +133,7 @@ def _generate(
     except BaseException as exc:  # an engine may raise anything; the user gets one line
         write_text(folder / ERROR_FILE, traceback_text(exc))
         raise EngineError(
-            f"The engine failed: {explain(exc)} (more in {folder / ERROR_FILE}). The answers so "
-            "far are kept; run the same command again to finish."
+            f"The engine failed: {explain(exc)} (more in {folder / ERROR_FILE}). {FINISH_LATER}"
         ) from exc
 
 

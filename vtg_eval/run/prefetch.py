@@ -7,10 +7,9 @@ benchmark. A failure of one video or one sample does not end the run.
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -20,6 +19,7 @@ from vtg_eval.console.text import error_line
 from vtg_eval.engines.base import ENGINE_FINISHES, Completion, Request
 from vtg_eval.errors import CutShortError, EngineError, UserError, VideoError
 from vtg_eval.failures import Finish
+from vtg_eval.run.devices import cores
 from vtg_eval.run.journal import Record
 from vtg_eval.run.plan import VideoJob
 from vtg_eval.run.time_limit import TimeLimit
@@ -53,7 +53,7 @@ class RequestStream:
 
     def __init__(
         self,
-        jobs: Sequence[VideoJob],
+        jobs: Iterable[VideoJob],
         load: LoadFrames | None,
         build: Build,
         workers: int | None = None,
@@ -62,11 +62,11 @@ class RequestStream:
     ) -> None:
         """explain: returns an exception as one line."""
         self._explain = explain
-        self._jobs = deque(jobs)
+        self._jobs = iter(jobs)
         self._load = load
         self._build = build
         self._limit = TimeLimit[Request](seconds, "building the request")
-        count = workers or min(4, os.cpu_count() or 1)
+        count = workers or cores()
         self._ahead = count + 1
         self._pool = ThreadPoolExecutor(count, thread_name_prefix="decode")
         self._waiting: deque[tuple[VideoJob, Future[Frames] | None]] = deque()
@@ -128,8 +128,10 @@ class RequestStream:
         return [pending.record for pending in self._pending.values()]
 
     def _fill(self) -> None:
-        while self._jobs and len(self._waiting) < self._ahead and not self._stopped:
-            job = self._jobs.popleft()
+        while len(self._waiting) < self._ahead and not self._stopped:
+            job = next(self._jobs, None)
+            if job is None:
+                return
             decoding = None if self._load is None else self._pool.submit(self._load, job)
             self._waiting.append((job, decoding))
 

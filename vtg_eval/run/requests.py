@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -108,14 +108,15 @@ class RequestBuilder:
 
     def stream(
         self,
-        jobs: Sequence[VideoJob],
+        jobs: Iterable[VideoJob],
         context: Callable[[Sample], SampleContext],
         explain: Callable[[BaseException], str] = error_line,
+        workers: int | None = None,
     ) -> RequestStream:
         """Return the requests for all jobs, with frames decoded ahead.
 
         context: returns the context of a sample; all samples of a job have the same frame rule.
-        explain: returns an exception as one line.
+        explain: returns an exception as one line. workers: threads that decode; None: one a core.
         """
 
         def load(job: VideoJob) -> Frames:
@@ -129,4 +130,4 @@ class RequestBuilder:
             return self.request(sample, frames, context(sample))
 
         load_frames = load if self._adapter.needs_frames else None
-        return RequestStream(jobs, load_frames, build, explain=explain)
+        return RequestStream(jobs, load_frames, build, workers, explain=explain)

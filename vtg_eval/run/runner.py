@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from vtg_eval.console.streams import warn
-from vtg_eval.engines.base import Engine
 from vtg_eval.engines.server.prices import Tokens
 from vtg_eval.files.json_files import write_json
 from vtg_eval.probe.transformation import Transformation
 from vtg_eval.registry import Registry
+from vtg_eval.run.devices import cores, worker_environments
+from vtg_eval.run.evaluation import Assignment, Evaluation, EvaluationWork, Keep, Started
 from vtg_eval.run.folder import RunFolder
-from vtg_eval.run.inference import EngineCache, run_inference, terminable
+from vtg_eval.run.inference import terminable
 from vtg_eval.run.journal import Journal, Record, read_contents, read_journal
+from vtg_eval.run.leases import Leases
 from vtg_eval.run.manifest import Manifest, TimesCheck
 from vtg_eval.run.plan import Plan, make_plan
-from vtg_eval.run.prefetch import RequestStream
 from vtg_eval.run.progress import Progress
-from vtg_eval.run.requests import RequestBuilder, SampleContext
 from vtg_eval.run.results import TaskResults, make_results
 from vtg_eval.run.setup import Model, RunOptions, RunSetup, find_model, make_setup
+from vtg_eval.run.worker_pool import WorkerPool
 
 CheckTimes = Callable[[Model, RunSetup], TimesCheck]
 
@@ -49,16 +50,23 @@ class Runner:
         self._registry = registry
         self._check_times = check_times
         self.model = find_model(options, registry)
-        self._engines = EngineCache(registry, self.model, options.engine_options)
+        self._evaluation = Evaluation(options, self.model, registry)
+        self._environments: Sequence[Mapping[str, str]] = ()  # of worker processes
+        if options.devices is not None:
+            self._environments = worker_environments(options.devices, options.tensor_parallel)
+        self._pool: WorkerPool | None = None
         self._folders: set[Path] = set()
 
     def close(self) -> None:
-        """Stop the engine."""
-        self._engines.close()
+        """Stop the engines."""
+        self._evaluation.close()
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.close()
 
     def check(self) -> None:
         """Find what is wrong with the checkpoint before any video is read; raises UserError."""
-        self._engines.check()
+        self._evaluation.check()
 
     def setup(
         self, task: str, split: str | None = None, transformation: Transformation | None = None
@@ -126,7 +134,7 @@ class Runner:
                     with terminable():
                         self._answer(setup, plan, folder, manifest)
                 except KeyboardInterrupt:
-                    self._engines.close()
+                    self.close()
                     return self._outcome(folder, plan)
             results = self._results(setup, plan, folder)
             write_json(folder.results_file, results.to_json())
@@ -149,14 +157,12 @@ class Runner:
             )
         remaining = sum(len(job.samples) for job in plan.jobs)
 
-        def start() -> Engine:
-            engine = self._engines.engine(spec.protocol.generation, self._spent())
-            now = manifest.with_session(self.options.command, engine.describe())
+        def started(engine: Mapping[str, Any]) -> None:
+            now = manifest.with_session(self.options.command, engine)
             write_json(folder.manifest_file, now.to_json())
             if moved := now.moved_versions():
                 warn(f"since this run was started, versions changed: {', '.join(moved)}")
             self._registry.notify("vtg_run_started", folder=folder.path, manifest=now.to_json())
-            return engine
 
         with (
             Journal(folder.journal_file) as journal,
@@ -166,7 +172,6 @@ class Runner:
                 done=len(plan.samples) - remaining,
                 quiet=self.options.quiet,
             ) as progress,
-            closing(self._stream(setup, plan)) as stream,
         ):
 
             def keep(record: Record) -> None:
@@ -176,7 +181,32 @@ class Runner:
                 )
                 progress.advance()
 
-            run_inference(stream, start, keep, folder.path, self._registry.explain)
+            if not self._environments:
+                self._evaluation.answer(
+                    setup, plan.samples, plan.jobs, started, keep, folder.path, self._spent()
+                )
+            else:
+                self._answer_by(self._workers(), setup, plan, started, keep, folder.path)
+
+    def _workers(self) -> WorkerPool:
+        """Return the worker processes, which stay from one run to the next."""
+        if self._pool is None:
+            share = max((self.options.decode_workers or cores()) // len(self._environments), 1)
+            options = replace(self.options, devices=None, decode_workers=share, quiet=True)
+            self._pool = WorkerPool(partial(EvaluationWork, options), self._environments)
+        return self._pool
+
+    @staticmethod
+    def _answer_by(
+        pool: WorkerPool, setup: RunSetup, plan: Plan, started: Started, keep: Keep, folder: Path
+    ) -> None:
+        spec = setup.spec
+        pool.run(
+            Assignment(spec.task, spec.split, spec.transformation, plan.samples, folder.absolute()),
+            Leases(plan.jobs),
+            lambda engine: started({**engine, "processes": pool.size}),
+            keep,
+        )
 
     def _spent(self) -> Tokens:
         """Return the tokens of all answers so far, where there is a budget for them."""
@@ -189,14 +219,6 @@ class Runner:
             sum(record.prompt_tokens for record in records),
             sum(record.completion_tokens for record in records),
         )
-
-    def _stream(self, setup: RunSetup, plan: Plan) -> RequestStream:
-        self.model.adapter.begin(plan.samples)
-        decoder = self._registry.decoder(self.options.decoder)()
-        builder = RequestBuilder(self.model.adapter, decoder)
-        subtitles = partial(setup.task.subtitles, setup.root)
-        context = SampleContext(setup.spec.protocol, subtitles)
-        return builder.stream(plan.jobs, lambda sample: context, self._registry.report_error)
 
     def _results(self, setup: RunSetup, plan: Plan, folder: RunFolder) -> TaskResults:
         return make_results(

@@ -1,0 +1,140 @@
+"""`vtg-eval --devices`: several worker processes, one journal, the results of one process."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.fakes import QUERIES, VIDEOS
+from tests.shell import Shell
+
+TOTAL = VIDEOS * QUERIES
+
+
+@pytest.fixture
+def shell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Shell:
+    return Shell(tmp_path, monkeypatch, capsys)
+
+
+def journal(folder: Path) -> list[str]:
+    return [json.loads(line)["id"] for line in (folder / "journal.jsonl").read_text().splitlines()]
+
+
+def results(folder: Path) -> bytes:
+    return (folder / "results.json").read_bytes()
+
+
+def test_workers_give_the_results_of_one_process(shell: Shell) -> None:
+    assert shell.run("--out", "one", "--quiet")[0] == 0
+    code, out, err = shell.run("--out", "two", "--devices", "2", "--workers", "2")
+    assert code == 0, err
+    assert "R1@0.5" in out
+    assert f"{TOTAL} of {TOTAL} done" in err
+    assert results(shell.home / "two") == results(shell.home / "one")
+    assert sorted(journal(shell.home / "two")) == sorted(journal(shell.home / "one"))
+    manifest = json.loads((shell.home / "two" / "manifest.json").read_text())
+    assert [session["engine"]["processes"] for session in manifest["sessions"]] == [2]
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (("stop_after=5", "signal=SIGKILL"), "Its exit status is -9."),
+        (("crash_after=5",), "the device is lost"),
+    ],
+    ids=["killed", "engine failed"],
+)
+def test_a_lost_workers_videos_go_to_the_others(
+    shell: Shell, fault: tuple[str, ...], said: str
+) -> None:
+    assert shell.run("--out", "one", "--quiet")[0] == 0
+    marker = shell.home / "made"
+    engine_args = [word for arg in (*fault, f"once={marker}") for word in ("--engine-arg", arg)]
+    code, _, err = shell.run("--out", "two", "--devices", "2", *engine_args)
+    assert code == 0, err
+    assert said in err
+    assert "Workers that go on: 1." in err
+    assert results(shell.home / "two") == results(shell.home / "one")
+    assert len(journal(shell.home / "two")) == TOTAL
+
+
+def test_without_a_worker_the_run_ends_and_is_finished_later(shell: Shell) -> None:
+    code, _, err = shell.run("--out", "two", "--devices", "2", "--engine-arg", "crash_after=3")
+    assert code == 1
+    assert "All workers have ended." in err
+    assert err.count("run the same command again") == 1
+    assert "Traceback" not in err
+    assert 0 < len(journal(shell.home / "two")) < TOTAL
+
+
+def test_an_engine_that_does_not_start_is_said_once(shell: Shell) -> None:
+    code, _, err = shell.run("--out", "two", "--devices", "2", "--engine-arg", "refuse=true")
+    assert code == 2
+    assert err.count("The fake engine does not start.") == 1
+
+
+def test_an_interrupted_run_is_resumed(shell: Shell) -> None:
+    process = shell.start("--out", "two", "--devices", "2", "--engine-arg", "delay=0.2")
+    file = shell.home / "two" / "journal.jsonl"
+    while not (file.exists() and file.stat().st_size) and process.poll() is None:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 130, err
+    assert "run the same command again to finish" in err
+    answered = len(journal(shell.home / "two"))
+    assert 0 < answered < TOTAL
+    code, _, err = shell.run("--out", "two", "--devices", "2", "--engine-arg", "delay=0.2")
+    assert code == 0, err
+    assert len(journal(shell.home / "two")) == TOTAL
+
+
+def test_workers_end_with_a_killed_run(shell: Shell) -> None:
+    process = shell.start("--out", "two", "--devices", "2", "--engine-arg", "delay=0.2")
+    file = shell.home / "two" / "journal.jsonl"
+    while not (file.exists() and file.stat().st_size) and process.poll() is None:
+        time.sleep(0.05)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    if not children.exists():
+        pytest.skip("this system does not list child processes")
+    workers = [int(pid) for pid in children.read_text().split()]
+    assert len(workers) >= 2
+    process.kill()
+    process.communicate(timeout=30)
+    deadline = time.monotonic() + 10
+    while any(map(_runs, workers)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(map(_runs, workers))
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--devices", "0"), "whole number"),
+        (("--devices", "auto"), "no GPU is visible"),
+        (("--devices", "3", "--tensor-parallel", "2"), "tensor_parallel_size"),
+    ],
+)
+def test_devices_that_are_not_there_are_refused(
+    shell: Shell, arguments: tuple[str, ...], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    code, _, err = shell.run("--out", "two", *arguments)
+    assert code == 2
+    assert said in err
+    assert not (shell.home / "two").exists()

@@ -1,0 +1,125 @@
+"""A worker: a process with an engine of its own, which answers the videos that it is given."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import chain
+from multiprocessing import parent_process
+from multiprocessing.connection import Connection, wait
+from typing import Any, Protocol
+
+from vtg_eval.console.text import error_line
+from vtg_eval.errors import EngineError, UserError
+from vtg_eval.run.inference import FINISH_LATER
+from vtg_eval.run.journal import Record
+from vtg_eval.run.plan import VideoJob
+
+
+class Work(Protocol):
+    """What a worker does: it keeps its engine from one assignment to the next."""
+
+    def answer(
+        self,
+        assignment: Any,
+        jobs: Iterator[VideoJob],
+        started: Callable[[Mapping[str, Any]], None],
+        keep: Callable[[Record], None],
+    ) -> None:
+        """Answer the videos. started: takes `Engine.describe()`; keep: each record.
+
+        Raises UserError where the run cannot go on, anything else where the engine fails.
+        """
+
+    def close(self) -> None:
+        """Stop the engine."""
+
+
+MakeWork = Callable[[], Work]
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A worker's engine runs; engine: its `describe()`."""
+
+    engine: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A worker asks for a video and waits for it. idle: it has no other and waits for the end."""
+
+    idle: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A worker ends. fatal: the run cannot go on, so the others would fail as well."""
+
+    reason: str
+    fatal: bool
+
+
+Message = Started | Wanted | Failed | Record
+
+
+def serve(make: MakeWork, environment: Mapping[str, str], connection: Connection) -> None:
+    """Be a worker until the parent process sends no more assignments.
+
+    The parent sends an assignment, then a video (or None) for each `Wanted`; None at the end.
+    environment: variables to set before anything else is imported.
+    """
+    os.environ.update(environment)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent ends this one
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    link = _Link(connection)
+    try:
+        with closing(make()) as work:
+            while (assignment := connection.recv()) is not None:
+                link.started = False
+                while (job := link.video(idle=True)) is not None:
+                    videos = chain([job], iter(lambda: link.video(idle=False), None))
+                    work.answer(assignment, videos, link.start, link.send)
+    except EngineError as exc:
+        link.send(Failed(str(exc).removesuffix(f" {FINISH_LATER}"), fatal=False))
+    except UserError as exc:
+        link.send(Failed(str(exc), fatal=True))
+    except EOFError:  # the parent has ended
+        return
+    except BaseException as exc:
+        link.send(Failed(error_line(exc), fatal=False))
+
+
+class _Link:
+    """The worker's end of the connection; videos may be asked for in another thread."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._lock = threading.Lock()
+        self.started = False
+
+    def send(self, message: Message) -> None:
+        with self._lock:
+            self._connection.send(message)
+
+    def start(self, engine: Mapping[str, Any]) -> None:
+        if not self.started:
+            self.send(Started(dict(engine)))
+        self.started = True
+
+    def video(self, idle: bool) -> VideoJob | None:
+        self.send(Wanted(idle))
+        job: VideoJob | None = self._connection.recv()
+        return job
+
+
+def _end_with_parent() -> None:
+    """End this process, whatever it does, as soon as the parent has ended."""
+    parent = parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
