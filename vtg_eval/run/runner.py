@@ -193,7 +193,8 @@ class Runner:
     def _stream(self, setup: RunSetup, plan: Plan) -> RequestStream:
         self.model.adapter.begin(plan.samples)
         decoder = self._registry.decoder(self.options.decoder)()
-        builder = RequestBuilder(self.model.adapter, decoder)
+        limit = self.options.frames_limit
+        builder = RequestBuilder(self.model.adapter, decoder, limit=limit)
         subtitles = partial(setup.task.subtitles, setup.root)
         context = SampleContext(setup.spec.protocol, subtitles)
         return builder.stream(plan.jobs, lambda sample: context, self._registry.report_error)
