@@ -6,6 +6,7 @@ import hashlib
 import random
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import mean
 
@@ -108,6 +109,17 @@ def test_the_limit_holds_and_the_size_is_known(folder: Path) -> None:
         assert store.stored_bytes() == on_disk(folder) == ROOM * SIZE
 
 
+def test_writers_at_once_keep_to_the_limit(folder: Path) -> None:
+    keys = benchmark("a", 400)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda start: run(new(folder, 150), keys[start::8]), range(8)))
+    assert 135 * SIZE < on_disk(folder) <= 158 * SIZE
+    assert new(folder).stored_bytes() == pytest.approx(on_disk(folder), abs=8 * SIZE)
+    run(new(folder, 150), keys)
+    assert run(new(folder, 150), keys) == 0.375
+    assert new(folder).stored_bytes() == on_disk(folder) == 150 * SIZE
+
+
 def test_entries_are_not_listed_while_there_is_room(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -124,9 +136,8 @@ def test_entries_are_not_listed_while_there_is_room(
 
 
 def test_a_smaller_limit_removes_what_is_too_much(folder: Path) -> None:
-    keys = benchmark("a")
-    run(new(folder, 100), keys)
-    run(new(folder, 20), benchmark("b", 1))
+    run(new(folder, 40), benchmark("a"))
+    run(new(folder, 20), ["f" * 64])
     assert on_disk(folder) == 20 * SIZE
 
 

@@ -103,9 +103,9 @@ class EntryFolder:
             stored = self._clean()
         if not self._make_room(key, stored + size - replaced - self.limit):
             return
+        self._usage.add(size - replaced)  # first, so that no other process takes this room
         with atomic_path(path, sync=False) as part:  # an entry is checked when read
             write_entry(part, *entry)
-        self._usage.add(size - replaced)
 
     def _ask(self, size: int) -> None:
         if self.limit and self._usage.ask(size, self.limit):

@@ -10,6 +10,7 @@ import fcntl
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -76,7 +77,8 @@ class UsageFile:
     def _update(self, change: Callable[[Usage], Usage]) -> Usage:
         file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
-            fcntl.flock(file, fcntl.LOCK_EX)  # until the file is closed
+            with suppress(OSError):  # a file system without locks: some bytes are not counted
+                fcntl.flock(file, fcntl.LOCK_EX)  # until the file is closed
             usage = change(_parsed(os.pread(file, LENGTH, 0)))
             os.pwrite(file, msgspec.json.encode(usage).ljust(LENGTH), 0)
         finally:
