@@ -17,6 +17,7 @@ from vtg_eval.engines.base import EngineOptions
 from vtg_eval.engines.server.options import SENDS, ServerOptions
 from vtg_eval.engines.server.prices import Price
 from vtg_eval.errors import UserError
+from vtg_eval.run.frames_limit import LIMIT_VARIABLE, frames_limit, parse_size
 from vtg_eval.run.setup import Devices, RunOptions
 
 LARGEST_BATCH = 4096  # requests in flight hold their frames in memory
@@ -42,6 +43,13 @@ def add_run_arguments(parser: ArgumentParser, required: bool = True) -> None:
     add("--seed", type=_seed, default=EngineOptions().seed, help="default: %(default)s")
     add_input_options(parser)
     add("--decoder", default="pyav", help="default: %(default)s")
+    add(
+        "--frames-limit",
+        type=_size,
+        metavar="SIZE",
+        help="disk for decoded frames of all runs, as in 80GiB; 0 keeps none; "
+        f"default: ${LIMIT_VARIABLE}, else half of what is free",
+    )
     add("--trust-remote-code", action="store_true", help="let the checkpoint run its code")
     add(
         "--unchecked-times",
@@ -150,6 +158,7 @@ def run_options(args: Namespace) -> RunOptions:
         ),
         input_options=InputOptions(time_text=args.time_text, thinking=args.thinking),
         decoder=args.decoder,
+        frames_limit=frames_limit(args.frames_limit),
         limit=args.limit,
         allow_subset=args.allow_subset,
         quiet=args.quiet,
@@ -193,6 +202,13 @@ def _whole(text: str, least: int, most: int) -> int:
     if not text.isdecimal() or len(text) > len(str(most)) or not least <= int(text) <= most:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {least} to {most}")
     return int(text)
+
+
+def _size(text: str) -> int:
+    try:
+        return parse_size(text)
+    except ValueError as exc:
+        raise argparse.ArgumentTypeError(str(exc)) from None
 
 
 def _above_zero(text: str) -> float:

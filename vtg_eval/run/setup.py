@@ -51,6 +51,7 @@ class RunOptions:
     engine_options: EngineOptions = field(default_factory=EngineOptions)
     input_options: InputOptions = field(default_factory=InputOptions)
     decoder: str = "pyav"
+    frames_limit: int | None = None
     limit: int | None = None
     allow_subset: bool = False
     transformation: Transformation | None = None
