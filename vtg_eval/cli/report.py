@@ -15,7 +15,7 @@ from vtg_eval.errors import UserError
 from vtg_eval.files.atomic import write_bytes
 from vtg_eval.registry import Registry
 from vtg_eval.run.finished import SplitCache, finished_run
-from vtg_eval.run.paths import cache_folder
+from vtg_eval.run.paths import frames_folder
 
 FILE = "report.html"
 DECODER = "pyav"
@@ -73,7 +73,7 @@ class ReportCommand(Command):
             raise UserError(f"{args.out.parent} is not a folder. Name another --out.")
         paths = [args.run, *([args.other] if args.other else [])]
         splits = SplitCache()
-        store = FrameStore(registry.decoder(DECODER)(), cache_folder() / "frames")
+        store = FrameStore(registry.decoder(DECODER)(), frames_folder())
         with gc_paused():
             runs = [finished_run(path, registry, splits, args.data_root) for path in paths]
             probes = [

@@ -15,7 +15,7 @@ from vtg_eval.engines.base import Request
 from vtg_eval.errors import ContractError
 from vtg_eval.protocol import FrameRule, PromptRule, ResolvedProtocol
 from vtg_eval.run.frames_limit import frames_limit
-from vtg_eval.run.paths import cache_folder
+from vtg_eval.run.paths import frames_folder
 from vtg_eval.run.plan import VideoJob
 from vtg_eval.run.prefetch import RequestStream
 from vtg_eval.types import Cue, Sample, Span, Target
@@ -73,8 +73,7 @@ class RequestBuilder:
         limit: bytes of decoded frames to keep; None: as `frames_limit` and the disk say.
         """
         self._adapter = adapter
-        folder = cache or cache_folder() / "frames"
-        self._store = FrameStore(decoder, folder, frames_limit(limit))
+        self._store = FrameStore(decoder, cache or frames_folder(), frames_limit(limit))
 
     def frames(
         self,

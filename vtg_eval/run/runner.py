@@ -24,6 +24,7 @@ from vtg_eval.run.plan import Plan, make_plan
 from vtg_eval.run.progress import Progress
 from vtg_eval.run.results import TaskResults, make_results
 from vtg_eval.run.setup import Model, RunOptions, RunSetup, find_model, make_setup
+from vtg_eval.run.speeds import SpeedMeter, speeds_folder
 from vtg_eval.run.worker_pool import WorkerPool
 
 CheckTimes = Callable[[Model, RunSetup], TimesCheck]
@@ -157,7 +158,10 @@ class Runner:
             )
         remaining = sum(len(job.samples) for job in plan.jobs)
 
+        meter = SpeedMeter()
+
         def started(engine: Mapping[str, Any]) -> None:
+            meter.start()
             now = manifest.with_session(self.options.command, engine)
             write_json(folder.manifest_file, now.to_json())
             if moved := now.moved_versions():
@@ -180,6 +184,7 @@ class Runner:
                     "vtg_sample_answered", folder=folder.path, record=record.to_json()
                 )
                 progress.advance()
+                meter.count()
 
             if not self._environments:
                 self._evaluation.answer(
@@ -187,12 +192,23 @@ class Runner:
                 )
             else:
                 self._answer_by(self._workers(), setup, plan, started, keep, folder.path)
+        meter.keep(speeds_folder(), spec, self.processes)
+
+    @property
+    def processes(self) -> int:
+        """How many processes have an engine."""
+        return len(self._environments) or 1
+
+    @property
+    def decode_workers(self) -> int:
+        """How many threads decode in each process."""
+        return max((self.options.decode_workers or cores()) // self.processes, 1)
 
     def _workers(self) -> WorkerPool:
         """Return the worker processes, which stay from one run to the next."""
         if self._pool is None:
-            share = max((self.options.decode_workers or cores()) // len(self._environments), 1)
-            options = replace(self.options, devices=None, decode_workers=share, quiet=True)
+            workers = self.decode_workers
+            options = replace(self.options, devices=None, decode_workers=workers, quiet=True)
             self._pool = WorkerPool(partial(EvaluationWork, options), self._environments)
         return self._pool
 
