@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import NamedTuple
@@ -11,6 +10,7 @@ from vtg_eval.annotations.split import read_split
 from vtg_eval.cli.command import ROOT_HELP, Command, gc_paused, write_lines
 from vtg_eval.console.streams import results, show, warn
 from vtg_eval.errors import UserError
+from vtg_eval.files.json_files import indented
 from vtg_eval.parsing.coverage import coverage
 from vtg_eval.parsing.predictions_file import read_predictions
 from vtg_eval.registry import Registry
@@ -59,7 +59,7 @@ class ScoreCommand(Command):
             scored = (_score_run if args.run else _score_file)(args, registry)
         if args.json:
             table = scored.results.to_json()
-            write_lines(args.json, [json.dumps(table, indent=2, allow_nan=False)])
+            write_lines(args.json, [indented(table)])
         else:
             show("\n\n".join(filter(None, (scored.remark, report(scored.results)))))
         if scored.remark and (args.json or not results().isatty()):

@@ -129,8 +129,9 @@ class Runner:
                     self._engines.close()
                     return self._outcome(folder, plan)
             results = self._results(setup, plan, folder)
-            write_json(folder.results_file, results.to_json())
-            self._registry.notify("vtg_run_finished", folder=path, results=results.to_json())
+            table = results.to_json()
+            write_json(folder.results_file, table)
+            self._registry.notify("vtg_run_finished", folder=path, results=table)
             return replace(self._outcome(folder, plan), results=results)
 
     def _answer(self, setup: RunSetup, plan: Plan, folder: RunFolder, manifest: Manifest) -> None:
