@@ -25,6 +25,7 @@ class Command(ABC):
 
     `run` returns the exit status: 0 done, 1 done with problems (a check that failed, a run with
     errors); a mistake of the user is raised as UserError. `vtg_eval.cli.program.STATUSES` has all.
+    `--help` imports its module and calls `configure`: import in `run` what only the work needs.
     Results are written by `write_lines` or `show`; what is printed goes to standard error, but
     for the commands of third parties, which may print their results.
     """

@@ -14,7 +14,6 @@ from vtg_eval.console.streams import show
 from vtg_eval.errors import UserError
 from vtg_eval.files.atomic import write_bytes
 from vtg_eval.registry import Registry
-from vtg_eval.run.finished import SplitCache, finished_run
 from vtg_eval.run.paths import cache_folder
 
 FILE = "report.html"
@@ -64,9 +63,10 @@ class ReportCommand(Command):
 
     def run(self, args: Namespace, registry: Registry) -> int:
         """Write the page and print its path."""
-        # imported here: these load the decoder, which `--help` does not need
+        # not at the top: see `Command`
         from vtg_eval.report.html_file import html_file
         from vtg_eval.report.page import make_page
+        from vtg_eval.run.finished import SplitCache, finished_run
         from vtg_eval.video.frame_store import FrameStore
 
         if args.out and not args.out.parent.is_dir():
