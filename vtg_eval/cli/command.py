@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from abc import ABC, abstractmethod
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable, Iterator
@@ -65,18 +64,3 @@ def write_lines(target: str, lines: Iterable[str]) -> None:
     """Write lines of text to the file, or to standard output for "-"."""
     with opened(target) as file:
         file.writelines(f"{line}\n" for line in lines)
-
-
-@contextmanager
-def gc_paused() -> Iterator[None]:
-    """Disable the cyclic garbage collector, which would scan all live records many times.
-
-    Records have no reference cycles, so reference counts still free them.
-    """
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()

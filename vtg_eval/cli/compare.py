@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from vtg_eval.annotations.split import read_split
-from vtg_eval.cli.command import ROOT_HELP, Command, gc_paused, write_lines
+from vtg_eval.cli.command import ROOT_HELP, Command, write_lines
 from vtg_eval.comparison.compare import FORMAT, compare
 from vtg_eval.comparison.sample_size import (
     CORRELATION,
@@ -24,6 +24,7 @@ from vtg_eval.errors import UserError
 from vtg_eval.files.json_files import indented
 from vtg_eval.registry import Registry
 from vtg_eval.report.comparison_tables import comparison_report, plan_table
+from vtg_eval.run.gc_pause import gc_paused
 from vtg_eval.run.paths import data_root
 
 

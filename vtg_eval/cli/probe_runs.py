@@ -9,7 +9,6 @@ from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
-from vtg_eval.cli.command import gc_paused
 from vtg_eval.cli.run_arguments import task_names
 from vtg_eval.cli.run_options import run_options
 from vtg_eval.cli.run_output import (
@@ -29,6 +28,7 @@ from vtg_eval.probe.transformation import STANDARD, Transformation, transformati
 from vtg_eval.registry import Registry
 from vtg_eval.report.probe_tables import probe_report
 from vtg_eval.run.finished import SplitCache, finished_run
+from vtg_eval.run.gc_pause import gc_paused
 from vtg_eval.run.paths import RUNS_FOLDER
 from vtg_eval.run.runner import Runner
 from vtg_eval.run.setup import RunSetup, resolve_task

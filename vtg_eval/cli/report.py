@@ -9,11 +9,12 @@ from argparse import ArgumentParser, Namespace
 from dataclasses import asdict
 from pathlib import Path
 
-from vtg_eval.cli.command import ROOT_HELP, Command, gc_paused, write_lines
+from vtg_eval.cli.command import ROOT_HELP, Command, write_lines
 from vtg_eval.console.streams import show
 from vtg_eval.errors import UserError
 from vtg_eval.files.atomic import write_bytes
 from vtg_eval.registry import Registry
+from vtg_eval.run.gc_pause import gc_paused
 from vtg_eval.run.paths import cache_folder
 
 FILE = "report.html"

@@ -6,7 +6,7 @@ from argparse import Namespace
 from typing import NamedTuple
 
 from vtg_eval.annotations.split import read_split
-from vtg_eval.cli.command import gc_paused, write_lines
+from vtg_eval.cli.command import write_lines
 from vtg_eval.console.streams import results, show, warn
 from vtg_eval.errors import UserError
 from vtg_eval.files.json_files import indented
@@ -16,6 +16,7 @@ from vtg_eval.registry import Registry
 from vtg_eval.report.tables import report
 from vtg_eval.run.durations import with_durations
 from vtg_eval.run.finished import SplitCache, finished_run
+from vtg_eval.run.gc_pause import gc_paused
 from vtg_eval.run.paths import data_root
 from vtg_eval.run.results import TaskResults, answers_results
 

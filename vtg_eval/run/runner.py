@@ -15,6 +15,7 @@ from vtg_eval.files.json_files import write_json
 from vtg_eval.probe.transformation import Transformation
 from vtg_eval.registry import Registry
 from vtg_eval.run.folder import RunFolder
+from vtg_eval.run.gc_pause import gc_paused
 from vtg_eval.run.inference import EngineCache, run_inference, terminable
 from vtg_eval.run.journal import Journal, Record, read_contents, read_journal
 from vtg_eval.run.manifest import Manifest, TimesCheck
@@ -200,15 +201,16 @@ class Runner:
         return builder.stream(plan.jobs, lambda sample: context, self._registry.report_error)
 
     def _results(self, setup: RunSetup, plan: Plan, folder: RunFolder) -> TaskResults:
-        return make_results(
-            setup.spec,
-            plan.subset,
-            setup.task,
-            setup.root,
-            plan.samples,
-            read_journal(folder.journal_file),
-            self._registry.protocols.values(),
-        )
+        with gc_paused():
+            return make_results(
+                setup.spec,
+                plan.subset,
+                setup.task,
+                setup.root,
+                plan.samples,
+                read_journal(folder.journal_file),
+                self._registry.protocols.values(),
+            )
 
     @staticmethod
     def _outcome(folder: RunFolder, plan: Plan) -> Outcome:
