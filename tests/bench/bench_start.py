@@ -18,7 +18,10 @@ COMMANDS = (
     ("tasks", "charades_sta"),
     ("protocols", "show", "strict@2"),
 )
-COMPILED = ("vtg_eval", "numpy", "msgspec", "pluggy", "tabulate", "av", "tqdm", "threadpoolctl")
+COMPILED = (
+    *("vtg_eval", "vtg_eval.tasks", "vtg_eval.model_adapters", "vtg_eval.leaderboard", "numpy"),
+    *("av", "msgspec", "pluggy", "tabulate", "threadpoolctl", "tqdm", "typing_extensions"),
+)
 CODE = "import sys; from vtg_eval.cli import main; sys.exit(main(sys.argv[1:]))"
 
 
@@ -28,6 +31,8 @@ def compile_modules() -> None:
         spec = find_spec(name)
         for folder in (spec and spec.submodule_search_locations) or ():
             compileall.compile_dir(folder, quiet=2)
+        if spec and spec.origin:
+            compileall.compile_file(spec.origin, quiet=2)
 
 
 def seconds(arguments: tuple[str, ...]) -> float:

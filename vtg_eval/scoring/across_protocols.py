@@ -105,27 +105,17 @@ def _content(parsed: ParsedAnswer) -> tuple[object, ...]:
 
 def _differences(base: Score, other: Score) -> Iterable[str]:
     """Yield the scoring rules that differ and can affect these answers, as "truth clamp"."""
+    several = any(len(sample.target.spans) > 1 for sample in base.samples)
+    ranked = any(len(parsed.listed) > 1 for parsed in other.parsed_answers)
     for name, label, applies in (
-        ("comparator", "IoU", _always),
-        ("truth", "truth", _always),
-        ("occurrences", "occurrences:", _several_occurrences),
-        ("repeats", "repeated questions:", _always),
-        ("iou_decimals", "decimals of each IoU:", _always),
-        ("nms", "NMS", _several_spans),
-        ("decimals", "decimals of the figure:", _always),
+        ("comparator", "IoU", True),
+        ("truth", "truth", True),
+        ("occurrences", "occurrences:", several),
+        ("repeats", "repeated questions:", True),
+        ("iou_decimals", "decimals of each IoU:", True),
+        ("nms", "NMS", ranked),
+        ("decimals", "decimals of the figure:", True),
     ):
         value = getattr(other.rule, name)
-        if value != getattr(base.rule, name) and applies(other):
+        if applies and value != getattr(base.rule, name):
             yield f"{label} {value}"
-
-
-def _always(score: Score) -> bool:
-    return True
-
-
-def _several_occurrences(score: Score) -> bool:
-    return any(len(sample.target.spans) > 1 for sample in score.samples)
-
-
-def _several_spans(score: Score) -> bool:
-    return any(len(parsed.listed) > 1 for parsed in score.parsed_answers)
