@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -14,7 +13,7 @@ from vtg_eval.adapter import TimeText
 from vtg_eval.cli.command import STANDARD_OUTPUT, write_lines
 from vtg_eval.console.streams import show, warn
 from vtg_eval.errors import UserError
-from vtg_eval.files.json_files import write_json
+from vtg_eval.files.json_files import indented, write_json
 from vtg_eval.report.tables import subset_line
 from vtg_eval.run.estimate import estimate
 from vtg_eval.run.paths import frames_folder
@@ -126,7 +125,7 @@ def write_tables(tables: list[dict[str, Any]], out: str) -> None:
     """Write one table as it is, several as a list."""
     value: Any = tables[0] if len(tables) == 1 else tables
     if out == STANDARD_OUTPUT:
-        write_lines(out, [json.dumps(value, indent=2)])
+        write_lines(out, [indented(value)])
     else:
         write_json(Path(out), value)
 

@@ -112,7 +112,8 @@ def make_plan(
 
 def missing_videos(task: Task, root: Path, samples: Sequence[Sample]) -> dict[str, Path]:
     """Return the missing videos with their paths."""
-    paths = {sample.video: task.video_path(root, sample.video) for sample in samples}
+    videos = dict.fromkeys(sample.video for sample in samples)
+    paths = {video: task.video_path(root, video) for video in videos}
     return {video: path for video, path in paths.items() if not path.is_file()}
 
 

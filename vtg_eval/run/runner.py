@@ -16,6 +16,7 @@ from vtg_eval.registry import Registry
 from vtg_eval.run.devices import cores, worker_environments
 from vtg_eval.run.evaluation import Assignment, Evaluation, EvaluationWork, Keep, Started
 from vtg_eval.run.folder import RunFolder
+from vtg_eval.run.gc_pause import gc_paused
 from vtg_eval.run.inference import terminable
 from vtg_eval.run.journal import Journal, Record, read_contents, read_journal
 from vtg_eval.run.leases import Leases
@@ -138,8 +139,9 @@ class Runner:
                     self.close()
                     return self._outcome(folder, plan)
             results = self._results(setup, plan, folder)
-            write_json(folder.results_file, results.to_json())
-            self._registry.notify("vtg_run_finished", folder=path, results=results.to_json())
+            table = results.to_json()
+            write_json(folder.results_file, table)
+            self._registry.notify("vtg_run_finished", folder=path, results=table)
             return replace(self._outcome(folder, plan), results=results)
 
     def _answer(self, setup: RunSetup, plan: Plan, folder: RunFolder, manifest: Manifest) -> None:
@@ -237,15 +239,16 @@ class Runner:
         )
 
     def _results(self, setup: RunSetup, plan: Plan, folder: RunFolder) -> TaskResults:
-        return make_results(
-            setup.spec,
-            plan.subset,
-            setup.task,
-            setup.root,
-            plan.samples,
-            read_journal(folder.journal_file),
-            self._registry.protocols.values(),
-        )
+        with gc_paused():
+            return make_results(
+                setup.spec,
+                plan.subset,
+                setup.task,
+                setup.root,
+                plan.samples,
+                read_journal(folder.journal_file),
+                self._registry.protocols.values(),
+            )
 
     @staticmethod
     def _outcome(folder: RunFolder, plan: Plan) -> Outcome:
