@@ -33,7 +33,7 @@ NEARLY_FULL = 0.9
 
 Entry = tuple[npt.NDArray[np.uint8], npt.NDArray[np.float64]]
 """Frames, uint8 [T, H, W, 3], and their times, float64 [T], seconds."""
-Sized = tuple[Path, int]
+SizedFile = tuple[Path, int]
 """An entry's file and its bytes."""
 
 log = logging.getLogger(__name__)
@@ -130,7 +130,7 @@ class EntryFolder:
             stored -= self._remove([(path, size) for path, size, used in entries if used < stale])
         return stored - self._remove(_enough(self._largest_keys(), stored - self.limit))
 
-    def _remove(self, entries: list[Sized]) -> int:
+    def _remove(self, entries: list[SizedFile]) -> int:
         """Remove entries; return the bytes that are free by that."""
         free = 0
         for path, size in entries:
@@ -140,7 +140,7 @@ class EntryFolder:
         self._usage.add(-free)
         return free
 
-    def _largest_keys(self) -> Iterator[Sized]:
+    def _largest_keys(self) -> Iterator[SizedFile]:
         """Yield entries, the largest key first."""
         for first in range(255, -1, -1):
             for path in sorted((self.folder / f"{first:02x}").glob("*.frames"), reverse=True):
@@ -163,9 +163,9 @@ class EntryFolder:
         return self.folder / key[:2] / f"{key}.frames"
 
 
-def _enough(entries: Iterable[Sized], needed: int) -> list[Sized]:
+def _enough(entries: Iterable[SizedFile], needed: int) -> list[SizedFile]:
     """Return the first entries that have `needed` bytes together; all if they have fewer."""
-    chosen: list[Sized] = []
+    chosen: list[SizedFile] = []
     for entry in entries if needed > 0 else ():
         chosen.append(entry)
         needed -= entry[1]

@@ -23,7 +23,6 @@ ROUNDS = 4
 # The file's length, in bytes: written in place, since to cut a file short costs milliseconds.
 LENGTH = 512
 
-
 Bytes = Annotated[int, Meta(ge=0, le=1 << 62)]
 
 
