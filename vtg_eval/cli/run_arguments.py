@@ -47,7 +47,7 @@ def add_run_arguments(parser: ArgumentParser, required: bool = True) -> None:
         "--frames-limit",
         type=_size,
         metavar="SIZE",
-        help="disk for decoded frames of all runs, as in 80GiB; 0 keeps none; "
+        help="disk for decoded frames of all runs, as in 80GiB; 0 keeps nothing; "
         f"default: ${LIMIT_VARIABLE}, else half of what is free",
     )
     add("--trust-remote-code", action="store_true", help="let the checkpoint run its code")

@@ -8,7 +8,7 @@ import re
 from vtg_eval.errors import UserError
 
 LIMIT_VARIABLE = "VTG_EVAL_FRAMES_LIMIT"
-_SIZE = re.compile(r"(\d{1,6}(?:\.\d{1,6})?) ?([KMGT])(i?)B", re.IGNORECASE)
+_SIZE = re.compile(r"(\d{1,6}(?:\.\d{1,6})?) ?([KMGT])(i?)B", re.ASCII | re.IGNORECASE)
 
 
 def parse_size(text: str) -> int:

@@ -33,7 +33,7 @@ NEARLY_FULL = 0.9
 
 Entry = tuple[npt.NDArray[np.uint8], npt.NDArray[np.float64]]
 """Frames, uint8 [T, H, W, 3], and their times, float64 [T], seconds."""
-Sized = tuple[Path, int]
+SizedFile = tuple[Path, int]
 """An entry's file and its bytes."""
 
 log = logging.getLogger(__name__)
@@ -99,11 +99,13 @@ class EntryFolder:
         self._ask(size)
         replaced = path.stat().st_size if path.exists() else 0  # damaged, or by another process
         stored = self._usage.read().stored
-        if stored is None or stored > self.limit:
-            stored = self._clean()
-        if not self._make_room(key, stored + size - replaced - self.limit):
+        if stored is None or stored > self.limit / NEARLY_FULL:  # lost, or the limit was larger
+            self._clean()
+        # on record first, so that no other process takes the room that is made
+        stored = self._usage.add(size - replaced)
+        if not self._make_room(key, stored - self.limit):
+            self._usage.add(replaced - size)
             return
-        self._usage.add(size - replaced)  # first, so that no other process takes this room
         with atomic_path(path, sync=False) as part:  # an entry is checked when read
             write_entry(part, *entry)
 
@@ -122,25 +124,25 @@ class EntryFolder:
 
     def _clean(self) -> int:
         """Count all entries and remove those that are stale or too many; return the bytes left."""
+        usage = self._usage.read()
         entries = list(self._entries())
-        stored = sum(size for _, size, _ in entries)
-        self._usage.count(stored)
+        stored = self._usage.count(sum(size for _, size, _ in entries), usage.stored)
         if stored > self.limit * NEARLY_FULL:
-            stale = self._usage.read().stale
-            stored -= self._remove([(path, size) for path, size, used in entries if used < stale])
+            stale = [(path, size) for path, size, used in entries if used < usage.stale]
+            stored -= self._remove(stale)
         return stored - self._remove(_enough(self._largest_keys(), stored - self.limit))
 
-    def _remove(self, entries: list[Sized]) -> int:
+    def _remove(self, entries: list[SizedFile]) -> int:
         """Remove entries; return the bytes that are free by that."""
         free = 0
         for path, size in entries:
             with suppress(FileNotFoundError):  # another process was faster, and counts it
                 path.unlink()
+                self._usage.add(-size)
                 free += size
-        self._usage.add(-free)
         return free
 
-    def _largest_keys(self) -> Iterator[Sized]:
+    def _largest_keys(self) -> Iterator[SizedFile]:
         """Yield entries, the largest key first."""
         for first in range(255, -1, -1):
             for path in sorted((self.folder / f"{first:02x}").glob("*.frames"), reverse=True):
@@ -163,9 +165,9 @@ class EntryFolder:
         return self.folder / key[:2] / f"{key}.frames"
 
 
-def _enough(entries: Iterable[Sized], needed: int) -> list[Sized]:
+def _enough(entries: Iterable[SizedFile], needed: int) -> list[SizedFile]:
     """Return the first entries that have `needed` bytes together; all if they have fewer."""
-    chosen: list[Sized] = []
+    chosen: list[SizedFile] = []
     for entry in entries if needed > 0 else ():
         chosen.append(entry)
         needed -= entry[1]

@@ -23,7 +23,6 @@ ROUNDS = 4
 # The file's length, in bytes: written in place, since to cut a file short costs milliseconds.
 LENGTH = 512
 
-
 Bytes = Annotated[int, Meta(ge=0, le=1 << 62)]
 
 
@@ -64,15 +63,27 @@ class UsageFile:
         after = self._update(lambda usage: _asked(usage, size, limit))
         return after.asked == 0
 
-    def add(self, size: int) -> None:
-        """Add bytes that were stored, or removed where below 0."""
-        self._update(
+    def add(self, size: int) -> int:
+        """Add bytes that are stored, or removed where below 0; return all on record then."""
+        after = self._update(
             lambda usage: usage if usage.stored is None else _stored(usage, usage.stored + size)
         )
+        return after.stored or 0
 
-    def count(self, size: int) -> None:
-        """Note the bytes of all entries."""
-        self._update(lambda usage: _stored(usage, size))
+    def count(self, size: int, before: int | None) -> int:
+        """Note the bytes of all entries, and return what is on record then.
+
+        before: what was on record when they were listed; what was added since counts too.
+        """
+
+        def counted(usage: Usage) -> Usage:
+            if usage.stored is None:
+                return _stored(usage, size)
+            if before is None:  # another process has counted meanwhile
+                return usage
+            return _stored(usage, size + usage.stored - before)
+
+        return self._update(counted).stored or 0
 
     def _update(self, change: Callable[[Usage], Usage]) -> Usage:
         file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
