@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import re
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from vtg_eval.engines.server.options import SENDS, ServerOptions
 from vtg_eval.engines.server.prices import Price
 from vtg_eval.errors import UserError
 from vtg_eval.run.setup import RunOptions
+from vtg_eval.run.shards import Shard
 
 LARGEST_BATCH = 4096  # requests in flight hold their frames in memory
 LARGEST_SEED = 2**32 - 1
@@ -143,6 +145,17 @@ def run_options(args: Namespace) -> RunOptions:
             price=args.price,
         ),
     )
+
+
+def shard(text: str) -> Shard:
+    """Return the shard in the value of --shard; raises ArgumentTypeError."""
+    match = re.fullmatch("([0-9]{1,4})/([1-9][0-9]{0,3})", text)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a shard, as in 2/8")
+    number, of = map(int, match.groups())
+    if not 1 <= number <= of:
+        raise argparse.ArgumentTypeError(f"there is no shard {text}: they are 1/{of} to {of}/{of}")
+    return Shard(number, of)
 
 
 def _positive(text: str) -> int:
