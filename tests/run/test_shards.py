@@ -1,12 +1,13 @@
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.fakes import QUERIES, TASK, VIDEOS
-from vtg_eval.run.plan import Plan, make_plan
+from tests.fakes import TASK, VIDEOS
+from vtg_eval.run.plan import Plan, VideoJob, make_plan
 from vtg_eval.run.shards import Shard, divided, run_of
 
 SAMPLES = TASK.samples(Path(), "test")
@@ -57,9 +58,14 @@ def test_answers_change_what_is_left_of_a_shard_and_not_what_is_in_it(answered: 
     assert left == {sample.id for sample in before.asked} - answered
 
 
-def test_long_videos_with_many_questions_are_heavy_up_to_ten_minutes() -> None:
-    (longest, *_, shortest) = plan(None).jobs
-    assert longest.weight == QUERIES * longest.duration > shortest.weight
+@pytest.mark.parametrize(
+    ("seconds", "weight"), [(30.0, 60.0), (600.0, 1200.0), (7200.0, 1200.0), (None, 1200.0)]
+)
+def test_a_jobs_weight_is_its_samples_times_its_seconds_up_to_ten_minutes(
+    seconds: float | None, weight: float
+) -> None:
+    samples = tuple(replace(sample, duration=seconds) for sample in SAMPLES[:2])
+    assert VideoJob("v0", Path("v0.mp4"), samples).weight == weight
 
 
 def test_a_shards_folder_is_in_that_of_its_run() -> None:
