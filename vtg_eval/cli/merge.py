@@ -12,8 +12,8 @@ from typing import Any
 from vtg_eval.cli.command import ROOT_HELP, Command, gc_paused
 from vtg_eval.cli.run_output import (
     check_output,
+    progress_table,
     show_results,
-    state,
     warn_failures,
     write_tables,
 )
@@ -92,7 +92,7 @@ def _show(merged: Merged, folder: Path, out: str | None) -> dict[str, Any]:
             f"{folder}: {merged.answered} of {merged.asked} samples answered, so there is no score "
             "yet. The run's command without --shard asks all others."
         )
-        return state(merged.spec, folder, merged.answered, merged.asked)
+        return progress_table(merged.spec, folder, merged.answered, merged.asked)
     return merged.results.to_json()
 
 

@@ -16,8 +16,8 @@ from vtg_eval.cli.run_output import (
     interrupted,
     plan_summary,
     print_plans,
+    progress_table,
     show_results,
-    state,
     warn_failures,
     write_tables,
 )
@@ -113,5 +113,5 @@ def _show_shard(outcome: Outcome, setup: RunSetup, args: Namespace) -> dict[str,
             f"vtg-eval merge {run_of(outcome.folder)}",
             sys.stderr if args.json == STANDARD_OUTPUT else None,
         )
-    table = state(setup.spec, outcome.folder, outcome.answered, outcome.asked)
+    table = progress_table(setup.spec, outcome.folder, outcome.answered, outcome.asked)
     return {**table, "shard": str(args.shard)}

@@ -63,7 +63,7 @@ def show_results(results: TaskResults, folder: Path, spec: RunSpec, out: str | N
     show("\n".join((f"\n{report(results)}\n", *lines)), stream)
 
 
-def state(spec: RunSpec, folder: Path, answered: int, asked: int) -> dict[str, Any]:
+def progress_table(spec: RunSpec, folder: Path, answered: int, asked: int) -> dict[str, Any]:
     """Return how far a shard, or an unfinished run, is, as plain JSON values."""
     return {"task": spec.task, "folder": str(folder), "answered": answered, "asked": asked}
 

@@ -128,7 +128,7 @@ def merge(
 
 
 def _require_one_run(first: ShardFolder, other: ShardFolder) -> None:
-    changed = differences(_run(first), _run(other))
+    changed = differences(_identity(first), _identity(other))
     if changed:
         raise UserError(
             f"{other.path} is not a shard of the same run as {first.path}: {', '.join(changed)}. "
@@ -136,7 +136,7 @@ def _require_one_run(first: ShardFolder, other: ShardFolder) -> None:
         )
 
 
-def _run(shard: ShardFolder) -> Mapping[str, object]:
+def _identity(shard: ShardFolder) -> Mapping[str, object]:
     subset = shard.manifest.subset and asdict(shard.manifest.subset)
     return plain_json({**shard.manifest.spec, "subset": subset, "shards": shard.shard.of})
 
