@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import re
 import sys
 from argparse import ArgumentParser
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from vtg_eval.engines.server.options import SENDS, ServerOptions
 from vtg_eval.engines.server.prices import Price
 from vtg_eval.errors import UserError
 from vtg_eval.run.frames_limit import LIMIT_VARIABLE, parse_size
+from vtg_eval.run.shards import Shard
 from vtg_eval.types import Thinking, TimeText
 
 # those of `EngineOptions`, which is not imported here: see `Command`
@@ -141,6 +143,17 @@ def task_names(text: str) -> list[str]:
 
 def _devices(text: str) -> int | Literal["auto"]:
     return "auto" if text == "auto" else _positive(text)
+
+
+def shard(text: str) -> Shard:
+    """Return the shard in the value of --shard; raises ArgumentTypeError."""
+    match = re.fullmatch("([0-9]{1,4})/([1-9][0-9]{0,3})", text)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a shard, as in 2/8")
+    number, of = map(int, match.groups())
+    if not 1 <= number <= of:
+        raise argparse.ArgumentTypeError(f"there is no shard {text}: they are 1/{of} to {of}/{of}")
+    return Shard(number, of)
 
 
 def _positive(text: str) -> int:

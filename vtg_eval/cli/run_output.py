@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import timedelta
@@ -14,13 +15,14 @@ from vtg_eval.cli.command import STANDARD_OUTPUT, write_lines
 from vtg_eval.console.streams import show, warn
 from vtg_eval.errors import UserError
 from vtg_eval.files.json_files import indented, write_json
-from vtg_eval.report.tables import subset_line
+from vtg_eval.report.tables import report, subset_line
 from vtg_eval.run.estimate import estimate
 from vtg_eval.run.paths import frames_folder
 from vtg_eval.run.plan import Plan
 from vtg_eval.run.results import TaskResults
 from vtg_eval.run.runner import Outcome, Runner
 from vtg_eval.run.setup import RunSetup
+from vtg_eval.run.spec import RunSpec
 from vtg_eval.run.speeds import FEWEST, known_speed, speeds_folder
 from vtg_eval.video.entry_folder import EntryFolder
 
@@ -45,7 +47,7 @@ def warn_failures(results: TaskResults, folder: Path) -> None:
     if results.lost:
         warn(
             f"{results.lost} of {results.n_expected} samples failed and count as the protocol "
-            f"says; {folder / 'journal.jsonl'} has the reasons. The same command tries them again."
+            f"says; {folder / 'journal.jsonl'} has the reasons. The run's command tries them again."
         )
     if results.non_finite:
         warn(
@@ -53,6 +55,21 @@ def warn_failures(results: TaskResults, folder: Path) -> None:
             "logits are NaN or infinite. They have no answer and are not asked again; check the "
             "training that made the checkpoint, or try --dtype float32."
         )
+
+
+def show_results(results: TaskResults, folder: Path, spec: RunSpec, out: str | None) -> None:
+    """Print the tables of a run.
+
+    out: where the results are written as JSON; if to standard output, tables go to standard error.
+    """
+    lines = filter(None, (time_text_line(spec.time_text), f"run folder: {folder}"))
+    stream = sys.stderr if out == STANDARD_OUTPUT else None
+    show("\n".join((f"\n{report(results)}\n", *lines)), stream)
+
+
+def progress_table(spec: RunSpec, folder: Path, answered: int, asked: int) -> dict[str, Any]:
+    """Return how far a shard, or an unfinished run, is, as plain JSON values."""
+    return {"task": spec.task, "folder": str(folder), "answered": answered, "asked": asked}
 
 
 def plan_summary(runner: Runner, setup: RunSetup, folder: Path, plan: Plan) -> dict[str, Any]:
@@ -64,7 +81,8 @@ def plan_summary(runner: Runner, setup: RunSetup, folder: Path, plan: Plan) -> d
         "task": setup.spec.task,
         "folder": str(folder),
         "time_text": setup.spec.time_text,
-        "asked": len(plan.samples),
+        "shard": str(runner.options.shard or ""),
+        "asked": len(plan.asked),
         "left": asdict(remaining),
         "frames_limit": EntryFolder(frames_folder(), runner.options.frames_limit).limit,
         "ahead": runner.processes * (runner.decode_workers + 1),
@@ -94,8 +112,9 @@ def print_plans(plans: list[dict[str, Any]], out: str | None) -> None:
 def _cost_lines(plan: dict[str, Any]) -> Iterator[str]:
     """Yield what is left to do in words."""
     left, speed = plan["left"], plan["speed"]
+    part = f", shard {plan['shard']}" if plan["shard"] else ""
     yield (
-        f"{plan['task']}: {plan['asked']} samples, {left['samples']} left to ask on "
+        f"{plan['task']}{part}: {plan['asked']} samples, {left['samples']} left to ask on "
         f"{left['videos']} videos"
     )
     if left["frames"]:

@@ -64,6 +64,11 @@ class Record:
         """
         return self.answered or self.finish in (Finish.NON_FINITE, Finish.REFUSED)
 
+    @property
+    def failed(self) -> bool:
+        """Whether there is no answer, and the model did not refuse to give one."""
+        return not self.answered and self.finish is not Finish.REFUSED
+
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
         table: dict[str, Any] = msgspec.to_builtins(self)

@@ -33,12 +33,18 @@ CheckTimes = Callable[[Model, RunSetup], TimesCheck]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The state of a run at its end. `results` is None where it was interrupted."""
+    """The state of a run, or of its shard, at its end.
+
+    failed: how many of the `asked` samples have no record, or a failed one. results: None where the
+    run was interrupted, and for a shard.
+    """
 
     folder: Path
     answered: int
     asked: int
+    failed: int
     results: TaskResults | None = None
+    interrupted: bool = False
 
 
 class Runner:
@@ -99,6 +105,7 @@ class Runner:
             allow_subset=self.options.allow_subset,
             of=setup.task.card.split_size(setup.spec.split, len(setup.samples)),
             transformation=setup.spec.transformation,
+            shard=self.options.shard,
         )
 
     def preflight(self, setups: Sequence[RunSetup], folders: Sequence[Path]) -> list[Plan]:
@@ -122,6 +129,8 @@ class Runner:
     def run(self, setup: RunSetup, path: Path) -> Outcome:
         """Finish the run in the folder at `path`: get missing answers, then score.
 
+        A shard gets its own answers only, and no score.
+
         Ctrl-C and SIGTERM give an outcome without results. Raises UserError where the folder
         belongs to another run or process and where the run cannot go on.
         """
@@ -130,6 +139,8 @@ class Runner:
         with folder.lock(setup.spec) as manifest:
             plan = self.plan(setup, path)
             manifest = replace(manifest, subset=plan.subset)
+            if shard := self.options.shard:
+                manifest = replace(manifest, shard=shard, asked=len(plan.asked))
             write_json(folder.manifest_file, manifest.to_json())
             if plan.jobs:
                 try:
@@ -137,7 +148,9 @@ class Runner:
                         self._answer(setup, plan, folder, manifest)
                 except KeyboardInterrupt:
                     self.close()
-                    return self._outcome(folder, plan)
+                    return replace(self._outcome(folder, plan), interrupted=True)
+            if shard:
+                return self._outcome(folder, plan)
             results = self._results(setup, plan, folder)
             table = results.to_json()
             write_json(folder.results_file, table)
@@ -174,8 +187,8 @@ class Runner:
             Journal(folder.journal_file) as journal,
             Progress(
                 f"{spec.model} on {spec.task}{change}",
-                total=len(plan.samples),
-                done=len(plan.samples) - remaining,
+                total=len(plan.asked),
+                done=len(plan.asked) - remaining,
                 quiet=self.options.quiet,
             ) as progress,
         ):
@@ -253,5 +266,10 @@ class Runner:
     @staticmethod
     def _outcome(folder: RunFolder, plan: Plan) -> Outcome:
         records = read_journal(folder.journal_file)
-        answered = sum(s.id in records and records[s.id].answered for s in plan.samples)
-        return Outcome(folder.path, answered, len(plan.samples))
+        asked = [records.get(sample.id) for sample in plan.asked]
+        return Outcome(
+            folder.path,
+            answered=sum(record is not None and record.answered for record in asked),
+            asked=len(asked),
+            failed=sum(record is None or record.failed for record in asked),
+        )
