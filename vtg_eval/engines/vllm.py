@@ -111,14 +111,14 @@ class VllmEngine(Engine):
         self._processes = [p for p in _descendants() if p not in before]
         pids = [process.pid for process in self._processes]
         self._watchdog = Watchdog(pids) if pids else None
+        config = self._llm.llm_engine.vllm_config
+        self._workers = [_worker(config) for _ in range(min(WORKERS, os.cpu_count() or 1))]
         atexit.register(self.close)  # an open engine would keep Python from exiting
         try:
             self._lora = start_lora(self._llm, options.lora)
         except Exception:
             self.close()
             raise
-        config = self._llm.llm_engine.vllm_config
-        self._workers = [_worker(config) for _ in range(min(WORKERS, os.cpu_count() or 1))]
         settings = generation_settings(checkpoint)
         self._tokenizer = self._llm.get_tokenizer()
         self._stops = stop_ids(settings, self._tokenizer.eos_token_id)
@@ -200,8 +200,10 @@ class VllmEngine(Engine):
         return model_input(self._llm.renderer, request)
 
     def close(self) -> None:
-        """Stop the engine's processes."""
+        """Stop the engine's processes and threads."""
         atexit.unregister(self.close)
+        for worker in self._workers:
+            worker.thread.shutdown(wait=False, cancel_futures=True)
         self._llm.llm_engine.engine_core.shutdown()
         _, alive = psutil.wait_procs(self._processes, timeout=SHUTDOWN_SECONDS)
         for process in alive:
