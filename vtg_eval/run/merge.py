@@ -182,13 +182,13 @@ def _manifest(before: Manifest, shards: Sequence[ShardFolder]) -> Manifest:
 
 
 def _mixed_versions(sessions: Iterable[Session]) -> list[str]:
-    found: dict[str, set[str]] = {}
+    by_package: dict[str, set[str]] = {}
     for session in sessions:
         for name, version in session.versions.items():
-            found.setdefault(name, set()).add(version)
+            by_package.setdefault(name, set()).add(version)
     return [
         f"{name} {' and '.join(sorted(versions))}"
-        for name, versions in sorted(found.items())
+        for name, versions in sorted(by_package.items())
         if len(versions) > 1
     ]
 
