@@ -1,9 +1,10 @@
 """The transformers engine against one query at a time through the model's plain `generate`.
 
-Tiny checkpoints, 1,024 visual tokens a video, answers of 24 tokens; both ways see the same prompts
-and must give the same answers. They take turns in one process. By hand:
+Tiny checkpoints, 1,024 visual tokens a video, answers of 24 tokens. Both ways get the same prompts
+and must give the same answers. They take turns in one process; the times are those of the CPU.
+By hand, on one core:
 
-python tests/bench/bench_transformers.py [FAMILY ...] [--batch-size N]
+OMP_NUM_THREADS=1 python -m tests.bench.bench_transformers [FAMILY ...] [--batch-size N]
 """
 
 from __future__ import annotations

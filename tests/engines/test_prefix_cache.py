@@ -53,14 +53,37 @@ class PlainGenerate:
         self.model: Any = load_model(folder, torch.float32).eval()
         patch_rope_positions(self.model)
         self._processor = load_processor(folder)
+        self._builder = InputBuilder(self._processor)
         eos = self.model.generation_config.eos_token_id
         self._stops = set(eos if isinstance(eos, list) else [eos])
+
+    def logits(self, requests: Sequence[Request], shared: bool) -> torch.Tensor:
+        """Return the logits of the first token of each answer, [B, vocabulary]."""
+        items = [self._builder.build(request) for request in requests]
+        prefixes = SharedPrefixes(self.model, 0, "cpu", videos=len(items), rows=len(items))
+        batches = (
+            [prefixes.batch(items)]
+            if shared
+            else [accepted(collate([item], 0), self.model) for item in items]
+        )
+        with torch.inference_mode():
+            outputs = [
+                self.model.generate(
+                    **batch,
+                    max_new_tokens=1,
+                    do_sample=False,
+                    return_dict_in_generate=True,
+                    output_logits=True,
+                )
+                for batch in batches
+            ]
+        return torch.cat([output.logits[0] for output in outputs])
 
     def answers(self, requests: Sequence[Request]) -> dict[str, Answer]:
         return {request.sample_id: self._answer(request) for request in requests}
 
     def _answer(self, request: Request) -> Answer:
-        item = InputBuilder(self._processor).build(request)
+        item = self._builder.build(request)
         with torch.inference_mode():
             rows = self.model.generate(
                 **accepted(collate([item], 0), self.model),
@@ -97,6 +120,10 @@ def test_answers_are_those_of_whole_prompts_computed_alone(name: str, tmp_path: 
     plain = PlainGenerate(folder)
     expected = plain.answers(requests)
     assert SharedPrefixes.suits(plain.model) == (name not in COMPUTED_WHOLE)
+    if name not in COMPUTED_WHOLE:  # sees more than the answers do, such as shifted positions
+        torch.testing.assert_close(
+            plain.logits(requests, shared=True), plain.logits(requests, shared=False)
+        )
     for size in (1, 3):
         engine = TransformersEngine(folder, RULE, EngineOptions(batch_size=size))
         assert answers(engine, requests) == expected
