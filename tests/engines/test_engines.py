@@ -66,7 +66,7 @@ def test_transformers_answers_do_not_depend_on_batch_or_order(
 def test_a_batch_too_large_for_the_memory_is_answered_in_halves(
     setup: RunSetup, expected: dict[str, Completion], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    engine = TransformersEngine(setup.folder, RULE, EngineOptions(batch_size=4))
+    engine = TransformersEngine(setup.folder, RULE, EngineOptions(batch_size=1))
     generate = engine._model.generate
     rows: list[int] = []
 
