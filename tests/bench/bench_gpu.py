@@ -179,7 +179,7 @@ def _runs(bench: Bench, roots: Roots, work: Path, until: float) -> tuple[Results
     """Return the runs that fit, and a sentence on each of the others."""
     first, *others = roots
     stored = work / FRAMES / str(first)
-    bench.warm_up(roots[first], work / FRAMES / "warm-up")
+    bench.warm_up(roots[max(roots)], work / FRAMES / "warm-up")  # batches of all sizes
     results: Results = {}
     left_out = []
     for run in (

@@ -27,7 +27,7 @@ from vtg_eval.run.requests import RequestBuilder, SampleContext, no_subtitles
 from vtg_eval.run.setup import Model, RunOptions, RunSetup, make_setup
 
 RULE = GenerationRule(max_new_tokens=32)
-WARM_UP = 2  # videos
+WARM_UP = 3  # videos
 
 
 @dataclass(frozen=True, slots=True)
