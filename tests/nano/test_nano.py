@@ -31,7 +31,7 @@ from vtg_eval.video.pyav import PyavDecoder
 
 pytestmark = [pytest.mark.engine, pytest.mark.xdist_group("nano")]
 
-LIMIT = 16
+LIMIT = 24
 COMMAND = (sys.executable, "-c", "import sys; from vtg_eval.cli import main; sys.exit(main())")
 RUN = (*COMMAND, "run", "--model", "nano", "--tasks", "synth_vtg", "--engine", "transformers")
 
@@ -177,13 +177,13 @@ def test_a_killed_run_is_finished_to_the_same_bytes(
     journal = folder / "journal.jsonl"
     chance = random.Random(2)
     environment = {**os.environ, "VTG_EVAL_CACHE": str(cache)}
-    command = (*RUN, "--limit", str(LIMIT), "--out", str(folder), "--batch-size", "2", "--quiet")
-    for share in (0.2, 0.6):
+    command = (*RUN, "--limit", str(LIMIT), "--out", str(folder), "--batch-size", "1", "--quiet")
+    for share in (0.2, 0.5):
         process = subprocess.Popen(command, env=environment, start_new_session=True)
         stop = int(LIMIT * share) + chance.randrange(3)
         while process.poll() is None and _lines(journal) < stop:
             time.sleep(0.01)
-        time.sleep(chance.random() * 0.1)
+        time.sleep(chance.random() * 0.02)
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         assert not (folder / "results.json").exists(), "the run finished before it was killed"
