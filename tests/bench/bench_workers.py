@@ -21,10 +21,10 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from tests.run.test_leases import make_jobs
 from tests.run.test_worker_pool import SLOW, Naming
 from vtg_eval.run.leases import Leases
-from vtg_eval.run.worker_pool import WorkerPool
+from vtg_eval.run.process_pool import ProcessPool
 
 
-def seconds(pool: WorkerPool) -> float:
+def seconds(pool: ProcessPool) -> float:
     """Return how long the pool takes."""
     start = time.perf_counter()
     pool.run("timed", Leases(make_jobs(*[4] * 60)), lambda engine: None, lambda record: None)
@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     args = parser.parse_args()
     sizes = (1, 2, 4)
-    pools = [WorkerPool(Naming, [{SLOW: "0.02"}] * size) for size in sizes]
+    pools = [ProcessPool(Naming, [{SLOW: "0.02"}] * size) for size in sizes]
     with closing(pools[0]), closing(pools[1]), closing(pools[2]):
         for pool in pools:
             seconds(pool)  # until all have started

@@ -17,7 +17,8 @@ from vtg_eval.engines.base import EngineOptions
 from vtg_eval.engines.server.options import SENDS, ServerOptions
 from vtg_eval.engines.server.prices import Price
 from vtg_eval.errors import UserError
-from vtg_eval.run.setup import Devices, RunOptions
+from vtg_eval.run.devices import Devices
+from vtg_eval.run.setup import RunOptions
 
 LARGEST_BATCH = 4096  # requests in flight hold their frames in memory
 LARGEST_SEED = 2**32 - 1
@@ -84,6 +85,12 @@ def _add_device_arguments(parser: ArgumentParser) -> None:
         type=_devices,
         metavar="N",
         help="use N GPUs (auto: all), a process each; without a GPU, N processes",
+    )
+    add(
+        "--ray",
+        metavar="ADDRESS",
+        help="use those of a Ray cluster: HOST:PORT of its head node, auto on one of its nodes, "
+        "or local; by default all of them",
     )
     add(
         "--tensor-parallel",
@@ -155,6 +162,7 @@ def run_options(args: Namespace) -> RunOptions:
         quiet=args.quiet,
         command=tuple(sys.argv),
         devices=args.devices,
+        ray=args.ray,
         tensor_parallel=args.tensor_parallel,
         decode_workers=args.workers,
         server=ServerOptions(
