@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,7 +31,7 @@ def test_a_machine_answers_only_with_what_the_run_is_of(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
-    spec: Mapping[str, str],
+    spec: Mapping[str, Any],
     versions: Mapping[str, str],
     said: str,
 ) -> None:
