@@ -9,6 +9,7 @@ from functools import partial
 
 import pytest
 
+import vtg_eval.run.ray_pool
 from tests.ray_case import SmallCluster
 from tests.run.test_leases import make_jobs
 from tests.run.test_worker_pool import SLOW, Naming, run
@@ -35,7 +36,10 @@ def ray_pool(cluster: SmallCluster, make: MakeWork, slow: str = "0") -> Iterator
         pool.close()
 
 
-def test_workers_stay_for_the_next_run(ray_cluster: SmallCluster) -> None:
+def test_workers_stay_for_the_next_run(
+    ray_cluster: SmallCluster, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(vtg_eval.run.ray_pool, "PATIENCE", 0.01)
     with ray_pool(ray_cluster, Naming) as pool:
         for name in ("first", "second"):
             started, kept = run(pool, name, make_jobs(*[2] * 6))
@@ -44,6 +48,7 @@ def test_workers_stay_for_the_next_run(ray_cluster: SmallCluster) -> None:
                 f"v{video}/{n}" for video in range(6) for n in range(2)
             ]
             assert {record.text for record in kept} == {name}
+    assert capsys.readouterr().err.count("Each needs 1 CPUs and 0 GPUs") == 1
 
 
 def test_a_worker_that_dies_is_replaced_and_its_video_given_up_at_last(

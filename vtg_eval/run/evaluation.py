@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Any
 
 from vtg_eval.engines.base import Engine
@@ -110,7 +111,9 @@ class EvaluationWork:
             {**setup.spec.to_json(), **installed_versions()},
             {**spec.to_json(), **assignment.versions},
         )
-        self._evaluation.answer(setup, assignment.samples, jobs, started, keep, assignment.folder)
+        # the folder of the run may not be on this machine
+        folder = assignment.folder if assignment.folder.is_dir() else Path(gettempdir())
+        self._evaluation.answer(setup, assignment.samples, jobs, started, keep, folder)
 
     def close(self) -> None:
         """Stop the engine."""

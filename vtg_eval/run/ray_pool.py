@@ -155,8 +155,9 @@ class RayPool(WorkerPool[_RayWorker]):
         ready, _ = ray.wait(list(ends), timeout=PATIENCE if self._patient else None)
         if not ready and self._patient:
             warn(
-                f"no worker has started for {PATIENCE:g} s. Each needs {self._share.cpus} CPUs and "
-                f"{self._share.gpus} GPUs; `ray status` shows what is free."
+                f"after {PATIENCE:g} s no worker is ready: they read the checkpoint, or Ray has no "
+                f"room for them. Each needs {self._share.cpus} CPUs and {self._share.gpus} GPUs; "
+                "`ray status` shows what is free."
             )
         self._patient = False
         ready, _ = ray.wait(list(ends), num_returns=len(ends), timeout=0)
