@@ -13,7 +13,6 @@ import vtg_eval.run.ray_pool
 from tests.ray_case import SmallCluster
 from tests.run.test_leases import make_jobs
 from tests.run.test_worker_pool import SLOW, Naming, run
-from vtg_eval.errors import UserError
 from vtg_eval.failures import Finish
 from vtg_eval.run.journal import Record
 from vtg_eval.run.leases import Leases
@@ -75,11 +74,3 @@ def test_what_a_lost_node_had_is_answered_by_another(ray_cluster: SmallCluster) 
         pool.run("a", Leases(jobs), lambda engine: None, keep)
     assert sorted(record.id for record in kept) == sorted(s.id for j in jobs for s in j.samples)
     assert {record.finish for record in kept} == {Finish.STOP}
-
-
-def test_what_no_worker_can_do_ends_the_run(ray_cluster: SmallCluster) -> None:
-    with (
-        ray_pool(ray_cluster, partial(Naming, "refuse")) as pool,
-        pytest.raises(UserError, match="It cannot go on"),
-    ):
-        run(pool, "a", make_jobs(1, 1))

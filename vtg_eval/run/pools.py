@@ -11,7 +11,7 @@ from typing import Any
 from vtg_eval.run.devices import cores, worker_environments
 from vtg_eval.run.evaluation import EvaluationWork
 from vtg_eval.run.process_pool import ProcessPool
-from vtg_eval.run.ray_cluster import connect, require_ray, worker_share
+from vtg_eval.run.ray_cluster import connect, node_resources, require_ray, worker_share
 from vtg_eval.run.ray_pool import RayPool
 from vtg_eval.run.setup import RunOptions
 from vtg_eval.run.worker_pool import WorkerPool
@@ -35,11 +35,10 @@ def pool_of(options: RunOptions) -> Callable[[], Pool] | None:
 
 
 def _ray_pool(options: RunOptions, address: str) -> Pool:
-    import ray
-
     connected = connect(address)
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    share = worker_share(nodes, options.devices, options.tensor_parallel, options.decode_workers)
+    share = worker_share(
+        node_resources(), options.devices, options.tensor_parallel, options.decode_workers
+    )
     ours = {name: value for name, value in os.environ.items() if name.startswith("VTG_EVAL_")}
     return RayPool(_work(options, share.cpus), share, ours, disconnect=connected)
 

@@ -19,7 +19,8 @@ from vtg_eval.run.devices import Devices
 LOCAL = "local"
 CONNECT_SECONDS = 10.0
 OBJECT_STORE = 100 * 2**20  # bytes, of a Ray on this machine; videos do not travel through it
-# Set before Ray is imported. With the last one Ray would copy the working folder to each node.
+# Read when Ray is imported. With "1" for the last one, Ray copies the working folder of `uv run` to
+# each node and installs an environment there.
 SETTINGS = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0"}
 
 
@@ -33,9 +34,11 @@ class WorkerShare:
 
 
 def require_ray() -> None:
-    """Raise UserError where Ray is not installed."""
+    """Raise UserError where Ray is not installed; call this before anything imports it."""
     if find_spec("ray") is None:
         raise UserError("--ray needs Ray: install the extra ray, as in pip install '.[ray]'.")
+    for name, value in SETTINGS.items():
+        os.environ.setdefault(name, value)
 
 
 def connect(address: str) -> bool:
@@ -44,8 +47,7 @@ def connect(address: str) -> bool:
     address: HOST:PORT of the head node, or auto. Returns False where this process is connected
     already. Raises UserError.
     """
-    for name, value in SETTINGS.items():
-        os.environ.setdefault(name, value)
+    require_ray()
     import ray
 
     if ray.is_initialized():
@@ -63,6 +65,13 @@ def connect(address: str) -> bool:
     return True
 
 
+def node_resources() -> list[Mapping[str, float]]:
+    """Return the resources of each node of the connected cluster, by Ray's names."""
+    import ray
+
+    return [node["Resources"] for node in ray.nodes() if node["Alive"]]
+
+
 def worker_share(
     nodes: Sequence[Mapping[str, float]],
     devices: Devices | None = None,
@@ -71,7 +80,7 @@ def worker_share(
 ) -> WorkerShare:
     """Return the workers of a run and what each needs.
 
-    nodes: the resources of each node of the cluster, by Ray's names. devices: how many GPUs are
+    nodes: see `node_resources`. devices: how many GPUs are
     used, `each` by one worker; all by default. Without GPUs there is a worker for each node, or
     `devices` of them. threads: that decode, over all workers; by default a worker has the part of
     its node's processors that is its part of the node's GPUs. Raises UserError.

@@ -153,7 +153,7 @@ class RayPool(WorkerPool[_RayWorker]):
 
         ends = {worker.heard: worker for worker in self._workers}
         ready, _ = ray.wait(list(ends), timeout=PATIENCE if self._patient else None)
-        if not ready and self._patient:
+        if not ready:
             warn(
                 f"after {PATIENCE:g} s no worker is ready: they read the checkpoint, or Ray has no "
                 f"room for them. Each needs {self._share.cpus} CPUs and {self._share.gpus} GPUs; "
