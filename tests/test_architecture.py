@@ -51,6 +51,28 @@ CORE_COMMANDS = (
 )
 
 
+QUICK_COMMANDS = (
+    ["--help"],
+    ["tasks"],
+    ["protocols"],
+    ["profiles"],
+    *([name, "--help"] for name in ("run", "score", "probe", "report", "samples", "protocols")),
+)
+
+
+def modules_loaded_by(args: list[str]) -> set[str]:
+    """Return the modules that a process has imported after one command."""
+    code = (
+        "import sys; from vtg_eval.cli import main\n"
+        f"try: main({args!r})\nexcept SystemExit: pass\n"
+        "print(*sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    return set(done.stdout.splitlines()[-1].split())
+
+
 def sources(folder: str) -> dict[Path, str]:
     """Return the text of each module below a folder of the repository, by relative path."""
     top = ROOT / folder
@@ -169,15 +191,15 @@ def test_mypy_checks_every_module() -> None:
 
 @pytest.mark.parametrize("args", CORE_COMMANDS, ids=" ".join)
 def test_core_commands_import_nothing_heavy(args: list[str]) -> None:
-    code = (
-        "import sys; from vtg_eval.cli import main\n"
-        f"try: main({args!r})\nexcept SystemExit: pass\n"
-        f"print('loaded', sorted(set({HEAVY!r}) & set(sys.modules)))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
-    )
-    assert done.stdout.splitlines()[-1] == "loaded []"
+    assert not modules_loaded_by(args) & set(HEAVY)
+
+
+@pytest.mark.parametrize("args", QUICK_COMMANDS, ids=" ".join)
+def test_commands_that_compute_nothing_import_neither_arrays_nor_any_task(args: list[str]) -> None:
+    loaded = modules_loaded_by(args)
+    assert "vtg_eval.tasks" in loaded  # the plug-ins are discovered, what they name is not loaded
+    assert not loaded & {"numpy", "av", "tqdm"}
+    assert not [name for name in loaded if re.match(r"vtg_eval\.(tasks|model_adapters)\.", name)]
 
 
 def _inside(name: str, packages: set[str]) -> bool:

@@ -6,17 +6,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from vtg_eval.engines.base import Media, Request
 from vtg_eval.engines.server.options import ServerOptions
 from vtg_eval.protocol import FrameRule, ResolvedProtocol
 from vtg_eval.types import Sample
+from vtg_eval.types import Thinking as Thinking
+from vtg_eval.types import TimeText as TimeText
 from vtg_eval.video.frames import Frames
 from vtg_eval.video.sampling import PAIR
-
-TimeText = Literal["none", "header", "interleaved"]
-Thinking = Literal["default", "on", "off"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import wraps
+from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -215,10 +216,11 @@ def found_video(
     """
     if not is_video_name(video):
         raise DataError(f"The annotation names a video outside of the data: {video[:80]!r}.")
-    paths = [
+    paths = (
         parent / name / f"{video}{suffix}"
         for parent in (folder, root)
         for name in folders
         for suffix in suffixes
-    ]
-    return next((path for path in paths if path.is_file()), paths[0])
+    )
+    first = next(paths)
+    return next((path for path in chain([first], paths) if path.is_file()), first)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from typing_extensions import TypeIs
@@ -16,6 +16,12 @@ from vtg_eval.failures import Failure
 
 # Seconds that a video may last: longer than any, so a time beyond it is a fault of its file.
 SHORTEST, LONGEST = 0.01, 1e7
+
+
+TimeText = Literal["none", "header", "interleaved"]
+"""How the frames' times are told as text."""
+Thinking = Literal["default", "on", "off"]
+"""Whether a model writes down its thoughts; "default": as its chat template does."""
 
 
 class Span(NamedTuple):

@@ -1,4 +1,7 @@
+import errno
+import itertools
 import json
+import os
 import random
 import signal
 import subprocess
@@ -13,6 +16,8 @@ from tests import fakes
 from tests.fakes import QUERIES, VIDEOS
 from tests.shell import Shell
 from vtg_eval.cli import main
+from vtg_eval.video import entry_folder
+from vtg_eval.video.entry_file import write_entry
 
 TOTAL = VIDEOS * QUERIES
 
@@ -112,6 +117,17 @@ def test_a_plan_starts_nothing(shell: Shell) -> None:
     plan: Any = json.loads(shell.run("--plan", "--json", "-")[1])
     assert plan["left"]["samples"] == TOTAL
     assert plan["left"]["frames"] > VIDEOS
+    assert plan["seconds"] is None
+    assert "time: not known" in out
+
+
+def test_a_plan_tells_the_time_by_an_earlier_run(shell: Shell) -> None:
+    slow = ("--engine-arg", "delay=0.02")
+    assert shell.run("--limit", "8", *slow)[0] == 0
+    plan: Any = json.loads(shell.run("--plan", "--json", "-", *slow)[1])
+    assert 0.02 * TOTAL <= plan["seconds"] < 0.2 * TOTAL
+    out = shell.run("--plan", "--devices", "2", *slow)[1]
+    assert "with 2 processes, by the run of" in out
 
 
 def test_a_plan_of_a_finished_run_has_nothing_left(shell: Shell) -> None:
@@ -194,6 +210,82 @@ def test_a_mistake_is_named_before_anything_starts(
     cache = shell.home / "cache"  # a generated benchmark stays
     left = {path for path in shell.home.rglob("*") if cache not in (path, *path.parents)}
     assert left <= files
+
+
+def frame_files(shell: Shell) -> list[Path]:
+    return sorted((shell.home / "cache" / "frames").glob("*/*.frames"))
+
+
+def test_the_limit_of_the_frame_store_changes_neither_folder_nor_results(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert shell.run("--out", "run", "--frames-limit", "0")[0] == 0
+    assert frame_files(shell) == []
+    results = (shell.home / "run" / "results.json").read_bytes()
+    assert shell.run("--out", "run", "--frames-limit", "20KB")[0] == 0  # the same run
+    monkeypatch.setenv("VTG_EVAL_FRAMES_LIMIT", "20KB")
+    for number in range(3):
+        assert shell.run("--out", f"run{number}")[0] == 0
+        assert (shell.home / f"run{number}" / "results.json").read_bytes() == results
+    assert 0 < sum(path.stat().st_size for path in frame_files(shell)) <= 20_000
+
+
+@pytest.mark.parametrize("size", ["80", "-1GB", "much", "1e9GB", "GB", "9" * 5000 + "GB"])
+def test_a_limit_that_is_no_size_is_refused(
+    shell: Shell, size: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, _, err = shell.run(f"--frames-limit={size}")
+    assert code == 2
+    assert "is not a size such as 80GiB" in err
+    monkeypatch.setenv("VTG_EVAL_FRAMES_LIMIT", size)
+    code, _, err = shell.run()
+    assert code == 2
+    assert "VTG_EVAL_FRAMES_LIMIT" in err
+    assert len(err) < 200
+    assert not (shell.home / "runs").exists()
+
+
+@pytest.mark.parametrize("keep", [0, 20, -1], ids=["emptied", "in the header", "by one byte"])
+def test_stored_frames_that_are_cut_short_do_not_change_the_results(
+    shell: Shell, keep: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert shell.run("--out", "whole")[0] == 0
+    paths = frame_files(shell)
+    assert len(paths) == VIDEOS
+    for path in paths:
+        path.write_bytes(path.read_bytes()[:keep])
+    assert shell.run("--out", "again")[0] == 0
+    assert caplog.text.count("is decoded again") == VIDEOS
+    assert (shell.home / "again" / "results.json").read_bytes() == (
+        shell.home / "whole" / "results.json"
+    ).read_bytes()
+    assert shell.run("--out", "third")[0] == 0
+    assert caplog.text.count("is decoded again") == VIDEOS
+
+
+@pytest.mark.parametrize("after", [0, 3])
+def test_a_disk_that_is_full_of_frames_does_not_change_the_results(
+    shell: Shell,
+    after: int,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    assert shell.run("--out", "whole", "--frames-limit", "0")[0] == 0
+    numbers = itertools.count(1)
+
+    def fill(path: Path, *entry: Any) -> None:
+        write_entry(path, *entry)
+        if next(numbers) > after:
+            os.truncate(path, 100)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(entry_folder, "write_entry", fill)
+    assert shell.run("--out", "full")[0] == 0
+    assert "No space left on device" in caplog.text
+    assert len(frame_files(shell)) == after
+    assert (shell.home / "full" / "results.json").read_bytes() == (
+        shell.home / "whole" / "results.json"
+    ).read_bytes()
 
 
 @pytest.mark.parametrize("plan", [[], ["--plan"]], ids=["run", "plan"])

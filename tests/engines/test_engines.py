@@ -13,6 +13,7 @@ import pytest
 pytest.importorskip("transformers", reason="needs the extra hf")
 
 import torch
+from transformers import AutoTokenizer
 
 from tests.engine_case import PROTOCOL, RunSetup, sample
 from vtg_eval.engines.base import Completion, Engine, EngineOptions, Request
@@ -65,7 +66,7 @@ def test_transformers_answers_do_not_depend_on_batch_or_order(
 def test_a_batch_too_large_for_the_memory_is_answered_in_halves(
     setup: RunSetup, expected: dict[str, Completion], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    engine = TransformersEngine(setup.folder, RULE, EngineOptions(batch_size=4))
+    engine = TransformersEngine(setup.folder, RULE, EngineOptions(batch_size=1))
     generate = engine._model.generate
     rows: list[int] = []
 
@@ -107,6 +108,22 @@ def test_a_prompt_that_is_too_long_costs_its_own_sample(
     assert completions[first.sample_id].finish != Finish.ERROR
 
 
+def test_a_prompt_that_is_too_long_with_its_video_costs_its_own_sample(
+    setup: RunSetup, vllm_engine: Engine, expected: dict[str, Completion]
+) -> None:
+    first = setup.requests[0]
+    assert first.frames is not None
+    fresh = replace(first, frames=replace(first.frames, digest="not sent before"))
+    tokenizer = AutoTokenizer.from_pretrained(setup.folder)
+    long = replace(fresh, sample_id="long")
+    while len(tokenizer(long.prompt)["input_ids"]) < 2030:
+        long = replace(long, prompt=f"{long.prompt} it")
+    completions = answers(vllm_engine, [long, fresh])
+    assert completions["long"].finish is Finish.ERROR
+    assert "longer than the maximum model length" in (completions["long"].error or "")
+    assert completions[first.sample_id] == expected[first.sample_id]
+
+
 @pytest.mark.parametrize("name", ["hf_engine", "vllm_engine"])
 def test_requests_are_taken_only_when_the_engine_has_room(
     name: str, setup: RunSetup, request: pytest.FixtureRequest
@@ -123,7 +140,7 @@ def test_requests_are_taken_only_when_the_engine_has_room(
     stream = engine.generate(endless())
     done = [next(stream).sample_id for _ in range(3)]
     assert len(set(done)) == 3
-    assert taken <= 4 * 4 + 3
+    assert taken <= 4 * (4 + 1) + 4 * 4 + 3 + 1  # vLLM's: those in its process, and those prepared
     stream.close()  # type: ignore[attr-defined]
     # the next stream does not return requests of the closed one
     assert list(answers(engine, setup.requests[:1])) == [setup.requests[0].sample_id]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -142,3 +143,16 @@ def test_of_concurrent_processes_one_gets_the_folder(record: Path) -> None:
     assert lines.count("mine\n") == 1
     assert all("Another vtg-eval process is at work" in line for line in lines if line != "mine\n")
     assert json.loads(record.read_text()) == {"seed": lines.index("mine\n")}
+
+
+def test_a_file_system_without_locks_is_named(
+    record: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*arguments: object) -> None:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with pytest.raises(
+        UserError, match=r"cannot be locked: Function not implemented.*flock.*--out"
+    ):
+        begin(record)

@@ -88,15 +88,18 @@ def test_a_line_is_in_the_file_before_append_returns(tmp_path: Path) -> None:
         assert list(read_journal(path)) == ["a"]
 
 
-def test_lines_reach_the_disk_in_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    synced = []
-    monkeypatch.setattr(os, "fsync", lambda file: synced.append(file))
-    monkeypatch.setattr("vtg_eval.run.journal.time.monotonic", lambda: 0.0)
+def test_lines_reach_the_disk_every_half_second(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced, now = [], 0.0
+    monkeypatch.setattr(os, "fsync", lambda file: synced.append(now))
+    monkeypatch.setattr("vtg_eval.run.journal.time.monotonic", lambda: now)
     with Journal(tmp_path / "journal.jsonl") as journal:
-        for number in range(40):
-            journal.append(Record(str(number), "v", Finish.STOP))
-        assert len(synced) == 1
-    assert len(synced) == 2
+        for tenth in range(12):
+            now = tenth / 10
+            journal.append(Record(str(tenth), "v", Finish.STOP))
+        assert synced == [0.5, 1.0]
+    assert synced == [0.5, 1.0, 1.1]
 
 
 def test_a_full_disk_is_an_error_and_written_lines_are_kept(

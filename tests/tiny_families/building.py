@@ -11,6 +11,7 @@ from transformers import GenerationConfig, PreTrainedTokenizerFast
 from vtg_eval.training.nano.model import build_tokenizer
 
 VOCABULARY = 384
+SHARD = "4GB"  # a file of weights; tiny ones are far below
 ROWS = 448  # of the embedding where a family has many tokens of its own
 NORM = {"image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5]}
 
@@ -94,6 +95,6 @@ def write_checkpoint(
         eos_token_id=[tokenizer.eos_token_id, tokenizer.pad_token_id],
         pad_token_id=tokenizer.pad_token_id,
     )
-    model.save_pretrained(folder)
+    model.save_pretrained(folder, max_shard_size=SHARD)
     processor.save_pretrained(folder)
     return folder

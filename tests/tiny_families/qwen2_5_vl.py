@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from transformers import (
     Qwen2_5_VLConfig,
@@ -27,13 +29,17 @@ from tests.tiny_families.qwen_vl import (
     special_token_ids,
 )
 
+NO_SETTINGS: Mapping[str, Any] = {}
 
-def build(folder: Path) -> Path:
-    """Write the checkpoint."""
+
+def build(
+    folder: Path, text: Mapping[str, Any] = NO_SETTINGS, vision: Mapping[str, Any] = NO_SETTINGS
+) -> Path:
+    """Write the checkpoint; text, vision: further settings of its two parts."""
     tokenizer = tiny_tokenizer()
     config = Qwen2_5_VLConfig(
-        text_config=text_settings(tokenizer, rope_parameters=QWEN2_ROPE),
-        vision_config={**QWEN2_5_VISION, "tokens_per_second": 2},
+        text_config=text_settings(tokenizer, **{"rope_parameters": QWEN2_ROPE, **text}),
+        vision_config={**QWEN2_5_VISION, "tokens_per_second": 2, **vision},
         **special_token_ids(tokenizer),
     )
     processor = Qwen2_5_VLProcessor(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from transformers import Qwen3VLConfig, Qwen3VLForConditionalGeneration
 
@@ -10,11 +12,17 @@ from tests.tiny_families.building import tiny_tokenizer, write_checkpoint
 from tests.tiny_families.family import TinyFamily
 from tests.tiny_families.qwen_vl import QWEN3_TEMPLATE, qwen3_vl_processor, qwen3_vl_settings
 
+NO_SETTINGS: Mapping[str, Any] = {}
 
-def build(folder: Path) -> Path:
-    """Write the checkpoint."""
+
+def build(
+    folder: Path, text: Mapping[str, Any] = NO_SETTINGS, vision: Mapping[str, Any] = NO_SETTINGS
+) -> Path:
+    """Write the checkpoint; text, vision: further settings of its two parts."""
     tokenizer = tiny_tokenizer()
-    config = Qwen3VLConfig(**qwen3_vl_settings(tokenizer))
+    settings = qwen3_vl_settings(tokenizer, **text)
+    settings["vision_config"] |= vision
+    config = Qwen3VLConfig(**settings)
     processor = qwen3_vl_processor(tokenizer, QWEN3_TEMPLATE)
     return write_checkpoint(Qwen3VLForConditionalGeneration, config, processor, folder)
 

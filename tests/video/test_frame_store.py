@@ -7,6 +7,7 @@ import gc
 import logging
 import multiprocessing
 import os
+import subprocess
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,13 +22,14 @@ from tests.video_files import read_clock, write_clock
 from vtg_eval.errors import CutShortError, VideoError
 from vtg_eval.protocol import FrameRule
 from vtg_eval.types import Span
-from vtg_eval.video import frame_store
 from vtg_eval.video.decoder import Decoder
+from vtg_eval.video.entry_file import entry_bytes
 from vtg_eval.video.frame_store import FrameStore, frames_key
 from vtg_eval.video.frames import Frames, VideoInfo
 from vtg_eval.video.pyav import PyavDecoder
 from vtg_eval.video.sampling import show
 
+ROOT = Path(__file__).parents[2]
 RULE = FrameRule(fps=4.0, min_frames=2)
 
 
@@ -225,22 +227,14 @@ def test_a_damaged_probe_is_made_again(store: FrameStore, video: Path) -> None:
     assert asked(store)[0] == 2
 
 
-def test_the_least_recently_used_entry_is_evicted(tmp_path: Path) -> None:
-    videos = [write_clock(tmp_path / f"{n}.mp4", 40 + n) for n in range(4)]
-    probe = FrameStore(CountingDecoder(), tmp_path / "probe")
-    probe.frames(videos[0], RULE, small)
-    size = entries(probe)[0].stat().st_size
-    store = FrameStore(CountingDecoder(), tmp_path / "store", limit_bytes=int(3.5 * size))
-    loaded = [store.frames(path, RULE, small) for path in videos[:3]]
-    for age, path in enumerate(entries(store)):
-        os.utime(path, (1000 + age, 1000 + age))
-    used = store.frames(videos[1], RULE, small)  # touched: now the newest
-    store.frames(videos[3], RULE, small)
-    assert sum(path.stat().st_size for path in entries(store)) <= store.limit_bytes
-    names = {path.stem for path in entries(store)}
-    assert used.digest in names
-    assert {frames.digest for frames in loaded} - names
-    assert [read_clock(picture) for picture in used.array][:3] == [0, 6, 12]
+def test_a_second_run_decodes_only_what_has_no_room(tmp_path: Path) -> None:
+    videos = [write_clock(tmp_path / f"{n}.mp4", 48, title=str(n)) for n in range(12)]
+    limit = 9 * entry_bytes((8, 32, 48, 3))
+    for number in range(4):
+        store = FrameStore(CountingDecoder(), tmp_path / "store", limit)
+        for path in videos:
+            assert_right(store.frames(path, RULE, small))
+        assert asked(store) == ((0, 3) if number else (12, 12))
 
 
 def test_frames_in_use_survive_their_eviction(store: FrameStore, video: Path) -> None:
@@ -252,7 +246,7 @@ def test_frames_in_use_survive_their_eviction(store: FrameStore, video: Path) ->
 
 
 def test_an_entry_larger_than_the_limit_is_not_kept(tmp_path: Path, video: Path) -> None:
-    store = FrameStore(CountingDecoder(), tmp_path / "store", limit_bytes=1000)
+    store = FrameStore(CountingDecoder(), tmp_path / "store", limit=1000)
     assert_right(store.frames(video, RULE, small))
     assert entries(store) == []
 
@@ -274,8 +268,27 @@ def test_a_full_disk_is_warned_of_once_and_the_run_goes_on(
             assert_right(store.frames(video, RULE, small))
     assert len(caplog.records) == 1
     assert os.strerror(code) in caplog.text
-    leftovers = [path for path in store.folder.rglob("*") if path.is_file()]
-    assert leftovers == []
+    assert not list(store.folder.glob("*/.*"))
+    assert entries(store) == []
+
+
+FULL = """
+import resource, sys
+from pathlib import Path
+from tests.video.test_frame_store import RULE, CountingDecoder, FrameStore, assert_right, small
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))  # bytes, as if the disk were full
+store = FrameStore(CountingDecoder(), Path(sys.argv[1]))
+for _ in range(2):
+    assert_right(store.frames(Path(sys.argv[2]), RULE, small))
+"""
+
+
+def test_an_entry_that_the_disk_takes_only_in_part_is_not_kept(tmp_path: Path, video: Path) -> None:
+    command = [sys.executable, "-c", FULL, str(tmp_path / "store"), str(video)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("File too large") == 1
+    assert not list((tmp_path / "store").glob("??/*"))
 
 
 def test_a_cache_folder_that_cannot_be_made_does_not_stop_the_run(
@@ -284,17 +297,6 @@ def test_a_cache_folder_that_cannot_be_made_does_not_stop_the_run(
     (tmp_path / "file").write_text("in the way")
     store = FrameStore(CountingDecoder(), tmp_path / "file" / "store")
     assert_right(store.frames(video, RULE, small))
-
-
-def test_partial_files_of_a_dead_process_are_removed(
-    store: FrameStore, video: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    part = store.folder / "ab" / ".dead.part"
-    part.parent.mkdir(parents=True)
-    part.write_bytes(b"half")
-    monkeypatch.setattr(frame_store, "STALE", -1.0)
-    store.frames(video, RULE, small)
-    assert not part.exists()
 
 
 def test_an_unreadable_video_is_a_video_error(store: FrameStore, tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from vtg_eval.registry import Registry
 DEFAULT_COMMAND = "run"
 COMMANDS = (
     Entry("run", "vtg_eval.cli.run:RunCommand", "run a model on tasks and score it"),
+    Entry("merge", "vtg_eval.cli.merge:MergeCommand", "make one run of the shards of a run"),
     Entry("score", "vtg_eval.cli.score:ScoreCommand", "score predictions or a finished run"),
     Entry("compare", "vtg_eval.cli.compare:CompareCommand", "tell whether runs differ, and where"),
     Entry("probe", "vtg_eval.cli.probe:ProbeCommand", "tell whether a model looks or guesses"),

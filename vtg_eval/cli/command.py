@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from abc import ABC, abstractmethod
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable, Iterator
@@ -25,6 +24,7 @@ class Command(ABC):
 
     `run` returns the exit status: 0 done, 1 done with problems (a check that failed, a run with
     errors); a mistake of the user is raised as UserError. `vtg_eval.cli.program.STATUSES` has all.
+    `--help` imports its module and calls `configure`: import in `run` what only the work needs.
     Results are written by `write_lines` or `show`; what is printed goes to standard error, but
     for the commands of third parties, which may print their results.
     """
@@ -64,18 +64,3 @@ def write_lines(target: str, lines: Iterable[str]) -> None:
     """Write lines of text to the file, or to standard output for "-"."""
     with opened(target) as file:
         file.writelines(f"{line}\n" for line in lines)
-
-
-@contextmanager
-def gc_paused() -> Iterator[None]:
-    """Disable the cyclic garbage collector, which would scan all live records many times.
-
-    Records have no reference cycles, so reference counts still free them.
-    """
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
 from typing import Any
 
 from vtg_eval.annotations.split import read_split
-from vtg_eval.cli.command import ROOT_HELP, Command, gc_paused, write_lines
+from vtg_eval.cli.command import ROOT_HELP, Command, write_lines
 from vtg_eval.comparison.compare import FORMAT, compare
 from vtg_eval.comparison.sample_size import (
     CORRELATION,
@@ -22,8 +21,10 @@ from vtg_eval.comparison.sample_size import (
 from vtg_eval.comparison.scored_run import ScoredRun, ScoringOptions, scored_runs
 from vtg_eval.console.streams import show, warn
 from vtg_eval.errors import UserError
+from vtg_eval.files.json_files import indented
 from vtg_eval.registry import Registry
 from vtg_eval.report.comparison_tables import comparison_report, plan_table
+from vtg_eval.run.gc_pause import gc_paused
 from vtg_eval.run.paths import data_root
 
 
@@ -157,7 +158,7 @@ def _refuse(values: dict[str, Any], reason: str) -> None:
 
 def _write(target: str | None, table: dict[str, Any], text: str) -> None:
     if target:
-        write_lines(target, [json.dumps(table, indent=2, allow_nan=False)])
+        write_lines(target, [indented(table)])
     else:
         show(text)
 

@@ -16,7 +16,7 @@ from vtg_eval.data.audit import Audit, Finding, Probe, audit
 from vtg_eval.data.prepare import FileState, prepare_files
 from vtg_eval.errors import MissingFileError, UserError
 from vtg_eval.registry import Registry
-from vtg_eval.run.paths import cache_folder, data_root, make_folder
+from vtg_eval.run.paths import data_root, frames_folder, make_folder
 from vtg_eval.task import Task
 from vtg_eval.video.decoder import Decoder
 from vtg_eval.video.frames import VideoInfo
@@ -109,7 +109,7 @@ def _show_progress(name: str, done: int, total: int | None) -> None:
 
 
 def _check(task: Task, args: Namespace, decoder: Decoder) -> int:
-    probe: Probe = ProbeCache(cache_folder() / "frames" / "probes", decoder).probe
+    probe: Probe = ProbeCache(frames_folder() / "probes", decoder).probe
     if args.decode:
         probe = _decoding(probe, decoder)
     asked = task.card.split(args.split)

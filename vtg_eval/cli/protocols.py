@@ -5,25 +5,16 @@ from __future__ import annotations
 import json
 from argparse import SUPPRESS, ArgumentParser, Namespace
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, fields
+from dataclasses import fields
 from typing import Any
 
 from tabulate import tabulate
 
-from vtg_eval.annotations.split import read_split
 from vtg_eval.cli.command import Command
 from vtg_eval.cli.score import add_predictions_arguments
-from vtg_eval.console.streams import show, warn
-from vtg_eval.parsing.coverage import coverage
-from vtg_eval.parsing.predictions_file import read_predictions
+from vtg_eval.console.streams import show
 from vtg_eval.protocol import SPLITS, ResolvedProtocol, Rules
 from vtg_eval.registry import Registry
-from vtg_eval.report.tables import protocol_table
-from vtg_eval.run.durations import with_durations
-from vtg_eval.run.paths import data_root
-from vtg_eval.scoring.across_protocols import protocol_scores, scores_across_protocols
-from vtg_eval.scoring.answer_set import AnswerSet
-from vtg_eval.scoring.score import score_answers
 
 
 class ProtocolsCommand(Command):
@@ -47,7 +38,9 @@ class ProtocolsCommand(Command):
     def run(self, args: Namespace, registry: Registry) -> int:
         """Print the list, the protocol or the scores."""
         if args.verb == "score":
-            return self._score(args, registry)
+            from vtg_eval.cli.protocol_scores import score_under_all  # see `Command`
+
+            return score_under_all(args, registry)
         show((self._show if args.verb == "show" else self._list)(args, registry))
         return 0
 
@@ -66,24 +59,6 @@ class ProtocolsCommand(Command):
         if args.json:
             return json.dumps({**rules.to_json(), "overrides": overrides}, indent=2)
         return "\n".join(_lines(rules, overrides))
-
-    def _score(self, args: Namespace, registry: Registry) -> int:
-        task = registry.task(args.task)
-        split = task.card.split(args.split)
-        root = data_root(task, args.data_root)
-        samples = with_durations(task, root, read_split(task, root, split))
-        predictions = read_predictions(args.predictions, args.allow_non_finite)
-        covered = coverage(samples, predictions)
-        if line := covered.line(args.task, args.split):
-            warn(line)
-        answers = AnswerSet(samples, predictions)
-        scores = scores_across_protocols(task.card, answers, registry.protocols.values(), split)
-        default = registry.protocol_for(task.card, split=split)
-        rows = protocol_scores(score_answers(task.card, answers, default, split), scores)
-        table = [asdict(row) for row in rows]
-        text = json.dumps(table, indent=2, allow_nan=False) if args.json else protocol_table(rows)
-        show(text)
-        return 1 if covered.poor else 0
 
 
 def _lines(protocol: ResolvedProtocol, overrides: Mapping[str, Any]) -> Iterator[str]:

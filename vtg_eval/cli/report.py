@@ -9,13 +9,13 @@ from argparse import ArgumentParser, Namespace
 from dataclasses import asdict
 from pathlib import Path
 
-from vtg_eval.cli.command import ROOT_HELP, Command, gc_paused, write_lines
+from vtg_eval.cli.command import ROOT_HELP, Command, write_lines
 from vtg_eval.console.streams import show
 from vtg_eval.errors import UserError
 from vtg_eval.files.atomic import write_bytes
 from vtg_eval.registry import Registry
-from vtg_eval.run.finished import SplitCache, finished_run
-from vtg_eval.run.paths import cache_folder
+from vtg_eval.run.gc_pause import gc_paused
+from vtg_eval.run.paths import frames_folder
 
 FILE = "report.html"
 DECODER = "pyav"
@@ -64,16 +64,17 @@ class ReportCommand(Command):
 
     def run(self, args: Namespace, registry: Registry) -> int:
         """Write the page and print its path."""
-        # imported here: these load the decoder, which `--help` does not need
+        # not at the top: see `Command`
         from vtg_eval.report.html_file import html_file
         from vtg_eval.report.page import make_page
+        from vtg_eval.run.finished import SplitCache, finished_run
         from vtg_eval.video.frame_store import FrameStore
 
         if args.out and not args.out.parent.is_dir():
             raise UserError(f"{args.out.parent} is not a folder. Name another --out.")
         paths = [args.run, *([args.other] if args.other else [])]
         splits = SplitCache()
-        store = FrameStore(registry.decoder(DECODER)(), cache_folder() / "frames")
+        store = FrameStore(registry.decoder(DECODER)(), frames_folder())
         with gc_paused():
             runs = [finished_run(path, registry, splits, args.data_root) for path in paths]
             probes = [

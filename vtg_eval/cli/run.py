@@ -2,35 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 from argparse import ArgumentParser, Namespace
-from contextlib import closing
-from pathlib import Path
 
 from vtg_eval.cli.command import Command
-from vtg_eval.cli.run_arguments import add_run_arguments, run_options, task_names
-from vtg_eval.cli.run_output import (
-    check_output,
-    interrupted,
-    plan_summary,
-    print_plans,
-    time_text_line,
-    warn_failures,
-    write_tables,
-)
-from vtg_eval.console.streams import show
-from vtg_eval.doctor.before_run import RunTimes
+from vtg_eval.cli.run_arguments import add_run_arguments, shard
 from vtg_eval.registry import Registry
-from vtg_eval.report.tables import report
-from vtg_eval.run.paths import RUNS_FOLDER
-from vtg_eval.run.results import TaskResults
-from vtg_eval.run.runner import Runner
-from vtg_eval.run.setup import RunSetup, resolve_task
 
 EPILOG = """\
 Each answer is kept at once; the same command again finishes what is missing. Exit status 1:
 some samples failed (they are counted, and tried again next time), the model's logits were not
 finite, or the engine failed.
+
+--shard 2/8 answers the second of eight parts, which are of nearly equal weight, in the folder
+shards/2-of-8 of the run's folder, and prints no score. When all eight have ended, on one machine
+or on many, `vtg-eval merge` makes them one run.
 """
 
 
@@ -43,48 +28,13 @@ class RunCommand(Command):
         """Add the arguments."""
         add_run_arguments(parser)
         add = parser.add_argument
+        add("--shard", type=shard, metavar="I/N", help="answer part I of N only (below)")
         add("--json", metavar="OUT", help="write the results as JSON (- is standard output)")
         add("--plan", action="store_true", help="show what would be done, start nothing")
         add("--quiet", action="store_true", help="no progress, no table")
 
     def run(self, args: Namespace, registry: Registry) -> int:
         """Run, print, return the exit status."""
-        names = task_names(args.tasks)
-        check_output(args.json)
-        options = run_options(args)
-        for name in names:
-            resolve_task(options, name, registry)
-        times = RunTimes(registry, args.unchecked_times)
-        with closing(Runner(options, registry, times)) as runner:
-            setups = [runner.setup(name) for name in names]
-            folders = [_folder(args.out, setup, len(setups)) for setup in setups]
-            plans = runner.preflight(setups, folders)
-            if args.plan:
-                runs = zip(setups, folders, plans, strict=True)
-                print_plans([plan_summary(runner, *run) for run in runs], args.json)
-                return 0
-            finished: list[TaskResults] = []
-            for setup, folder in zip(setups, folders, strict=True):
-                outcome = runner.run(setup, folder)
-                if outcome.results is None:
-                    return interrupted(outcome)
-                finished.append(outcome.results)
-                _show(outcome.results, folder, setup, args)
-        if args.json:
-            write_tables([results.to_json() for results in finished], args.json)
-        return 1 if any(results.lost or results.non_finite for results in finished) else 0
+        from vtg_eval.cli.run_tasks import run_tasks  # not at the top: see `Command`
 
-
-def _folder(out: Path | None, setup: RunSetup, setups: int) -> Path:
-    if out is None:
-        return RUNS_FOLDER / setup.spec.folder_name
-    return out if setups == 1 else out / setup.spec.task
-
-
-def _show(results: TaskResults, folder: Path, setup: RunSetup, args: Namespace) -> None:
-    """Print the tables, to standard error where standard output carries JSON."""
-    warn_failures(results, folder)
-    if not args.quiet:
-        stream = sys.stderr if args.json == "-" else None
-        lines = filter(None, (time_text_line(setup.spec.time_text), f"run folder: {folder}"))
-        show("\n".join((f"\n{report(results)}\n", *lines)), stream)
+        return run_tasks(args, registry)

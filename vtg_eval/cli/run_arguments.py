@@ -1,25 +1,27 @@
-"""The arguments of commands that run a model, and the options that they give."""
+"""The arguments of commands that run a model."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import math
+import re
 import sys
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
-from vtg_eval.adapter import InputOptions, Thinking, TimeText
 from vtg_eval.cli.command import BASE_HELP
-from vtg_eval.engines.base import EngineOptions
 from vtg_eval.engines.server.options import SENDS, ServerOptions
 from vtg_eval.engines.server.prices import Price
 from vtg_eval.errors import UserError
-from vtg_eval.run.devices import Devices
-from vtg_eval.run.setup import RunOptions
+from vtg_eval.run.frames_limit import LIMIT_VARIABLE, parse_size
+from vtg_eval.run.shards import Shard
+from vtg_eval.types import Thinking, TimeText
 
+# those of `EngineOptions`, which is not imported here: see `Command`
+BATCH_SIZE, DTYPE, SEED = 8, "auto", 0
 LARGEST_BATCH = 4096  # requests in flight hold their frames in memory
 LARGEST_SEED = 2**32 - 1
 
@@ -38,11 +40,18 @@ def add_run_arguments(parser: ArgumentParser, required: bool = True) -> None:
     add("--out", type=Path, help="the run's folder (several tasks: a sub-folder each)")
     add("--limit", type=_positive, metavar="N", help="use the first N samples only")
     add("--allow-subset", action="store_true", help="skip samples whose videos are missing")
-    add("--batch-size", type=_batch_size, default=EngineOptions().batch_size, metavar="N")
-    add("--dtype", default=EngineOptions().dtype, help="default: %(default)s")
-    add("--seed", type=_seed, default=EngineOptions().seed, help="default: %(default)s")
+    add("--batch-size", type=_batch_size, default=BATCH_SIZE, metavar="N")
+    add("--dtype", default=DTYPE, help="default: %(default)s")
+    add("--seed", type=_seed, default=SEED, help="default: %(default)s")
     add_input_options(parser)
     add("--decoder", default="pyav", help="default: %(default)s")
+    add(
+        "--frames-limit",
+        type=_size,
+        metavar="SIZE",
+        help="disk for decoded frames of all runs, as in 80GiB; 0 keeps nothing; "
+        f"default: ${LIMIT_VARIABLE}, else half of what is free",
+    )
     add("--trust-remote-code", action="store_true", help="let the checkpoint run its code")
     add(
         "--unchecked-times",
@@ -138,50 +147,19 @@ def task_names(text: str) -> list[str]:
     return names
 
 
-def run_options(args: Namespace) -> RunOptions:
-    """Return the options of a run from the arguments of `add_run_arguments` and --quiet."""
-    return RunOptions(
-        model=args.model,
-        base=args.base,
-        protocol=args.protocol,
-        profile=args.profile,
-        split=args.split,
-        data_root=args.data_root,
-        engine=args.engine,
-        engine_options=EngineOptions(
-            dtype=args.dtype,
-            seed=args.seed,
-            batch_size=args.batch_size,
-            trust_remote_code=args.trust_remote_code,
-            extra=dict(args.engine_arg) | _tensor_parallel(args.tensor_parallel),
-        ),
-        input_options=InputOptions(time_text=args.time_text, thinking=args.thinking),
-        decoder=args.decoder,
-        limit=args.limit,
-        allow_subset=args.allow_subset,
-        quiet=args.quiet,
-        command=tuple(sys.argv),
-        devices=args.devices,
-        ray=args.ray,
-        tensor_parallel=args.tensor_parallel,
-        decode_workers=args.workers,
-        server=ServerOptions(
-            base_url=args.base_url,
-            send=args.send,
-            timeout=args.request_timeout,
-            max_cost=args.max_cost,
-            max_tokens=args.max_tokens_total,
-            price=args.price,
-        ),
-    )
-
-
-def _tensor_parallel(number: int) -> dict[str, int]:
-    return {"tensor_parallel_size": number} if number > 1 else {}
-
-
-def _devices(text: str) -> Devices:
+def _devices(text: str) -> int | Literal["auto"]:
     return "auto" if text == "auto" else _positive(text)
+
+
+def shard(text: str) -> Shard:
+    """Return the shard in the value of --shard; raises ArgumentTypeError."""
+    match = re.fullmatch("([0-9]{1,4})/([1-9][0-9]{0,3})", text)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a shard, as in 2/8")
+    number, of = map(int, match.groups())
+    if not 1 <= number <= of:
+        raise argparse.ArgumentTypeError(f"there is no shard {text}: they are 1/{of} to {of}/{of}")
+    return Shard(number, of)
 
 
 def _positive(text: str) -> int:
@@ -201,6 +179,13 @@ def _whole(text: str, least: int, most: int) -> int:
     if not text.isdecimal() or len(text) > len(str(most)) or not least <= int(text) <= most:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {least} to {most}")
     return int(text)
+
+
+def _size(text: str) -> int:
+    try:
+        return parse_size(text)
+    except ValueError as exc:
+        raise argparse.ArgumentTypeError(str(exc)) from None
 
 
 def _above_zero(text: str) -> float:

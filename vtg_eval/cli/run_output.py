@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
+import sys
+from collections.abc import Iterator
 from dataclasses import asdict
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +14,17 @@ from vtg_eval.adapter import TimeText
 from vtg_eval.cli.command import STANDARD_OUTPUT, write_lines
 from vtg_eval.console.streams import show, warn
 from vtg_eval.errors import UserError
-from vtg_eval.files.json_files import write_json
-from vtg_eval.report.tables import subset_line
+from vtg_eval.files.json_files import indented, write_json
+from vtg_eval.report.tables import report, subset_line
 from vtg_eval.run.estimate import estimate
+from vtg_eval.run.paths import frames_folder
 from vtg_eval.run.plan import Plan
 from vtg_eval.run.results import TaskResults
 from vtg_eval.run.runner import Outcome, Runner
 from vtg_eval.run.setup import RunSetup
+from vtg_eval.run.spec import RunSpec
+from vtg_eval.run.speeds import FEWEST, known_speed, speeds_folder
+from vtg_eval.video.entry_folder import EntryFolder
 
 INTERRUPTED = 130
 
@@ -41,7 +47,7 @@ def warn_failures(results: TaskResults, folder: Path) -> None:
     if results.lost:
         warn(
             f"{results.lost} of {results.n_expected} samples failed and count as the protocol "
-            f"says; {folder / 'journal.jsonl'} has the reasons. The same command tries them again."
+            f"says; {folder / 'journal.jsonl'} has the reasons. The run's command tries them again."
         )
     if results.non_finite:
         warn(
@@ -51,16 +57,38 @@ def warn_failures(results: TaskResults, folder: Path) -> None:
         )
 
 
+def show_results(results: TaskResults, folder: Path, spec: RunSpec, out: str | None) -> None:
+    """Print the tables of a run.
+
+    out: where the results are written as JSON; if to standard output, tables go to standard error.
+    """
+    lines = filter(None, (time_text_line(spec.time_text), f"run folder: {folder}"))
+    stream = sys.stderr if out == STANDARD_OUTPUT else None
+    show("\n".join((f"\n{report(results)}\n", *lines)), stream)
+
+
+def progress_table(spec: RunSpec, folder: Path, answered: int, asked: int) -> dict[str, Any]:
+    """Return how far a shard, or an unfinished run, is, as plain JSON values."""
+    return {"task": spec.task, "folder": str(folder), "answered": answered, "asked": asked}
+
+
 def plan_summary(runner: Runner, setup: RunSetup, folder: Path, plan: Plan) -> dict[str, Any]:
     """Return what a run would do, as plain JSON values."""
     change = setup.spec.transformation
-    remaining = estimate(plan, runner.model.adapter, setup.spec.protocol.frames)
+    remaining = estimate(plan, runner.model.adapter, setup.spec.protocol)
+    speed = known_speed(speeds_folder(), setup.spec)
     return {
         "task": setup.spec.task,
         "folder": str(folder),
         "time_text": setup.spec.time_text,
-        "asked": len(plan.samples),
+        "shard": str(runner.options.shard or ""),
+        "asked": len(plan.asked),
         "left": asdict(remaining),
+        "frames_limit": EntryFolder(frames_folder(), runner.options.frames_limit).limit,
+        "ahead": runner.processes * (runner.decode_workers + 1),
+        "processes": runner.processes,
+        "speed": None if speed is None else asdict(speed),
+        "seconds": None if speed is None else remaining.samples / speed.samples / runner.processes,
         "subset": asdict(plan.subset),
         "note": ""
         if plan.subset.whole
@@ -74,25 +102,49 @@ def print_plans(plans: list[dict[str, Any]], out: str | None) -> None:
         write_tables(plans, out)
         return
     for plan in plans:
-        remaining = plan["left"]
-        show(
-            f"{plan['task']}: {plan['asked']} samples, {remaining['samples']} left to ask on "
-            f"{remaining['videos']} videos: {remaining['frames']:,} frames, "
-            f"at most {remaining['tokens']:,} visual tokens and "
-            f"about {remaining['disk'] / 1e9:.2f} GB in the frame store\n"
-            f"run folder: {plan['folder']}"
-        )
+        show("\n".join((*_cost_lines(plan), f"run folder: {plan['folder']}")))
         if line := time_text_line(plan["time_text"]):
             show(line)
         if plan["note"]:
             show(plan["note"])
 
 
+def _cost_lines(plan: dict[str, Any]) -> Iterator[str]:
+    """Yield what is left to do in words."""
+    left, speed = plan["left"], plan["speed"]
+    part = f", shard {plan['shard']}" if plan["shard"] else ""
+    yield (
+        f"{plan['task']}{part}: {plan['asked']} samples, {left['samples']} left to ask on "
+        f"{left['videos']} videos"
+    )
+    if left["frames"]:
+        yield (f"  {left['frames']:,} frames, decoded once for all queries of a video")
+        yield (
+            f"  disk: about {left['disk'] / 1e9:.2f} GB of frames; the frame store may hold "
+            f"{plan['frames_limit'] / 1e9:.2f} GB"
+        )
+        yield (
+            f"  memory: about {plan['ahead'] * left['memory'] / 1e9:.2f} GB of frames at a time, "
+            f"for {plan['ahead']} videos"
+        )
+        yield (
+            f"  at most {left['tokens']:,} visual tokens, {left['shared_tokens']:,} if each "
+            "video's are computed once"
+        )
+    yield f"  at most {left['answer_tokens']:,} tokens of answers"
+    if speed is None:
+        yield f"  time: not known before a run of {FEWEST} samples here (--limit {FEWEST})"
+    else:
+        hours = timedelta(seconds=round(plan["seconds"]))
+        each = "" if plan["processes"] == 1 else f" with {plan['processes']} processes"
+        yield f"  time: about {hours}{each}, by the run of {speed['day']}"
+
+
 def write_tables(tables: list[dict[str, Any]], out: str) -> None:
     """Write one table as it is, several as a list."""
     value: Any = tables[0] if len(tables) == 1 else tables
     if out == STANDARD_OUTPUT:
-        write_lines(out, [json.dumps(value, indent=2)])
+        write_lines(out, [indented(value)])
     else:
         write_json(Path(out), value)
 

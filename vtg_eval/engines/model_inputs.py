@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import torch
@@ -40,6 +40,10 @@ class ModelInput:
             (name, tuple(value.shape[:-1] if name in self.packed else value.shape[1:]))
             for name, value in self.tensors.items()
         )
+
+    def first(self, length: int) -> ModelInput:
+        """Return the prompt's first tokens, with the tensors."""
+        return replace(self, ids=self.ids[:length], types=self.types[:length])
 
 
 class _Block(NamedTuple):
@@ -135,16 +139,24 @@ class InputBuilder:
             )
         expanded: list[int] = outputs["input_ids"][0].tolist()
         types: list[int] = outputs[TYPES][0].tolist() if TYPES in outputs else [0] * len(expanded)
-        video.tensors = {
+        tensors = {
             name: value
             for name, value in outputs.items()
             if name not in TEXT and isinstance(value, torch.Tensor)
         }
+        if not _same(video.tensors, tensors):
+            video.tensors = tensors
         if index is not None:
             end = len(expanded) - (len(ids) - index - 1)
             if expanded[:index] == ids[:index] and expanded[end:] == ids[index + 1 :]:
                 video.block = _Block(ids[:index], expanded[index:end], types[index:end])
         return ModelInput(expanded, types, video.tensors, request.packed)
+
+
+def _same(first: Mapping[str, torch.Tensor], second: Mapping[str, torch.Tensor]) -> bool:
+    return first.keys() == second.keys() and all(
+        torch.equal(value, second[name]) for name, value in first.items()
+    )
 
 
 class _Once:
@@ -184,19 +196,24 @@ def adds_special_tokens(tokenizer: Any, prompt: str) -> bool:
 
 def collate(items: Sequence[ModelInput], pad: int) -> dict[str, torch.Tensor]:
     """Return one batch: ids padded on the left, videos one after the other."""
-    longest = max(len(item.ids) for item in items)
-    ids = torch.full((len(items), longest), pad, dtype=torch.long)
-    mask, types = torch.zeros_like(ids), torch.zeros_like(ids)
-    for row, item in enumerate(items):
-        start = longest - len(item.ids)
-        ids[row, start:] = torch.tensor(item.ids)
-        types[row, start:] = torch.tensor(item.types)
-        mask[row, start:] = 1
+    ids, mask = padded([item.ids for item in items], pad)
+    types, _ = padded([item.types for item in items], 0)
     batch = {"input_ids": ids, "attention_mask": mask, TYPES: types}
     for name in {name: None for item in items for name in item.tensors}:
         parts = [item.tensors[name] for item in items if name in item.tensors]
         batch[name] = torch.cat(parts, dim=-1 if name in items[0].packed else 0)
     return batch
+
+
+def padded(rows: Sequence[Sequence[int]], value: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return rows of numbers as int [B, L], padded on the left with `value`, and their mask."""
+    longest = max(map(len, rows))
+    numbers = torch.full((len(rows), longest), value, dtype=torch.long)
+    mask = torch.zeros_like(numbers)
+    for index, row in enumerate(rows):
+        numbers[index, longest - len(row) :] = torch.tensor(row, dtype=torch.long)
+        mask[index, longest - len(row) :] = 1
+    return numbers, mask
 
 
 def accepted(batch: Mapping[str, torch.Tensor], model: Any) -> dict[str, torch.Tensor]:

@@ -18,15 +18,12 @@ from vtg_eval.engines.base import (
     non_finite,
 )
 from vtg_eval.engines.generation import generation_settings, sample_seed, stop_ids
-from vtg_eval.errors import UserError, suggestion
 from vtg_eval.failures import Finish
-from vtg_eval.files.json_files import checkpoint_table
 from vtg_eval.protocol import GenerationRule
 
 try:
     import torch
     import transformers
-    from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
     from vtg_eval.engines.gumbel_sampler import GumbelSampler
     from vtg_eval.engines.loading import (
@@ -37,39 +34,21 @@ try:
         refuse_quantised_part,
     )
     from vtg_eval.engines.logits_watch import LogitsWatch
-    from vtg_eval.engines.model_inputs import InputBuilder, ModelInput, accepted, collate
+    from vtg_eval.engines.model_inputs import InputBuilder, ModelInput
+    from vtg_eval.engines.prefix_cache import SharedPrefixes
     from vtg_eval.engines.quantisation import check_for_transformers, quantisation_method
     from vtg_eval.engines.rope_positions import patch_rope_positions
+    from vtg_eval.engines.transformers_arguments import check_arguments, dtype_of
+    from vtg_eval.engines.whole_prompts import WholePrompts
 except ImportError as exc:
     raise ImportError(f'it needs the extra hf (README, "Install"): {exc}') from exc
 
 
-# Arguments of `from_pretrained` that a user may set, with their types, besides any setting of the
-# checkpoint's config.json.
-ARGUMENTS: Mapping[str, tuple[type, ...]] = {
-    "attn_implementation": (str, dict),
-    "experts_implementation": (str, dict),
-    "device_map": (str, int, dict),
-    "max_memory": (dict,),
-    "offload_folder": (str,),
-    "offload_buffers": (bool,),
-    "quantization_config": (dict,),
-    "use_kernels": (bool,),
-    "allow_all_kernels": (bool,),
-    "tp_plan": (str, dict),
-    "tp_size": (int,),
-    "variant": (str,),
-    "disable_mmap": (bool,),
-}
-SET_BY = {
-    "dtype": "--dtype",
-    "torch_dtype": "--dtype",
-    "trust_remote_code": "--trust-remote-code",
-}
-
-
 # Tokens in one batch, padding included; halved for good when the device's memory does not suffice.
 BATCH_TOKENS = 262_144
+# Where requests share a video's computation: the most of them in a batch, as a multiple of the most
+# videos.
+REQUESTS_PER_VIDEO = 4
 
 
 class _Ready(NamedTuple):
@@ -95,7 +74,7 @@ class TransformersEngine(Engine):
     def __init__(self, checkpoint: Path, rule: GenerationRule, options: EngineOptions) -> None:
         self._options = options
         self._device = "cuda" if torch.cuda.is_available() else "cpu"
-        self._dtype = _dtype(options.dtype, self._device)
+        self._dtype = dtype_of(options.dtype, self._device)
         trust = options.trust_remote_code
         self._processor = load_processor(checkpoint, trust)
         # quantised weights are prepared on the device that runs them
@@ -115,7 +94,7 @@ class TransformersEngine(Engine):
         self._builder = InputBuilder(self._processor)
         self._longest = getattr(model.config.get_text_config(), "max_position_embeddings", None)
         self._logits = LogitsWatch(self._model)
-        self._rows = 1 if self._config.do_sample else options.batch_size
+        self._batches = self._batching()
         self._batch_tokens = BATCH_TOKENS
 
     @classmethod
@@ -130,52 +109,14 @@ class TransformersEngine(Engine):
     @classmethod
     def check_options(cls, checkpoint: Path, options: EngineOptions) -> None:
         """Raise UserError for an unknown dtype and for arguments of no use to `from_pretrained`."""
-        _dtype(options.dtype, "cpu")
-        settings = checkpoint_table(checkpoint / "config.json").keys()
-        for name, value in options.extra.items():
-            if name in SET_BY:
-                raise UserError(f"--engine-arg {name}: use {SET_BY[name]} instead.")
-            if name not in ARGUMENTS and name not in settings:
-                raise UserError(
-                    f"--engine-arg {name}: the engine transformers has no such argument. "
-                    f"{suggestion(name, ARGUMENTS)}"
-                )
-            types = ARGUMENTS.get(name, (object,))
-            if not isinstance(value, types):
-                raise UserError(
-                    f"--engine-arg {name}={value!r}: the value must be of the type "
-                    f"{' or '.join(kind.__name__ for kind in types)}."
-                )
-        attention = options.extra.get("attn_implementation", "eager")
-        names = {"eager", *ALL_ATTENTION_FUNCTIONS.valid_keys()}
-        if isinstance(attention, str) and "/" not in attention and attention not in names:
-            raise UserError(
-                f"--engine-arg attn_implementation={attention}: there is no such implementation. "
-                f"{suggestion(attention, names)}"
-            )
+        check_arguments(checkpoint, options)
 
     def generate(self, requests: Iterable[Request]) -> Iterator[Completion]:
-        """Answer in batches of at most `batch_size` requests, in order."""
-        ready: list[_Ready] = []
-        for request in requests:
-            try:
-                item = self._builder.build(request)
-            except Exception as exc:  # one sample's input must not cost the others
-                yield failed(request, f"{type(exc).__name__}: {exc}")
-                continue
-            if self._longest and len(item.ids) > self._longest:
-                limit = f"{len(item.ids):,} tokens; the model's limit is {self._longest:,}"
-                yield failed(request, f"the prompt has {limit}")
-                continue
-            if ready and not self._fits(ready, item):
-                yield from self._answer(ready)
-                ready = []
-            ready.append(_Ready(request, item))
-            if len(ready) == self._rows:
-                yield from self._answer(ready)
-                ready = []
-        if ready:
-            yield from self._answer(ready)
+        """Answer in batches, in order: of `batch_size` requests, or videos where it shares them."""
+        try:
+            yield from self._in_batches(requests)
+        finally:
+            self._batches.release()
 
     def describe(self) -> Mapping[str, Any]:
         """Return versions, dtype, device and every argument that can change an answer."""
@@ -198,15 +139,44 @@ class TransformersEngine(Engine):
 
     def close(self) -> None:
         """Release the weights' memory."""
-        del self._model, self._builder, self._logits
+        del self._model, self._builder, self._logits, self._batches
         if self._device == "cuda":
             torch.cuda.empty_cache()
 
-    def _fits(self, ready: Sequence[_Ready], item: ModelInput) -> bool:
-        """Tell whether an input can be in one batch with others: tokens, sizes of tensors."""
-        longest = max(len(item.ids), *(len(one.item.ids) for one in ready))
-        within = longest * (len(ready) + 1) <= self._batch_tokens
-        return within and item.shape == ready[0].item.shape
+    def _batching(self) -> SharedPrefixes | WholePrompts:
+        """Return how batches are made; a checkpoint's settings may need a cache of their own."""
+        place = (self._model, self._pad, self._device)
+        size = self._options.batch_size
+        if self._rule.decoding == "checkpoint" or not SharedPrefixes.suits(self._model):
+            return WholePrompts(*place, rows=1 if self._config.do_sample else size)
+        return SharedPrefixes(*place, videos=size, rows=size * REQUESTS_PER_VIDEO)
+
+    def _in_batches(self, requests: Iterable[Request]) -> Iterator[Completion]:
+        """Answer in batches, in order."""
+        ready: list[_Ready] = []
+        for request in requests:
+            try:
+                item = self._builder.build(request)
+            except Exception as exc:  # one sample's input must not cost the others
+                yield failed(request, f"{type(exc).__name__}: {exc}")
+                continue
+            if self._longest and len(item.ids) > self._longest:
+                limit = f"{len(item.ids):,} tokens; the model's limit is {self._longest:,}"
+                yield failed(request, f"the prompt has {limit}")
+                continue
+            if ready and not self._fits([*(one.item for one in ready), item]):
+                yield from self._answer(ready)
+                ready = []
+            ready.append(_Ready(request, item))
+            if len(ready) == self._batches.rows:
+                yield from self._answer(ready)
+                ready = []
+        if ready:
+            yield from self._answer(ready)
+
+    def _fits(self, items: Sequence[ModelInput]) -> bool:
+        """Tell whether inputs can be in one batch."""
+        return _tokens(items) <= self._batch_tokens and self._batches.fit(items)
 
     def _answer(self, ready: Sequence[_Ready]) -> Iterator[Completion]:
         """Answer one batch, in halves where the device's memory does not suffice for it."""
@@ -221,20 +191,15 @@ class TransformersEngine(Engine):
             yield from completions
             return
         # outside of the handler: its exception keeps the failed pass's tensors in memory
+        self._batches.release()
         torch.cuda.empty_cache()
-        self._batch_tokens = max(1, self._tokens(ready) // 2)
+        self._batch_tokens = max(1, _tokens([one.item for one in ready]) // 2)
         middle = len(ready) // 2
         yield from self._answer(ready[:middle])
         yield from self._answer(ready[middle:])
 
-    @staticmethod
-    def _tokens(ready: Sequence[_Ready]) -> int:
-        """Return the number of tokens in a batch, padding included."""
-        return len(ready) * max(len(one.item.ids) for one in ready)
-
     def _generate(self, ready: Sequence[_Ready]) -> Iterator[Completion]:
-        batch = accepted(collate([one.item for one in ready], self._pad), self._model)
-        inputs = {name: tensor.to(self._device) for name, tensor in batch.items()}
+        inputs = self._batches.batch([one.item for one in ready])
         seeds = [sample_seed(self._options.seed, one.request.sample_id) for one in ready]
         processors = []
         self._logits.clear()
@@ -280,10 +245,6 @@ class TransformersEngine(Engine):
         return transformers.GenerationConfig(**values)
 
 
-def _dtype(name: str, device: str) -> torch.dtype:
-    if name == "auto":
-        return torch.float32 if device == "cpu" else torch.bfloat16
-    dtype = getattr(torch, name, None)
-    if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
-        raise UserError(f"--dtype {name} is unknown; use auto, float32, bfloat16 or float16.")
-    return dtype
+def _tokens(items: Sequence[ModelInput]) -> int:
+    """Return the number of tokens that a batch attends to, padding included."""
+    return len(items) * max(len(item.ids) for item in items)

@@ -8,8 +8,10 @@ import math
 import multiprocessing
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, replace
+from functools import cache, partial
 from importlib.metadata import version
 from itertools import count
 from pathlib import Path
@@ -26,6 +28,7 @@ from vtg_eval.engines.base import (
     failed,
     non_finite,
 )
+from vtg_eval.engines.feed import Fed, Feed, Worker
 from vtg_eval.engines.generation import generation_settings, sample_seed, stop_ids
 from vtg_eval.engines.quantisation import UNQUANTISED, quantisation_method
 from vtg_eval.engines.quiet import CONSEQUENCE, captured_stderr
@@ -64,11 +67,20 @@ try:
             refusal,
             require_media,
         )
-        from vtg_eval.engines.vllm_inputs import model_input, patch_frame_times, rendered
+        from vtg_eval.engines.vllm_inputs import (
+            forget_sent,
+            leave_out_sent,
+            make_renderer,
+            model_input,
+            patch_frame_times,
+            rendered,
+        )
         from vtg_eval.engines.vllm_lora import check_lora, start_lora
 except ImportError as exc:
     raise ImportError(f'it needs the extra vllm (README, "Install"): {exc}') from exc
 
+WORKERS = 4  # threads that prepare requests
+FRAME_BYTES = 1 << 29  # of the frames of requests that are prepared ahead
 # How long the engine's processes may take to end by themselves.
 SHUTDOWN_SECONDS = 5.0
 
@@ -99,6 +111,8 @@ class VllmEngine(Engine):
         self._processes = [p for p in _descendants() if p not in before]
         pids = [process.pid for process in self._processes]
         self._watchdog = Watchdog(pids) if pids else None
+        config = self._llm.llm_engine.vllm_config
+        self._workers = [_worker(config) for _ in range(min(WORKERS, os.cpu_count() or 1))]
         atexit.register(self.close)  # an open engine would keep Python from exiting
         try:
             self._lora = start_lora(self._llm, options.lora)
@@ -151,14 +165,16 @@ class VllmEngine(Engine):
         """Answer in the order in which the answers finish."""
         waiting: dict[str, Request] = {}
         videos = _Repeats(requests)
+        feed = Feed(videos, self._workers, self._capacity, FRAME_BYTES)
         try:
-            yield from self._stream(videos, waiting)
+            yield from self._answer(feed, waiting)
             if videos.repeats > self._capacity and not self._cached_tokens:
                 warn(
                     "vLLM's prefix cache had no hits, so each query computed its video anew. That "
                     "is so where the question is before the video, and with some hybrid models."
                 )
         finally:
+            feed.close()
             if waiting:  # the caller stopped listening, or the engine failed
                 self._llm.llm_engine.abort_request(list(waiting))
 
@@ -181,11 +197,13 @@ class VllmEngine(Engine):
 
     def model_input(self, request: Request) -> EngineInput:
         """Return what the model gets for a request, raw pixels as the model normalises them."""
-        return model_input(self._llm.renderer, request, f"shown-{next(self._numbers)}-")
+        return model_input(self._llm.renderer, request)
 
     def close(self) -> None:
-        """Stop the engine's processes."""
+        """Stop the engine's processes and threads."""
         atexit.unregister(self.close)
+        for worker in self._workers:
+            worker.thread.shutdown(wait=False, cancel_futures=True)
         self._llm.llm_engine.engine_core.shutdown()
         _, alive = psutil.wait_procs(self._processes, timeout=SHUTDOWN_SECONDS)
         for process in alive:
@@ -194,41 +212,44 @@ class VllmEngine(Engine):
         if self._watchdog is not None:
             self._watchdog.close()
 
-    def _stream(
-        self, stream: Iterator[Request], waiting: dict[str, Request]
-    ) -> Iterator[Completion]:
-        """Fill a first batch, then add one request a step; `waiting`: those in flight, by id."""
-        more = True
-        while more or waiting:
-            if more and len(waiting) < self._capacity:
-                request = next(stream, None)
-                if request is None:
-                    more = False
-                    continue
+    def _answer(self, feed: Feed[Any], waiting: dict[str, Request]) -> Iterator[Completion]:
+        """Keep the engine full; `waiting`: the requests in flight by the engine's identities.
+
+        Waits for the feed only while nothing is in flight. A batch more than vLLM runs at a time
+        waits in its process, which thus never waits for this one.
+        """
+        room = self._capacity + self._options.batch_size
+        while True:
+            while len(waiting) < room and (fed := feed.take(wait=not waiting)):
                 try:
-                    waiting[self._add(request)] = request
+                    waiting[self._add(fed)] = fed.request
                 except EngineDeadError:
                     raise
                 except Exception as exc:  # too long, or refused by the model's processor
-                    yield failed(request, error_text(exc))
-                if len(waiting) < self._options.batch_size:
-                    continue
+                    yield failed(fed.request, error_text(exc))
+            if not waiting:
+                return
             yield from self._step(waiting)
 
-    def _add(self, request: Request) -> str:
-        """Add a request to the engine; returns its id."""
+    def _add(self, fed: Fed[Any]) -> str:
+        """Add a request to the engine; returns its identity there."""
         sampling = vllm.SamplingParams(
             max_tokens=self._rule.max_new_tokens,
             stop_token_ids=self._stops,
-            seed=sample_seed(self._options.seed, request.sample_id),
+            seed=sample_seed(self._options.seed, fed.request.sample_id),
             output_kind=RequestOutputKind.FINAL_ONLY,
             detokenize=False,
             logprobs=0,  # of the sampled token: NaN where the logits are NaN or infinite
             **self._sampling,
         )
-        identity = str(next(self._numbers))
-        prompt = rendered(self._llm.renderer, request)
-        self._llm.llm_engine.add_request(identity, prompt, sampling, lora_request=self._lora)
+        prompt = fed.prepared.result()
+        sent, identity = self._llm.renderer.mm_processor_cache, str(next(self._numbers))
+        leave_out_sent(sent, prompt)
+        try:
+            self._llm.llm_engine.add_request(identity, prompt, sampling, lora_request=self._lora)
+        except Exception:
+            forget_sent(sent, prompt)
+            raise
         return identity
 
     def _step(self, waiting: dict[str, Request]) -> Iterator[Completion]:
@@ -275,6 +296,13 @@ class _Repeats:
         return request
 
 
+def _worker(config: Any) -> Worker[Any]:
+    """Return a thread that renders requests; its renderer is made on first use, in the thread."""
+    renderer = cache(partial(make_renderer, config))
+    thread = ThreadPoolExecutor(1, thread_name_prefix="render")
+    return Worker(thread, lambda request: rendered(renderer(), request))
+
+
 def _load(checkpoint: Path, arguments: Mapping[str, Any]) -> Any:
     """Return vLLM with the checkpoint loaded; raises UserError with the line that names a cause."""
     try:
@@ -292,8 +320,12 @@ def _load(checkpoint: Path, arguments: Mapping[str, Any]) -> Any:
 
 def _descendants() -> list[psutil.Process]:
     """Return the processes that multiprocessing started, and their descendants."""
-    started = [psutil.Process(child.pid) for child in multiprocessing.active_children()]
-    return [p for child in started for p in (child, *child.children(recursive=True))]
+    processes: list[psutil.Process] = []
+    for child in multiprocessing.active_children():
+        with suppress(psutil.NoSuchProcess):  # it has just ended
+            process = psutil.Process(child.pid)
+            processes += [process, *process.children(recursive=True)]
+    return processes
 
 
 def _sampling(rule: GenerationRule, settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -60,7 +60,22 @@ def read_object(path: Path, remedy: str) -> dict[str, Any]:
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
     """Write a JSON file whole or not at all; raises UserError where the disk refuses."""
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    write_text(path, indented(value, ascii_only=False) + "\n")
+
+
+def indented(value: Any, ascii_only: bool = True) -> str:
+    """Return what `json.dumps(value, indent=2)` does, faster for large values.
+
+    ascii_only: escape all other characters. Raises ValueError for NaN and infinity.
+    """
+    import msgspec  # imported here: most commands write no JSON
+
+    try:
+        text = json.dumps(value, ensure_ascii=ascii_only, allow_nan=False)
+        return msgspec.json.format(text, indent=2)
+    except (msgspec.DecodeError, UnicodeEncodeError):
+        # half a surrogate pair
+        return json.dumps(value, indent=2, ensure_ascii=ascii_only, allow_nan=False)
 
 
 def plain_json(value: Mapping[str, Any]) -> dict[str, Any]:

@@ -56,6 +56,11 @@ def _lock(lock: int, folder: Path) -> None:
             f"Another vtg-eval process is at work in {folder}. Wait for it to end, or choose "
             "another folder."
         ) from exc
+    except OSError as exc:
+        raise UserError(
+            f"{folder} cannot be locked: {exc.strerror}. Its file system has no locks (flock): "
+            f"mount it with them. {REMEDY}"
+        ) from exc
 
 
 def refuse_strangers(record: Path, kind: str, others: Collection[str] = ()) -> None:

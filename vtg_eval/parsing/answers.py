@@ -70,8 +70,7 @@ def parse_answer(
         parsed = _parse_spans(sample, prediction, protocol.answer, kinds)
     if sample.asks is not OutputType.SPANS:
         parsed = _with_choice(parsed, sample, prediction, protocol.answer)
-    escaped = (Failure.ESCAPED,) if prediction.escaped else ()
-    return parsed._replace(kinds=(*parsed.kinds, *escaped))
+    return parsed._replace(kinds=(*parsed.kinds, Failure.ESCAPED)) if prediction.escaped else parsed
 
 
 def _parse_spans(
@@ -80,20 +79,21 @@ def _parse_spans(
     """Parse the spans; `kinds` are the failures so far."""
     parse, saliency = _parse(prediction, rule), prediction.saliency
     if parse.failure is not None:
-        return ParsedAnswer(saliency=saliency, kinds=_once(*kinds, parse.failure))
+        return ParsedAnswer(saliency=saliency, kinds=_once(kinds, (parse.failure,)))
     if parse.absent:
         wrong = (Failure.FALSE_ABSENT,) if sample.target.spans else ()
-        return ParsedAnswer(absent=True, saliency=saliency, kinds=_once(*kinds, *wrong))
+        return ParsedAnswer(absent=True, saliency=saliency, kinds=_once(kinds, wrong))
     spans = _converted(_scaled(parse, sample), sample, prediction, rule)
     listed = spans[-1:] if rule.select == "last" else spans
     faults = _faults(listed[0], sample, rule)
     if rule.reversed == "swap":
         listed = _moved(listed, lambda start, end: (min(start, end), max(start, end)))
-    return ParsedAnswer(listed=listed, saliency=saliency, kinds=_once(*kinds, *faults))
+    return ParsedAnswer(listed=listed, saliency=saliency, kinds=_once(kinds, faults))
 
 
-def _once(*kinds: Failure) -> tuple[Failure, ...]:
-    return tuple(dict.fromkeys(kinds))
+def _once(kinds: tuple[Failure, ...], more: tuple[Failure, ...]) -> tuple[Failure, ...]:
+    """Return both without repetitions; neither has some of its own."""
+    return tuple(dict.fromkeys(kinds + more)) if kinds and more else kinds or more
 
 
 def _with_choice(
@@ -111,7 +111,7 @@ def _with_choice(
     else:
         choice = Choice(failure=Failure.UNPARSED)
     kinds = () if choice.failure is None else (choice.failure,)
-    return parsed._replace(letters=choice.letters, kinds=_once(*parsed.kinds, *kinds))
+    return parsed._replace(letters=choice.letters, kinds=_once(parsed.kinds, kinds))
 
 
 def _parse(prediction: Prediction, rule: AnswerRule) -> Parse:

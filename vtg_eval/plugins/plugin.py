@@ -100,7 +100,8 @@ def plugin_entry_points() -> list[EntryPoint]:
 def load_plugin(point: EntryPoint) -> tuple[Plugin, list[str]]:
     """Import an entry point; return the plug-in, and remarks on hooks that are not called."""
     try:
-        package, version = str(point.dist.name), str(point.dist.version)  # type: ignore[union-attr]
+        metadata = point.dist.metadata  # type: ignore[union-attr]  # read each time it is named
+        package, version = str(metadata["Name"]), str(metadata["Version"])
     except Exception:  # no metadata, or broken ones
         package, version = "?", "?"
     record = PluginRecord(point.name, point.value, package, version)

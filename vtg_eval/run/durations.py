@@ -9,7 +9,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from vtg_eval.errors import VideoError
-from vtg_eval.run.paths import cache_folder
+from vtg_eval.run.paths import frames_folder
 from vtg_eval.task import Task
 from vtg_eval.types import OutputType, Sample, Span
 
@@ -38,7 +38,7 @@ def _lengths(paths: Mapping[str, Path]) -> dict[str, float]:
     from vtg_eval.video.probe_cache import ProbeCache
     from vtg_eval.video.pyav import PyavDecoder
 
-    cache = ProbeCache(cache_folder() / "frames" / "probes", PyavDecoder())
+    cache = ProbeCache(frames_folder() / "probes", PyavDecoder())
     lengths = {}
     for video, path in tqdm(
         present.items(), "reading videos", unit="video", disable=None, leave=False, delay=1

@@ -70,7 +70,7 @@ class Evaluation:
 
         self.model.adapter.begin(samples)
         decoder = self._registry.decoder(self._options.decoder)()
-        builder = RequestBuilder(self.model.adapter, decoder)
+        builder = RequestBuilder(self.model.adapter, decoder, limit=self._options.frames_limit)
         context = SampleContext(setup.spec.protocol, partial(setup.task.subtitles, setup.root))
         explain, workers = self._registry.report_error, self._options.decode_workers
         stream = builder.stream(jobs, lambda sample: context, explain, workers)

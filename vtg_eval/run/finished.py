@@ -99,8 +99,25 @@ def finished_run(
     where the folder holds no run, and where the annotations are not those of the run. Warns where
     damaged lines of the journal may have cost answers.
     """
-    folder = RunFolder(path)
-    manifest = folder.manifest()
+    manifest = RunFolder(path).manifest()
+    if manifest.shard is not None:
+        raise UserError(
+            f"{path} is shard {manifest.shard} of a run and has no score of its own. `vtg-eval "
+            "merge` joins the shards of a run."
+        )
+    return read_run(path, manifest, registry, splits, root, protocol, times)
+
+
+def read_run(
+    path: Path,
+    manifest: Manifest,
+    registry: Registry,
+    splits: SplitCache,
+    root: Path | None = None,
+    protocol: str | None = None,
+    times: bool = True,
+) -> FinishedRun:
+    """Read a run as `finished_run` does, also a shard: its samples are those of the whole run."""
     spec, subset = _spec(path, manifest)
     task = registry.task(spec.task)
     if protocol is not None:
@@ -121,11 +138,12 @@ def finished_run(
         )
     subset = replace(subset, of=task.card.split_size(spec.split, len(split)))
     samples = with_durations(task, root, samples)
-    records, damaged = read_contents(folder.journal_file, times)
+    journal = RunFolder(path).journal_file
+    records, damaged = read_contents(journal, times)
     unanswered = sum(s.id not in records or not records[s.id].answered for s in samples)
     if damaged and unanswered:
         warn(
-            f"damaged lines in {folder.journal_file}: {damaged}; samples without an answer: "
+            f"damaged lines in {journal}: {damaged}; samples without an answer: "
             f"{unanswered}. The run's command asks for them again."
         )
     lost = damaged if unanswered else 0

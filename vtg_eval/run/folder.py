@@ -12,6 +12,7 @@ from pathlib import Path
 from vtg_eval.errors import UserError
 from vtg_eval.files.owned_folder import REMEDY, lock_folder, refuse_strangers, require_same
 from vtg_eval.run.manifest import Manifest
+from vtg_eval.run.shards import SHARDS
 from vtg_eval.run.spec import RunSpec
 
 # Room on the disk for a run: results and manifest; each sample's line in the journal.
@@ -55,7 +56,12 @@ class RunFolder:
         if not os.access(parent, os.W_OK | os.X_OK):
             raise UserError(f"{self.path} cannot be made: {parent} cannot be written. {REMEDY}")
         if self.path.is_dir():
-            refuse_strangers(self.manifest_file, "run folder")
+            refuse_strangers(self.manifest_file, "run folder", [SHARDS])
+        if (self.path / SHARDS).is_dir() and not self.manifest_file.exists():
+            raise UserError(
+                f"{self.path} has shards of a run that are not merged: `vtg-eval merge "
+                f"{self.path}` joins their answers; then this command finishes what is missing."
+            )
         if self.manifest_file.exists():
             require_same(self.path, self.manifest().spec, spec.to_json())
         free, needed = shutil.disk_usage(parent).free, RUN_BYTES + samples * SAMPLE_BYTES
@@ -72,7 +78,7 @@ class RunFolder:
         Raises UserError where another process has the lock, where the folder holds other files, and
         where its run has another spec: then the message names the differences.
         """
-        with lock_folder(self.manifest_file, "run folder"):
+        with lock_folder(self.manifest_file, "run folder", [SHARDS]):
             if not self.manifest_file.exists():
                 yield Manifest(spec=spec.to_json())
                 return

@@ -13,6 +13,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from vtg_eval.run.shards import Shard
+
 FORMAT = 1
 
 # packages that can change an answer: harness, decoders, engines and their dependencies
@@ -71,12 +73,18 @@ class TimesCheck:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """manifest.json. `spec` is `RunSpec.to_json()`; a resumed run has several sessions."""
+    """manifest.json. `spec` is `RunSpec.to_json()`; a resumed run has several sessions.
+
+    shard: which part of the run the folder has, None for all of it; then `asked` is how many of the
+    subset's samples are the shard's.
+    """
 
     spec: Mapping[str, Any]
     subset: Subset | None = None
     sessions: tuple[Session, ...] = ()
     times: TimesCheck | None = None
+    shard: Shard | None = None
+    asked: int | None = None
     format: int = field(default=FORMAT)
 
     def to_json(self) -> dict[str, Any]:

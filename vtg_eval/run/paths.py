@@ -24,6 +24,11 @@ def cache_folder() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "vtg-eval"
 
 
+def frames_folder() -> Path:
+    """Return the folder of decoded frames."""
+    return cache_folder() / "frames"
+
+
 def make_folder(task: Task, root: Path) -> None:
     """Make `root`/<task name>, where a task's files go, unless `root` may be its folder itself.
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from vtg_eval.errors import UserError
@@ -11,9 +11,12 @@ from vtg_eval.files.digests import subset_digest
 from vtg_eval.probe.transform import TransformedSample, transform
 from vtg_eval.probe.transformation import Transformation
 from vtg_eval.run.manifest import Subset
+from vtg_eval.run.shards import Shard, divided
 from vtg_eval.task import Task
 from vtg_eval.types import Sample, Span
 from vtg_eval.video.edit_list import EditList
+
+LONGEST = 600.0  # seconds above which frame budgets show few more frames of a video
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +41,23 @@ class VideoJob:
             (s.duration for s in self.samples if s.duration is not None), default=float("inf")
         )
 
+    @property
+    def weight(self) -> float:
+        """About what the job costs, compared with others."""
+        return min(self.duration, LONGEST) * len(self.samples)
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`samples` are all of the run, in annotation order; `jobs` those still without an answer.
+    """`samples` are all of the run, in annotation order, and `subset` describes them.
 
+    asked: those of the shard, all where the run has none. jobs: those of them without an answer.
     left_out: how many samples a transformation leaves out, by reason.
     """
 
     samples: tuple[Sample, ...]
     subset: Subset
+    asked: tuple[Sample, ...]
     jobs: tuple[VideoJob, ...]
     left_out: Mapping[str, int] = field(default_factory=dict)
 
@@ -63,11 +73,13 @@ def make_plan(
     allow_subset: bool = False,
     of: int | None = None,
     transformation: Transformation | None = None,
+    shard: Shard | None = None,
 ) -> Plan:
     """Plan a run over a split's `samples`, leaving out the `answered` ids.
 
     of: how many samples the split has by its card (None: as many as are given). transformation:
-    of the samples that are left, with other videos of theirs.
+    of the samples that are left, with other videos of theirs. shard: whose jobs are planned; which
+    these are does not depend on `answered`.
 
     Raises UserError where videos are missing and `allow_subset` is not set, and where the
     transformation leaves out all samples.
@@ -106,13 +118,17 @@ def make_plan(
         limit=limit,
         missing_videos=tuple(missing),
     )
-    jobs = _jobs(task, root, items, answered)
-    return Plan(tuple(item.sample for item in items), subset, jobs, left_out)
+    samples = tuple(item.sample for item in items)
+    jobs = _share(_jobs(task, root, items), shard)
+    ids = {sample.id for job in jobs for sample in job.samples}
+    asked = tuple(sample for sample in samples if sample.id in ids)
+    return Plan(samples, subset, asked, tuple(_unanswered(jobs, answered)), left_out)
 
 
 def missing_videos(task: Task, root: Path, samples: Sequence[Sample]) -> dict[str, Path]:
     """Return the missing videos with their paths."""
-    paths = {sample.video: task.video_path(root, sample.video) for sample in samples}
+    videos = dict.fromkeys(sample.video for sample in samples)
+    paths = {video: task.video_path(root, video) for video in videos}
     return {video: path for video, path in paths.items() if not path.is_file()}
 
 
@@ -121,14 +137,11 @@ def without(samples: Sequence[Sample], videos: Collection[str]) -> tuple[Sample,
     return tuple(sample for sample in samples if sample.video not in videos)
 
 
-def _jobs(
-    task: Task, root: Path, items: tuple[TransformedSample, ...], answered: Collection[str]
-) -> tuple[VideoJob, ...]:
+def _jobs(task: Task, root: Path, items: tuple[TransformedSample, ...]) -> tuple[VideoJob, ...]:
     groups: dict[tuple[str, tuple[Span, ...], EditList], list[Sample]] = {}
     for item in items:
         sample = item.sample
-        if sample.id not in answered:
-            groups.setdefault((sample.video, sample.clips, item.parts), []).append(sample)
+        groups.setdefault((sample.video, sample.clips, item.parts), []).append(sample)
     jobs = (
         VideoJob(
             video,
@@ -141,3 +154,17 @@ def _jobs(
         for (video, clips, parts), group in groups.items()
     )
     return tuple(sorted(jobs, key=lambda job: (-job.duration, job.video, job.clips)))
+
+
+def _share(jobs: tuple[VideoJob, ...], shard: Shard | None) -> tuple[VideoJob, ...]:
+    if shard is None:
+        return jobs
+    parts = divided([job.weight for job in jobs], shard.of)
+    return tuple(job for job, part in zip(jobs, parts, strict=True) if part == shard.number - 1)
+
+
+def _unanswered(jobs: tuple[VideoJob, ...], answered: Collection[str]) -> Iterator[VideoJob]:
+    for job in jobs:
+        samples = tuple(sample for sample in job.samples if sample.id not in answered)
+        if samples:
+            yield replace(job, samples=samples)

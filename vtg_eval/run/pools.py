@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -19,19 +19,33 @@ from vtg_eval.run.worker_pool import WorkerPool
 Pool = WorkerPool[Any]
 
 
-def pool_of(options: RunOptions) -> Callable[[], Pool] | None:
-    """Return what starts the workers, None where this process answers by itself.
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """The workers of a run.
 
-    Raises UserError where there are not such workers.
+    processes: how many have an engine; with Ray the pool knows better. decode_workers: threads that
+    decode in each. start: starts them; None where this process answers by itself.
     """
+
+    processes: int
+    decode_workers: int
+    start: Callable[[], Pool] | None = None
+
+
+def workers_of(options: RunOptions) -> Workers:
+    """Return the workers that the options ask for; raises UserError where there are none such."""
+    threads = options.decode_workers or cores()
     if options.ray is not None:
         require_ray()
-        return partial(_ray_pool, options, options.ray)
+        devices = options.devices if isinstance(options.devices, int) else 1
+        count = max(devices // options.tensor_parallel, 1)
+        return Workers(count, max(threads // count, 1), partial(_ray_pool, options, options.ray))
     if options.devices is None:
-        return None
+        return Workers(1, threads)
     environments = worker_environments(options.devices, options.tensor_parallel)
-    threads = (options.decode_workers or cores()) // len(environments)
-    return partial(ProcessPool, _work(options, threads), environments)
+    count = len(environments)
+    each = max(threads // count, 1)
+    return Workers(count, each, partial(ProcessPool, _work(options, each), environments))
 
 
 def _ray_pool(options: RunOptions, address: str) -> Pool:
@@ -45,5 +59,5 @@ def _ray_pool(options: RunOptions, address: str) -> Pool:
 
 def _work(options: RunOptions, threads: int) -> Callable[[], EvaluationWork]:
     """Return what makes a worker's work; threads: that decode in it."""
-    alone = replace(options, devices=None, ray=None, quiet=True, decode_workers=max(threads, 1))
+    alone = replace(options, devices=None, ray=None, quiet=True, decode_workers=threads)
     return partial(EvaluationWork, alone)

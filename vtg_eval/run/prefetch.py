@@ -1,7 +1,6 @@
 """Prefetch: a stream of requests in plan order, with frames decoded ahead of the model.
 
-At most `ahead` videos are decoded or waiting at any time, so memory does not grow with the
-benchmark. A failure of one video or one sample does not end the run.
+Memory does not grow with the benchmark. A failure of one video or one sample does not end the run.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import sha256
@@ -19,6 +17,7 @@ from vtg_eval.console.text import error_line
 from vtg_eval.engines.base import ENGINE_FINISHES, Completion, Request
 from vtg_eval.errors import CutShortError, EngineError, UserError, VideoError
 from vtg_eval.failures import Finish
+from vtg_eval.run.decode_ahead import DecodeAhead, LoadFrames
 from vtg_eval.run.devices import cores
 from vtg_eval.run.journal import Record
 from vtg_eval.run.plan import VideoJob
@@ -26,7 +25,6 @@ from vtg_eval.run.time_limit import TimeLimit
 from vtg_eval.types import Sample
 from vtg_eval.video.frames import Frames
 
-LoadFrames = Callable[[VideoJob], Frames]
 BUILD_SECONDS = 60.0  # the limit for building one request; usual are milliseconds
 Build = Callable[[Sample, Frames | None], Request]
 
@@ -62,20 +60,15 @@ class RequestStream:
     ) -> None:
         """explain: returns an exception as one line."""
         self._explain = explain
-        self._jobs = iter(jobs)
-        self._load = load
+        self._jobs = jobs
         self._build = build
         self._limit = TimeLimit[Request](seconds, "building the request")
-        count = workers or cores()
-        self._ahead = count + 1
-        self._pool = ThreadPoolExecutor(count, thread_name_prefix="decode")
-        self._waiting: deque[tuple[VideoJob, Future[Frames] | None]] = deque()
+        self._decoding = None if load is None else DecodeAhead(jobs, load, workers or cores())
         self._failed: deque[Record] = deque()
         self._pending: dict[str, _Pending] = {}
         self._stopped = False
         self.fatal: UserError | None = None
         self._requests = self._walk_and_close()
-        self._fill()
 
     def __iter__(self) -> Iterator[Request]:
         return self
@@ -86,7 +79,8 @@ class RequestStream:
     def close(self) -> None:
         """End the stream and drop frames that were decoded ahead."""
         self._stopped = True
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        if self._decoding is not None:
+            self._decoding.close()
 
     def answer(self, completion: Completion) -> Record:
         """Turn an engine's completion into the sample's record.
@@ -127,14 +121,6 @@ class RequestStream:
         """Return the records of requests without an answer."""
         return [pending.record for pending in self._pending.values()]
 
-    def _fill(self) -> None:
-        while len(self._waiting) < self._ahead and not self._stopped:
-            job = next(self._jobs, None)
-            if job is None:
-                return
-            decoding = None if self._load is None else self._pool.submit(self._load, job)
-            self._waiting.append((job, decoding))
-
     def _walk_and_close(self) -> Iterator[Request]:
         try:
             yield from self._walk()
@@ -142,14 +128,14 @@ class RequestStream:
             self._limit.close()
 
     def _walk(self) -> Iterator[Request]:
-        while self._waiting and not self._stopped:
-            job, decoding = self._waiting.popleft()
+        jobs = self._decoding or ((job, _no_frames) for job in self._jobs)
+        for job, load in jobs:
+            if self._stopped:
+                return
             try:
-                frames = None if decoding is None else decoding.result()
+                frames = load()
             except UserError as exc:
                 self.fatal = exc
-                return
-            except CancelledError:  # stopped while decoding
                 return
             except KeyboardInterrupt:
                 raise
@@ -160,7 +146,7 @@ class RequestStream:
                 )
             else:
                 yield from self._ask(job, frames)
-            self._fill()
+                del frames  # while the next video is decoded
 
     def _ask(self, job: VideoJob, frames: Frames | None) -> Iterator[Request]:
         for sample in job.samples:
@@ -181,6 +167,10 @@ class RequestStream:
                 continue
             self._pending[sample.id] = _Pending(record, time.perf_counter(), request.answer_start)
             yield request
+
+
+def _no_frames() -> None:
+    """Return the frames for adapters without frames."""
 
 
 def _finish(exc: BaseException) -> Finish:

@@ -14,7 +14,8 @@ from vtg_eval.console.text import error_line
 from vtg_eval.engines.base import Request
 from vtg_eval.errors import ContractError
 from vtg_eval.protocol import FrameRule, PromptRule, ResolvedProtocol
-from vtg_eval.run.paths import cache_folder
+from vtg_eval.run.frames_limit import frames_limit
+from vtg_eval.run.paths import frames_folder
 from vtg_eval.run.plan import VideoJob
 from vtg_eval.run.prefetch import RequestStream
 from vtg_eval.types import Cue, Sample, Span, Target
@@ -60,10 +61,19 @@ def probe_request(adapter: Adapter) -> Request:
 class RequestBuilder:
     """Frames and requests for one adapter; decoded frames are kept on disk."""
 
-    def __init__(self, adapter: Adapter, decoder: Decoder, cache: Path | None = None) -> None:
-        """cache: where decoded frames are kept; None: in the user's cache."""
+    def __init__(
+        self,
+        adapter: Adapter,
+        decoder: Decoder,
+        cache: Path | None = None,
+        limit: int | None = None,
+    ) -> None:
+        """cache: where decoded frames are kept; None: in the user's cache.
+
+        limit: bytes of decoded frames to keep; None: as `frames_limit` and the disk say.
+        """
         self._adapter = adapter
-        self._store = FrameStore(decoder, cache or cache_folder() / "frames")
+        self._store = FrameStore(decoder, cache or frames_folder(), frames_limit(limit))
 
     def frames(
         self,

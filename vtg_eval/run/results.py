@@ -7,7 +7,7 @@ answers have the same file, byte for byte.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -127,7 +127,7 @@ class TaskResults:
 
         Without a profile or a transformation there is no key for it.
         """
-        table = asdict(self)
+        table: dict[str, Any] = msgspec.to_builtins(self)
         for name in ("profile", "transformation"):
             if not table[name]:
                 del table[name]

@@ -14,27 +14,35 @@ from vtg_eval.probe.transformation import Transformation
 from vtg_eval.registry import Registry
 from vtg_eval.run.evaluation import Assignment, Evaluation, Keep, Started
 from vtg_eval.run.folder import RunFolder
+from vtg_eval.run.gc_pause import gc_paused
 from vtg_eval.run.inference import terminable
 from vtg_eval.run.journal import Journal, Record, read_contents, read_journal
 from vtg_eval.run.leases import Leases
 from vtg_eval.run.manifest import Manifest, TimesCheck, installed_versions
 from vtg_eval.run.plan import Plan, make_plan
-from vtg_eval.run.pools import Pool, pool_of
+from vtg_eval.run.pools import Pool, workers_of
 from vtg_eval.run.progress import Progress
 from vtg_eval.run.results import TaskResults, make_results
 from vtg_eval.run.setup import Model, RunOptions, RunSetup, find_model, make_setup
+from vtg_eval.run.speeds import SpeedMeter, speeds_folder
 
 CheckTimes = Callable[[Model, RunSetup], TimesCheck]
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The state of a run at its end. `results` is None where it was interrupted."""
+    """The state of a run, or of its shard, at its end.
+
+    failed: how many of the `asked` samples have no record, or a failed one. results: None where the
+    run was interrupted, and for a shard.
+    """
 
     folder: Path
     answered: int
     asked: int
+    failed: int
     results: TaskResults | None = None
+    interrupted: bool = False
 
 
 class Runner:
@@ -49,7 +57,7 @@ class Runner:
         self._check_times = check_times
         self.model = find_model(options, registry)
         self._evaluation = Evaluation(options, self.model, registry)
-        self._start_pool = pool_of(options)
+        self._workers = workers_of(options)
         self._pool: Pool | None = None
         self._folders: set[Path] = set()
 
@@ -93,6 +101,7 @@ class Runner:
             allow_subset=self.options.allow_subset,
             of=setup.task.card.split_size(setup.spec.split, len(setup.samples)),
             transformation=setup.spec.transformation,
+            shard=self.options.shard,
         )
 
     def preflight(self, setups: Sequence[RunSetup], folders: Sequence[Path]) -> list[Plan]:
@@ -116,6 +125,8 @@ class Runner:
     def run(self, setup: RunSetup, path: Path) -> Outcome:
         """Finish the run in the folder at `path`: get missing answers, then score.
 
+        A shard gets its own answers only, and no score.
+
         Ctrl-C and SIGTERM give an outcome without results. Raises UserError where the folder
         belongs to another run or process and where the run cannot go on.
         """
@@ -124,6 +135,8 @@ class Runner:
         with folder.lock(setup.spec) as manifest:
             plan = self.plan(setup, path)
             manifest = replace(manifest, subset=plan.subset)
+            if shard := self.options.shard:
+                manifest = replace(manifest, shard=shard, asked=len(plan.asked))
             write_json(folder.manifest_file, manifest.to_json())
             if plan.jobs:
                 try:
@@ -131,10 +144,13 @@ class Runner:
                         self._answer(setup, plan, folder, manifest)
                 except KeyboardInterrupt:
                     self.close()
-                    return self._outcome(folder, plan)
+                    return replace(self._outcome(folder, plan), interrupted=True)
+            if shard:
+                return self._outcome(folder, plan)
             results = self._results(setup, plan, folder)
-            write_json(folder.results_file, results.to_json())
-            self._registry.notify("vtg_run_finished", folder=path, results=results.to_json())
+            table = results.to_json()
+            write_json(folder.results_file, table)
+            self._registry.notify("vtg_run_finished", folder=path, results=table)
             return replace(self._outcome(folder, plan), results=results)
 
     def _answer(self, setup: RunSetup, plan: Plan, folder: RunFolder, manifest: Manifest) -> None:
@@ -153,7 +169,10 @@ class Runner:
             )
         remaining = sum(len(job.samples) for job in plan.jobs)
 
+        meter = SpeedMeter()
+
         def started(engine: Mapping[str, Any]) -> None:
+            meter.start()
             now = manifest.with_session(self.options.command, engine)
             write_json(folder.manifest_file, now.to_json())
             if moved := now.moved_versions():
@@ -164,8 +183,8 @@ class Runner:
             Journal(folder.journal_file) as journal,
             Progress(
                 f"{spec.model} on {spec.task}{change}",
-                total=len(plan.samples),
-                done=len(plan.samples) - remaining,
+                total=len(plan.asked),
+                done=len(plan.asked) - remaining,
                 quiet=self.options.quiet,
             ) as progress,
         ):
@@ -176,14 +195,26 @@ class Runner:
                     "vtg_sample_answered", folder=folder.path, record=record.to_json()
                 )
                 progress.advance()
+                meter.count()
 
-            if self._start_pool is None:
+            if self._workers.start is None:
                 self._evaluation.answer(
                     setup, plan.samples, plan.jobs, started, keep, folder.path, self._spent()
                 )
             else:
-                self._pool = self._pool or self._start_pool()
+                self._pool = self._pool or self._workers.start()
                 self._answer_by(self._pool, setup, plan, started, keep, folder.path)
+        meter.keep(speeds_folder(), spec, self.processes)
+
+    @property
+    def processes(self) -> int:
+        """How many processes have an engine."""
+        return self._workers.processes if self._pool is None else self._pool.size
+
+    @property
+    def decode_workers(self) -> int:
+        """How many threads decode in each process."""
+        return self._workers.decode_workers
 
     @staticmethod
     def _answer_by(
@@ -209,18 +240,24 @@ class Runner:
         )
 
     def _results(self, setup: RunSetup, plan: Plan, folder: RunFolder) -> TaskResults:
-        return make_results(
-            setup.spec,
-            plan.subset,
-            setup.task,
-            setup.root,
-            plan.samples,
-            read_journal(folder.journal_file),
-            self._registry.protocols.values(),
-        )
+        with gc_paused():
+            return make_results(
+                setup.spec,
+                plan.subset,
+                setup.task,
+                setup.root,
+                plan.samples,
+                read_journal(folder.journal_file),
+                self._registry.protocols.values(),
+            )
 
     @staticmethod
     def _outcome(folder: RunFolder, plan: Plan) -> Outcome:
         records = read_journal(folder.journal_file)
-        answered = sum(s.id in records and records[s.id].answered for s in plan.samples)
-        return Outcome(folder.path, answered, len(plan.samples))
+        asked = [records.get(sample.id) for sample in plan.asked]
+        return Outcome(
+            folder.path,
+            answered=sum(record is not None and record.answered for record in asked),
+            asked=len(asked),
+            failed=sum(record is None or record.failed for record in asked),
+        )

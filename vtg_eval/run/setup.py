@@ -28,6 +28,7 @@ from vtg_eval.registry import Registry
 from vtg_eval.run.devices import Devices
 from vtg_eval.run.durations import with_durations
 from vtg_eval.run.paths import cache_folder, data_root, make_folder
+from vtg_eval.run.shards import Shard
 from vtg_eval.run.spec import RunSpec, annotation_digest
 from vtg_eval.task import Task
 from vtg_eval.types import OutputType, Sample
@@ -50,6 +51,7 @@ class RunOptions:
     engine_options: EngineOptions = field(default_factory=EngineOptions)
     input_options: InputOptions = field(default_factory=InputOptions)
     decoder: str = "pyav"
+    frames_limit: int | None = None
     limit: int | None = None
     allow_subset: bool = False
     transformation: Transformation | None = None
@@ -62,6 +64,7 @@ class RunOptions:
     ray: str | None = None
     tensor_parallel: int = 1
     decode_workers: int | None = None
+    shard: Shard | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,13 +55,17 @@ def scores_across_protocols(
 
 def protocol_scores(base: Score, others: Iterable[Score]) -> tuple[ProtocolScore, ...]:
     """Compare a score with those of the same answers under other protocols."""
+    others = tuple(others)
+    # protocols that parse the answers alike share one tuple of them
+    parsed = {id(other.parsed_answers): other.parsed_answers for other in others}
+    changed = {key: _changed(base.parsed_answers, answers) for key, answers in parsed.items()}
     return tuple(
         ProtocolScore(
             protocol=other.protocol,
             n_scored=other.n_scored,
             metrics=finite_metrics(other.metrics),
             differs=_differs(base, other),
-            why=tuple(_reasons(base, other)),
+            why=tuple(_reasons(base, other, changed[id(other.parsed_answers)])),
         )
         for other in others
     )
@@ -76,16 +80,21 @@ def _differs(base: Score, other: Score) -> bool:
     )
 
 
-def _reasons(base: Score, other: Score) -> Iterable[str]:
+def _changed(answers: Iterable[ParsedAnswer], others: Iterable[ParsedAnswer]) -> int:
+    """Return how many answers are parsed differently."""
+    pairs = zip(answers, others, strict=True)
+    return sum([a is not b and _content(a) != _content(b) for a, b in pairs])
+
+
+def _reasons(base: Score, other: Score, changed: int) -> Iterable[str]:
+    """changed: how many answers are parsed differently."""
     dropped = base.n_scored - other.n_scored
     if dropped:
         yield f"{abs(dropped)} {'fewer' if dropped > 0 else 'more'} in the denominator"
-    pairs = list(zip(base.parsed_answers, other.parsed_answers, strict=True))
-    changed = sum(_content(a) != _content(b) for a, b in pairs)
     if changed:
         yield f"parsed differently: {changed} answers"
     yield from _differences(base, other)
-    non_finite = sum(Failure.NON_FINITE in parsed.kinds for parsed in other.parsed_answers)
+    non_finite = other.failures.get(Failure.NON_FINITE, 0)
     if non_finite and base.rule.non_finite != other.rule.non_finite:
         yield f"times that are not numbers may count as hits: {non_finite} answers"
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
+from operator import itemgetter
 from typing import NamedTuple
 
 from vtg_eval.failures import Failure
@@ -27,26 +29,29 @@ class AnswerSet:
 
     def __init__(self, samples: Iterable[Sample], predictions: Iterable[Prediction]) -> None:
         self.samples = tuple(samples)
-        self._predictions = tuple(predictions)
+        self._records, self._strays = _by_sample(self.samples, predictions)
         self._parsed: dict[tuple[AnswerRule, Duplicates], ParsedAnswers] = {}
 
     def parse(self, protocol: ResolvedProtocol) -> ParsedAnswers:
         """Parse the answers as the protocol does."""
-        key = (protocol.answer, protocol.score.duplicates)
+        duplicates = protocol.score.duplicates
+        if duplicates == "last" and not self._strays[Failure.DUPLICATE]:
+            duplicates = "first"  # the same records
+        key = (protocol.answer, duplicates)
         if key not in self._parsed:
-            answers, strays = _by_sample(self.samples, self._predictions, protocol.score.duplicates)
-            parsed_answers = tuple(
-                parse_answer(sample, answers.get(sample.id), protocol) for sample in self.samples
-            )
-            failures = _failure_counts(parsed_answers, strays)
+            choose, records = CHOOSE[duplicates], self._records
+            answers = [choose(records[s.id]) if s.id in records else None for s in self.samples]
+            pairs = zip(self.samples, answers, strict=True)
+            parsed_answers = tuple([parse_answer(*pair, protocol) for pair in pairs])
+            failures = _failure_counts(parsed_answers, self._strays)
             self._parsed[key] = ParsedAnswers(parsed_answers, failures)
         return self._parsed[key]
 
 
 def _by_sample(
-    samples: Iterable[Sample], predictions: Iterable[Prediction], duplicates: Duplicates
-) -> tuple[dict[str, Prediction], Counter[Failure]]:
-    """Return one prediction for each sample id, and counts of stray records."""
+    samples: Iterable[Sample], predictions: Iterable[Prediction]
+) -> tuple[dict[str, list[Prediction]], Counter[Failure]]:
+    """Return the predictions for each sample id that has some, and counts of stray records."""
     ids = {sample.id for sample in samples}
     records: dict[str, list[Prediction]] = {}
     strays: Counter[Failure] = Counter()
@@ -57,13 +62,7 @@ def _by_sample(
         if prediction.id in records:
             strays[Failure.DUPLICATE] += 1
         records.setdefault(prediction.id, []).append(prediction)
-    match duplicates:
-        case "first":
-            return {key: group[0] for key, group in records.items()}, strays
-        case "last":
-            return {key: group[-1] for key, group in records.items()}, strays
-        case "pool":
-            return {key: _pooled([*map(_cut, group)]) for key, group in records.items()}, strays
+    return records, strays
 
 
 def _cut(prediction: Prediction) -> Prediction:
@@ -73,11 +72,12 @@ def _cut(prediction: Prediction) -> Prediction:
     return replace(prediction, spans=prediction.spans[:POOLED])
 
 
-def _pooled(records: Sequence[Prediction]) -> Prediction:
+def _pooled(whole_records: Sequence[Prediction]) -> Prediction:
     """Return the last record with the spans of all records, those of the last listed first.
 
     Scores become ranks, in which ties keep the order of the records and not of the list.
     """
+    records = [*map(_cut, whole_records)]
     last = records[-1]
     if len(records) == 1 or not (last.spans and scored(last.spans)):
         return last
@@ -90,8 +90,15 @@ def _pooled(records: Sequence[Prediction]) -> Prediction:
     return replace(last, spans=(*spans[first_of_last:], *spans[:first_of_last]))
 
 
+CHOOSE: Mapping[Duplicates, Callable[[Sequence[Prediction]], Prediction]] = {
+    "first": itemgetter(0),
+    "last": itemgetter(-1),
+    "pool": _pooled,
+}
+
+
 def _failure_counts(
     parsed_answers: Iterable[ParsedAnswer], strays: Counter[Failure]
 ) -> dict[Failure, int]:
-    counts = strays + Counter(kind for parsed in parsed_answers for kind in parsed.kinds)
+    counts = strays + Counter(chain.from_iterable(parsed.kinds for parsed in parsed_answers))
     return {kind: counts[kind] for kind in Failure if counts[kind]}

@@ -97,7 +97,7 @@ def _rightly_absent(samples: Sequence[Sample], parsed_answers: Sequence[ParsedAn
     """Return bool [N]: the event never happens, and the answer says so."""
     pairs = zip(samples, parsed_answers, strict=True)
     return np.array(
-        [not sample.target.spans and parsed.absent for sample, parsed in pairs], dtype=np.bool_
+        [parsed.absent and not sample.target.spans for sample, parsed in pairs], dtype=np.bool_
     )
 
 

@@ -139,6 +139,8 @@ Family = Callable[[Card, Sequence[Sample], Sequence[ParsedAnswer], ResolvedProto
 def in_denominator(parsed_answers: Sequence[ParsedAnswer], rule: ScoreRule) -> Mask:
     """Return which samples count, bool [N], by the rule for missing and unparsed answers."""
     counted = np.ones(len(parsed_answers), dtype=np.bool_)
+    if rule.missing == rule.unparsed == "zero":
+        return counted
     for row, parsed in enumerate(parsed_answers):
         if rule.missing == "drop" and not parsed.answered:
             counted[row] = False

@@ -16,7 +16,8 @@ from vtg_eval.protocol import FrameRule
 from vtg_eval.video.completeness import require_annotated
 from vtg_eval.video.decoder import Video
 from vtg_eval.video.edit_list import EditedVideo, EditList, edited
-from vtg_eval.video.frame_store import Entry, FrameStore, Sizer
+from vtg_eval.video.entry_folder import Entry
+from vtg_eval.video.frame_store import FrameStore, Sizer
 from vtg_eval.video.frames import Frames, VideoInfo
 from vtg_eval.video.resize import RESIZE_RULE
 from vtg_eval.video.sampling import choose_rows

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import math
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,11 @@ import numpy.typing as npt
 SHAPE = struct.Struct("<4q")
 TIME = np.dtype("<f8")
 DIGEST_BYTES = 32
+
+
+def entry_bytes(shape: Sequence[int]) -> int:
+    """Return the size of the file with frames of that shape, [T, H, W, 3]."""
+    return SHAPE.size + TIME.itemsize * shape[0] + math.prod(shape) + DIGEST_BYTES
 
 
 def write_entry(path: Path, array: npt.NDArray[np.uint8], times: npt.NDArray[np.float64]) -> None:

@@ -1,0 +1,94 @@
+"""What `vtg-eval run` does: a model on tasks, from videos to scores."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from vtg_eval.cli.command import STANDARD_OUTPUT
+from vtg_eval.cli.run_arguments import task_names
+from vtg_eval.cli.run_options import run_options
+from vtg_eval.cli.run_output import (
+    check_output,
+    interrupted,
+    plan_summary,
+    print_plans,
+    progress_table,
+    show_results,
+    warn_failures,
+    write_tables,
+)
+from vtg_eval.console.streams import show, warn
+from vtg_eval.doctor.before_run import RunTimes
+from vtg_eval.registry import Registry
+from vtg_eval.run.paths import RUNS_FOLDER
+from vtg_eval.run.runner import Outcome, Runner
+from vtg_eval.run.setup import RunSetup, resolve_task
+from vtg_eval.run.shards import run_of
+
+
+def run_tasks(args: Namespace, registry: Registry) -> int:
+    """Run, print, return the exit status."""
+    names = task_names(args.tasks)
+    check_output(args.json)
+    options = replace(run_options(args), shard=args.shard)
+    for name in names:
+        resolve_task(options, name, registry)
+    times = RunTimes(registry, args.unchecked_times)
+    with closing(Runner(options, registry, times)) as runner:
+        setups = [runner.setup(name) for name in names]
+        runs = [_folder(args.out, setup, len(setups)) for setup in setups]
+        folders = [args.shard.folder(run) if args.shard else run for run in runs]
+        plans = runner.preflight(setups, folders)
+        if args.plan:
+            parts = zip(setups, folders, plans, strict=True)
+            print_plans([plan_summary(runner, *part) for part in parts], args.json)
+            return 0
+        tables: list[dict[str, Any]] = []
+        failed = False
+        for setup, folder in zip(setups, folders, strict=True):
+            outcome = runner.run(setup, folder)
+            if outcome.interrupted:
+                return interrupted(outcome)
+            failed |= outcome.failed > 0
+            tables.append(_show(outcome, setup, args))
+    if args.json:
+        write_tables(tables, args.json)
+    return 1 if failed else 0
+
+
+def _folder(out: Path | None, setup: RunSetup, setups: int) -> Path:
+    if out is None:
+        return RUNS_FOLDER / setup.spec.folder_name
+    return out if setups == 1 else out / setup.spec.task
+
+
+def _show(outcome: Outcome, setup: RunSetup, args: Namespace) -> dict[str, Any]:
+    """Print how a run or its shard ended; return it as plain JSON values."""
+    if outcome.results is None:
+        return _show_shard(outcome, setup, args)
+    warn_failures(outcome.results, outcome.folder)
+    if not args.quiet:
+        show_results(outcome.results, outcome.folder, setup.spec, args.json)
+    return outcome.results.to_json()
+
+
+def _show_shard(outcome: Outcome, setup: RunSetup, args: Namespace) -> dict[str, Any]:
+    if outcome.failed:
+        warn(
+            f"{outcome.failed} of {outcome.asked} samples failed; "
+            f"{outcome.folder / 'journal.jsonl'} has the reasons. The same command tries again."
+        )
+    if not args.quiet:
+        show(
+            f"{setup.spec.task}, shard {args.shard}: {outcome.answered} of {outcome.asked} samples "
+            f"answered\nshard folder: {outcome.folder}\nwhen all shards have ended: "
+            f"vtg-eval merge {run_of(outcome.folder)}",
+            sys.stderr if args.json == STANDARD_OUTPUT else None,
+        )
+    table = progress_table(setup.spec, outcome.folder, outcome.answered, outcome.asked)
+    return {**table, "shard": str(args.shard)}

@@ -1,0 +1,116 @@
+"""Videos decoded ahead of the model, within bounds on memory and on time."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as NotYet
+from dataclasses import dataclass, field
+from threading import Thread
+
+from vtg_eval.errors import VideoError
+from vtg_eval.run.plan import VideoJob
+from vtg_eval.video.frames import Frames
+
+LoadFrames = Callable[[VideoJob], Frames]
+# Frames that may wait, in bytes: 768 frames of 280 x 504 px have 0.3 GiB.
+AHEAD_BYTES = 4 << 30
+# Seconds after which decoding a video is given up, and for each second of the video. An hour takes
+# a minute or two where the storage is not slow.
+DECODE_SECONDS, SECONDS_PER_SECOND = 600.0, 1.0
+
+
+@dataclass(slots=True)
+class _Decoding:
+    """A video that is decoded in a thread of its own."""
+
+    job: VideoJob
+    limit: float
+    frames: Future[Frames] = field(default_factory=Future)
+    started: float = field(default_factory=time.monotonic)
+
+    @property
+    def size(self) -> int:
+        """The bytes of the frames, 0 where there are none yet."""
+        done = self.frames.done() and self.frames.exception() is None
+        return self.frames.result().array.nbytes if done else 0
+
+    def result(self) -> Frames:
+        """Return the frames; raises what the decoder raised, VideoError where it hangs."""
+        try:
+            return self.frames.result(max(self.started + self.limit - time.monotonic(), 0.0))
+        except NotYet:
+            if self.frames.done():  # the decoder's own
+                raise
+            name = self.job.path.name
+            raise VideoError(f"{name}: decoding took longer than {self.limit:g} s") from None
+
+
+class DecodeAhead:
+    """The jobs in their order, each with a call that returns its frames.
+
+    Up to `workers` videos are decoded or wait, fewer where their frames would take more than
+    `most_bytes` (one always may). What is not yet decoded counts as much as the largest so far.
+
+    Python cannot end a thread: one whose decoder hangs goes on by itself, and does not keep the
+    process from ending.
+    """
+
+    def __init__(
+        self,
+        jobs: Iterable[VideoJob],
+        load: LoadFrames,
+        workers: int,
+        most_bytes: int = AHEAD_BYTES,
+        seconds: float = DECODE_SECONDS,
+    ) -> None:
+        self._jobs = iter(jobs)
+        self._load = load
+        self._workers = workers
+        self._most_bytes = most_bytes
+        self._seconds = seconds
+        self._waiting: deque[_Decoding] = deque()
+        self._largest = 0
+        self._closed = False
+        self._fill()
+
+    def __iter__(self) -> Iterator[tuple[VideoJob, Callable[[], Frames]]]:
+        while self._waiting and not self._closed:
+            decoding = self._waiting.popleft()
+            self._fill()
+            yield decoding.job, decoding.result
+            del decoding  # with its frames, while the next is decoded
+            self._fill()
+
+    def close(self) -> None:
+        """Start no more; drop what is decoded."""
+        self._closed = True
+        self._waiting.clear()
+
+    def _fill(self) -> None:
+        while not self._closed and self._has_room():
+            job = next(self._jobs, None)
+            if job is None:
+                return
+            length = job.duration if job.duration < float("inf") else 0.0
+            decoding = _Decoding(job, self._seconds + SECONDS_PER_SECOND * length)
+            self._waiting.append(decoding)
+            name = f"decode {job.video}"
+            Thread(target=_decode, args=(self._load, decoding), name=name, daemon=True).start()
+
+    def _has_room(self) -> bool:
+        if not self._waiting:
+            return True
+        sizes = [decoding.size for decoding in self._waiting]
+        self._largest = max(self._largest, *sizes)
+        expected = sum(size or self._largest for size in sizes) + self._largest
+        return len(self._waiting) < self._workers and expected <= self._most_bytes
+
+
+def _decode(load: LoadFrames, decoding: _Decoding) -> None:
+    try:
+        decoding.frames.set_result(load(decoding.job))
+    except BaseException as exc:  # broken files may make decoders raise anything
+        decoding.frames.set_exception(exc)
