@@ -5,7 +5,7 @@ import signal
 
 from hypothesis import settings
 
-pytest_plugins = ["tests.browser_case"]
+pytest_plugins = ["tests.browser_case", "tests.ray_case"]
 
 settings.register_profile("shared machine", deadline=None)  # a slow machine must not fail a test
 settings.load_profile("shared machine")

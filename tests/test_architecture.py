@@ -35,7 +35,7 @@ ORDER: Mapping[str, tuple[str, ...]] = {
 }
 PACKAGE = {"vtg_eval": "vtg_eval", **{name: f"vtg_eval.{name}" for name in PLUGIN_FOLDERS}}
 
-HEAVY = ("torch", "transformers", "vllm", "decord", "safetensors", "torchvision")
+HEAVY = ("torch", "transformers", "vllm", "decord", "safetensors", "torchvision", "ray")
 CORE_COMMANDS = (
     ["--help"],
     ["tasks"],

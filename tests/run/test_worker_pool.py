@@ -17,6 +17,7 @@ from vtg_eval.failures import Finish
 from vtg_eval.run.journal import Record
 from vtg_eval.run.leases import Leases
 from vtg_eval.run.plan import VideoJob
+from vtg_eval.run.process_pool import ProcessPool
 from vtg_eval.run.worker_pool import WorkerPool
 
 SLOW = "SLOW_WORKER"
@@ -49,7 +50,9 @@ class Naming:
         pass
 
 
-def run(pool: WorkerPool, name: str, jobs: Sequence[VideoJob]) -> tuple[list[Any], list[Record]]:
+def run(
+    pool: WorkerPool[Any], name: str, jobs: Sequence[VideoJob]
+) -> tuple[list[Any], list[Record]]:
     started: list[Any] = []
     kept: list[Record] = []
     pool.run(name, Leases(jobs), started.append, kept.append)
@@ -57,7 +60,7 @@ def run(pool: WorkerPool, name: str, jobs: Sequence[VideoJob]) -> tuple[list[Any
 
 
 def test_workers_stay_for_the_next_run_and_take_over_from_a_slow_one() -> None:
-    with closing(WorkerPool(Naming, [{SLOW: "0.3"}, {}])) as pool:
+    with closing(ProcessPool(Naming, [{SLOW: "0.3"}, {}])) as pool:
         for name in ("first", "second"):
             started, kept = run(pool, name, make_jobs(*[2] * 6))
             assert started == [{"name": "naming"}]
@@ -68,7 +71,7 @@ def test_workers_stay_for_the_next_run_and_take_over_from_a_slow_one() -> None:
 
 
 def test_a_video_that_ends_workers_is_given_up(capsys: pytest.CaptureFixture[str]) -> None:
-    with closing(WorkerPool(partial(Naming, "v1"), [{}, {}, {}])) as pool:
+    with closing(ProcessPool(partial(Naming, "v1"), [{}, {}, {}])) as pool:
         _, kept = run(pool, "a", make_jobs(1, 1, 1, 1))
         assert pool.size == 1
     assert {record.id for record in kept if record.finish is Finish.ERROR} == {"v1/0"}
@@ -77,12 +80,12 @@ def test_a_video_that_ends_workers_is_given_up(capsys: pytest.CaptureFixture[str
 
 
 def test_no_worker_is_left() -> None:
-    pool = WorkerPool(partial(Naming, "v"), [{}])
+    pool = ProcessPool(partial(Naming, "v"), [{}])
     with closing(pool), pytest.raises(EngineError, match="All workers have ended"):
         run(pool, "a", make_jobs(1, 1))
 
 
 def test_what_no_worker_can_do_ends_the_run() -> None:
-    pool = WorkerPool(partial(Naming, "refuse"), [{}, {}])
+    pool = ProcessPool(partial(Naming, "refuse"), [{}, {}])
     with closing(pool), pytest.raises(UserError, match="It cannot go on"):
         run(pool, "a", make_jobs(1, 1))

@@ -96,6 +96,12 @@ def _add_device_arguments(parser: ArgumentParser) -> None:
         help="use N GPUs (auto: all), a process each; without a GPU, N processes",
     )
     add(
+        "--ray",
+        metavar="ADDRESS",
+        help="use those of a Ray cluster: HOST:PORT of its head node, auto on one of its nodes, "
+        "or local; by default all of them",
+    )
+    add(
         "--tensor-parallel",
         type=_positive,
         default=1,

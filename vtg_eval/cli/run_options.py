@@ -37,6 +37,7 @@ def run_options(args: Namespace) -> RunOptions:
         quiet=args.quiet,
         command=tuple(sys.argv),
         devices=args.devices,
+        ray=args.ray,
         tensor_parallel=args.tensor_parallel,
         decode_workers=args.workers,
         server=ServerOptions(

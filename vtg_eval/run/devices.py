@@ -7,11 +7,13 @@ from typing import Literal
 
 from vtg_eval.errors import UserError
 
+Devices = int | Literal["auto"]
+
 GPUS = "CUDA_VISIBLE_DEVICES"
 THREADS = "OMP_NUM_THREADS"
 
 
-def worker_environments(devices: int | Literal["auto"], each: int = 1) -> list[dict[str, str]]:
+def worker_environments(devices: Devices, each: int = 1) -> list[dict[str, str]]:
     """Return the variables of each worker: its GPUs and its share of the processor's threads.
 
     devices: how many are used; auto: all GPUs. each: GPUs a worker. Without a GPU, a device is a

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Any
 
 from vtg_eval.engines.base import Engine
 from vtg_eval.engines.server.prices import Tokens
-from vtg_eval.probe.transformation import Transformation
+from vtg_eval.errors import EngineError
 from vtg_eval.registry import Registry
 from vtg_eval.run.inference import EngineCache, run_inference
 from vtg_eval.run.journal import Record
+from vtg_eval.run.manifest import installed_versions
 from vtg_eval.run.plan import VideoJob
 from vtg_eval.run.requests import RequestBuilder, SampleContext
 from vtg_eval.run.setup import Model, RunOptions, RunSetup, find_model, make_setup
+from vtg_eval.run.spec import RunSpec
 from vtg_eval.types import Sample
 
 NO_TOKENS = Tokens()
@@ -76,11 +80,13 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """A run of which a worker answers videos; samples: all that are asked in it."""
+    """A run of which a worker answers videos.
 
-    task: str
-    split: str
-    transformation: Transformation | None
+    versions: of the packages that can change an answer. samples: all that are asked in the run.
+    """
+
+    spec: RunSpec
+    versions: Mapping[str, str]
     samples: tuple[Sample, ...]
     folder: Path
 
@@ -97,13 +103,30 @@ class EvaluationWork:
     def answer(
         self, assignment: Assignment, jobs: Iterator[VideoJob], started: Started, keep: Keep
     ) -> None:
-        """As `worker.Work.answer`."""
-        options = replace(
-            self._options, split=assignment.split, transformation=assignment.transformation
+        """As `worker.Work.answer`; raises EngineError where answers would not be the run's."""
+        spec = assignment.spec
+        options = replace(self._options, split=spec.split, transformation=spec.transformation)
+        setup = make_setup(options, self._model, spec.task, self._registry)
+        _check_same(
+            {**setup.spec.to_json(), **installed_versions()},
+            {**spec.to_json(), **assignment.versions},
         )
-        setup = make_setup(options, self._model, assignment.task, self._registry)
-        self._evaluation.answer(setup, assignment.samples, jobs, started, keep, assignment.folder)
+        # the folder of the run may not be on this machine
+        folder = assignment.folder if assignment.folder.is_dir() else Path(gettempdir())
+        self._evaluation.answer(setup, assignment.samples, jobs, started, keep, folder)
 
     def close(self) -> None:
         """Stop the engine."""
         self._evaluation.close()
+
+
+def _check_same(here: Mapping[str, Any], of_run: Mapping[str, Any]) -> None:
+    """Raise EngineError where a machine has another checkpoint, annotations or versions."""
+    names = sorted(
+        name for name in here.keys() | of_run.keys() if here.get(name) != of_run.get(name)
+    )
+    if names:
+        raise EngineError(
+            f"On {socket.gethostname()} these are not what they are where the run was started: "
+            f"{', '.join(names)}. Make them the same."
+        )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +12,19 @@ from vtg_eval.engines.server.prices import Tokens
 from vtg_eval.files.json_files import write_json
 from vtg_eval.probe.transformation import Transformation
 from vtg_eval.registry import Registry
-from vtg_eval.run.devices import cores, worker_environments
-from vtg_eval.run.evaluation import Assignment, Evaluation, EvaluationWork, Keep, Started
+from vtg_eval.run.evaluation import Assignment, Evaluation, Keep, Started
 from vtg_eval.run.folder import RunFolder
 from vtg_eval.run.gc_pause import gc_paused
 from vtg_eval.run.inference import terminable
 from vtg_eval.run.journal import Journal, Record, read_contents, read_journal
 from vtg_eval.run.leases import Leases
-from vtg_eval.run.manifest import Manifest, TimesCheck
+from vtg_eval.run.manifest import Manifest, TimesCheck, installed_versions
 from vtg_eval.run.plan import Plan, make_plan
+from vtg_eval.run.pools import Pool, workers_of
 from vtg_eval.run.progress import Progress
 from vtg_eval.run.results import TaskResults, make_results
 from vtg_eval.run.setup import Model, RunOptions, RunSetup, find_model, make_setup
 from vtg_eval.run.speeds import SpeedMeter, speeds_folder
-from vtg_eval.run.worker_pool import WorkerPool
 
 CheckTimes = Callable[[Model, RunSetup], TimesCheck]
 
@@ -59,10 +57,8 @@ class Runner:
         self._check_times = check_times
         self.model = find_model(options, registry)
         self._evaluation = Evaluation(options, self.model, registry)
-        self._environments: Sequence[Mapping[str, str]] = ()  # of worker processes
-        if options.devices is not None:
-            self._environments = worker_environments(options.devices, options.tensor_parallel)
-        self._pool: WorkerPool | None = None
+        self._workers = workers_of(options)
+        self._pool: Pool | None = None
         self._folders: set[Path] = set()
 
     def close(self) -> None:
@@ -201,39 +197,31 @@ class Runner:
                 progress.advance()
                 meter.count()
 
-            if not self._environments:
+            if self._workers.start is None:
                 self._evaluation.answer(
                     setup, plan.samples, plan.jobs, started, keep, folder.path, self._spent()
                 )
             else:
-                self._answer_by(self._workers(), setup, plan, started, keep, folder.path)
+                self._pool = self._pool or self._workers.start()
+                self._answer_by(self._pool, setup, plan, started, keep, folder.path)
         meter.keep(speeds_folder(), spec, self.processes)
 
     @property
     def processes(self) -> int:
         """How many processes have an engine."""
-        return len(self._environments) or 1
+        return self._workers.processes if self._pool is None else self._pool.size
 
     @property
     def decode_workers(self) -> int:
         """How many threads decode in each process."""
-        return max((self.options.decode_workers or cores()) // self.processes, 1)
-
-    def _workers(self) -> WorkerPool:
-        """Return the worker processes, which stay from one run to the next."""
-        if self._pool is None:
-            workers = self.decode_workers
-            options = replace(self.options, devices=None, decode_workers=workers, quiet=True)
-            self._pool = WorkerPool(partial(EvaluationWork, options), self._environments)
-        return self._pool
+        return self._workers.decode_workers
 
     @staticmethod
     def _answer_by(
-        pool: WorkerPool, setup: RunSetup, plan: Plan, started: Started, keep: Keep, folder: Path
+        pool: Pool, setup: RunSetup, plan: Plan, started: Started, keep: Keep, folder: Path
     ) -> None:
-        spec = setup.spec
         pool.run(
-            Assignment(spec.task, spec.split, spec.transformation, plan.samples, folder.absolute()),
+            Assignment(setup.spec, installed_versions(), plan.samples, folder.absolute()),
             Leases(plan.jobs),
             lambda engine: started({**engine, "processes": pool.size}),
             keep,

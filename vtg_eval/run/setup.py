@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
 
 from vtg_eval.adapter import Adapter, Checkpoint, InputOptions
 from vtg_eval.annotations.split import read_split
@@ -26,6 +25,7 @@ from vtg_eval.profile import NamedProfile
 from vtg_eval.protocol import ResolvedProtocol
 from vtg_eval.question import wording
 from vtg_eval.registry import Registry
+from vtg_eval.run.devices import Devices
 from vtg_eval.run.durations import with_durations
 from vtg_eval.run.paths import cache_folder, data_root, make_folder
 from vtg_eval.run.shards import Shard
@@ -33,15 +33,14 @@ from vtg_eval.run.spec import RunSpec, annotation_digest
 from vtg_eval.task import Task
 from vtg_eval.types import OutputType, Sample
 
-Devices = int | Literal["auto"]
-
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
     """The user's options as typed; None where a default applies.
 
     devices: how many GPUs are used by processes of their own, `tensor_parallel` each; None: one
-    process. decode_workers: threads that decode videos, over all processes; None: one a core.
+    process. ray: the address of a Ray cluster that has these devices; None: this machine.
+    decode_workers: threads that decode videos, over all processes; None: one a core.
     """
 
     model: str
@@ -62,6 +61,7 @@ class RunOptions:
     server: ServerOptions = field(default_factory=ServerOptions)
     base: str | None = None
     devices: Devices | None = None
+    ray: str | None = None
     tensor_parallel: int = 1
     decode_workers: int | None = None
     shard: Shard | None = None
@@ -121,8 +121,9 @@ def find_model(options: RunOptions, registry: Registry) -> Model:
     engine = entry.engine or options.engine or default_engine(registry)
     registry.entry("engine", engine)
     checkpoint = replace(checkpoint, server=_server(options, checkpoint, engine))
-    if checkpoint.server is not None and options.devices is not None:
-        raise UserError("--devices is for models that run here: leave it out for a server's.")
+    for name in ("devices", "ray"):
+        if checkpoint.server is not None and getattr(options, name) is not None:
+            raise UserError(f"--{name} is for models that run here: leave it out for a server's.")
     path, lora = checkpoint.path, checkpoint.lora
     if lora and not registry.engine(engine).applies_lora:
         raise UserError(f"The engine {engine} does not apply LoRA, as in {lora}. {MERGE}.")

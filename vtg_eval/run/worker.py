@@ -1,16 +1,12 @@
-"""A worker: a process with an engine of its own, which answers the videos that it is given."""
+"""A worker: it has an engine of its own and answers the videos that it is given."""
 
 from __future__ import annotations
 
-import os
-import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import chain
-from multiprocessing import parent_process
-from multiprocessing.connection import Connection, wait
 from typing import Any, Protocol
 
 from vtg_eval.console.text import error_line
@@ -67,15 +63,21 @@ class Failed:
 Message = Started | Wanted | Failed | Record
 
 
-def serve(make: MakeWork, environment: Mapping[str, str], connection: Connection) -> None:
-    """Be a worker until the parent process sends no more assignments.
+class Connection(Protocol):
+    """A worker's end of its connection to the pool; calls may come from several threads."""
 
-    The parent sends an assignment, then a video (or None) for each `Wanted`; None at the end.
-    environment: variables to set before anything else is imported.
+    def send(self, obj: Message, /) -> None:
+        """Send a message to the pool."""
+
+    def recv(self) -> Any:
+        """Wait for what the pool says; raises EOFError where it has ended."""
+
+
+def serve(make: MakeWork, connection: Connection) -> None:
+    """Be a worker until the pool sends no more assignments.
+
+    The pool sends an assignment, then a video (or None) for each `Wanted`; None at the end.
     """
-    os.environ.update(environment)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent ends this one
-    threading.Thread(target=_end_with_parent, daemon=True).start()
     link = _Link(connection)
     try:
         with closing(make()) as work:
@@ -88,7 +90,7 @@ def serve(make: MakeWork, environment: Mapping[str, str], connection: Connection
         link.send(Failed(str(exc).removesuffix(f" {FINISH_LATER}"), fatal=False))
     except UserError as exc:
         link.send(Failed(str(exc), fatal=True))
-    except EOFError:  # the parent has ended
+    except EOFError:  # the pool has ended
         return
     except BaseException as exc:
         link.send(Failed(error_line(exc), fatal=False))
@@ -115,11 +117,3 @@ class _Link:
         self.send(Wanted(idle))
         job: VideoJob | None = self._connection.recv()
         return job
-
-
-def _end_with_parent() -> None:
-    """End this process, whatever it does, as soon as the parent has ended."""
-    parent = parent_process()
-    if parent is not None:
-        wait([parent.sentinel])
-        os._exit(1)

@@ -1,62 +1,54 @@
-"""Several workers on one machine: they are started, given videos, and watched."""
+"""Several workers for a run: they are given videos, and watched."""
 
 from __future__ import annotations
 
-import multiprocessing
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from multiprocessing.connection import Connection, wait
-from multiprocessing.context import SpawnProcess
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from vtg_eval.console.streams import warn
 from vtg_eval.errors import EngineError, UserError
 from vtg_eval.run.inference import FINISH_LATER
 from vtg_eval.run.journal import Record
 from vtg_eval.run.leases import Leases
-from vtg_eval.run.worker import Failed, MakeWork, Message, Started, Wanted, serve
-
-END_SECONDS = 10.0  # for a worker to stop its engine
+from vtg_eval.run.worker import Failed, Message, Started, Wanted
 
 
-@dataclass(eq=False)
-class _Worker:
-    """A worker's process.
+class Worker(ABC):
+    """A worker as the pool sees it.
 
     ready: it waits for an assignment; else it has one, perhaps still the one before. idle: it has
     answered all its videos and waits for another.
     """
 
-    name: str
-    process: SpawnProcess
-    connection: Connection
-    ready: bool = True
-    assigned: bool = False
-    idle: bool = False
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.ready = True
+        self.assigned = False
+        self.idle = False
 
-    def receive(self) -> Message | None:
+    @abstractmethod
+    def say(self, what: Any) -> None:
+        """Send something to the worker; nothing happens where it has ended."""
+
+    @abstractmethod
+    def receive(self) -> Sequence[Message] | None:
         """Return what the worker says, None where it has ended."""
-        try:
-            message: Message | None = self.connection.recv() if self.connection.poll() else None
-        except (EOFError, OSError):
-            return None
-        return message
+
+    @abstractmethod
+    def end(self) -> str:
+        """Make sure that the worker has ended; return how it did, as a sentence."""
 
 
-class WorkerPool:
-    """Worker processes, one for each environment (see `serve`); must be closed."""
+W = TypeVar("W", bound=Worker)
 
-    def __init__(self, make: MakeWork, environments: Sequence[Mapping[str, str]]) -> None:
-        """make: makes what a worker does, in its process; it is pickled."""
-        context = multiprocessing.get_context("spawn")
-        self._workers: list[_Worker] = []
-        for number, environment in enumerate(environments):
-            connection, far_end = context.Pipe()
-            process = context.Process(target=serve, args=(make, environment, far_end))
-            process.start()
-            far_end.close()  # so that its end is seen here
-            self._workers.append(_Worker(f"worker {number}", process, connection))
+
+class WorkerPool(ABC, Generic[W]):
+    """The workers, which stay from one run to the next; must be closed."""
+
+    def __init__(self) -> None:
+        self._workers: list[W] = []
 
     @property
     def size(self) -> int:
@@ -75,47 +67,61 @@ class WorkerPool:
         started: takes the description of the first engine that runs. Raises UserError where the run
         cannot go on, EngineError where no worker is left.
         """
-        run = _Run(assignment, leases, started, keep)
+        run = _Run(self._sent_to_all(assignment), leases, started, keep)
         for worker in self._workers:
             worker.assigned = False
         while not leases.done:
-            for worker in list(self._workers):
+            for worker in self._workers:
                 run.occupy(worker)
             for worker in self._speaking():
-                message = worker.receive()
-                if message is None or isinstance(message, Failed):
-                    self._lose(worker, run, message)
-                else:
-                    run.hear(worker, message)
+                self._hear(worker, run)
             if not self._workers and not leases.done:
                 raise EngineError(f"All workers have ended. {FINISH_LATER}")
 
     def close(self) -> None:
         """End the workers."""
         for worker in self._workers:
-            worker.process.terminate()
-        for worker in self._workers:
-            worker.process.join(END_SECONDS)
-            worker.process.kill()
-            worker.connection.close()
+            worker.end()
         self._workers.clear()
 
-    def _speaking(self) -> list[_Worker]:
+    @abstractmethod
+    def _speaking(self) -> list[W]:
         """Wait until a worker says something, or ends; return those."""
-        ends: dict[Any, _Worker] = {worker.connection: worker for worker in self._workers}
-        ends |= {worker.process.sentinel: worker for worker in self._workers}
-        return list(dict.fromkeys(ends[end] for end in wait(list(ends))))
 
-    def _lose(self, worker: _Worker, run: _Run, failure: Failed | None) -> None:
+    def _sent_to_all(self, assignment: Any) -> Any:
+        """Return an assignment as it is said to each worker."""
+        return assignment
+
+    def _replacement(self) -> W | None:
+        """Start a worker in the place of one that has ended; None where there is none."""
+        return None
+
+    def _hear(self, worker: W, run: _Run) -> None:
+        messages = worker.receive()
+        if messages is None:
+            self._lose(worker, run, None)
+            return
+        for message in messages:
+            if isinstance(message, Failed):
+                self._lose(worker, run, message)
+            else:
+                run.hear(worker, message)
+
+    def _lose(self, worker: W, run: _Run, failure: Failed | None) -> None:
         """Take the worker out. Raises UserError where no other can go on."""
         if failure is not None and failure.fatal:
             raise UserError(failure.reason)
         self._workers.remove(worker)
-        worker.process.join(END_SECONDS)
-        worker.process.kill()
-        worker.connection.close()
-        reason = failure.reason if failure else f"Its exit status is {worker.process.exitcode}."
-        warn(f"{worker.name} has ended. {reason} Workers that go on: {self.size}.")
+        reason = worker.end()
+        if failure is not None:
+            reason = failure.reason
+        line = f"{worker.name} has ended. {reason} Workers that go on: {self.size}."
+        # an engine that failed here would fail again
+        replacement = self._replacement() if failure is None else None
+        if replacement is not None:
+            self._workers.append(replacement)
+            line += f" {replacement.name} takes its place."
+        warn(line)
         run.take_back(worker)
 
 
@@ -129,13 +135,13 @@ class _Run:
     keep: Callable[[Record], None]
     has_started: bool = False
 
-    def occupy(self, worker: _Worker) -> None:
+    def occupy(self, worker: Worker) -> None:
         """Give the worker something to do if it has nothing."""
         if worker.ready:
-            self._say(worker, self.assignment)
+            worker.say(self.assignment)
             worker.ready, worker.assigned = False, True
         elif worker.idle and not worker.assigned:  # of the run before
-            self._say(worker, None)
+            worker.say(None)
             worker.ready, worker.idle = True, False
             self.occupy(worker)
         elif worker.idle:
@@ -143,28 +149,23 @@ class _Run:
             job = self.leases.lease(name) or self.leases.take_over(name)
             if job is not None:
                 worker.idle = False
-                self._say(worker, job)
+                worker.say(job)
 
-    def hear(self, worker: _Worker, message: Started | Wanted | Record) -> None:
+    def hear(self, worker: Worker, message: Started | Wanted | Record) -> None:
         """Act on what a worker says."""
         match message:
             case Wanted(idle=True):
                 worker.idle = True
                 self.take_back(worker)
             case Wanted():
-                self._say(worker, self.leases.lease(worker.name) if worker.assigned else None)
+                worker.say(self.leases.lease(worker.name) if worker.assigned else None)
             case Started(engine) if worker.assigned and not self.has_started:
                 self.has_started = True
                 self.started(engine)
             case Record() if worker.assigned and self.leases.answer(message):
                 self.keep(message)
 
-    def take_back(self, worker: _Worker) -> None:
+    def take_back(self, worker: Worker) -> None:
         """Let others answer what the worker has not."""
         for record in self.leases.release(worker.name):
             self.keep(record)
-
-    @staticmethod
-    def _say(worker: _Worker, what: Any) -> None:
-        with suppress(OSError):  # it has ended, which is seen next
-            worker.connection.send(what)

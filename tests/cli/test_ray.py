@@ -1,0 +1,107 @@
+"""`vtg-eval --ray`: workers on a cluster, one journal, the results of one process."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.fakes import QUERIES, VIDEOS
+from tests.ray_case import SmallCluster
+from tests.shell import Shell
+
+TOTAL = VIDEOS * QUERIES
+
+pytestmark = pytest.mark.xdist_group("ray")
+
+
+@pytest.fixture
+def shell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Shell:
+    return Shell(tmp_path, monkeypatch, capsys)
+
+
+def journal(folder: Path) -> list[str]:
+    return [json.loads(line)["id"] for line in (folder / "journal.jsonl").read_text().splitlines()]
+
+
+def results(folder: Path) -> bytes:
+    return (folder / "results.json").read_bytes()
+
+
+def test_a_cluster_gives_the_results_of_one_process_though_an_actor_is_killed(
+    shell: Shell, ray_cluster: SmallCluster
+) -> None:
+    assert shell.run("--out", "one", "--quiet")[0] == 0
+    fault = ("stop_after=5", "signal=SIGKILL", f"once={shell.home / 'made'}")
+    engine_args = [word for arg in fault for word in ("--engine-arg", arg)]
+    code, out, err = shell.run("--out", "two", "--ray", ray_cluster.address, *engine_args)
+    assert code == 0, err
+    assert "R1@0.5" in out
+    assert "worker 2 takes its place." in err
+    assert results(shell.home / "two") == results(shell.home / "one")
+    assert sorted(journal(shell.home / "two")) == sorted(journal(shell.home / "one"))
+    manifest = json.loads((shell.home / "two" / "manifest.json").read_text())
+    assert [session["engine"]["processes"] for session in manifest["sessions"]] == [2]
+
+
+@pytest.mark.parametrize(
+    ("number", "status"),
+    [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)],
+)
+def test_a_run_that_ended_is_finished_later(
+    shell: Shell, ray_cluster: SmallCluster, number: signal.Signals, status: int
+) -> None:
+    arguments = ("--out", "two", "--ray", ray_cluster.address, "--engine-arg", "delay=0.2")
+    process = shell.start(*arguments)
+    file = shell.home / "two" / "journal.jsonl"
+    while not (file.exists() and file.stat().st_size) and process.poll() is None:
+        time.sleep(0.05)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == status, err
+    if status == 130:
+        assert "run the same command again to finish" in err
+    assert 0 < len(journal(shell.home / "two")) < TOTAL
+    ray_cluster.wait_until_free()
+    if number is signal.SIGKILL:
+        code, _, err = shell.run(*arguments)
+        assert code == 0, err
+        assert len(journal(shell.home / "two")) == TOTAL
+
+
+def test_a_ray_of_this_machine(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("ray", reason="needs the extra ray")
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    code, _, err = shell.run("--out", "two", "--ray", "local", "--devices", "1")
+    assert code == 0, err
+    assert "Traceback" not in err
+    assert len(journal(shell.home / "two")) == TOTAL
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("127.0.0.1:1", "nobody answers there"),
+        ("ray://127.0.0.1:10001", "HOST:PORT"),
+        ("head", "HOST:PORT"),
+    ],
+)
+def test_an_address_of_no_cluster_is_refused(shell: Shell, address: str, said: str) -> None:
+    pytest.importorskip("ray", reason="needs the extra ray")
+    code, _, err = shell.run("--out", "two", "--ray", address)
+    assert code == 2
+    assert said in err
+
+
+def test_without_ray_the_extra_is_named(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    code, _, err = shell.run("--out", "two", "--ray", "local")
+    assert code == 2
+    assert "install the extra ray" in err
+    assert not (shell.home / "two").exists()

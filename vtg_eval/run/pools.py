@@ -1,0 +1,63 @@
+"""The workers that a run's options ask for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from vtg_eval.run.devices import cores, worker_environments
+from vtg_eval.run.evaluation import EvaluationWork
+from vtg_eval.run.process_pool import ProcessPool
+from vtg_eval.run.ray_cluster import connect, node_resources, require_ray, worker_share
+from vtg_eval.run.ray_pool import RayPool
+from vtg_eval.run.setup import RunOptions
+from vtg_eval.run.worker_pool import WorkerPool
+
+Pool = WorkerPool[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """The workers of a run.
+
+    processes: how many have an engine; with Ray the pool knows better. decode_workers: threads that
+    decode in each. start: starts them; None where this process answers by itself.
+    """
+
+    processes: int
+    decode_workers: int
+    start: Callable[[], Pool] | None = None
+
+
+def workers_of(options: RunOptions) -> Workers:
+    """Return the workers that the options ask for; raises UserError where there are none such."""
+    threads = options.decode_workers or cores()
+    if options.ray is not None:
+        require_ray()
+        devices = options.devices if isinstance(options.devices, int) else 1
+        count = max(devices // options.tensor_parallel, 1)
+        return Workers(count, max(threads // count, 1), partial(_ray_pool, options, options.ray))
+    if options.devices is None:
+        return Workers(1, threads)
+    environments = worker_environments(options.devices, options.tensor_parallel)
+    count = len(environments)
+    each = max(threads // count, 1)
+    return Workers(count, each, partial(ProcessPool, _work(options, each), environments))
+
+
+def _ray_pool(options: RunOptions, address: str) -> Pool:
+    connected = connect(address)
+    share = worker_share(
+        node_resources(), options.devices, options.tensor_parallel, options.decode_workers
+    )
+    variables = {name: value for name, value in os.environ.items() if name.startswith("VTG_EVAL_")}
+    return RayPool(_work(options, share.cpus), share, variables, disconnect=connected)
+
+
+def _work(options: RunOptions, threads: int) -> Callable[[], EvaluationWork]:
+    """Return what makes a worker's work; threads: that decode in it."""
+    alone = replace(options, devices=None, ray=None, quiet=True, decode_workers=threads)
+    return partial(EvaluationWork, alone)
