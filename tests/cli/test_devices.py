@@ -80,6 +80,12 @@ def test_an_engine_that_does_not_start_is_said_once(shell: Shell) -> None:
     assert err.count("The fake engine does not start.") == 1
 
 
+def test_nothing_is_printed_after_the_end(shell: Shell) -> None:
+    process = shell.start("--out", "two", "--devices", "2", "--quiet")
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, err) == (0, "", "")
+
+
 def test_an_interrupted_run_is_resumed(shell: Shell) -> None:
     process = shell.start("--out", "two", "--devices", "2", "--engine-arg", "delay=0.2")
     file = shell.home / "two" / "journal.jsonl"
@@ -125,9 +131,9 @@ def _runs(pid: int) -> bool:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--devices", "0"), "whole number"),
+        (("--devices", "0"), "neither auto nor a number"),
         (("--devices", "auto"), "no GPU is visible"),
-        (("--devices", "3", "--tensor-parallel", "2"), "tensor_parallel_size"),
+        (("--devices", "3", "--tensor-parallel", "2"), "--tensor-parallel needs --engine vllm"),
     ],
 )
 def test_devices_that_are_not_there_are_refused(

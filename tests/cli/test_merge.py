@@ -189,3 +189,14 @@ def test_a_shard_that_cannot_be_is_refused(shell: Shell, value: str, message: st
     status, _, err = shell.run("--shard", value)
     assert status == 2
     assert message in err
+
+
+def test_a_shard_that_could_not_be_merged_is_refused_at_its_start(shell: Shell) -> None:
+    assert shell.run("--out", "parts", "--shard", "1/3")[0] == 0
+    status, _, err = shell.run("--out", "parts", "--shard", "1/2")
+    assert status == 2
+    assert "parts is divided into 3 shards already, so there is no shard 1/2" in err
+    status, _, err = shell.run("--out", "parts", "--shard", "2/3", "--seed", "5")
+    assert status == 2
+    assert "begun with other settings: seed" in err
+    assert [path.name for path in (shell.home / "parts" / "shards").iterdir()] == ["1-of-3"]

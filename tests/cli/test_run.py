@@ -127,7 +127,7 @@ def test_a_plan_tells_the_time_by_an_earlier_run(shell: Shell) -> None:
     plan: Any = json.loads(shell.run("--plan", "--json", "-", *slow)[1])
     assert 0.02 * TOTAL <= plan["seconds"] < 0.2 * TOTAL
     out = shell.run("--plan", "--devices", "2", *slow)[1]
-    assert "with 2 processes, by the run of" in out
+    assert "with 2 processes after the start of the engine, by the run of" in out
 
 
 def test_a_plan_of_a_finished_run_has_nothing_left(shell: Shell) -> None:

@@ -23,6 +23,7 @@ from vtg_eval.types import Thinking, TimeText
 # those of `EngineOptions`, which is not imported here: see `Command`
 BATCH_SIZE, DTYPE, SEED = 8, "auto", 0
 LARGEST_BATCH = 4096  # requests in flight hold their frames in memory
+MOST_DEVICES = 1024
 LARGEST_SEED = 2**32 - 1
 
 
@@ -148,13 +149,17 @@ def task_names(text: str) -> list[str]:
 
 
 def _devices(text: str) -> int | Literal["auto"]:
-    return "auto" if text == "auto" else _positive(text)
+    if text != "auto" and not (text.isdecimal() and 0 < int(text[:5]) <= MOST_DEVICES):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is neither auto nor a number from 1 to {MOST_DEVICES}"
+        )
+    return "auto" if text == "auto" else int(text)
 
 
 def shard(text: str) -> Shard:
     """Return the shard in the value of --shard; raises ArgumentTypeError."""
-    match = re.fullmatch("([0-9]{1,4})/([1-9][0-9]{0,3})", text)
-    if match is None:
+    match = re.fullmatch("([0-9]{1,4})/([0-9]{1,4})", text)
+    if match is None or match[2].strip("0") == "":
         raise argparse.ArgumentTypeError(f"{text!r} is not a shard, as in 2/8")
     number, of = map(int, match.groups())
     if not 1 <= number <= of:

@@ -118,14 +118,15 @@ def _cost_lines(plan: dict[str, Any]) -> Iterator[str]:
         f"{left['videos']} videos"
     )
     if left["frames"]:
-        yield (f"  {left['frames']:,} frames, decoded once for all queries of a video")
+        ahead = min(plan["ahead"], left["videos"])
+        yield f"  {left['frames']:,} frames, decoded once for all queries of a video"
         yield (
-            f"  disk: about {left['disk'] / 1e9:.2f} GB of frames; the frame store may hold "
-            f"{plan['frames_limit'] / 1e9:.2f} GB"
+            f"  disk: about {_size(left['disk'])} of frames; the frame store may hold "
+            f"{_size(plan['frames_limit'])}"
         )
         yield (
-            f"  memory: about {plan['ahead'] * left['memory'] / 1e9:.2f} GB of frames at a time, "
-            f"for {plan['ahead']} videos"
+            f"  memory: about {_size(ahead * left['memory'])} of frames at a time, for {ahead} "
+            "videos"
         )
         yield (
             f"  at most {left['tokens']:,} visual tokens, {left['shared_tokens']:,} if each "
@@ -137,7 +138,14 @@ def _cost_lines(plan: dict[str, Any]) -> Iterator[str]:
     else:
         hours = timedelta(seconds=round(plan["seconds"]))
         each = "" if plan["processes"] == 1 else f" with {plan['processes']} processes"
-        yield f"  time: about {hours}{each}, by the run of {speed['day']}"
+        yield (
+            f"  time: about {hours}{each} after the start of the engine, by the run of "
+            f"{speed['day']}"
+        )
+
+
+def _size(number: float) -> str:
+    return f"{number / 1e9:,.1f} GB" if number >= 1e9 else f"{number / 1e6:,.1f} MB"
 
 
 def write_tables(tables: list[dict[str, Any]], out: str) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from vtg_eval.errors import UserError
 from vtg_eval.files.owned_folder import REMEDY, lock_folder, refuse_strangers, require_same
 from vtg_eval.run.manifest import Manifest
-from vtg_eval.run.shards import SHARDS
+from vtg_eval.run.shards import SHARDS, Shard
 from vtg_eval.run.spec import RunSpec
 
 # Room on the disk for a run: results and manifest; each sample's line in the journal.
@@ -70,6 +70,20 @@ class RunFolder:
                 f"{self.path} has no room for the run: {free / 1e6:,.0f} MB are free and about "
                 f"{needed / 1e6:,.0f} MB are needed. Make room. {REMEDY}"
             )
+
+    def check_shard(self, spec: RunSpec, shard: Shard) -> None:
+        """Raise UserError where this shard could not be merged with what its run's folder has."""
+        run = self.path.parent.parent
+        for file in sorted(run.glob(f"{SHARDS}/*/manifest.json")):
+            manifest = RunFolder(file.parent).manifest()
+            require_same(file.parent, manifest.spec, spec.to_json())
+            if manifest.shard is not None and manifest.shard.of != shard.of:
+                raise UserError(
+                    f"{run} is divided into {manifest.shard.of} shards already, so there is no "
+                    f"shard {shard}. Use --shard I/{manifest.shard.of}, or another --out."
+                )
+        if (run / self.manifest_file.name).exists():
+            require_same(run, RunFolder(run).manifest().spec, spec.to_json())
 
     @contextmanager
     def lock(self, spec: RunSpec) -> Iterator[Manifest]:

@@ -17,7 +17,9 @@ def parse_size(text: str) -> int:
         return 0
     match = _SIZE.fullmatch(text)
     if match is None:
-        raise ValueError(f"{text!r:.40} is not a size such as 80GiB or 500GB; 0 keeps nothing")
+        raise ValueError(
+            f"{text!r:.40} is not a size such as 80GiB or 500GB, with its unit; 0 keeps nothing"
+        )
     number, prefix, binary = match.groups()
     return int(float(number) * (1024 if binary else 1000) ** ("KMGT".index(prefix.upper()) + 1))
 

@@ -12,6 +12,8 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any
 
+from tqdm import tqdm
+
 from vtg_eval.run.worker import MakeWork, Message, serve
 from vtg_eval.run.worker_pool import Worker, WorkerPool
 
@@ -58,7 +60,7 @@ class ProcessPool(WorkerPool[_Process]):
             self._workers.append(_Process(f"worker {number}", process, connection))
 
     def close(self) -> None:
-        """End the workers."""
+        """End the workers: they stop their engines."""
         for worker in self._workers:
             worker.process.terminate()
         super().close()
@@ -72,6 +74,9 @@ class ProcessPool(WorkerPool[_Process]):
 def _serve(make: MakeWork, environment: Mapping[str, str], connection: Connection) -> None:
     os.environ.update(environment)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent ends this one
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # tqdm's own is of processes, and would be named as lost by Python where this one is killed
+    tqdm.set_lock(threading.RLock())
     threading.Thread(target=_end_with_parent, daemon=True).start()
     serve(make, connection)
 

@@ -114,6 +114,8 @@ class Runner:
         for setup, path, plan in zip(setups, folders, plans, strict=True):
             remaining = sum(len(job.samples) for job in plan.jobs)
             RunFolder(path).check(setup.spec, remaining)
+            if self.options.shard:
+                RunFolder(path).check_shard(setup.spec, self.options.shard)
         if any(plan.jobs for plan in plans):
             self.check()
         if self._check_times is not None:

@@ -33,6 +33,8 @@ from vtg_eval.run.spec import RunSpec, annotation_digest
 from vtg_eval.task import Task
 from vtg_eval.types import OutputType, Sample
 
+TENSOR_PARALLEL_ENGINE = "vllm"
+
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
@@ -120,6 +122,8 @@ def find_model(options: RunOptions, registry: Registry) -> Model:
         raise UserError(f"{entry.name} needs no engine: leave out --engine.")
     engine = entry.engine or options.engine or default_engine(registry)
     registry.entry("engine", engine)
+    if options.tensor_parallel > 1 and (entry.engine or engine) != TENSOR_PARALLEL_ENGINE:
+        raise UserError(f"--tensor-parallel needs --engine {TENSOR_PARALLEL_ENGINE}.")
     checkpoint = replace(checkpoint, server=_server(options, checkpoint, engine))
     for name in ("devices", "ray"):
         if checkpoint.server is not None and getattr(options, name) is not None:

@@ -90,7 +90,7 @@ def serve(make: MakeWork, connection: Connection) -> None:
         link.send(Failed(str(exc).removesuffix(f" {FINISH_LATER}"), fatal=False))
     except UserError as exc:
         link.send(Failed(str(exc), fatal=True))
-    except EOFError:  # the pool has ended
+    except (EOFError, KeyboardInterrupt):  # the pool has ended, or ends this worker
         return
     except BaseException as exc:
         link.send(Failed(error_line(exc), fatal=False))
