@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +16,20 @@ from tests import fakes
 REPOSITORY = Path(__file__).parents[1]
 
 
+ATTEMPTS = 3  # to start a node: Ray gives up after 30 s, which is short on a busy machine
+NODE = {"num_cpus": 1, "num_gpus": 0, "object_store_memory": 80 * 2**20}
+
+
 class SmallCluster:
     """A head node and another one, of one processor each; the fake plug-in is installed there."""
 
     def __init__(self) -> None:
         from ray.cluster_utils import Cluster
 
-        node = {"num_cpus": 1, "num_gpus": 0, "object_store_memory": 80 * 2**20}
-        self._cluster = Cluster(True, head_node_args={**node, "include_dashboard": False})
-        self._node = node
-        self._other: Any = self._cluster.add_node(**node)
+        self._cluster = _tried(
+            lambda: Cluster(True, head_node_args={**NODE, "include_dashboard": False})
+        )
+        self._other = self._added()
 
     @property
     def address(self) -> str:
@@ -40,7 +44,7 @@ class SmallCluster:
     def repair(self) -> None:
         """Have two nodes again."""
         if self._other is None:
-            self._other = self._cluster.add_node(**self._node)
+            self._other = self._added()
 
     def wait_until_free(self, seconds: float = 30.0) -> None:
         """Wait until no actor holds a processor; raises TimeoutError."""
@@ -59,6 +63,17 @@ class SmallCluster:
     def close(self) -> None:
         """End the nodes."""
         self._cluster.shutdown()
+
+    def _added(self) -> Any:
+        return _tried(lambda: self._cluster.add_node(**NODE))
+
+
+def _tried(start: Callable[[], Any]) -> Any:
+    """Return what a call returns; it may fail some times."""
+    for _ in range(ATTEMPTS - 1):
+        with suppress(Exception):  # Ray has no class of its own for this
+            return start()
+    return start()
 
 
 @pytest.fixture(scope="session")
