@@ -108,7 +108,7 @@ def test_a_prompt_that_is_too_long_costs_its_own_sample(
     assert completions[first.sample_id].finish != Finish.ERROR
 
 
-def test_a_prompt_that_is_too_long_with_its_video_costs_its_own_sample(
+def test_a_prompt_that_vllm_finds_too_long_with_its_video_costs_its_own_sample(
     setup: RunSetup, vllm_engine: Engine, expected: dict[str, Completion]
 ) -> None:
     first = setup.requests[0]
