@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
@@ -17,16 +17,20 @@ REPOSITORY = Path(__file__).parents[1]
 
 
 ATTEMPTS = 3  # to start a node: Ray gives up after 30 s, which is short on a busy machine
+# no token in the user's home
+SETTINGS = {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"}
 NODE = {"num_cpus": 1, "num_gpus": 0, "object_store_memory": 80 * 2**20}
 
 
 class SmallCluster:
     """A head node and another one, of one processor each; the fake plug-in is installed there."""
 
-    def __init__(self) -> None:
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        """variables: of the nodes' processes."""
         from ray.cluster_utils import Cluster
 
-        self._cluster = _tried(
+        self._variables = variables
+        self._cluster = self._tried(
             lambda: Cluster(True, head_node_args={**NODE, "include_dashboard": False})
         )
         self._other = self._added()
@@ -65,15 +69,17 @@ class SmallCluster:
         self._cluster.shutdown()
 
     def _added(self) -> Any:
-        return _tried(lambda: self._cluster.add_node(**NODE))
+        return self._tried(lambda: self._cluster.add_node(**NODE))
 
-
-def _tried(start: Callable[[], Any]) -> Any:
-    """Return what a call returns; it may fail some times."""
-    for _ in range(ATTEMPTS - 1):
-        with suppress(Exception):  # Ray has no class of its own for this
+    def _tried(self, start: Callable[[], Any]) -> Any:
+        """Return what a call returns, which starts a node; it may fail some times."""
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in self._variables.items():
+                patch.setenv(name, value)
+            for _ in range(ATTEMPTS - 1):
+                with suppress(Exception):  # Ray has no class of its own for this
+                    return start()
             return start()
-    return start()
 
 
 @pytest.fixture(scope="session")
@@ -81,16 +87,15 @@ def _cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallCluster]
     pytest.importorskip("ray", reason="needs the extra ray")
     site = tmp_path_factory.mktemp("site")
     fakes.install("fakes", "tests.fakes", site)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", f"{site}{os.pathsep}{REPOSITORY}")
-        patch.setenv("RAY_AUTH_MODE", "disabled")  # no token in the user's home
-        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-        with closing(SmallCluster()) as cluster:
-            yield cluster
+    path = {"PYTHONPATH": f"{site}{os.pathsep}{REPOSITORY}"}
+    with closing(SmallCluster({**SETTINGS, **path})) as cluster:
+        yield cluster
 
 
 @pytest.fixture
-def ray_cluster(_cluster: SmallCluster) -> Iterator[SmallCluster]:
+def ray_cluster(_cluster: SmallCluster, monkeypatch: pytest.MonkeyPatch) -> Iterator[SmallCluster]:
     """Two nodes; tests that use it are of the xdist group "ray"."""
+    for name, value in SETTINGS.items():
+        monkeypatch.setenv(name, value)
     yield _cluster
     _cluster.repair()

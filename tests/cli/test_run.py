@@ -225,7 +225,7 @@ def test_the_limit_of_the_frame_store_changes_neither_folder_nor_results(
     assert shell.run("--out", "run", "--frames-limit", "20KB")[0] == 0  # the same run
     monkeypatch.setenv("VTG_EVAL_FRAMES_LIMIT", "20KB")
     for number in range(3):
-        assert shell.run("--out", f"run{number}")[0] == 0
+        assert shell.run("--out", f"run{number}", "--workers", "1")[0] == 0
         assert (shell.home / f"run{number}" / "results.json").read_bytes() == results
     assert 0 < sum(path.stat().st_size for path in frame_files(shell)) <= 20_000
 

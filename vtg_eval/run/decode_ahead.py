@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYet
 from dataclasses import dataclass, field
-from threading import Thread
+from threading import Lock, Thread
 
 from vtg_eval.errors import VideoError
 from vtg_eval.run.plan import VideoJob
@@ -30,6 +30,7 @@ class _Decoding:
     limit: float
     frames: Future[Frames] = field(default_factory=Future)
     started: float = field(default_factory=time.monotonic)
+    ended: bool = False
 
     @property
     def size(self) -> int:
@@ -51,8 +52,9 @@ class _Decoding:
 class DecodeAhead:
     """The jobs in their order, each with a call that returns its frames.
 
-    Up to `workers` videos are decoded or wait, fewer where their frames would take more than
-    `most_bytes` (one always may). What is not yet decoded counts as much as the largest so far.
+    Up to `workers` videos are decoded at a time, and as many wait, fewer where their frames would
+    take more than `most_bytes` (one always may). What is not yet decoded counts as much as the
+    largest so far.
 
     Python cannot end a thread: one whose decoder hangs goes on by itself, and does not keep the
     process from ending.
@@ -72,45 +74,62 @@ class DecodeAhead:
         self._most_bytes = most_bytes
         self._seconds = seconds
         self._waiting: deque[_Decoding] = deque()
+        self._decoding = 0
         self._largest = 0
         self._closed = False
+        self._lock = Lock()
         self._fill()
 
     def __iter__(self) -> Iterator[tuple[VideoJob, Callable[[], Frames]]]:
-        while self._waiting and not self._closed:
-            decoding = self._waiting.popleft()
+        while (decoding := self._next()) is not None:
             self._fill()
             yield decoding.job, decoding.result
+            self._end(decoding)  # also where it hangs: another thread takes its place
             del decoding  # with its frames, while the next is decoded
             self._fill()
 
     def close(self) -> None:
         """Start no more; drop what is decoded."""
         self._closed = True
-        self._waiting.clear()
+        self._waiting = deque()  # without the lock, which waits for the next job
+
+    def _next(self) -> _Decoding | None:
+        with self._lock:
+            return self._waiting.popleft() if self._waiting and not self._closed else None
 
     def _fill(self) -> None:
-        while not self._closed and self._has_room():
-            job = next(self._jobs, None)
-            if job is None:
-                return
-            length = job.duration if job.duration < float("inf") else 0.0
-            decoding = _Decoding(job, self._seconds + SECONDS_PER_SECOND * length)
-            self._waiting.append(decoding)
-            name = f"decode {job.video}"
-            Thread(target=_decode, args=(self._load, decoding), name=name, daemon=True).start()
+        with self._lock:
+            while not self._closed and self._has_room():
+                job = next(self._jobs, None)
+                if job is None:
+                    return
+                length = job.duration if job.duration < float("inf") else 0.0
+                decoding = _Decoding(job, self._seconds + SECONDS_PER_SECOND * length)
+                self._waiting.append(decoding)
+                self._decoding += 1
+                name = f"decode {job.video}"
+                Thread(target=self._decode, args=(decoding,), name=name, daemon=True).start()
 
     def _has_room(self) -> bool:
         if not self._waiting:
-            return True
+            return self._decoding < self._workers
         sizes = [decoding.size for decoding in self._waiting]
         self._largest = max(self._largest, *sizes)
         expected = sum(size or self._largest for size in sizes) + self._largest
-        return len(self._waiting) < self._workers and expected <= self._most_bytes
+        fewer = max(len(self._waiting), self._decoding) < self._workers
+        return fewer and expected <= self._most_bytes
 
+    def _decode(self, decoding: _Decoding) -> None:
+        try:
+            decoding.frames.set_result(self._load(decoding.job))
+        except BaseException as exc:  # broken files may make decoders raise anything
+            decoding.frames.set_exception(exc)
+        self._end(decoding)
+        del decoding
+        self._fill()
 
-def _decode(load: LoadFrames, decoding: _Decoding) -> None:
-    try:
-        decoding.frames.set_result(load(decoding.job))
-    except BaseException as exc:  # broken files may make decoders raise anything
-        decoding.frames.set_exception(exc)
+    def _end(self, decoding: _Decoding) -> None:
+        """Count a decoding as ended, once."""
+        with self._lock:
+            self._decoding -= not decoding.ended
+            decoding.ended = True

@@ -87,9 +87,9 @@ def batches(setup: RunSetup) -> Batches:
 @pytest.fixture(scope="module")
 def evaluated(setup: RunSetup, batches: Batches) -> dict[tuple[int, ...], Any]:
     """The pixels and positions of each sample in evaluation, by its prompt's ids."""
-    engine = TransformersEngine(
-        setup.start, GenerationRule(max_new_tokens=1), EngineOptions(batch_size=1)
-    )
+    # with "checkpoint", whole prompts are computed, each with its video
+    rule = GenerationRule(max_new_tokens=1, decoding="checkpoint")
+    engine = TransformersEngine(setup.start, rule, EngineOptions(batch_size=1))
     seen = ModelInputs()
     seen.watch(engine._model)
     completions = list(engine.generate(batches.request(e) for e in setup.examples))
