@@ -22,6 +22,7 @@ import hashlib
 import random
 import sys
 import tempfile
+from abc import ABC, abstractmethod
 from collections import Counter, OrderedDict, deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -40,19 +41,19 @@ Run = Sequence[str]
 Trace = Sequence[Run]
 
 
-class Policy:
+class Policy(ABC):
     """A store of `room` entries of equal size."""
 
     def __init__(self, room: int) -> None:
         self.room = room
         self.writes = 0
 
-    def begin(self) -> None:
+    def begin(self) -> None:  # noqa: B027 - most policies do not count runs
         """Note that a run begins."""
 
+    @abstractmethod
     def ask(self, key: str) -> bool:
         """Return whether an entry is there; where not, decide whether it is stored."""
-        raise NotImplementedError
 
 
 class Lru(Policy):

@@ -16,19 +16,8 @@ from tests.shell import Shell
 TOTAL = VIDEOS * QUERIES
 
 
-@pytest.fixture
-def shell(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Shell:
-    return Shell(tmp_path, monkeypatch, capsys)
-
-
-def journal(folder: Path) -> list[str]:
-    return [json.loads(line)["id"] for line in (folder / "journal.jsonl").read_text().splitlines()]
-
-
-def results(folder: Path) -> bytes:
-    return (folder / "results.json").read_bytes()
+def ids(shell: Shell, folder: str) -> list[str]:
+    return [record["id"] for record in shell.journal(folder)]
 
 
 def test_workers_give_the_results_of_one_process(shell: Shell) -> None:
@@ -37,14 +26,14 @@ def test_workers_give_the_results_of_one_process(shell: Shell) -> None:
     assert code == 0, err
     assert "R1@0.5" in out
     assert f"{TOTAL} of {TOTAL} done" in err
-    assert results(shell.home / "two") == results(shell.home / "one")
-    assert sorted(journal(shell.home / "two")) == sorted(journal(shell.home / "one"))
+    assert shell.results("two") == shell.results("one")
+    assert sorted(ids(shell, "two")) == sorted(ids(shell, "one"))
     manifest = json.loads((shell.home / "two" / "manifest.json").read_text())
     assert [session["engine"]["processes"] for session in manifest["sessions"]] == [2]
 
 
 @pytest.mark.parametrize(
-    ("fault", "said"),
+    ("fault", "message"),
     [
         (("stop_after=5", "signal=SIGKILL"), "Its exit status is -9."),
         (("crash_after=5",), "the device is lost"),
@@ -52,17 +41,17 @@ def test_workers_give_the_results_of_one_process(shell: Shell) -> None:
     ids=["killed", "engine failed"],
 )
 def test_a_lost_workers_videos_go_to_the_others(
-    shell: Shell, fault: tuple[str, ...], said: str
+    shell: Shell, fault: tuple[str, ...], message: str
 ) -> None:
     assert shell.run("--out", "one", "--quiet")[0] == 0
     marker = shell.home / "made"
     engine_args = [word for arg in (*fault, f"once={marker}") for word in ("--engine-arg", arg)]
     code, _, err = shell.run("--out", "two", "--devices", "2", *engine_args)
     assert code == 0, err
-    assert said in err
+    assert message in err
     assert "Workers that go on: 1." in err
-    assert results(shell.home / "two") == results(shell.home / "one")
-    assert len(journal(shell.home / "two")) == TOTAL
+    assert shell.results("two") == shell.results("one")
+    assert len(shell.journal("two")) == TOTAL
 
 
 def test_without_a_worker_the_run_ends_and_is_finished_later(shell: Shell) -> None:
@@ -71,7 +60,7 @@ def test_without_a_worker_the_run_ends_and_is_finished_later(shell: Shell) -> No
     assert "All workers have ended." in err
     assert err.count("run the same command again") == 1
     assert "Traceback" not in err
-    assert 0 < len(journal(shell.home / "two")) < TOTAL
+    assert 0 < len(shell.journal("two")) < TOTAL
 
 
 def test_an_engine_that_does_not_start_is_said_once(shell: Shell) -> None:
@@ -95,11 +84,11 @@ def test_an_interrupted_run_is_resumed(shell: Shell) -> None:
     _, err = process.communicate(timeout=30)
     assert process.returncode == 130, err
     assert "run the same command again to finish" in err
-    answered = len(journal(shell.home / "two"))
+    answered = len(shell.journal("two"))
     assert 0 < answered < TOTAL
     code, _, err = shell.run("--out", "two", "--devices", "2", "--engine-arg", "delay=0.2")
     assert code == 0, err
-    assert len(journal(shell.home / "two")) == TOTAL
+    assert len(shell.journal("two")) == TOTAL
 
 
 def test_workers_end_with_a_killed_run(shell: Shell) -> None:
@@ -129,7 +118,7 @@ def _runs(pid: int) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (("--devices", "0"), "neither auto nor a number"),
         (("--devices", "auto"), "no GPU is visible"),
@@ -137,10 +126,10 @@ def _runs(pid: int) -> bool:
     ],
 )
 def test_devices_that_are_not_there_are_refused(
-    shell: Shell, arguments: tuple[str, ...], said: str, monkeypatch: pytest.MonkeyPatch
+    shell: Shell, arguments: tuple[str, ...], message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     code, _, err = shell.run("--out", "two", *arguments)
     assert code == 2
-    assert said in err
+    assert message in err
     assert not (shell.home / "two").exists()

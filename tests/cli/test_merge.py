@@ -3,54 +3,15 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
 from tests import fakes
 from tests.charades_case import write_charades
 from tests.fakes import QUERIES, VIDEOS
-from vtg_eval.cli import main
+from tests.shell import Shell
 
-FAKE = ("--model", "model", "--tasks", "fake_vtg", "--engine", "fake", "--decoder", "fake")
 TOTAL = VIDEOS * QUERIES
-
-
-class Shell:
-    """Calls `vtg-eval` in a temporary folder with the fake plug-in installed."""
-
-    def __init__(
-        self, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        self.home = home
-        self._monkeypatch = monkeypatch
-        self._capsys = capsys
-
-    def call(self, *arguments: str) -> tuple[int, str, str]:
-        """Return the exit status, standard output and standard error."""
-        self._monkeypatch.setattr("sys.argv", ["/usr/bin/vtg-eval", *arguments])
-        try:
-            status = main(arguments)
-        except SystemExit as error:  # from argparse
-            status = int(error.code or 0)
-        return (status, *self._capsys.readouterr())
-
-    def run(self, *arguments: str) -> tuple[int, str, str]:
-        """Run the fake model on the fake task."""
-        return self.call("run", *FAKE, *arguments)
-
-    def results(self, folder: str) -> bytes:
-        return (self.home / folder / "results.json").read_bytes()
-
-
-@pytest.fixture
-def shell(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Shell:
-    fakes.install("fakes", "tests.fakes", tmp_path / "site")
-    fakes.use_home(tmp_path, monkeypatch)
-    monkeypatch.syspath_prepend(tmp_path / "site")
-    return Shell(tmp_path, monkeypatch, capsys)
 
 
 def test_shards_are_run_merged_and_printed_as_one_run(shell: Shell) -> None:
@@ -85,7 +46,7 @@ def test_the_command_that_finishes_a_shard_is_printed(shell: Shell) -> None:
     assert out == ""
     assert "parts: unfinished shards: 2/3 (not begun), 3/3 (not begun)." in err
     _, command, _ = err.split("\n", 3)[1:]
-    assert command.startswith("vtg-eval run --model model ")
+    assert command.startswith("vtg-eval --model model ")
     assert "--out parts --shard 2/3 --batch-size 2" in command
     assert "so there is no score yet. The run's command without --shard asks all others" in err
 

@@ -6,7 +6,6 @@ import json
 import signal
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
@@ -16,22 +15,12 @@ from tests.shell import Shell
 
 TOTAL = VIDEOS * QUERIES
 
+
+def ids(shell: Shell, folder: str) -> list[str]:
+    return [record["id"] for record in shell.journal(folder)]
+
+
 pytestmark = pytest.mark.xdist_group("ray")
-
-
-@pytest.fixture
-def shell(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Shell:
-    return Shell(tmp_path, monkeypatch, capsys)
-
-
-def journal(folder: Path) -> list[str]:
-    return [json.loads(line)["id"] for line in (folder / "journal.jsonl").read_text().splitlines()]
-
-
-def results(folder: Path) -> bytes:
-    return (folder / "results.json").read_bytes()
 
 
 def test_a_cluster_gives_the_results_of_one_process_though_an_actor_is_killed(
@@ -43,8 +32,8 @@ def test_a_cluster_gives_the_results_of_one_process_though_an_actor_is_killed(
     code, out, err = shell.run("--out", "two", "--ray", ray_cluster.address, *engine_args)
     assert code == 0, err
     assert "R1@0.5" in out
-    assert results(shell.home / "two") == results(shell.home / "one")
-    assert sorted(journal(shell.home / "two")) == sorted(journal(shell.home / "one"))
+    assert shell.results("two") == shell.results("one")
+    assert sorted(ids(shell, "two")) == sorted(ids(shell, "one"))
     manifest = json.loads((shell.home / "two" / "manifest.json").read_text())
     assert [session["engine"]["processes"] for session in manifest["sessions"]] == [2]
 
@@ -66,12 +55,12 @@ def test_a_run_that_ended_is_finished_later(
     assert process.returncode == status, err
     if status == 130:
         assert "run the same command again to finish" in err
-    assert 0 < len(journal(shell.home / "two")) < TOTAL
+    assert 0 < len(shell.journal("two")) < TOTAL
     ray_cluster.wait_until_free()
     if number is signal.SIGKILL:
         code, _, err = shell.run(*arguments)
         assert code == 0, err
-        assert len(journal(shell.home / "two")) == TOTAL
+        assert len(shell.journal("two")) == TOTAL
 
 
 def test_a_ray_of_this_machine(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,22 +69,22 @@ def test_a_ray_of_this_machine(shell: Shell, monkeypatch: pytest.MonkeyPatch) ->
     code, _, err = shell.run("--out", "two", "--ray", "local", "--devices", "1")
     assert code == 0, err
     assert "Traceback" not in err
-    assert len(journal(shell.home / "two")) == TOTAL
+    assert len(shell.journal("two")) == TOTAL
 
 
 @pytest.mark.parametrize(
-    ("address", "said"),
+    ("address", "message"),
     [
         ("127.0.0.1:1", "nobody answers there"),
         ("ray://127.0.0.1:10001", "HOST:PORT"),
         ("head", "HOST:PORT"),
     ],
 )
-def test_an_address_of_no_cluster_is_refused(shell: Shell, address: str, said: str) -> None:
+def test_an_address_of_no_cluster_is_refused(shell: Shell, address: str, message: str) -> None:
     pytest.importorskip("ray", reason="needs the extra ray")
     code, _, err = shell.run("--out", "two", "--ray", address)
     assert code == 2
-    assert said in err
+    assert message in err
 
 
 def test_without_ray_the_extra_is_named(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:

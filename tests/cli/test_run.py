@@ -22,13 +22,6 @@ from vtg_eval.video.entry_file import write_entry
 TOTAL = VIDEOS * QUERIES
 
 
-@pytest.fixture
-def shell(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Shell:
-    return Shell(tmp_path, monkeypatch, capsys)
-
-
 def lines(folder: Path) -> int:
     path = folder / "journal.jsonl"
     return path.read_bytes().count(b"\n") if path.exists() else 0

@@ -63,13 +63,13 @@ def test_a_worker_answers(home: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spec", "versions", "said"),
+    ("spec", "versions", "message"),
     [({"checkpoint": "0" * 64}, {}, "checkpoint"), ({}, {"transformers": "1.0"}, "transformers")],
 )
 def test_a_machine_with_something_else_than_the_runs_is_refused(
-    home: Path, spec: Mapping[str, Any], versions: Mapping[str, str], said: str
+    home: Path, spec: Mapping[str, Any], versions: Mapping[str, str], message: str
 ) -> None:
-    with pytest.raises(EngineError, match=f"these are not .*: {said}. Make them the same"):
+    with pytest.raises(EngineError, match=f"these are not .*: {message}. Make them the same"):
         answer(home, spec, versions)
 
 

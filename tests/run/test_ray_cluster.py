@@ -30,13 +30,13 @@ def test_each_worker_has_its_part_of_a_node(nodes, arguments, share) -> None:
 
 
 @pytest.mark.parametrize(
-    ("nodes", "arguments", "said"),
+    ("nodes", "arguments", "message"),
     [
         ([{}], {}, "no GPU or processor"),
         ([HEAD, GPU_NODE], {"each": 16}, "no node with 16 GPUs"),
         ([GPU_NODE], {"devices": 3, "each": 2}, "not a multiple of --tensor-parallel 2"),
     ],
 )
-def test_what_a_cluster_does_not_have_is_said(nodes, arguments, said) -> None:
-    with pytest.raises(UserError, match=said):
+def test_what_a_cluster_does_not_have_is_said(nodes, arguments, message) -> None:
+    with pytest.raises(UserError, match=message):
         worker_share(nodes, **arguments)

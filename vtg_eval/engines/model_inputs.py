@@ -226,3 +226,25 @@ def _placeholder(processor: Any) -> int | None:
     """Return the token that stands for a video in a prompt, None where it is not one token."""
     ids = processor.tokenizer(processor.video_token, add_special_tokens=False)["input_ids"]
     return int(ids[0]) if len(ids) == 1 else None
+
+
+class WholePrompts:
+    """Makes batches of at most `rows` prompts whose tensors can be put together."""
+
+    def __init__(self, model: Any, pad: int, device: str, rows: int) -> None:
+        self.rows = rows
+        self._model = model
+        self._pad = pad
+        self._device = device
+
+    def fit(self, items: Sequence[ModelInput]) -> bool:
+        """Tell whether prompts can be in one batch: all but the last are in one."""
+        return items[-1].shape == items[0].shape
+
+    def batch(self, items: Sequence[ModelInput]) -> dict[str, Any]:
+        """Return the arguments for the model's `generate`."""
+        tensors = accepted(collate(items, self._pad), self._model)
+        return {name: tensor.to(self._device) for name, tensor in tensors.items()}
+
+    def release(self) -> None:
+        """Free what is kept from one batch to the next: nothing."""

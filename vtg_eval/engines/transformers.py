@@ -34,12 +34,11 @@ try:
         refuse_quantised_part,
     )
     from vtg_eval.engines.logits_watch import LogitsWatch
-    from vtg_eval.engines.model_inputs import InputBuilder, ModelInput
+    from vtg_eval.engines.model_inputs import InputBuilder, ModelInput, WholePrompts
     from vtg_eval.engines.prefix_cache import SharedPrefixes
     from vtg_eval.engines.quantisation import check_for_transformers, quantisation_method
     from vtg_eval.engines.rope_positions import patch_rope_positions
     from vtg_eval.engines.transformers_arguments import check_arguments, dtype_of
-    from vtg_eval.engines.whole_prompts import WholePrompts
 except ImportError as exc:
     raise ImportError(f'it needs the extra hf (README, "Install"): {exc}') from exc
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from vtg_eval.failures import Finish
 from vtg_eval.run.journal import Record
 from vtg_eval.run.plan import VideoJob
+from vtg_eval.types import Sample
 
 # A video that so many workers gave back is given up.
 MOST_RETURNS = 2
@@ -26,13 +27,14 @@ class Leases:
         self._waiting = deque(range(len(self._jobs)))
         self._unanswered = [{sample.id for sample in job.samples} for job in self._jobs]
         self._job_of = {s.id: number for number, job in enumerate(self._jobs) for s in job.samples}
+        self._left = len(self._job_of)
         self._leased: dict[str, list[int]] = {}
         self._returns: Counter[int] = Counter()
 
     @property
     def done(self) -> bool:
         """Whether every sample has an answer."""
-        return not any(self._unanswered)
+        return not self._left
 
     def lease(self, worker: str) -> VideoJob | None:
         """Return a video that nobody has, with its unanswered samples; None where there is none."""
@@ -62,6 +64,7 @@ class Leases:
         if record.id not in unanswered:
             return False
         unanswered.remove(record.id)
+        self._left -= 1
         return True
 
     def release(self, worker: str) -> list[Record]:
@@ -81,14 +84,17 @@ class Leases:
             error = f"{MOST_RETURNS} workers had this video and ended without an answer"
             given_up += [
                 Record(sample.id, job.video, Finish.ERROR, error=error)
-                for sample in job.samples
-                if sample.id in self._unanswered[number]
+                for sample in self._left_of(number)
             ]
+            self._left -= len(self._unanswered[number])
             self._unanswered[number].clear()
         return given_up
 
     def _give(self, number: int, worker: str) -> VideoJob:
         self._leased.setdefault(worker, []).append(number)
-        job = self._jobs[number]
-        left = tuple(sample for sample in job.samples if sample.id in self._unanswered[number])
-        return replace(job, samples=left)
+        return replace(self._jobs[number], samples=self._left_of(number))
+
+    def _left_of(self, number: int) -> tuple[Sample, ...]:
+        """Return the unanswered samples of a job."""
+        unanswered = self._unanswered[number]
+        return tuple(s for s in self._jobs[number].samples if s.id in unanswered)

@@ -52,7 +52,8 @@ class SpeedMeter:
         if self._started is None or self._samples < FEWEST:
             return
         seconds = time.monotonic() - self._started
-        speed = Speed(self._samples / seconds / processes, datetime.now(UTC).date().isoformat())
+        each = self._samples / seconds / max(processes, 1)  # 0: all ended with the last answer
+        speed = Speed(each, datetime.now(UTC).date().isoformat())
         with suppress(OSError, UserError):
             folder.mkdir(parents=True, exist_ok=True)
             write_text(_file(folder, spec), msgspec.json.encode(speed).decode())

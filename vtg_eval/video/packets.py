@@ -101,6 +101,7 @@ class Timeline:
                 before = held.pop(0)
                 if before.size and not before.is_corrupt:
                     yield before
+        yield from (before for before in held if before.size and not before.is_corrupt)
 
     def _mend(self, packet: Any) -> bool:
         """Move the packet's times by what the jumps so far amount to; tell whether it jumps."""
@@ -162,7 +163,7 @@ def read_packets(container: Any, stream: Any, watch: Callable[[Any], None]) -> P
         duration = packet.duration or 0
         rows.append((packet.pts, packet.dts, duration, packet.is_keyframe, packet.is_discard))
         watch(packet)
-    by_order = "avi" in container.format.name and is_reordered and _stamps_ascend(rows)
+    by_order = container.format.name == "avi" and is_reordered and _stamps_ascend(rows)
     stamped = [
         (dts if by_order or pts is None else pts, dts, duration, key, discard, rank)
         for rank, (pts, dts, duration, key, discard) in enumerate(rows)
