@@ -18,6 +18,11 @@ from vtg_eval.video import frame_reader
 from vtg_eval.video.pyav import PyavDecoder
 
 SIZE = (48, 64)
+SEALED = {
+    "encryption_scheme": "cenc-aes-ctr",
+    "encryption_key": "76" * 16,
+    "encryption_kid": "a7" * 16,
+}
 
 
 def shown(decoder: PyavDecoder, path: Path, indices: list[int]) -> tuple[list[int], np.ndarray]:
@@ -249,8 +254,9 @@ def write_playlist(path: Path) -> Path:
         (lambda d: write_text(d / "a.mp4"), "invalid data"),
         (lambda d: write_playlist(d / "a.m3u8"), "not a video"),
         (lambda d: write_silence(d / "a.mp4"), "no video stream"),
+        (lambda d: write_clock(d / "a.mp4", container_options=SEALED), "encrypted; decrypt"),
     ],
-    ids=["missing", "folder", "empty", "no index", "text", "playlist", "audio only"],
+    ids=["missing", "folder", "empty", "no index", "text", "playlist", "audio only", "encrypted"],
 )
 def test_a_file_that_is_not_a_video_is_a_video_error_of_one_line(
     tmp_path: Path, decoder: PyavDecoder, make: object, reason: str

@@ -145,11 +145,21 @@ class PyavVideo(Video):
         self.decoded += reader.decoded
 
     def _scan(self) -> Packets:
-        """Read all packets, once, and decode the first picture on the way."""
+        """Read all packets, once, and decode the first picture on the way.
+
+        Encrypted packets are refused: some of them decode to pictures of noise.
+        """
         if self._packets is None:
             self._open()
             first = FirstPicture(self._stream)
-            self._packets = read_packets(self._container, self._stream, first.watch)
+
+            def watch(packet: Any) -> None:
+                if packet.has_sidedata("encryption_info"):
+                    reason = "the video is encrypted; decrypt the file first"
+                    raise VideoError(f"{self.path.name}: {reason}")
+                first.watch(packet)
+
+            self._packets = read_packets(self._container, self._stream, watch)
             self._picture = first.finish()
             self.decoded += first.decoded
         return self._packets
