@@ -31,7 +31,7 @@ from vtg_eval.video.pyav import PyavDecoder
 
 pytestmark = [pytest.mark.engine, pytest.mark.xdist_group("nano")]
 
-LIMIT = 24
+LIMIT = 16
 COMMAND = (sys.executable, "-c", "import sys; from vtg_eval.cli import main; sys.exit(main())")
 RUN = (*COMMAND, "run", "--model", "nano", "--tasks", "synth_vtg", "--engine", "transformers")
 

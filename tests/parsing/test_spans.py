@@ -71,19 +71,19 @@ STRICT_ABSENT = [
     "The event is not visible in the video.",
 ]
 HOSTILE = [
-    "1" * 10**6,
-    "1 " * 500_000,
-    "1." * 500_000,
-    "1-" * 500_000,
-    "1" + " " * 10**6,
-    "1" + "." * 10**6,
-    "12:" * 330_000,
-    "1,111" * 200_000,
-    "<think>" * 140_000,
-    "start 1\n" * 120_000,
-    "[1," * 330_000,
-    "does " * 200_000,
-    "\ufdfa" * 10**6,
+    "1" * 300_000,
+    "1 " * 150_000,
+    "1." * 150_000,
+    "1-" * 150_000,
+    "1" + " " * 300_000,
+    "1" + "." * 300_000,
+    "12:" * 100_000,
+    "1,111" * 60_000,
+    "<think>" * 40_000,
+    "start 1\n" * 40_000,
+    "[1," * 100_000,
+    "does " * 60_000,
+    "\ufdfa" * 300_000,
 ]
 FENCE = "```json\n{}\n```"
 # text, intervals that CG-Bench's script parses, those that VLMEvalKit parses (None: unparsed)
@@ -166,11 +166,11 @@ def test_strict_parses_any_two_floats(start, end):
 
 
 @pytest.mark.parametrize("parser", SPAN_PARSERS.values(), ids=SPAN_PARSERS)
-def test_texts_of_a_million_characters_are_parsed_in_linear_time(parser):
+def test_very_long_texts_are_parsed_in_linear_time(parser):
     for text in HOSTILE:
         start = time.process_time()
         parser(text)
-        assert time.process_time() - start < 15, text[:10]  # a quadratic rule takes hours
+        assert time.process_time() - start < 5, text[:10]  # a quadratic rule takes many minutes
 
 
 def test_an_unknown_parser_is_an_error_that_names_the_nearest():
