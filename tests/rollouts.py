@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import signal
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +14,10 @@ from vtg_eval.engines.base import Completion, Engine, EngineOptions, Request, fa
 from vtg_eval.failures import Finish
 from vtg_eval.hookspecs import Entry, hookimpl
 from vtg_eval.protocol import GenerationRule
+
+# For engines in other processes: seconds an answer takes; a file, and the process that makes it is
+# killed after an answer.
+DELAY, KILLED = "ROLLOUT_DELAY", "ROLLOUT_KILLED"
 
 
 class RolloutEngine(Engine):
@@ -34,6 +41,9 @@ class RolloutEngine(Engine):
         for request in requests:
             if self.stop_after is not None and len(self.asked) >= self.stop_after:
                 raise RuntimeError("out of order")
+            if self.asked and _makes(os.environ.get(KILLED)):
+                os.kill(os.getpid(), signal.SIGKILL)
+            time.sleep(float(os.environ.get(DELAY, "0")))
             self.asked.append(request.sample_id)
             self.requests[request.sample_id] = request
             if request.sample_id in self.refuse:
@@ -50,6 +60,20 @@ def answer(name: str) -> str:
     digest = hashlib.sha256(name.encode()).digest()
     start = digest[0] / 256
     return "no idea" if digest[2] < 64 else f"{start:.2f} - {start + digest[1] / 128:.2f}"
+
+
+RolloutEngine.reset()
+
+
+def _makes(file: str | None) -> bool:
+    """Make the file; return whether it was not there."""
+    if file is None:
+        return False
+    try:
+        Path(file).open("x").close()
+    except FileExistsError:
+        return False
+    return True
 
 
 @hookimpl

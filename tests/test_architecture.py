@@ -29,8 +29,8 @@ ORDER: Mapping[str, tuple[str, ...]] = {
         *("checkpoint", "run", "doctor", "comparison", "report", "cli"),
     ),
     "training": (
-        *("shipped", "recipe", "data", "trainers", "workspace", "plan", "difficulty"),
-        *("evaluation", "run_report", "pipeline", "study", "nano", "cli"),
+        *("shipped", "recipe", "data", "trainers", "workspace", "plan", "rollouts"),
+        *("difficulty", "evaluation", "run_report", "pipeline", "study", "nano", "cli"),
     ),
 }
 PACKAGE = {"vtg_eval": "vtg_eval", **{name: f"vtg_eval.{name}" for name in PLUGIN_FOLDERS}}

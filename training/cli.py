@@ -16,9 +16,11 @@ from typing import Any
 from vtg_eval import __version__
 from vtg_eval.cli.parser import Parser
 from vtg_eval.cli.program import run_program
+from vtg_eval.cli.run_arguments import add_devices
 from vtg_eval.console.streams import show
 from vtg_eval.errors import UserError
 from vtg_eval.registry import Registry
+from vtg_eval.run.devices import DeviceOptions
 
 from .data.contexts import SampleContexts
 from .data.sample import load_samples
@@ -73,10 +75,12 @@ def _parser() -> Parser:
     }
     for name in ("plan", "curate", "sft", "difficulty", "rl", "run"):
         _add_workspace(parsers[name])
-    for name in ("plan", "run"):
-        parsers[name].add_argument("--launch", default="", help="single, cpu2, fsdp2, zero2, zero3")
-        parsers[name].add_argument("--devices", type=_count, default=0, help="of all machines")
-        parsers[name].add_argument("--machines", type=_count, default=1)
+    for name in ("plan", "difficulty", "run"):
+        add = parsers[name].add_argument_group("several devices").add_argument
+        add_devices(add)
+        if name != "difficulty":
+            add("--launch", default="", help="single, cpu2, fsdp2, zero2, zero3")
+            add("--machines", type=_count, default=1, metavar="N", help="that have the devices")
     exporting = parsers["export"]
     _add_workspace(exporting, "--work")
     exporting.add_argument("--to", required=True, metavar="PROJECT", help="ms-swift, verl, easyr1")
@@ -122,7 +126,7 @@ def _contexts(recipe: Recipe, registry: Registry) -> SampleContexts:
 
 
 def _plan(args: argparse.Namespace, workspace: Workspace, registry: Registry) -> TrainingPlan:
-    hardware = Hardware(args.launch, args.devices, args.machines)
+    hardware = Hardware(args.launch, args.devices, args.machines, args.tensor_parallel)
     return make_plan(workspace.recipe, hardware, args.recipe, str(workspace.folder), registry)
 
 
@@ -155,10 +159,10 @@ def run(args: argparse.Namespace, registry: Registry) -> str:
 def _study_plan(file: Path, args: argparse.Namespace, registry: Registry) -> str:
     from .study.plan import study_json, study_plans, study_table
 
-    if args.launch or args.devices or args.machines > 1:
+    if args.launch or args.devices or args.machines > 1 or args.tensor_parallel > 1:
         raise UserError(
-            "Each training of a study is one process: leave out --launch, --devices and "
-            "--machines, and run the command in several terminals."
+            "Each training of a study is one process: leave out --launch, --devices, "
+            "--tensor-parallel and --machines, and run the command in several terminals."
         )
     study = load_study(file)
     plans = study_plans(study, registry)
@@ -221,7 +225,8 @@ def difficulty(args: argparse.Namespace, registry: Registry) -> str:
     samples = curated(workspace.data)
     start = workspace.after_sft().model.checkpoint
     folder = workspace.difficulty.parent
-    path = run_difficulty(workspace.recipe, samples, start, folder, registry)
+    devices = DeviceOptions(args.devices, args.tensor_parallel)
+    path = run_difficulty(workspace.recipe, samples, start, folder, registry, devices)
     return f"{difficulty_table(load_samples([path]))}\n\n{path}"
 
 

@@ -4,8 +4,7 @@ difficulty.json     the owner record: all that the answers depend on; another re
 journal.jsonl       each answer when it is complete; answered rollouts are not asked again
 difficulty.jsonl    the samples with their difficulties, written when all are answered
 
-Each sample is asked several times, under ids like "<id>#3". So each answer has a seed of its own
-and does not depend on order, batches or interruptions. The engines are vtg-eval's.
+The engines and the executor are vtg-eval's; `rollouts` has what is asked.
 """
 
 from __future__ import annotations
@@ -14,28 +13,29 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from vtg_eval.engines.base import Engine, EngineOptions
+from vtg_eval.engines.base import EngineOptions
 from vtg_eval.errors import UserError
 from vtg_eval.files.digests import canonical, sha256
 from vtg_eval.files.owned_folder import check_owner, lock_folder
-from vtg_eval.protocol import FrameRule, GenerationRule
 from vtg_eval.registry import Registry
-from vtg_eval.run.inference import EngineCache, run_inference, terminable
+from vtg_eval.run.devices import ONE_PROCESS, DeviceOptions
+from vtg_eval.run.executor import Executor
+from vtg_eval.run.inference import terminable
 from vtg_eval.run.journal import Journal, Record, read_journal
 from vtg_eval.run.plan import VideoJob
-from vtg_eval.run.prefetch import RequestStream
+from vtg_eval.run.pools import WorkFor
 from vtg_eval.run.progress import Progress
-from vtg_eval.run.requests import RequestBuilder
 from vtg_eval.run.setup import Model, RunOptions, find_model
-from vtg_eval.types import OutputType, Sample, Span
+from vtg_eval.types import OutputType
 
-from .data.contexts import SampleContexts
 from .data.sample import Difficulty, TrainingSample, write_samples
 from .recipe import DifficultyRule, Recipe, RewardRule
+from .rollouts import Rollouts, RolloutWork, rollout_ids
 from .trainers.rewards import Reward
 
 SHOWN = 5  # samples named in a message about those that cannot be asked
@@ -50,10 +50,12 @@ def run_difficulty(
     checkpoint: str,
     out: Path,
     registry: Registry,
+    devices: DeviceOptions = ONE_PROCESS,
 ) -> Path:
     """Ask the missing rollouts, then write the samples with their difficulties; returns that file.
 
-    checkpoint: RL starts from it. Samples that cannot be asked are left out and named, up to the
+    checkpoint: RL starts from it. devices: which answer; the file does not depend on how many.
+    Samples that cannot be asked are left out and named, up to the
     recipe's data.missing_share. Raises UserError where there are more, for a recipe without
     [difficulty], and where `out` holds the answers of another recipe.
     """
@@ -61,7 +63,8 @@ def run_difficulty(
     if rule is None:
         raise UserError(f"The recipe {recipe.name} has no [difficulty].")
     asked = tuple(samples[: rule.limit or None])
-    rater = _Rater(recipe, rule, checkpoint, out, registry)
+    options = _options(rule, recipe.model.dtype, checkpoint, devices)
+    rater = _Rater(recipe, rule, options, out, registry)
     record = out / "difficulty.json"
     with lock_folder(record, "folder of difficulties"):
         check_owner(record, rater.metadata(asked))
@@ -73,9 +76,13 @@ def run_difficulty(
     return result
 
 
-def rollout_ids(sample: TrainingSample, rollouts: int) -> list[str]:
-    """Return the ids of a sample's rollouts."""
-    return [f"{sample.id}#{number}" for number in range(rollouts)]
+def check_difficulty(
+    recipe: Recipe, registry: Registry, devices: DeviceOptions = ONE_PROCESS
+) -> None:
+    """Check, before training, that the engine and the devices are there; raises UserError."""
+    rule = recipe.difficulty or DifficultyRule()
+    options = _options(rule, recipe.model.dtype, recipe.model.checkpoint, devices)
+    Executor(options, find_model(options, registry), registry, _work(recipe, rule)).close()
 
 
 def rate(sample: TrainingSample, texts: Sequence[str], reward: Reward) -> Difficulty:
@@ -101,40 +108,36 @@ class _Rater:
     """Asks the start checkpoint and rates the samples by its answers."""
 
     def __init__(
-        self, recipe: Recipe, rule: DifficultyRule, checkpoint: str, out: Path, registry: Registry
+        self,
+        recipe: Recipe,
+        rule: DifficultyRule,
+        options: RunOptions,
+        out: Path,
+        registry: Registry,
     ) -> None:
-        options = RunOptions(
-            model=checkpoint,
-            engine=rule.engine or None,
-            engine_options=EngineOptions(dtype=recipe.model.dtype),
-        )
         self.recipe, self.rule, self.out = recipe, rule, out
         self.registry, self.options = registry, options
         self.model: Model = find_model(options, registry)
-        self.contexts = SampleContexts(recipe.model, self.model.checkpoint.path, registry)
-        self.generation = GenerationRule(
-            max_new_tokens=rule.max_new_tokens, decoding="sample", temperature=rule.temperature
-        )
+        self.rollouts = Rollouts(recipe.model, rule, self.model, registry)
 
     def metadata(self, samples: Sequence[TrainingSample]) -> dict[str, object]:
         """Return all that the answers and difficulties depend on."""
+        engine = self.options.engine_options
         return {
             "difficulty": asdict(self.rule),
             "rewards": asdict(self.recipe.rewards) if self.recipe.rewards else None,
-            "checkpoint": self.model.digest,
             "engine": self.model.engine,
-            "dtype": self.options.engine_options.dtype,
-            "protocols": [
-                protocol.to_json()
-                for protocol in dict.fromkeys(self.contexts.of(s).protocol for s in samples)
-            ],
+            "dtype": engine.dtype,
+            # absent where there are none, as in folders of earlier versions
+            **({"engine_args": dict(engine.extra)} if engine.extra else {}),
+            **self.rollouts.identity(samples),
             "data": sha256(canonical([asdict(sample) for sample in samples])),
         }
 
     def rated(self, sample: TrainingSample, answers: Answers) -> TrainingSample:
         """Return the sample with its difficulty."""
         rewards = self.recipe.rewards or RewardRule(tiou=1.0)
-        reward = Reward(rewards, self.contexts.of(sample).protocol)
+        reward = Reward(rewards, self.rollouts.contexts.of(sample).protocol)
         texts = [answers[rollout].text for rollout in rollout_ids(sample, self.rule.rollouts)]
         return replace(sample, difficulty=rate(sample, texts, reward))
 
@@ -142,30 +145,25 @@ class _Rater:
         """Ask the rollouts without an answer; returns the last record of each rollout."""
         journal = self.out / "journal.jsonl"
         done = {rollout for rollout, record in read_journal(journal).items() if record.answered}
-        jobs = self._jobs(samples, done)
+        jobs = self.rollouts.jobs(samples, Path(self.recipe.data.videos), done)
         if jobs:
             self._ask(samples, jobs, journal)
         return read_journal(journal)
 
     def _ask(self, samples: Sequence[TrainingSample], jobs: Sequence[VideoJob], path: Path) -> None:
-        engines = EngineCache(self.registry, self.model, self.options.engine_options)
-        engines.check()
+        executor = Executor(self.options, self.model, self.registry, _work(self.recipe, self.rule))
+        executor.check()
         total = len(samples) * self.rule.rollouts
         missing = sum(len(job.samples) for job in jobs)
-
-        def start() -> Engine:
-            return engines.engine(self.generation)
-
         with (
-            closing(engines),
+            closing(executor),
             Journal(path) as journal,
             Progress(
                 f"{self.recipe.name}: rollouts of {self.model.name}",
                 total=total,
                 done=total - missing,
-                quiet=not sys.stderr.isatty(),
+                quiet=self.options.quiet,
             ) as progress,
-            closing(self._stream(samples, jobs)) as stream,
             terminable(),
         ):
 
@@ -174,36 +172,30 @@ class _Rater:
                 journal.append(replace(record, frame_times=(), model_times=()))
                 progress.advance()
 
-            run_inference(stream, start, keep, self.out)
+            executor.answer(
+                self.rollouts.questions(samples),
+                self.rollouts.assignment(samples, self.out),
+                jobs,
+                lambda engine: None,
+                keep,
+            )
 
-    def _stream(self, samples: Sequence[TrainingSample], jobs: Sequence[VideoJob]) -> RequestStream:
-        builder = RequestBuilder(self.model.adapter, self.registry.decoder(self.options.decoder)())
-        contexts = {
-            rollout: self.contexts.of(sample)
-            for sample in samples
-            for rollout in rollout_ids(sample, self.rule.rollouts)
-        }
-        return builder.stream(jobs, lambda question: contexts[question.id])
 
-    def _jobs(self, samples: Sequence[TrainingSample], done: set[str]) -> list[VideoJob]:
-        """Return the rollouts to ask, grouped by video, long videos first."""
-        groups: dict[tuple[str, Span | None, FrameRule], list[Sample]] = {}
-        for sample in samples:
-            question = sample.to_sample()
-            rollouts = [
-                replace(question, id=rollout)
-                for rollout in rollout_ids(sample, self.rule.rollouts)
-                if rollout not in done
-            ]
-            key = (sample.video, sample.clip, self.contexts.of(sample).protocol.frames)
-            groups.setdefault(key, []).extend(rollouts)
-        folder = Path(self.recipe.data.videos)
-        jobs = [
-            VideoJob(video, folder / video, tuple(group), group[0].clips)
-            for (video, *_), group in groups.items()
-            if group
-        ]
-        return sorted(jobs, key=lambda job: (-job.duration, job.video, job.clips))
+def _options(
+    rule: DifficultyRule, dtype: str, checkpoint: str, devices: DeviceOptions
+) -> RunOptions:
+    return RunOptions(
+        model=checkpoint,
+        engine=rule.engine or None,
+        engine_options=EngineOptions(dtype=dtype, extra=devices.engine_arguments),
+        quiet=not sys.stderr.isatty(),
+        devices=devices.devices,
+        tensor_parallel=devices.tensor_parallel,
+    )
+
+
+def _work(recipe: Recipe, rule: DifficultyRule) -> WorkFor:
+    return partial(RolloutWork, recipe.model, rule)
 
 
 def _answered(

@@ -7,9 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
+from vtg_eval.engines.base import EngineOptions
 from vtg_eval.files.json_files import read_object
 from vtg_eval.files.owned_folder import REMEDY
 from vtg_eval.registry import Registry
+from vtg_eval.run.devices import ONE_PROCESS, DeviceOptions
 from vtg_eval.run.folder import RunFolder
 from vtg_eval.run.results import TaskResults, load_results
 from vtg_eval.run.runner import Runner
@@ -39,24 +41,28 @@ def run_folder(workspace: Workspace, name: str, task: str) -> Path:
     return workspace.folder / "evaluation" / name / task.replace(":", "-")
 
 
-def check_evaluation(workspace: Workspace, registry: Registry) -> None:
+def check_evaluation(
+    workspace: Workspace, registry: Registry, devices: DeviceOptions = ONE_PROCESS
+) -> None:
     """Check, before training, that the tasks to score can be run; raises UserError."""
     rule = workspace.recipe.evaluation or EvaluationRule()
-    with closing(
-        Runner(_options(workspace, workspace.recipe.model.checkpoint), registry)
-    ) as runner:
+    options = _options(workspace, workspace.recipe.model.checkpoint, devices)
+    with closing(Runner(options, registry)) as runner:
         for task in rule.tasks:
             runner.plan(_setup(runner, task), run_folder(workspace, START, task))
 
 
-def run_evaluation(workspace: Workspace, registry: Registry) -> None:
+def run_evaluation(
+    workspace: Workspace, registry: Registry, devices: DeviceOptions = ONE_PROCESS
+) -> None:
     """Score each checkpoint on each task, and resume an interrupted run.
 
-    Raises KeyboardInterrupt when it is interrupted, UserError when it cannot continue.
+    devices: which answer; the results do not depend on how many. Raises KeyboardInterrupt when it
+    is interrupted, UserError when it cannot continue.
     """
     rule = workspace.recipe.evaluation or EvaluationRule()
     for name, checkpoint in scored(workspace).items():
-        with closing(Runner(_options(workspace, checkpoint), registry)) as runner:
+        with closing(Runner(_options(workspace, checkpoint, devices), registry)) as runner:
             for task in rule.tasks:
                 outcome = runner.run(_setup(runner, task), run_folder(workspace, name, task))
                 if outcome.results is None:
@@ -80,14 +86,17 @@ def _setup(runner: Runner, task: str) -> RunSetup:
     return runner.setup(name, split or None)
 
 
-def _options(workspace: Workspace, checkpoint: str) -> RunOptions:
+def _options(workspace: Workspace, checkpoint: str, devices: DeviceOptions) -> RunOptions:
     recipe = workspace.recipe
     rule = recipe.evaluation or EvaluationRule()
     return RunOptions(
         model=checkpoint,
         protocol=rule.protocol or recipe.model.protocol,
         engine=rule.engine or None,
+        engine_options=EngineOptions(extra=devices.engine_arguments),
         limit=rule.limit or None,
         quiet=not sys.stderr.isatty(),
         command=tuple(sys.argv),
+        devices=devices.devices,
+        tensor_parallel=devices.tensor_parallel,
     )

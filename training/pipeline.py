@@ -29,6 +29,7 @@ from vtg_eval.run.inference import terminable
 from vtg_eval.run.paths import cache_folder
 from vtg_eval.run.requests import probe_request
 
+from .difficulty import check_difficulty
 from .evaluation import check_evaluation, run_evaluation, run_folder, scored
 from .plan.plan import TrainingPlan
 from .recipe import Recipe
@@ -72,7 +73,7 @@ def run_stages(workspace: Workspace, plan: TrainingPlan, registry: Registry) -> 
     if plan.machines > 1:
         raise UserError(
             "One command cannot start processes on other machines: run each stage's command, as "
-            "vtg-train plan shows it, on every machine."
+            "vtg-train plan shows it, on every machine (that of difficulty on one)."
         )
     finished = _FinishedStages(workspace.folder / "run.json")
     stages = list(steps(workspace, registry))
@@ -81,8 +82,10 @@ def run_stages(workspace: Workspace, plan: TrainingPlan, registry: Registry) -> 
     unfinished = {step.name for step in stages if not finished.has(step)}
     if unfinished & {"sft", "difficulty", "rl"}:
         _check_start(workspace.recipe.model.checkpoint, registry)
+    if "difficulty" in unfinished:
+        check_difficulty(workspace.recipe, registry, plan.answering)
     if "evaluation" in unfinished:
-        check_evaluation(workspace, registry)
+        check_evaluation(workspace, registry, plan.answering)
     for step in stages:
         if finished.has(step):
             log(f"{step.name}: done before")
@@ -177,7 +180,7 @@ def _run(name: str, workspace: Workspace, plan: TrainingPlan, registry: Registry
         case "curate":
             curate_data(workspace, registry)
         case "evaluation":
-            run_evaluation(workspace, registry)
+            run_evaluation(workspace, registry, plan.answering)
         case _:
             command = next(stage.command for stage in plan.stages if stage.name == name)
             _start(name, shlex.split(command))

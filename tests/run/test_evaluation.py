@@ -15,7 +15,7 @@ from tests.shell import Shell
 from vtg_eval.engines.base import EngineOptions
 from vtg_eval.errors import EngineError
 from vtg_eval.registry import Registry
-from vtg_eval.run.evaluation import Assignment, EvaluationWork
+from vtg_eval.run.evaluation import EvaluationAssignment, EvaluationWork
 from vtg_eval.run.inference import ERROR_FILE
 from vtg_eval.run.journal import Record
 from vtg_eval.run.manifest import installed_versions
@@ -50,7 +50,7 @@ def answer(
     packages = {**installed_versions(), **versions}
     kept: list[Record] = []
     EvaluationWork(options).answer(
-        Assignment(run, packages, plan.samples, home / "elsewhere"),
+        EvaluationAssignment(home / "elsewhere", run, packages, plan.samples),
         iter(plan.jobs),
         lambda engine: None,
         kept.append,

@@ -22,6 +22,7 @@ from tests.video_files import write_clock
 from vtg_eval.errors import UserError
 from vtg_eval.files.owned_folder import FolderInUse
 from vtg_eval.registry import Registry
+from vtg_eval.run.devices import DeviceOptions
 from vtg_eval.types import Span
 
 ROLLOUTS = 3
@@ -187,7 +188,7 @@ def test_for_a_question_without_a_moment_the_right_option_counts() -> None:
 
 @pytest.mark.engine
 @pytest.mark.xdist_group("training")
-def test_nano_gives_the_same_difficulties_whether_stopped_or_not(
+def test_nano_gives_the_same_difficulties_whether_stopped_or_in_two_processes(
     recipe: Recipe, tmp_path: Path
 ) -> None:
     pytest.importorskip("transformers", reason="needs the extra hf")
@@ -203,3 +204,6 @@ def test_nano_gives_the_same_difficulties_whether_stopped_or_not(
     (out / "difficulty.json").write_bytes((tmp_path / "whole" / "difficulty.json").read_bytes())
     (out / "journal.jsonl").write_bytes(b"".join(lines[:3]))
     assert probe(nano, out, registry) == whole
+    two = tmp_path / "two"
+    run_difficulty(nano, SAMPLES, "nano", two, registry, DeviceOptions(2))
+    assert (two / "difficulty.jsonl").read_bytes() == (out / "difficulty.jsonl").read_bytes()

@@ -10,12 +10,14 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from vtg_eval.errors import UserError, suggestion
 from vtg_eval.protocol import FrameRule
 from vtg_eval.registry import Registry
+from vtg_eval.run.devices import ONE_PROCESS, DeviceOptions, Devices, device_count, worker_count
 from vtg_eval.run.estimate import FPS, HEIGHT, UNKNOWN_SECONDS, WIDTH
 from vtg_eval.video.frames import VideoInfo
 from vtg_eval.video.sampling import PAIR, choose
@@ -49,12 +51,28 @@ ASSUMED = (
 class Hardware:
     """Where training runs. launch: "single", or a file in `launch/`; devices: of all machines.
 
-    Empty and 0: chosen by the model's size.
+    Empty and None: chosen by the model's size. tensor_parallel: devices that share one engine,
+    where questions are answered without training.
     """
 
     launch: str = ""
-    devices: int = 0
+    devices: Devices | None = None
     machines: int = 1
+    tensor_parallel: int = 1
+
+
+class _Chosen(NamedTuple):
+    """The hardware with its defaults filled in."""
+
+    launch: str
+    devices: int
+    machines: int
+    tensor_parallel: int
+
+    @property
+    def devices_each(self) -> int:
+        """Of each machine; a command that only answers has those of one."""
+        return self.devices // self.machines
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +114,13 @@ class TrainingPlan:
     frames: int
     video_tokens: int
     stages: tuple[StagePlan, ...]
+    tensor_parallel: int = 1
     assumed: tuple[str, ...] = ASSUMED
+
+    @property
+    def answering(self) -> DeviceOptions:
+        """The devices that answer the questions of difficulty and of the evaluation."""
+        return _answering(self.devices // self.machines, self.tensor_parallel)
 
     def to_json(self) -> dict[str, object]:
         """Return the plan as plain values."""
@@ -130,6 +154,7 @@ def plan(
         launch=chosen.launch,
         devices=chosen.devices,
         machines=chosen.machines,
+        tensor_parallel=chosen.tensor_parallel,
         frames=max(frames for frames, _ in shown),
         video_tokens=max(tokens for _, tokens in shown),
         stages=tuple(planner.stages()),
@@ -154,7 +179,7 @@ class _Planner:
         self,
         recipe: Recipe,
         size: ModelSize,
-        hardware: Hardware,
+        hardware: _Chosen,
         reference: str,
         out: str,
         samples: int,
@@ -162,6 +187,7 @@ class _Planner:
         texts: list[int],
     ) -> None:
         self.recipe, self.size, self.hardware = recipe, size, hardware
+        self.answering = _answering(hardware.devices_each, hardware.tensor_parallel)
         self.reference, self.out = reference, out
         self.samples = samples or None
         lengths = [
@@ -200,7 +226,8 @@ class _Planner:
             return None
         asked = min(self.samples, rule.limit or self.samples) if self.samples else None
         answers = (asked or 0) * rule.rollouts
-        weights = {"weights": 2.0 * self.size.parameters / 2**30}
+        parameters = self.size.parameters / self.hardware.tensor_parallel
+        weights = {"weights": 2.0 * parameters / 2**30}
         return self._stage(
             "difficulty", 0, asked and answers, answers, rule.max_new_tokens, weights, rule.rollouts
         )
@@ -255,11 +282,15 @@ class _Planner:
         work = passes * (times * forward + max(vision_times, 1) * vision)
         rate = CPU_FLOPS if self.size.parameters < SMALL else GPU_FLOPS
         decoding = completions / batch * answer * DECODE
-        return (work / rate + decoding) / self.hardware.devices / 3600
+        devices = self.hardware.devices if steps else self.hardware.devices_each
+        engines = devices if steps else devices // self.hardware.tensor_parallel
+        return (work / rate / devices + decoding / engines) / 3600
 
     def _command(self, stage: str, trains: bool) -> str:
         arguments = [stage, self.reference, "--out", self.out]
-        if not trains or self.hardware.launch == "single":
+        if not trains:
+            return shlex.join(["vtg-train", *arguments, *self.answering.arguments])
+        if self.hardware.launch == "single":
             return shlex.join(["vtg-train", *arguments])
         config = LAUNCH / f"{self.hardware.launch}.yaml"
         launch = ["accelerate", "launch", "--config_file", str(config)]
@@ -271,16 +302,31 @@ class _Planner:
         return f"{shlex.join(launch)} --machine_rank RANK --main_process_ip HOST {tail}"
 
 
-def _chosen(hardware: Hardware, size: ModelSize) -> Hardware:
-    """Return the hardware with its defaults for the model's size filled in."""
+def _chosen(hardware: Hardware, size: ModelSize) -> _Chosen:
+    """Return the hardware with its defaults for the model's size filled in; raises UserError."""
     launch = hardware.launch or ("single" if size.parameters < SMALL else "fsdp2")
     if launch not in SHARDING:
         raise UserError(f'There is no launch "{launch}". {suggestion(launch, SHARDING)}')
-    default = {"single": 1, "cpu2": 2}.get(launch, DEVICES * hardware.machines)
-    devices, machines = hardware.devices, hardware.machines
+    machines, each = hardware.machines, hardware.tensor_parallel
+    match hardware.devices:
+        case None:
+            devices = {"single": 1, "cpu2": 2}.get(launch, DEVICES * machines)
+        case "auto":
+            devices = device_count("auto") * machines
+        case count:
+            devices = count
     if devices % machines or (launch == "single" and devices > 1):
-        raise UserError(f"{devices} devices on {machines} machines do not go with {launch}.")
-    return Hardware(launch, devices or default, machines)
+        raise UserError(
+            f"{devices} devices on {machines} machines do not go with {launch}. Name another "
+            "number of --devices, or another --launch."
+        )
+    worker_count(devices // machines, each)
+    return _Chosen(launch, devices, machines, each)
+
+
+def _answering(devices: int, tensor_parallel: int) -> DeviceOptions:
+    """Return what a command that only answers gets. devices: of one machine, which runs it."""
+    return DeviceOptions(devices, tensor_parallel) if devices > 1 else ONE_PROCESS
 
 
 def _samples(recipe: Recipe) -> Sequence[TrainingSample]:

@@ -90,17 +90,23 @@ def add_input_options(parser: ArgumentParser) -> None:
 def _add_device_arguments(parser: ArgumentParser) -> None:
     """Add the arguments that say what of the machine is used; they change no answer."""
     add = parser.add_argument_group("several devices").add_argument
-    add(
-        "--devices",
-        type=_devices,
-        metavar="N",
-        help="use N GPUs (auto: all), a process each; without a GPU, N processes",
-    )
+    add_devices(add)
     add(
         "--ray",
         metavar="ADDRESS",
         help="use those of a Ray cluster: HOST:PORT of its head node, auto on one of its nodes, "
         "or local; by default all of them",
+    )
+    add("--workers", type=_positive, metavar="N", help="threads that decode; default: one a core")
+
+
+def add_devices(add: Callable[..., object]) -> None:
+    """Add the arguments of `DeviceOptions`. add: `add_argument` of a parser, or of its group."""
+    add(
+        "--devices",
+        type=_devices,
+        metavar="N",
+        help="use N GPUs (auto: all), a process each; without a GPU, N processes",
     )
     add(
         "--tensor-parallel",
@@ -109,7 +115,6 @@ def _add_device_arguments(parser: ArgumentParser) -> None:
         metavar="N",
         help="GPUs that share one model, for models larger than a GPU (vLLM)",
     )
-    add("--workers", type=_positive, metavar="N", help="threads that decode; default: one a core")
 
 
 def _add_server_arguments(parser: ArgumentParser) -> None:

@@ -8,12 +8,14 @@ from argparse import Namespace
 from vtg_eval.adapter import InputOptions
 from vtg_eval.engines.base import EngineOptions
 from vtg_eval.engines.server.options import ServerOptions
+from vtg_eval.run.devices import DeviceOptions
 from vtg_eval.run.frames_limit import frames_limit
 from vtg_eval.run.setup import RunOptions
 
 
 def run_options(args: Namespace) -> RunOptions:
     """Return the options of a run from the arguments of `add_run_arguments` and --quiet."""
+    device_options = DeviceOptions(args.devices, args.tensor_parallel)
     return RunOptions(
         model=args.model,
         base=args.base,
@@ -27,7 +29,7 @@ def run_options(args: Namespace) -> RunOptions:
             seed=args.seed,
             batch_size=args.batch_size,
             trust_remote_code=args.trust_remote_code,
-            extra=dict(args.engine_arg) | _tensor_parallel(args.tensor_parallel),
+            extra={**dict(args.engine_arg), **device_options.engine_arguments},
         ),
         input_options=InputOptions(time_text=args.time_text, thinking=args.thinking),
         decoder=args.decoder,
@@ -49,7 +51,3 @@ def run_options(args: Namespace) -> RunOptions:
             price=args.price,
         ),
     )
-
-
-def _tensor_parallel(number: int) -> dict[str, int]:
-    return {"tensor_parallel_size": number} if number > 1 else {}

@@ -9,14 +9,15 @@ from functools import partial
 from typing import Any
 
 from vtg_eval.run.devices import cores, worker_environments
-from vtg_eval.run.evaluation import EvaluationWork
 from vtg_eval.run.process_pool import ProcessPool
 from vtg_eval.run.ray_cluster import connect, node_resources, require_ray, worker_share
 from vtg_eval.run.ray_pool import RayPool
 from vtg_eval.run.setup import RunOptions
+from vtg_eval.run.worker import MakeWork, Work
 from vtg_eval.run.worker_pool import WorkerPool
 
 Pool = WorkerPool[Any]
+WorkFor = Callable[[RunOptions], Work]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,32 +33,37 @@ class Workers:
     start: Callable[[], Pool] | None = None
 
 
-def workers_of(options: RunOptions) -> Workers:
-    """Return the workers that the options ask for; raises UserError where there are none such."""
+def workers_of(options: RunOptions, work: WorkFor) -> Workers:
+    """Return the workers that the options ask for; raises UserError where there are none such.
+
+    work: makes what a worker does, in its process; it is pickled.
+    """
     threads = options.decode_workers or cores()
     if options.ray is not None:
         require_ray()
         devices = options.devices if isinstance(options.devices, int) else 1
         count = max(devices // options.tensor_parallel, 1)
-        return Workers(count, max(threads // count, 1), partial(_ray_pool, options, options.ray))
+        return Workers(
+            count, max(threads // count, 1), partial(_ray_pool, options, work, options.ray)
+        )
     if options.devices is None:
         return Workers(1, threads)
     environments = worker_environments(options.devices, options.tensor_parallel)
     count = len(environments)
     each = max(threads // count, 1)
-    return Workers(count, each, partial(ProcessPool, _work(options, each), environments))
+    return Workers(count, each, partial(ProcessPool, _make(options, work, each), environments))
 
 
-def _ray_pool(options: RunOptions, address: str) -> Pool:
+def _ray_pool(options: RunOptions, work: WorkFor, address: str) -> Pool:
     connected = connect(address)
     share = worker_share(
         node_resources(), options.devices, options.tensor_parallel, options.decode_workers
     )
     variables = {name: value for name, value in os.environ.items() if name.startswith("VTG_EVAL_")}
-    return RayPool(_work(options, share.cpus), share, variables, disconnect=connected)
+    return RayPool(_make(options, work, share.cpus), share, variables, disconnect=connected)
 
 
-def _work(options: RunOptions, threads: int) -> Callable[[], EvaluationWork]:
+def _make(options: RunOptions, work: WorkFor, threads: int) -> MakeWork:
     """Return what makes a worker's work; threads: that decode in it."""
     alone = replace(options, devices=None, ray=None, quiet=True, decode_workers=threads)
-    return partial(EvaluationWork, alone)
+    return partial(work, alone)

@@ -12,15 +12,14 @@ from vtg_eval.engines.server.prices import Tokens
 from vtg_eval.files.json_files import write_json
 from vtg_eval.probe.transformation import Transformation
 from vtg_eval.registry import Registry
-from vtg_eval.run.evaluation import Assignment, Evaluation, Keep, Started
+from vtg_eval.run.evaluation import EvaluationAssignment, EvaluationWork, run_questions
+from vtg_eval.run.executor import Executor
 from vtg_eval.run.folder import RunFolder
 from vtg_eval.run.gc_pause import gc_paused
 from vtg_eval.run.inference import terminable
 from vtg_eval.run.journal import Journal, Record, read_contents, read_journal
-from vtg_eval.run.leases import Leases
 from vtg_eval.run.manifest import Manifest, TimesCheck, installed_versions
 from vtg_eval.run.plan import Plan, make_plan
-from vtg_eval.run.pools import Pool, workers_of
 from vtg_eval.run.progress import Progress
 from vtg_eval.run.results import TaskResults, make_results
 from vtg_eval.run.setup import Model, RunOptions, RunSetup, find_model, make_setup
@@ -56,21 +55,16 @@ class Runner:
         self._registry = registry
         self._check_times = check_times
         self.model = find_model(options, registry)
-        self._evaluation = Evaluation(options, self.model, registry)
-        self._workers = workers_of(options)
-        self._pool: Pool | None = None
+        self._executor = Executor(options, self.model, registry, EvaluationWork)
         self._folders: set[Path] = set()
 
     def close(self) -> None:
         """Stop the engines."""
-        self._evaluation.close()
-        pool, self._pool = self._pool, None
-        if pool is not None:
-            pool.close()
+        self._executor.close()
 
     def check(self) -> None:
         """Find what is wrong with the checkpoint before any video is read; raises UserError."""
-        self._evaluation.check()
+        self._executor.check()
 
     def setup(
         self, task: str, split: str | None = None, transformation: Transformation | None = None
@@ -199,35 +193,25 @@ class Runner:
                 progress.advance()
                 meter.count()
 
-            if self._workers.start is None:
-                self._evaluation.answer(
-                    setup, plan.samples, plan.jobs, started, keep, folder.path, self._spent()
-                )
-            else:
-                self._pool = self._pool or self._workers.start()
-                self._answer_by(self._pool, setup, plan, started, keep, folder.path)
+            self._executor.answer(
+                run_questions(setup, plan.samples),
+                EvaluationAssignment(folder.path, spec, installed_versions(), plan.samples),
+                plan.jobs,
+                started,
+                keep,
+                self._spent(),
+            )
         meter.keep(speeds_folder(), spec, self.processes)
 
     @property
     def processes(self) -> int:
         """How many processes have an engine."""
-        return self._workers.processes if self._pool is None else self._pool.size
+        return self._executor.processes
 
     @property
     def decode_workers(self) -> int:
         """How many threads decode in each process."""
-        return self._workers.decode_workers
-
-    @staticmethod
-    def _answer_by(
-        pool: Pool, setup: RunSetup, plan: Plan, started: Started, keep: Keep, folder: Path
-    ) -> None:
-        pool.run(
-            Assignment(setup.spec, installed_versions(), plan.samples, folder.absolute()),
-            Leases(plan.jobs),
-            lambda engine: started({**engine, "processes": pool.size}),
-            keep,
-        )
+        return self._executor.decode_workers
 
     def _spent(self) -> Tokens:
         """Return the tokens of all answers so far, where there is a budget for them."""

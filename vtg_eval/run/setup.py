@@ -123,7 +123,10 @@ def find_model(options: RunOptions, registry: Registry) -> Model:
     engine = entry.engine or options.engine or default_engine(registry)
     registry.entry("engine", engine)
     if options.tensor_parallel > 1 and (entry.engine or engine) != TENSOR_PARALLEL_ENGINE:
-        raise UserError(f"--tensor-parallel needs --engine {TENSOR_PARALLEL_ENGINE}.")
+        raise UserError(
+            f"--tensor-parallel needs --engine {TENSOR_PARALLEL_ENGINE}; in a recipe, "
+            f'engine = "{TENSOR_PARALLEL_ENGINE}".'
+        )
     checkpoint = replace(checkpoint, server=_server(options, checkpoint, engine))
     for name in ("devices", "ray"):
         if checkpoint.server is not None and getattr(options, name) is not None:

@@ -26,6 +26,7 @@ from vtg_eval.training.shipped import LAUNCH, find_recipe, shipped_recipes
 
 from vtg_eval.errors import UserError
 from vtg_eval.registry import Registry
+from vtg_eval.run.devices import DeviceOptions
 from vtg_eval.types import Span
 
 REGISTRY = Registry.discover()
@@ -180,6 +181,44 @@ def test_a_small_model_is_planned_for_one_process_and_a_large_one_for_fsdp() -> 
     )
 
 
+def difficulty(folder: Path, **hardware: object):
+    """Return the plan of difficulty where there is a sample."""
+    samples = [TrainingSample("0", "0.mp4", "q", (Span(1, 2),), "s", duration=10.0)]
+    if not (folder / "timelens-100k.jsonl").is_file():
+        write_samples(folder / "timelens-100k.jsonl", samples)
+    return next(s for s in planned("timelens-7b", **hardware).stages if s.name == "difficulty")
+
+
+def test_difficulty_takes_the_hours_of_the_devices_in_its_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    one = difficulty(tmp_path, devices=1)
+    assert one.command == "vtg-train difficulty timelens-7b --out runs/timelens-7b"
+    eight, sixteen = difficulty(tmp_path, devices=8), difficulty(tmp_path, machines=2)
+    assert eight.command == f"{one.command} --devices 8"
+    assert eight.hours == pytest.approx(one.hours / 8)
+    assert (sixteen.command, sixteen.hours) == (eight.command, eight.hours)  # of one machine
+    two = difficulty(tmp_path, devices=8, tensor_parallel=2)
+    assert two.command == f"{one.command} --devices 8 --tensor-parallel 2"
+    assert two.gib == pytest.approx(one.gib / 2)
+    assert eight.hours < two.hours < 2 * eight.hours
+
+
+def test_the_commands_that_only_answer_get_the_devices_of_one_machine() -> None:
+    assert planned("best", machines=2).answering == DeviceOptions(8, 1)
+    assert planned("nano-smoke").answering == DeviceOptions()
+    assert planned("nano-smoke", launch="cpu2").answering == DeviceOptions(2, 1)
+
+
+def test_all_devices_are_those_that_are_visible(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vtg_eval.run.devices.visible_gpus", lambda: ["0", "1", "2", "3"])
+    assert planned("best", devices="auto", machines=2).devices == 8
+    monkeypatch.setattr("vtg_eval.run.devices.visible_gpus", list)
+    with pytest.raises(UserError, match="no GPU is visible"):
+        planned("best", devices="auto")
+
+
 def test_the_command_names_an_existing_configuration() -> None:
     arguments = shlex.split(planned("best", launch="zero3", machines=2).stages[0].command)
     assert arguments[:2] == ["accelerate", "launch"]
@@ -195,6 +234,7 @@ def test_the_command_names_an_existing_configuration() -> None:
         ({"launch": "zero4"}, 'Did you mean "zero3"'),
         ({"launch": "single", "devices": 2}, "do not go with single"),
         ({"devices": 3, "machines": 2}, "do not go with fsdp2"),
+        ({"devices": 8, "tensor_parallel": 3}, "not a multiple of --tensor-parallel"),
     ],
 )
 def test_impossible_hardware_is_refused(hardware: dict[str, object], message: str) -> None:
