@@ -128,6 +128,7 @@ ARGUMENTS = (
     "long",
     "once",
     "refuse",
+    "cached",
 )
 
 
@@ -186,7 +187,9 @@ class FakeEngine(Engine):
         start, length = digest[0] / 32, digest[1] / 32 - 2
         text = "never" if digest[2] < 40 else f"{start:.2f} - {start + length:.2f} é\n"
         cut_off = request.sample_id in self.extra.get("long", ())
-        return Completion(request.sample_id, text, 7, 3, Finish.LENGTH if cut_off else Finish.STOP)
+        finish = Finish.LENGTH if cut_off else Finish.STOP
+        cached = self.extra.get("cached")
+        return Completion(request.sample_id, text, 7, 3, finish, cached_tokens=cached)
 
     def describe(self) -> Mapping[str, Any]:
         return {"name": "fake", "batch_size": self.options.batch_size}

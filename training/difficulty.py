@@ -31,6 +31,7 @@ from vtg_eval.run.plan import VideoJob
 from vtg_eval.run.pools import WorkFor
 from vtg_eval.run.progress import Progress
 from vtg_eval.run.setup import Model, RunOptions, find_model
+from vtg_eval.run.usage import UsageMeter
 from vtg_eval.types import OutputType
 
 from .data.sample import Difficulty, TrainingSample, write_samples
@@ -155,6 +156,7 @@ class _Rater:
         executor.check()
         total = len(samples) * self.rule.rollouts
         missing = sum(len(job.samples) for job in jobs)
+        meter = UsageMeter()
         with (
             closing(executor),
             Journal(path) as journal,
@@ -171,6 +173,7 @@ class _Rater:
                 # `frames` identifies the frames; times for every rollout would fill the memory
                 journal.append(replace(record, frame_times=(), model_times=()))
                 progress.advance()
+                meter.kept(record)
 
             executor.answer(
                 self.rollouts.questions(samples),
@@ -178,7 +181,10 @@ class _Rater:
                 jobs,
                 lambda engine: None,
                 keep,
+                meter,
             )
+        if not self.options.quiet:
+            print("\n".join(meter.usage().lines), file=sys.stderr)
 
 
 def _options(

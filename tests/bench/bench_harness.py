@@ -29,7 +29,7 @@ PARTS = {  # functions that do not call one another
     "annotations": "vtg_eval.run.setup:read_split",
     "annotations' digest": "vtg_eval.run.setup:annotation_digest",
     "plan": "vtg_eval.run.runner:make_plan",
-    "ask and journal": "vtg_eval.run.runner:run_inference",
+    "ask and journal": "vtg_eval.run.evaluation:run_inference",
     "read the journal": "vtg_eval.run.runner:read_journal",
     "score": "vtg_eval.run.results:score_answers",
     "other protocols": "vtg_eval.run.results:scores_across_protocols",

@@ -93,9 +93,9 @@ def least(path: Path, rows: list[int]) -> tuple[int, list[int]]:
     return len(needed), [shown[row] for row in rows]
 
 
-def direct(path: Path, wanted: list[int]) -> npt.NDArray[np.uint8]:
+def direct(path: Path, wanted: list[int], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
     """Read frames as a script does that knows their time stamps."""
-    resizer = Resizer(SIZE)
+    resizer = Resizer(size)
     pictures = []
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
@@ -120,7 +120,7 @@ def measure(path: Path, frames: int, repeats: int) -> tuple[float, float, int]:
         ours = time.process_time() - start
         must, wanted = least(path, rows)
         start = time.process_time()
-        assert np.array_equal(direct(path, wanted), array)
+        assert np.array_equal(direct(path, wanted, SIZE), array)
         ratios.append((time.process_time() - start) / ours)
     return (video.decoded - before) / must, median(ratios), video.opened
 

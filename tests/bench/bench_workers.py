@@ -28,6 +28,7 @@ from vtg_eval.run.leases import Leases
 from vtg_eval.run.process_pool import ProcessPool
 from vtg_eval.run.ray_cluster import LOCAL, WorkerShare, connect
 from vtg_eval.run.ray_pool import RayPool
+from vtg_eval.run.usage import UsageMeter
 from vtg_eval.run.worker_pool import WorkerPool
 
 REPOSITORY = Path(__file__).parents[2]
@@ -38,7 +39,8 @@ Pools = Sequence[WorkerPool[Any]]
 def seconds(pool: WorkerPool[Any]) -> float:
     """Return how long the pool takes."""
     start = time.perf_counter()
-    pool.run("timed", Leases(make_jobs(*[4] * 60)), lambda engine: None, lambda record: None)
+    leases = Leases(make_jobs(*[4] * 60))
+    pool.run("timed", leases, lambda engine: None, lambda record: None, UsageMeter())
     return time.perf_counter() - start
 
 

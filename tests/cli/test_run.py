@@ -3,6 +3,7 @@ import itertools
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import time
@@ -89,6 +90,26 @@ def test_a_second_process_is_refused_the_folder(shell: Shell) -> None:
     assert "Another vtg-eval process" in err
 
 
+def test_the_end_tells_what_the_time_went_into_and_what_was_reused(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = ("--out", "run", "--engine-arg", "cached=4", "--engine-arg", "delay=0.01")
+    code, out, err = shell.run(*arguments)
+    assert (code, err.count("no hits")) == (0, 0)
+    assert re.search(r"\ntime: \d+\.\d s", out)
+    assert f"\nframes: {VIDEOS} videos decoded, 0 from the store" in out
+    assert f"\nprompts: 57% of {7 * TOTAL} tokens computed before" in out
+    (session,) = json.loads((shell.home / "run/manifest.json").read_text())["sessions"]
+    usage = session["usage"]
+    assert (usage["answers"], usage["repeats"]) == (TOTAL, TOTAL - VIDEOS)
+    assert usage["seconds"] > 0.01 * TOTAL
+
+    monkeypatch.setattr("vtg_eval.run.usage.MANY_REPEATS", 5)
+    code, out, err = shell.run("--out", "again", "--engine-arg", "cached=0")
+    assert f"\nframes: 0 videos decoded, {VIDEOS} from the store" in out
+    assert "no hits, although" in " ".join(err.split())
+
+
 def test_json_alone_goes_to_standard_output(shell: Shell) -> None:
     code, out, _ = shell.run("--json", "-", "--limit", "6")
     table = json.loads(out)
@@ -119,8 +140,9 @@ def test_a_plan_tells_the_time_by_an_earlier_run(shell: Shell) -> None:
     assert shell.run("--limit", "8", *slow)[0] == 0
     plan: Any = json.loads(shell.run("--plan", "--json", "-", *slow)[1])
     assert 0.02 * TOTAL <= plan["seconds"] < 0.2 * TOTAL
-    out = shell.run("--plan", "--devices", "2", *slow)[1]
-    assert "with 2 processes after the start of the engine, by the run of" in out
+    out = shell.run("--plan", "--devices", "3", "--limit", "9", *slow)[1]
+    assert re.search(r"time: about [\d:]+ on 1, .* on 3, .* engines, .* by the run of", out, re.S)
+    assert max(map(len, out.split("run folder")[0].splitlines())) <= 80
 
 
 def test_a_plan_of_a_finished_run_has_nothing_left(shell: Shell) -> None:

@@ -62,7 +62,7 @@ class PlainGenerate:
         items = [self._builder.build(request) for request in requests]
         prefixes = SharedPrefixes(self.model, 0, "cpu", videos=len(items), rows=len(items))
         batches = (
-            [prefixes.batch(items)]
+            [prefixes.batch(items).arguments]
             if shared
             else [accepted(collate([item], 0), self.model) for item in items]
         )

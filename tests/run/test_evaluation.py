@@ -21,6 +21,7 @@ from vtg_eval.run.journal import Record
 from vtg_eval.run.manifest import installed_versions
 from vtg_eval.run.runner import Runner
 from vtg_eval.run.setup import RunOptions
+from vtg_eval.run.usage import UsageMeter
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -54,6 +55,7 @@ def answer(
         iter(plan.jobs),
         lambda engine: None,
         kept.append,
+        UsageMeter(),
     )
     return kept
 

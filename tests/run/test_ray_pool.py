@@ -18,6 +18,7 @@ from vtg_eval.run.journal import Record
 from vtg_eval.run.leases import Leases
 from vtg_eval.run.ray_cluster import WorkerShare, connect
 from vtg_eval.run.ray_pool import RayPool
+from vtg_eval.run.usage import UsageMeter
 from vtg_eval.run.worker import MakeWork
 
 pytestmark = pytest.mark.xdist_group("ray")
@@ -71,6 +72,6 @@ def test_what_a_lost_node_had_is_answered_by_another(ray_cluster: SmallCluster) 
             ray_cluster.remove_node()
 
     with ray_pool(ray_cluster, Naming, slow="0.2") as pool:
-        pool.run("a", Leases(jobs), lambda engine: None, keep)
+        pool.run("a", Leases(jobs), lambda engine: None, keep, UsageMeter())
     assert sorted(record.id for record in kept) == sorted(s.id for j in jobs for s in j.samples)
     assert {record.finish for record in kept} == {Finish.STOP}

@@ -18,6 +18,7 @@ from vtg_eval.run.journal import Record
 from vtg_eval.run.leases import Leases
 from vtg_eval.run.plan import VideoJob
 from vtg_eval.run.process_pool import ProcessPool
+from vtg_eval.run.usage import UsageMeter
 from vtg_eval.run.worker_pool import WorkerPool
 
 SLOW = "SLOW_WORKER"
@@ -35,9 +36,11 @@ class Naming:
         jobs: Iterator[VideoJob],
         started: Callable[[Mapping[str, Any]], None],
         keep: Callable[[Record], None],
+        meter: UsageMeter,
     ) -> None:
         started({"name": "naming"})
         for job in jobs:
+            meter.frames(stored=False)
             for sample in job.samples:
                 time.sleep(float(os.environ.get(SLOW, "0")))
                 if self.fault == "refuse":
@@ -55,7 +58,7 @@ def run(
 ) -> tuple[list[Any], list[Record]]:
     started: list[Any] = []
     kept: list[Record] = []
-    pool.run(name, Leases(jobs), started.append, kept.append)
+    pool.run(name, Leases(jobs), started.append, kept.append, UsageMeter())
     return started, kept
 
 
@@ -68,6 +71,15 @@ def test_workers_stay_for_the_next_run_and_take_over_from_a_slow_one() -> None:
                 f"v{video}/{n}" for video in range(6) for n in range(2)
             ]
             assert {record.text for record in kept} == {name}
+
+
+def test_workers_tell_their_usage() -> None:
+    meter = UsageMeter()
+    with closing(ProcessPool(Naming, [{}, {}])) as pool:
+        run(pool, "first", make_jobs(1, 1))
+        leases = Leases(make_jobs(*[2] * 5))
+        pool.run("second", leases, lambda engine: None, lambda record: None, meter)
+    assert 5 <= meter.usage().decoded <= 7  # one that is taken over is decoded twice
 
 
 def test_a_video_that_ends_workers_is_given_up(capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from vtg_eval.adapter import TimeText
 from vtg_eval.cli.command import STANDARD_OUTPUT, write_lines
 from vtg_eval.console.streams import show, warn
+from vtg_eval.console.text import wrapped
 from vtg_eval.errors import UserError
 from vtg_eval.files.json_files import indented, write_json
 from vtg_eval.report.tables import report, subset_line
@@ -24,9 +25,11 @@ from vtg_eval.run.runner import Outcome, Runner
 from vtg_eval.run.setup import RunSetup
 from vtg_eval.run.spec import RunSpec
 from vtg_eval.run.speeds import FEWEST, known_speed, speeds_folder
+from vtg_eval.run.usage import Usage
 from vtg_eval.video.entry_folder import EntryFolder
 
 INTERRUPTED = 130
+DEVICES = (1, 2, 4, 8)  # for which a plan gives the time
 
 
 def interrupted(outcome: Outcome) -> int:
@@ -57,12 +60,25 @@ def warn_failures(results: TaskResults, folder: Path) -> None:
         )
 
 
-def show_results(results: TaskResults, folder: Path, spec: RunSpec, out: str | None) -> None:
-    """Print the tables of a run.
+def warn_reuse(usage: Usage | None) -> None:
+    """Warn where each query computed its video anew."""
+    if usage is not None and usage.lacks_reuse:
+        warn(
+            f"the engine's prefix cache had no hits, although {usage.repeats} answers are about a "
+            "video that had one before: each computed its video anew. That is so where the "
+            "question is before the video, and with some hybrid models."
+        )
+
+
+def show_results(
+    results: TaskResults, folder: Path, spec: RunSpec, out: str | None, usage: Usage | None = None
+) -> None:
+    """Print the tables of a run. usage: of the session that ends.
 
     out: where the results are written as JSON; if to standard output, tables go to standard error.
     """
-    lines = filter(None, (time_text_line(spec.time_text), f"run folder: {folder}"))
+    used = () if usage is None else usage.lines
+    lines = filter(None, (time_text_line(spec.time_text), *used, f"run folder: {folder}"))
     stream = sys.stderr if out == STANDARD_OUTPUT else None
     show("\n".join((f"\n{report(results)}\n", *lines)), stream)
 
@@ -102,11 +118,12 @@ def print_plans(plans: list[dict[str, Any]], out: str | None) -> None:
         write_tables(plans, out)
         return
     for plan in plans:
-        show("\n".join((*_cost_lines(plan), f"run folder: {plan['folder']}")))
+        lines = (wrapped(line, "    ") for line in _cost_lines(plan))
+        show("\n".join((*lines, f"run folder: {plan['folder']}")))
         if line := time_text_line(plan["time_text"]):
             show(line)
         if plan["note"]:
-            show(plan["note"])
+            show(wrapped(plan["note"]))
 
 
 def _cost_lines(plan: dict[str, Any]) -> Iterator[str]:
@@ -136,10 +153,11 @@ def _cost_lines(plan: dict[str, Any]) -> Iterator[str]:
     if speed is None:
         yield f"  time: not known before a run of {FEWEST} samples here (--limit {FEWEST})"
     else:
-        hours = timedelta(seconds=round(plan["seconds"]))
-        each = "" if plan["processes"] == 1 else f" with {plan['processes']} processes"
+        counts = sorted({*DEVICES, plan["processes"]})
+        one = plan["seconds"] * plan["processes"]
+        hours = [f"{timedelta(seconds=round(one / count))} on {count}" for count in counts]
         yield (
-            f"  time: about {hours}{each} after the start of the engine, by the run of "
+            f"  time: about {', '.join(hours)} engines, without their start, by the run of "
             f"{speed['day']}"
         )
 

@@ -20,6 +20,7 @@ from vtg_eval.cli.run_output import (
     progress_table,
     show_results,
     warn_failures,
+    warn_reuse,
     write_tables,
 )
 from vtg_eval.console.streams import show, warn
@@ -69,11 +70,12 @@ def _folder(out: Path | None, setup: RunSetup, setups: int) -> Path:
 
 def _show(outcome: Outcome, setup: RunSetup, args: Namespace) -> dict[str, Any]:
     """Print how a run or its shard ended; return it as plain JSON values."""
+    warn_reuse(outcome.usage)
     if outcome.results is None:
         return _show_shard(outcome, setup, args)
     warn_failures(outcome.results, outcome.folder)
     if not args.quiet:
-        show_results(outcome.results, outcome.folder, setup.spec, args.json)
+        show_results(outcome.results, outcome.folder, setup.spec, args.json, outcome.usage)
     return outcome.results.to_json()
 
 
@@ -84,11 +86,13 @@ def _show_shard(outcome: Outcome, setup: RunSetup, args: Namespace) -> dict[str,
             f"{outcome.folder / 'journal.jsonl'} has the reasons. The same command tries again."
         )
     if not args.quiet:
-        show(
+        lines = (
             f"{setup.spec.task}, shard {args.shard}: {outcome.answered} of {outcome.asked} samples "
-            f"answered\nshard folder: {outcome.folder}\nwhen all shards have ended: "
-            f"vtg-eval merge {run_of(outcome.folder)}",
-            sys.stderr if args.json == STANDARD_OUTPUT else None,
+            "answered",
+            *(() if outcome.usage is None else outcome.usage.lines),
+            f"shard folder: {outcome.folder}",
+            f"when all shards have ended: vtg-eval merge {run_of(outcome.folder)}",
         )
+        show("\n".join(lines), sys.stderr if args.json == STANDARD_OUTPUT else None)
     table = progress_table(setup.spec, outcome.folder, outcome.answered, outcome.asked)
     return {**table, "shard": str(args.shard)}

@@ -9,10 +9,12 @@ not ASCII (a selector also after the digits, "#" and "*" of keycaps).
 from __future__ import annotations
 
 import re
+import textwrap
 import traceback
 
 from vtg_eval.errors import one_line
 
+WIDTH = 80  # characters in a line of a terminal
 INVISIBLE = re.compile(
     "["
     "\x00-\x1f\x7f-\x9f"  # control characters
@@ -34,6 +36,16 @@ def visible(text: str) -> str:
 def visible_lines(text: str) -> str:
     """Return a text of several lines with all other invisible characters escaped."""
     return "\n".join(map(visible, text.split("\n")))
+
+
+def wrapped(text: str, indent: str = "") -> str:
+    """Return a paragraph in lines that fit a terminal; a longer word has a line of its own.
+
+    indent: of all lines but the first.
+    """
+    return textwrap.fill(
+        text, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def error_line(error: BaseException) -> str:

@@ -72,7 +72,9 @@ ENGINE_FINISHES = (
 class Completion:
     """One answer. `finish` is one of `ENGINE_FINISHES`; `error` says what failed.
 
-    Their plain values ("stop", "length", "error") are accepted too.
+    Their plain values ("stop", "length", "error") are accepted too. cached_tokens: of the prompt's
+    tokens those that were computed for an earlier prompt (prefix cache); None where the engine does
+    not say.
     """
 
     sample_id: str
@@ -82,11 +84,13 @@ class Completion:
     finish: Finish
     error: str | None = None
     prompt_token_ids: tuple[int, ...] = ()
+    cached_tokens: int | None = None
 
     def __post_init__(self) -> None:
         require_types(self, str, "sample_id", "text")
         require_types(self, str | None, "error")
         require_types(self, int, "prompt_tokens", "completion_tokens")
+        require_types(self, int | None, "cached_tokens")
 
 
 @dataclass(frozen=True, slots=True)

@@ -228,6 +228,13 @@ def _placeholder(processor: Any) -> int | None:
     return int(ids[0]) if len(ids) == 1 else None
 
 
+class Batch(NamedTuple):
+    """arguments: for the model's `generate`. cached: tokens of each prompt computed before."""
+
+    arguments: dict[str, Any]
+    cached: list[int]
+
+
 class WholePrompts:
     """Makes batches of at most `rows` prompts whose tensors can be put together."""
 
@@ -241,10 +248,11 @@ class WholePrompts:
         """Tell whether prompts can be in one batch: all but the last are in one."""
         return items[-1].shape == items[0].shape
 
-    def batch(self, items: Sequence[ModelInput]) -> dict[str, Any]:
-        """Return the arguments for the model's `generate`."""
+    def batch(self, items: Sequence[ModelInput]) -> Batch:
+        """Return the batch of these prompts."""
         tensors = accepted(collate(items, self._pad), self._model)
-        return {name: tensor.to(self._device) for name, tensor in tensors.items()}
+        arguments = {name: tensor.to(self._device) for name, tensor in tensors.items()}
+        return Batch(arguments, [0] * len(items))
 
     def release(self) -> None:
         """Free what is kept from one batch to the next: nothing."""

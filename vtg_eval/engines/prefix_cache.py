@@ -22,7 +22,7 @@ from torch.nn.functional import pad
 from transformers import DynamicCache
 from transformers.cache_utils import Cache, DynamicLayer
 
-from vtg_eval.engines.model_inputs import ModelInput, accepted, collate, padded
+from vtg_eval.engines.model_inputs import Batch, ModelInput, accepted, collate, padded
 
 ROOM = 256  # tokens by which a layer's cache grows
 VISUAL = ("image_token_id", "video_token_id")  # of a model's config
@@ -149,10 +149,17 @@ class SharedPrefixes:
         return groups
 
     @torch.inference_mode()  # type: ignore[untyped-decorator]
-    def batch(self, items: Sequence[ModelInput]) -> dict[str, Any]:
-        """Return the arguments for the model's `generate`, to continue the prompts' prefixes."""
+    def batch(self, items: Sequence[ModelInput]) -> Batch:
+        """Return the batch that continues the prompts' prefixes."""
         groups = self._groups(items)
-        prefixes = [self._prefix(group) for group in groups]
+        cached: list[int] = []
+        prefixes = []
+        for group in groups:
+            kept = self._continued(group)
+            prefix = kept or self._compute(group.items[0].first(group.length))
+            prefixes.append(prefix)
+            length = len(prefix.item.ids)
+            cached += [length if kept else 0, *[length] * (len(group.items) - 1)]
         self._kept = prefixes[-1]
         rows = [len(group.items) for group in groups]
         by_layer = zip(*(prefix.layers for prefix in prefixes), strict=True)
@@ -164,12 +171,13 @@ class SharedPrefixes:
         after = padded(rests, self._pad)
         ids, mask = (torch.cat(parts, dim=1) for parts in zip(before, after, strict=True))
         last = torch.cat([owner.positions[..., -1:] for owner in owners], dim=-2)
-        return {
+        arguments = {
             "input_ids": ids.to(self._device),
             "attention_mask": mask.to(self._device),
             "position_ids": last + after[1].cumsum(-1).to(self._device),
             "past_key_values": Cache(layers=layers),
         }
+        return Batch(arguments, cached)
 
     def release(self) -> None:
         """Free the last video's prefix."""
@@ -184,14 +192,14 @@ class SharedPrefixes:
         after = {*first.ids[length - 1 :], *second.ids[length - 1 :]}
         return length if self._visual.isdisjoint(after) else 0
 
-    def _prefix(self, group: _Group) -> _Prefix:
-        first = group.items[0]
+    def _continued(self, group: _Group) -> _Prefix | None:
+        """Return the kept prefix as far as the group shares it, None where it does not."""
         kept, self._kept = self._kept, None
-        if kept is not None:
-            limit = min(group.length, len(kept.item.ids))
-            if length := self._shared(first, kept.item, limit):
-                return kept.cut(length)
-        return self._compute(first.first(group.length))
+        if kept is None:
+            return None
+        limit = min(group.length, len(kept.item.ids))
+        length = self._shared(group.items[0], kept.item, limit)
+        return kept.cut(length) if length else None
 
     def _compute(self, item: ModelInput) -> _Prefix:
         """Run the model on a prefix as `generate` would run it on a prompt."""

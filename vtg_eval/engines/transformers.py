@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -198,7 +198,7 @@ class TransformersEngine(Engine):
         yield from self._answer(ready[middle:])
 
     def _generate(self, ready: Sequence[_Ready]) -> Iterator[Completion]:
-        inputs = self._batches.batch([one.item for one in ready])
+        inputs, cached = self._batches.batch([one.item for one in ready])
         seeds = [sample_seed(self._options.seed, one.request.sample_id) for one in ready]
         processors = []
         self._logits.clear()
@@ -214,8 +214,10 @@ class TransformersEngine(Engine):
             )
         longest = inputs["input_ids"].shape[1]
         sound = self._logits.sound_tokens()
-        for one, row, tokens in zip(ready, rows[:, longest:].tolist(), sound, strict=True):
-            yield self._completion(one.request, one.item, row, tokens)
+        answers = zip(ready, rows[:, longest:].tolist(), sound, cached, strict=True)
+        for one, row, tokens, reused in answers:
+            completion = self._completion(one.request, one.item, row, tokens)
+            yield replace(completion, cached_tokens=reused)
 
     def _completion(
         self, request: Request, item: ModelInput, row: list[int], sound: int

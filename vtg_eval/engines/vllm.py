@@ -17,7 +17,6 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from vtg_eval.console.streams import warn
 from vtg_eval.engines.base import (
     Completion,
     Engine,
@@ -99,7 +98,6 @@ class VllmEngine(Engine):
         self._rule = rule
         self._capacity = options.batch_size * IN_FLIGHT
         self._numbers = count()
-        self._cached_tokens = 0  # of all prompts, found in the prefix cache
         if current_platform.is_cpu():
             # separate processes take 30 s longer to start and have no use on a CPU
             os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
@@ -164,15 +162,9 @@ class VllmEngine(Engine):
     def generate(self, requests: Iterable[Request]) -> Iterator[Completion]:
         """Answer in the order in which the answers finish."""
         waiting: dict[str, Request] = {}
-        videos = _Repeats(requests)
-        feed = Feed(videos, self._workers, self._capacity, FRAME_BYTES)
+        feed = Feed(requests, self._workers, self._capacity, FRAME_BYTES)
         try:
             yield from self._answer(feed, waiting)
-            if videos.repeats > self._capacity and not self._cached_tokens:
-                warn(
-                    "vLLM's prefix cache had no hits, so each query computed its video anew. That "
-                    "is so where the question is before the video, and with some hybrid models."
-                )
         finally:
             feed.close()
             if waiting:  # the caller stopped listening, or the engine failed
@@ -258,7 +250,6 @@ class VllmEngine(Engine):
                 yield self._completion(waiting.pop(output.request_id), output)
 
     def _completion(self, request: Request, output: Any) -> Completion:
-        self._cached_tokens += output.num_cached_tokens or 0
         answer = output.outputs[0]
         if answer.finish_reason not in (Finish.STOP, Finish.LENGTH):
             return failed(request, f"vLLM ended the request: {answer.finish_reason}")
@@ -274,26 +265,8 @@ class VllmEngine(Engine):
             completion_tokens=len(tokens),
             finish=Finish(answer.finish_reason),
             prompt_token_ids=tuple(output.prompt_token_ids),
+            cached_tokens=output.num_cached_tokens,
         )
-
-
-class _Repeats:
-    """An iterator of requests; `repeats`: how many were on the same frames as the one before."""
-
-    def __init__(self, requests: Iterable[Request]) -> None:
-        self._requests = iter(requests)
-        self._last: str | None = None
-        self.repeats = 0
-
-    def __iter__(self) -> Iterator[Request]:
-        return self
-
-    def __next__(self) -> Request:
-        request = next(self._requests)
-        digest = None if request.frames is None else request.frames.digest
-        self.repeats += digest is not None and digest == self._last
-        self._last = digest
-        return request
 
 
 def _worker(config: Any) -> Worker[Any]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from tabulate import tabulate
 
-from vtg_eval.console.text import visible
+from vtg_eval.console.text import visible, wrapped
 from vtg_eval.files.json_files import Metrics
 from vtg_eval.run.manifest import Subset
 from vtg_eval.run.results import TaskResults
@@ -93,7 +93,7 @@ def remarks(results: TaskResults) -> list[str]:
     if videos < FEW_VIDEOS:
         lines.append(f"fewer than {FEW_VIDEOS} videos: the intervals are rough")
     if not results.subset.whole:
-        lines.append(subset_line(results.subset, results.transformation))
+        lines.append(wrapped(subset_line(results.subset, results.transformation)))
     if results.no_floors:
         lines.append(f"no floors: {results.no_floors}")
     if results.failures:

@@ -14,6 +14,7 @@ from vtg_eval.registry import Registry
 from vtg_eval.run.executor import Assignment, Keep, LocalExecutor, Questions, Started
 from vtg_eval.run.plan import VideoJob
 from vtg_eval.run.setup import RunOptions, find_model
+from vtg_eval.run.usage import UsageMeter
 
 A = TypeVar("A", bound=Assignment)
 
@@ -31,12 +32,19 @@ class EngineWork(ABC, Generic[A]):
     def questions(self, assignment: A) -> Questions:
         """Return what is asked; raises EngineError where answers would not be the run's."""
 
-    def answer(self, assignment: A, jobs: Iterator[VideoJob], started: Started, keep: Keep) -> None:
+    def answer(
+        self,
+        assignment: A,
+        jobs: Iterator[VideoJob],
+        started: Started,
+        keep: Keep,
+        meter: UsageMeter,
+    ) -> None:
         """As `worker.Work.answer`; raises EngineError as `questions` does."""
         questions = self.questions(assignment)
         # the folder of the run may not be on this machine
         folder = assignment.folder if assignment.folder.is_dir() else Path(gettempdir())
-        self._executor.answer(questions, jobs, started, keep, folder)
+        self._executor.answer(questions, jobs, started, keep, folder, meter)
 
     def close(self) -> None:
         """Stop the engine."""

@@ -19,6 +19,7 @@ from vtg_eval.run.plan import VideoJob
 from vtg_eval.run.pools import Pool, WorkFor, workers_of
 from vtg_eval.run.requests import RequestBuilder, SampleContext
 from vtg_eval.run.setup import Model, RunOptions
+from vtg_eval.run.usage import UsageMeter
 from vtg_eval.types import Sample
 
 NO_TOKENS = Tokens()
@@ -68,6 +69,7 @@ class LocalExecutor:
         started: Started,
         keep: Keep,
         folder: Path,
+        meter: UsageMeter,
         spent: Tokens = NO_TOKENS,
     ) -> None:
         """Answer the videos.
@@ -79,12 +81,14 @@ class LocalExecutor:
 
         def start() -> Engine:
             engine = self._engines.engine(questions.generation, spent)
+            meter.engine_runs()
             started(engine.describe())
             return engine
 
         self._model.adapter.begin(questions.samples)
         decoder = self._registry.decoder(self._options.decoder)()
-        builder = RequestBuilder(self._model.adapter, decoder, limit=self._options.frames_limit)
+        limit = self._options.frames_limit
+        builder = RequestBuilder(self._model.adapter, decoder, limit=limit, meter=meter)
         explain, workers = self._registry.report_error, self._options.decode_workers
         stream = builder.stream(jobs, questions.context, explain, workers)
         with closing(stream):
@@ -139,6 +143,7 @@ class Executor:
         jobs: Sequence[VideoJob],
         started: Started,
         keep: Keep,
+        meter: UsageMeter,
         spent: Tokens = NO_TOKENS,
     ) -> None:
         """Answer the videos; returns when every sample has its record.
@@ -147,7 +152,7 @@ class Executor:
         arguments and the errors are those of `LocalExecutor.answer`.
         """
         if self._workers.start is None:
-            self._local.answer(questions, jobs, started, keep, assignment.folder, spent)
+            self._local.answer(questions, jobs, started, keep, assignment.folder, meter, spent)
             return
         pool = self._pool = self._pool or self._workers.start()
         pool.run(
@@ -155,4 +160,5 @@ class Executor:
             Leases(jobs),
             lambda engine: started({**engine, "processes": pool.size}),
             keep,
+            meter,
         )

@@ -31,7 +31,7 @@ class Record:
     `error` is the reason why there is no answer. `prompt` is the prompt's sha256.
     `frame_times` and `model_times` are seconds, `height` and `width` px, `frames` the frame
     store's digest. `escaped` counts the special tokens escaped in the sample's text. `seconds`
-    runs from request to answer.
+    runs from request to answer. `cached_tokens`: as in `Completion`.
     """
 
     id: str
@@ -49,6 +49,7 @@ class Record:
     escaped: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    cached_tokens: int | None = None
     seconds: float = 0.0
 
     @property

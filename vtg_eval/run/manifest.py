@@ -14,6 +14,7 @@ from typing import Any, Literal
 import msgspec
 
 from vtg_eval.run.shards import Shard
+from vtg_eval.run.usage import Usage
 
 FORMAT = 1
 
@@ -47,12 +48,16 @@ class Subset:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One start of the engine for this run. `engine` is `Engine.describe()`."""
+    """One start of the engine for this run. `engine` is `Engine.describe()`.
+
+    usage: None where the session did not end by itself.
+    """
 
     started: str
     command: tuple[str, ...]
     versions: Mapping[str, str]
     engine: Mapping[str, Any]
+    usage: Usage | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +108,11 @@ class Manifest:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         session = Session(now, command, installed_versions(), dict(engine))
         return replace(self, sessions=(*self.sessions, session))
+
+    def with_usage(self, usage: Usage) -> Manifest:
+        """Return the manifest with the usage of the last session."""
+        *before, last = self.sessions
+        return replace(self, sessions=(*before, replace(last, usage=usage)))
 
     def moved_versions(self) -> list[str]:
         """Name the versions that changed between the last two sessions."""

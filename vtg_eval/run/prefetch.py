@@ -22,6 +22,7 @@ from vtg_eval.run.devices import cores
 from vtg_eval.run.journal import Record
 from vtg_eval.run.plan import VideoJob
 from vtg_eval.run.time_limit import TimeLimit
+from vtg_eval.run.usage import UsageMeter
 from vtg_eval.types import Sample
 from vtg_eval.video.frames import Frames
 
@@ -57,13 +58,17 @@ class RequestStream:
         workers: int | None = None,
         seconds: float = BUILD_SECONDS,
         explain: Callable[[BaseException], str] = error_line,
+        meter: UsageMeter | None = None,
     ) -> None:
-        """explain: returns an exception as one line."""
+        """explain: returns an exception as one line. meter: of the session."""
         self._explain = explain
+        self._meter = meter or UsageMeter()
         self._jobs = jobs
         self._build = build
         self._limit = TimeLimit[Request](seconds, "building the request")
-        self._decoding = None if load is None else DecodeAhead(jobs, load, workers or cores())
+        self._decoding = (
+            None if load is None else DecodeAhead(jobs, self._metered(load), workers or cores())
+        )
         self._failed: deque[Record] = deque()
         self._pending: dict[str, _Pending] = {}
         self._stopped = False
@@ -100,6 +105,7 @@ class RequestStream:
                 f'"{completion.finish}", which is none of {", ".join(ENGINE_FINISHES)}: a bug of '
                 "the engine."
             )
+        self._meter.answered()
         finish = Finish(completion.finish)
         answered = finish in (Finish.STOP, Finish.LENGTH)
         return replace(
@@ -109,6 +115,7 @@ class RequestStream:
             error=completion.error,
             prompt_tokens=completion.prompt_tokens,
             completion_tokens=completion.completion_tokens,
+            cached_tokens=completion.cached_tokens,
             seconds=round(time.perf_counter() - pending.started, 3),
         )
 
@@ -120,6 +127,13 @@ class RequestStream:
     def unanswered(self) -> list[Record]:
         """Return the records of requests without an answer."""
         return [pending.record for pending in self._pending.values()]
+
+    def _metered(self, load: LoadFrames) -> LoadFrames:
+        def metered(job: VideoJob) -> Frames:
+            with self._meter.decoding():
+                return load(job)
+
+        return metered
 
     def _walk_and_close(self) -> Iterator[Request]:
         try:
@@ -133,7 +147,8 @@ class RequestStream:
             if self._stopped:
                 return
             try:
-                frames = load()
+                with self._meter.waiting():
+                    frames = load()
             except UserError as exc:
                 self.fatal = exc
                 return
@@ -166,6 +181,7 @@ class RequestStream:
                 self._failed.append(Record(sample.id, job.video, Finish.ERROR, error=error))
                 continue
             self._pending[sample.id] = _Pending(record, time.perf_counter(), request.answer_start)
+            self._meter.asked()
             yield request
 
 

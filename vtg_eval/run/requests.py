@@ -18,6 +18,7 @@ from vtg_eval.run.frames_limit import frames_limit
 from vtg_eval.run.paths import frames_folder
 from vtg_eval.run.plan import VideoJob
 from vtg_eval.run.prefetch import RequestStream
+from vtg_eval.run.usage import UsageMeter
 from vtg_eval.types import Cue, Sample, Span, Target
 from vtg_eval.video.decoder import Decoder
 from vtg_eval.video.edited_frames import EditedFiles, edited_frames
@@ -67,13 +68,17 @@ class RequestBuilder:
         decoder: Decoder,
         cache: Path | None = None,
         limit: int | None = None,
+        meter: UsageMeter | None = None,
     ) -> None:
         """cache: where decoded frames are kept; None: in the user's cache.
 
-        limit: bytes of decoded frames to keep; None: as `frames_limit` and the disk say.
+        limit: bytes of decoded frames to keep; None: as `frames_limit` and the disk say. meter: of
+        the session.
         """
         self._adapter = adapter
-        self._store = FrameStore(decoder, cache or frames_folder(), frames_limit(limit))
+        self._meter = meter or UsageMeter()
+        folder, most = cache or frames_folder(), frames_limit(limit)
+        self._store = FrameStore(decoder, folder, most, self._meter.frames)
 
     def frames(
         self,
@@ -140,4 +145,4 @@ class RequestBuilder:
             return self.request(sample, frames, context(sample))
 
         load_frames = load if self._adapter.needs_frames else None
-        return RequestStream(jobs, load_frames, build, workers, explain=explain)
+        return RequestStream(jobs, load_frames, build, workers, explain=explain, meter=self._meter)

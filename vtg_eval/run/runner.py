@@ -23,7 +23,8 @@ from vtg_eval.run.plan import Plan, make_plan
 from vtg_eval.run.progress import Progress
 from vtg_eval.run.results import TaskResults, make_results
 from vtg_eval.run.setup import Model, RunOptions, RunSetup, find_model, make_setup
-from vtg_eval.run.speeds import SpeedMeter, speeds_folder
+from vtg_eval.run.speeds import keep_speed, speeds_folder
+from vtg_eval.run.usage import Usage, UsageMeter
 
 CheckTimes = Callable[[Model, RunSetup], TimesCheck]
 
@@ -33,7 +34,8 @@ class Outcome:
     """The state of a run, or of its shard, at its end.
 
     failed: how many of the `asked` samples have no record, or a failed one. results: None where the
-    run was interrupted, and for a shard.
+    run was interrupted, and for a shard. usage: of this session; None where nothing was to ask, or
+    it was interrupted.
     """
 
     folder: Path
@@ -42,6 +44,7 @@ class Outcome:
     failed: int
     results: TaskResults | None = None
     interrupted: bool = False
+    usage: Usage | None = None
 
 
 class Runner:
@@ -134,22 +137,23 @@ class Runner:
             if shard := self.options.shard:
                 manifest = replace(manifest, shard=shard, asked=len(plan.asked))
             write_json(folder.manifest_file, manifest.to_json())
+            usage = None
             if plan.jobs:
                 try:
                     with terminable():
-                        self._answer(setup, plan, folder, manifest)
+                        usage = self._answer(setup, plan, folder, manifest)
                 except KeyboardInterrupt:
                     self.close()
                     return replace(self._outcome(folder, plan), interrupted=True)
             if shard:
-                return self._outcome(folder, plan)
+                return replace(self._outcome(folder, plan), usage=usage)
             results = self._results(setup, plan, folder)
             table = results.to_json()
             write_json(folder.results_file, table)
             self._registry.notify("vtg_run_finished", folder=path, results=table)
-            return replace(self._outcome(folder, plan), results=results)
+            return replace(self._outcome(folder, plan), results=results, usage=usage)
 
-    def _answer(self, setup: RunSetup, plan: Plan, folder: RunFolder, manifest: Manifest) -> None:
+    def _answer(self, setup: RunSetup, plan: Plan, folder: RunFolder, manifest: Manifest) -> Usage:
         self.check()
         if self._check_times is not None:
             manifest = replace(manifest, times=self._check_times(self.model, setup))
@@ -165,15 +169,17 @@ class Runner:
             )
         remaining = sum(len(job.samples) for job in plan.jobs)
 
-        meter = SpeedMeter()
+        meter = UsageMeter()
+        sessions = len(manifest.sessions)
 
         def started(engine: Mapping[str, Any]) -> None:
-            meter.start()
-            now = manifest.with_session(self.options.command, engine)
-            write_json(folder.manifest_file, now.to_json())
-            if moved := now.moved_versions():
+            nonlocal manifest
+            manifest = manifest.with_session(self.options.command, engine)
+            table = manifest.to_json()
+            write_json(folder.manifest_file, table)
+            if moved := manifest.moved_versions():
                 warn(f"since this run was started, versions changed: {', '.join(moved)}")
-            self._registry.notify("vtg_run_started", folder=folder.path, manifest=now.to_json())
+            self._registry.notify("vtg_run_started", folder=folder.path, manifest=table)
 
         with (
             Journal(folder.journal_file) as journal,
@@ -191,7 +197,7 @@ class Runner:
                     "vtg_sample_answered", folder=folder.path, record=record.to_json()
                 )
                 progress.advance()
-                meter.count()
+                meter.kept(record)
 
             self._executor.answer(
                 run_questions(setup, plan.samples),
@@ -199,9 +205,14 @@ class Runner:
                 plan.jobs,
                 started,
                 keep,
+                meter,
                 self._spent(),
             )
-        meter.keep(speeds_folder(), spec, self.processes)
+        usage = meter.usage()
+        if len(manifest.sessions) > sessions:  # an engine was started
+            write_json(folder.manifest_file, manifest.with_usage(usage).to_json())
+        keep_speed(speeds_folder(), spec, usage, self.processes)
+        return usage
 
     @property
     def processes(self) -> int:

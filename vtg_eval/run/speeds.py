@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,6 +14,7 @@ from vtg_eval.files.atomic import write_text
 from vtg_eval.files.digests import canonical, sha256
 from vtg_eval.run.paths import cache_folder
 from vtg_eval.run.spec import RunSpec
+from vtg_eval.run.usage import Usage
 
 FEWEST = 8  # samples; a shorter run says nothing about another one
 
@@ -32,31 +32,16 @@ class Speed:
     day: str
 
 
-class SpeedMeter:
-    """Measures a run from the start of its engine on."""
-
-    def __init__(self) -> None:
-        self._started: float | None = None
-        self._samples = 0
-
-    def start(self) -> None:
-        """The engine runs."""
-        self._started = time.monotonic()
-
-    def count(self) -> None:
-        """One more sample has its answer."""
-        self._samples += 1
-
-    def keep(self, folder: Path, spec: RunSpec, processes: int) -> None:
-        """Keep the speed for later plans; a disk that refuses it is no error."""
-        if self._started is None or self._samples < FEWEST:
-            return
-        seconds = time.monotonic() - self._started
-        each = self._samples / seconds / max(processes, 1)  # 0: all ended with the last answer
-        speed = Speed(each, datetime.now(UTC).date().isoformat())
-        with suppress(OSError, UserError):
-            folder.mkdir(parents=True, exist_ok=True)
-            write_text(_file(folder, spec), msgspec.json.encode(speed).decode())
+def keep_speed(folder: Path, spec: RunSpec, usage: Usage, processes: int) -> None:
+    """Keep the speed of a session for later plans; a disk that refuses it is no error."""
+    seconds = usage.seconds - usage.starting
+    if usage.answers < FEWEST or seconds <= 0.0:
+        return
+    each = usage.answers / seconds / max(processes, 1)  # 0: all ended with the last answer
+    speed = Speed(each, datetime.now(UTC).date().isoformat())
+    with suppress(OSError, UserError):
+        folder.mkdir(parents=True, exist_ok=True)
+        write_text(_file(folder, spec), msgspec.json.encode(speed).decode())
 
 
 def known_speed(folder: Path, spec: RunSpec) -> Speed | None:

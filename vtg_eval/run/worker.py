@@ -14,6 +14,7 @@ from vtg_eval.errors import EngineError, UserError
 from vtg_eval.run.inference import FINISH_LATER
 from vtg_eval.run.journal import Record
 from vtg_eval.run.plan import VideoJob
+from vtg_eval.run.usage import Usage, UsageMeter
 
 
 class Work(Protocol):
@@ -25,10 +26,12 @@ class Work(Protocol):
         jobs: Iterator[VideoJob],
         started: Callable[[Mapping[str, Any]], None],
         keep: Callable[[Record], None],
+        meter: UsageMeter,
     ) -> None:
         """Answer the videos. started: takes `Engine.describe()`; keep: each record.
 
-        Raises UserError where the run cannot go on, anything else where the engine fails.
+        meter: of the assignment. Raises UserError where the run cannot go on, anything else where
+        the engine fails.
         """
 
     def close(self) -> None:
@@ -53,6 +56,14 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
+class Answered:
+    """A sample has its record. usage: of the worker, in its assignment so far."""
+
+    record: Record
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
 class Failed:
     """A worker ends. fatal: the run cannot go on, so the others would fail as well."""
 
@@ -60,7 +71,7 @@ class Failed:
     fatal: bool
 
 
-Message = Started | Wanted | Failed | Record
+Message = Started | Wanted | Failed | Answered
 
 
 class Connection(Protocol):
@@ -82,10 +93,10 @@ def serve(make: MakeWork, connection: Connection) -> None:
     try:
         with closing(make()) as work:
             while (assignment := connection.recv()) is not None:
-                link.started = False
+                link.started, link.meter = False, UsageMeter()
                 while (job := link.video(idle=True)) is not None:
                     videos = chain([job], iter(lambda: link.video(idle=False), None))
-                    work.answer(assignment, videos, link.start, link.send)
+                    work.answer(assignment, videos, link.start, link.keep, link.meter)
     except EngineError as exc:
         link.send(Failed(str(exc).removesuffix(f" {FINISH_LATER}"), fatal=False))
     except UserError as exc:
@@ -103,6 +114,7 @@ class _Link:
         self._connection = connection
         self._lock = threading.Lock()
         self.started = False
+        self.meter = UsageMeter()
 
     def send(self, message: Message) -> None:
         with self._lock:
@@ -112,6 +124,9 @@ class _Link:
         if not self.started:
             self.send(Started(dict(engine)))
         self.started = True
+
+    def keep(self, record: Record) -> None:
+        self.send(Answered(record, self.meter.usage()))
 
     def video(self, idle: bool) -> VideoJob | None:
         self.send(Wanted(idle))

@@ -12,7 +12,8 @@ from vtg_eval.errors import EngineError, UserError
 from vtg_eval.run.inference import FINISH_LATER
 from vtg_eval.run.journal import Record
 from vtg_eval.run.leases import Leases
-from vtg_eval.run.worker import Failed, Message, Started, Wanted
+from vtg_eval.run.usage import UsageMeter
+from vtg_eval.run.worker import Answered, Failed, Message, Started, Wanted
 
 
 class Worker(ABC):
@@ -61,13 +62,14 @@ class WorkerPool(ABC, Generic[W]):
         leases: Leases,
         started: Callable[[Mapping[str, Any]], None],
         keep: Callable[[Record], None],
+        meter: UsageMeter,
     ) -> None:
         """Have the videos answered; returns when every sample has its record.
 
-        started: takes the description of the first engine that runs. Raises UserError where the run
-        cannot go on, EngineError where no worker is left.
+        started: takes the description of the first engine that runs. meter: of the session. Raises
+        UserError where the run cannot go on, EngineError where no worker is left.
         """
-        run = _Run(self._sent_to_all(assignment), leases, started, keep)
+        run = _Run(self._sent_to_all(assignment), leases, started, keep, meter)
         for worker in self._workers:
             worker.assigned = False
         while not leases.done:
@@ -133,6 +135,7 @@ class _Run:
     leases: Leases
     started: Callable[[Mapping[str, Any]], None]
     keep: Callable[[Record], None]
+    meter: UsageMeter
     has_started: bool = False
 
     def occupy(self, worker: Worker) -> None:
@@ -151,7 +154,7 @@ class _Run:
                 worker.idle = False
                 worker.say(job)
 
-    def hear(self, worker: Worker, message: Started | Wanted | Record) -> None:
+    def hear(self, worker: Worker, message: Started | Wanted | Answered) -> None:
         """Act on what a worker says."""
         match message:
             case Wanted(idle=True):
@@ -162,8 +165,10 @@ class _Run:
             case Started(engine) if worker.assigned and not self.has_started:
                 self.has_started = True
                 self.started(engine)
-            case Record() if worker.assigned and self.leases.answer(message):
-                self.keep(message)
+            case Answered(record, usage) if worker.assigned:
+                self.meter.worker(worker.name, usage)
+                if self.leases.answer(record):
+                    self.keep(record)
 
     def take_back(self, worker: Worker) -> None:
         """Let others answer what the worker has not."""

@@ -26,9 +26,19 @@ Sizer = Callable[[int, int, int], tuple[int, int]]
 class FrameStore:
     """Frames of videos, each decoded once for each way of sampling and size."""
 
-    def __init__(self, decoder: Decoder, folder: Path, limit: int | None = None) -> None:
-        """limit: bytes of all entries together; None: by the disk, see `EntryFolder`."""
+    def __init__(
+        self,
+        decoder: Decoder,
+        folder: Path,
+        limit: int | None = None,
+        watch: Callable[[bool], None] | None = None,
+    ) -> None:
+        """limit: bytes of all entries together; None: by the disk, see `EntryFolder`.
+
+        watch: is called for each video whose frames are ready, with whether they were stored.
+        """
         self.decoder = decoder
+        self._watch = watch
         self.folder = folder
         self._probes = ProbeCache(folder / "probes", decoder)
         self._entries = EntryFolder(folder, limit)
@@ -68,10 +78,12 @@ class FrameStore:
 
     def entry(self, key: str, decode: Callable[[], Entry]) -> Entry:
         """Return what is stored under a `Frames.digest`; where nothing is, decode and store it."""
-        entry = self.stored(key)
-        if entry is None:
-            entry = decode()
+        stored = self.stored(key)
+        entry = stored or decode()
+        if stored is None:
             self._entries.write(key, entry)
+        if self._watch is not None:
+            self._watch(stored is not None)
         return entry
 
     def stored(self, key: str) -> Entry | None:

@@ -25,6 +25,7 @@ from vtg_eval.run.plan import VideoJob, make_plan
 from vtg_eval.run.prefetch import RequestStream
 from vtg_eval.run.requests import RequestBuilder, SampleContext, no_subtitles
 from vtg_eval.run.setup import Model, RunOptions, RunSetup, make_setup
+from vtg_eval.video.frames import Frames
 
 RULE = GenerationRule(max_new_tokens=32)
 WARM_UP = 3  # videos
@@ -106,6 +107,12 @@ class Bench:
         tokens = sum(len(output.prompt_token_ids) for output in outputs)
         return Throughput(len(outputs), 0, tokens, seconds, busy.share)
 
+    def frames(self, root: Path, frames: Path) -> dict[Path, Frames]:
+        """Return the frames of each video, decoded into the folder `frames`."""
+        setup, jobs = self._plan(root)
+        builder, rule = self._builder(frames), setup.spec.protocol.frames
+        return {job.path: builder.frames(job.path, job.clips, rule, job.duration) for job in jobs}
+
     def _answer(self, setup: RunSetup, jobs: Iterable[VideoJob], frames: Path) -> Throughput:
         journal_file = self._work / "journal.jsonl"
         journal_file.unlink(missing_ok=True)
@@ -134,10 +141,12 @@ class Bench:
 
     def _stream(self, setup: RunSetup, jobs: Iterable[VideoJob], frames: Path) -> RequestStream:
         self._model.adapter.begin(setup.samples)
-        decoder = self._registry.decoder("pyav")()
-        builder = RequestBuilder(self._model.adapter, decoder, frames)
         context = SampleContext(setup.spec.protocol, no_subtitles)
-        return builder.stream(jobs, lambda sample: context)
+        return self._builder(frames).stream(jobs, lambda sample: context)
+
+    def _builder(self, frames: Path) -> RequestBuilder:
+        decoder = self._registry.decoder("pyav")()
+        return RequestBuilder(self._model.adapter, decoder, frames)
 
 
 def _prompt(request: Request) -> dict[str, Any]:

@@ -69,6 +69,18 @@ class Usage(msgspec.Struct):
         return Tokens(self.prompt_tokens, max(self.completion_tokens, thoughts))
 
 
+class PromptDetails(msgspec.Struct):
+    """Of a prompt's tokens those that a server had in its prefix cache."""
+
+    cached_tokens: Count
+
+
+class PromptUsage(msgspec.Struct):
+    """What a server says of a prompt's tokens, where it says more than their number."""
+
+    prompt_tokens_details: PromptDetails
+
+
 class Response(msgspec.Struct):
     """What is read of a response."""
 
@@ -80,6 +92,14 @@ class Response(msgspec.Struct):
         """Return what the server counted; None where it did not, or where that is no count."""
         try:
             return msgspec.convert(self.usage, Usage).tokens
+        except msgspec.ValidationError:
+            return None
+
+    @property
+    def cached_tokens(self) -> int | None:
+        """Return how many of the prompt's tokens were cached; None where the server is silent."""
+        try:
+            return msgspec.convert(self.usage, PromptUsage).prompt_tokens_details.cached_tokens
         except msgspec.ValidationError:
             return None
 
@@ -220,6 +240,7 @@ class ChatClient:
             completion_tokens=tokens.completion,
             finish=finish,
             error="refused, or held back by a filter" if finish is Finish.REFUSED else None,
+            cached_tokens=response.cached_tokens,
         )
 
     def _require_server(self, exc: AttemptError) -> None:
