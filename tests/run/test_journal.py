@@ -54,6 +54,22 @@ def test_a_journal_cut_at_any_byte_keeps_every_whole_line(
     assert path.read_bytes() == whole
 
 
+def test_records_of_the_same_frames_share_their_times_where_these_are_equal(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    first = Record("a", "v", Finish.STOP, frames="0", frame_times=(0.5, 1.5), model_times=(1.0,))
+    some = [
+        first,
+        replace(first, id="b"),
+        replace(first, id="c", model_times=(2.0,)),
+        replace(first, id="d", frames="1"),
+    ]
+    write(path, *some)
+    back = read_journal(path)
+    assert list(back.values()) == some
+    assert back["b"].frame_times is back["a"].frame_times
+    assert back["b"].model_times is back["a"].model_times
+
+
 def test_the_last_record_of_a_sample_counts(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
     write(

@@ -81,6 +81,28 @@ def test_who_has_nothing_takes_over_what_comes_last_and_the_first_answer_counts(
     assert leases.take_over("a") is None or leases.take_over("a") != taken
 
 
+def test_a_worker_is_not_given_what_it_has_when_who_took_it_over_is_lost() -> None:
+    leases = Leases(make_jobs(2))
+    assert leases.lease("slow") == leases.take_over("fast")
+    assert leases.release("fast") == []
+    assert leases.lease("slow") is None
+    assert leases.take_over("slow") is None
+    assert leases.take_over("other") is not None
+
+
+def test_a_video_whose_two_workers_are_lost_is_given_up_and_others_go_on() -> None:
+    leases = Leases(make_jobs(1, 1))
+    for video in ("v0", "v1"):
+        job = leases.lease("slow")
+        assert job is not None and job.video == video
+    taken = leases.take_over("fast")
+    assert taken is not None and taken.video == "v1"
+    assert leases.release("fast") == []
+    assert [record.video for record in leases.release("slow")] == ["v1"]  # the second return
+    again = leases.lease("other")
+    assert again is not None and again.video == "v0"
+
+
 @given(st.integers(1, 4), st.lists(st.integers(1, 4), min_size=1, max_size=8), st.integers())
 def test_every_sample_has_one_record(workers: int, counts: list[int], seed: int) -> None:
     choose = random.Random(seed)
@@ -93,6 +115,7 @@ def test_every_sample_has_one_record(workers: int, counts: list[int], seed: int)
             held[name] = []
             continue
         if job := leases.lease(name) or (None if held[name] else leases.take_over(name)):
+            assert all(job.video != other.video for other in held[name])
             held[name].append(job)
         if held[name]:
             job = held[name].pop(0)

@@ -28,7 +28,9 @@ class Leases:
         self._unanswered = [{sample.id for sample in job.samples} for job in self._jobs]
         self._job_of = {s.id: number for number, job in enumerate(self._jobs) for s in job.samples}
         self._left = len(self._job_of)
-        self._leased: dict[str, list[int]] = {}
+        # of the videos with unanswered samples alone: who has them, what each has, in order
+        self._holders: dict[int, list[str]] = {}
+        self._leased: dict[str, dict[int, None]] = {}
         self._returns: Counter[int] = Counter()
 
     @property
@@ -49,9 +51,8 @@ class Leases:
 
         A video is with two workers at most.
         """
-        holders = Counter(number for numbers in self._leased.values() for number in numbers)
         open_jobs = [
-            [number for number in numbers if self._unanswered[number] and holders[number] == 1]
+            [number for number in numbers if len(self._holders[number]) == 1]
             for other, numbers in self._leased.items()
             if other != worker
         ]
@@ -60,11 +61,14 @@ class Leases:
 
     def answer(self, record: Record) -> bool:
         """Note an answer; False where the sample has one."""
-        unanswered = self._unanswered[self._job_of[record.id]]
+        number = self._job_of[record.id]
+        unanswered = self._unanswered[number]
         if record.id not in unanswered:
             return False
         unanswered.remove(record.id)
         self._left -= 1
+        if not unanswered:
+            self._close(number)
         return True
 
     def release(self, worker: str) -> list[Record]:
@@ -73,12 +77,12 @@ class Leases:
         Returns the records of videos that are given up.
         """
         given_up: list[Record] = []
-        for number in self._leased.pop(worker, []):
-            if not self._unanswered[number]:
-                continue
+        for number in self._leased.pop(worker, {}):
+            self._holders[number].remove(worker)
             self._returns[number] += 1
             if self._returns[number] < MOST_RETURNS:
-                self._waiting.appendleft(number)
+                if not self._holders[number]:  # else who has it would be given it again
+                    self._waiting.appendleft(number)
                 continue
             job = self._jobs[number]
             error = f"{MOST_RETURNS} workers had this video and ended without an answer"
@@ -88,11 +92,18 @@ class Leases:
             ]
             self._left -= len(self._unanswered[number])
             self._unanswered[number].clear()
+            self._close(number)
         return given_up
 
     def _give(self, number: int, worker: str) -> VideoJob:
-        self._leased.setdefault(worker, []).append(number)
+        self._holders.setdefault(number, []).append(worker)
+        self._leased.setdefault(worker, {})[number] = None
         return replace(self._jobs[number], samples=self._left_of(number))
+
+    def _close(self, number: int) -> None:
+        """Take a job without unanswered samples from all workers."""
+        for worker in self._holders.pop(number, ()):
+            del self._leased[worker][number]
 
     def _left_of(self, number: int) -> tuple[Sample, ...]:
         """Return the unanswered samples of a job."""
