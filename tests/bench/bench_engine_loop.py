@@ -72,10 +72,11 @@ def by_llm(engine: VllmEngine, requests: Sequence[Request]) -> list[tuple[int, .
 Way = Callable[[VllmEngine, Sequence[Request]], list[tuple[int, ...]]]
 
 
-def seconds(way: Way, engine: VllmEngine, requests: Sequence[Request]) -> float:
-    start = time.perf_counter()
+def seconds(way: Way, engine: VllmEngine, requests: Sequence[Request]) -> tuple[float, float]:
+    """Return the seconds of wall time, and of this process's processors."""
+    start, processor = time.perf_counter(), time.process_time()
     prompts = way(engine, requests)
-    took = time.perf_counter() - start
+    took = time.perf_counter() - start, time.process_time() - processor
     assert len(prompts) == len(requests)
     return took
 
@@ -92,7 +93,7 @@ def main() -> None:
         adapter = make_adapter(checkpoint)
         for batch in args.batches:
             engine = VllmEngine(checkpoint, RULE, EngineOptions(batch_size=batch))
-            times: dict[str, list[float]] = {"engine": [], "LLM.generate": []}
+            times: dict[str, list[tuple[float, float]]] = {"engine": [], "LLM.generate": []}
             ways: dict[str, Way] = {"engine": by_engine, "LLM.generate": by_llm}
             for run in range(-1, args.repeats):  # the first run is not measured
                 for name, way in ways.items():
@@ -101,9 +102,11 @@ def main() -> None:
                     if run >= 0:
                         times[name].append(took)
             engine.close()
-            ratios = [a / b for a, b in zip(*times.values(), strict=True)]
-            rows.append([batch, *map(median, times.values()), median(ratios), min(ratios)])
-    header = ["batch", "engine (s)", "LLM.generate (s)", "ratio", "lowest ratio"]
+            pairs = list(zip(*times.values(), strict=True))
+            ratios, of_processor = ([a[k] / b[k] for a, b in pairs] for k in (0, 1))
+            walls = [median(wall for wall, _ in taken) for taken in times.values()]
+            rows.append([batch, *walls, median(ratios), min(ratios), median(of_processor)])
+    header = ["batch", "engine (s)", "LLM.generate (s)", "ratio", "lowest", "processor"]
     print(tabulate(rows, header, floatfmt=".3f"))
 
 

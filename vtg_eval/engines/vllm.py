@@ -7,7 +7,7 @@ import dataclasses
 import math
 import multiprocessing
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, replace
@@ -78,6 +78,7 @@ try:
 except ImportError as exc:
     raise ImportError(f'it needs the extra vllm (README, "Install"): {exc}') from exc
 
+Prompt = Callable[[], Any]  # returns a request as vLLM takes it
 WORKERS = 4  # threads that prepare requests
 FRAME_BYTES = 1 << 29  # of the frames of requests that are prepared ahead
 # How long the engine's processes may take to end by themselves.
@@ -109,8 +110,7 @@ class VllmEngine(Engine):
         self._processes = [p for p in _descendants() if p not in before]
         pids = [process.pid for process in self._processes]
         self._watchdog = Watchdog(pids) if pids else None
-        config = self._llm.llm_engine.vllm_config
-        self._workers = [_worker(config) for _ in range(min(WORKERS, os.cpu_count() or 1))]
+        self._workers = self._make_workers()
         atexit.register(self.close)  # an open engine would keep Python from exiting
         try:
             self._lora = start_lora(self._llm, options.lora)
@@ -204,7 +204,21 @@ class VllmEngine(Engine):
         if self._watchdog is not None:
             self._watchdog.close()
 
-    def _answer(self, feed: Feed[Any], waiting: dict[str, Request]) -> Iterator[Completion]:
+    def _make_workers(self) -> list[Worker[Prompt]]:
+        """Return threads that render requests ahead, where the engine has a process of its own.
+
+        In this process they would take the cores from it: a request is rendered when it is added.
+        """
+        config = self._llm.llm_engine.vllm_config
+        if not self._processes:
+            renderer = make_renderer(config)
+            return [_worker(lambda request: partial(rendered, renderer, request))]
+        return [
+            _worker(partial(_rendered_ahead, cache(partial(make_renderer, config))))
+            for _ in range(min(WORKERS, os.cpu_count() or 1))
+        ]
+
+    def _answer(self, feed: Feed[Prompt], waiting: dict[str, Request]) -> Iterator[Completion]:
         """Keep the engine full; `waiting`: the requests in flight by the engine's identities.
 
         Waits for the feed only while nothing is in flight. A batch more than vLLM runs at a time
@@ -223,7 +237,7 @@ class VllmEngine(Engine):
                 return
             yield from self._step(waiting)
 
-    def _add(self, fed: Fed[Any]) -> str:
+    def _add(self, fed: Fed[Prompt]) -> str:
         """Add a request to the engine; returns its identity there."""
         sampling = vllm.SamplingParams(
             max_tokens=self._rule.max_new_tokens,
@@ -234,7 +248,7 @@ class VllmEngine(Engine):
             logprobs=0,  # of the sampled token: NaN where the logits are NaN or infinite
             **self._sampling,
         )
-        prompt = fed.prepared.result()
+        prompt = fed.prepared.result()()
         sent, identity = self._llm.renderer.mm_processor_cache, str(next(self._numbers))
         leave_out_sent(sent, prompt)
         try:
@@ -269,11 +283,14 @@ class VllmEngine(Engine):
         )
 
 
-def _worker(config: Any) -> Worker[Any]:
-    """Return a thread that renders requests; its renderer is made on first use, in the thread."""
-    renderer = cache(partial(make_renderer, config))
-    thread = ThreadPoolExecutor(1, thread_name_prefix="render")
-    return Worker(thread, lambda request: rendered(renderer(), request))
+def _worker(prepare: Callable[[Request], Prompt]) -> Worker[Prompt]:
+    return Worker(ThreadPoolExecutor(1, thread_name_prefix="render"), prepare)
+
+
+def _rendered_ahead(renderer: Callable[[], Any], request: Request) -> Prompt:
+    """Render a request; renderer: is made on the first call, in the thread that uses it."""
+    prompt = rendered(renderer(), request)
+    return lambda: prompt
 
 
 def _load(checkpoint: Path, arguments: Mapping[str, Any]) -> Any:
