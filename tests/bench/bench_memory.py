@@ -2,8 +2,8 @@
 
 python tests/bench/bench_memory.py
 
-nano on transformers, 12, 120 and 480 generated videos of 20 s and 360 x 640 px, three queries on each.
-Each run has a process of its own; the peaks are those of the operating system.
+nano on transformers; 12, 120 and 480 generated videos of 20 s and 360 x 640 px, three queries on
+each. Each run has a process of its own; the peaks are those of the operating system.
 """
 
 from __future__ import annotations
