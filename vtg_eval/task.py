@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import wraps
 from itertools import chain
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from vtg_eval.errors import ContractError, DataError, MissingFileError, UserError, suggestion
@@ -161,11 +161,11 @@ class Task(ABC):
 
 def is_video_name(video: str) -> bool:
     """Tell whether a video's name is the relative path of a file below the data's folders."""
-    path = PurePosixPath(video)
-    if not path.parts or path.is_absolute() or ".." in path.parts or CONTROL.search(video):
+    parts = [part for part in video.split("/") if part not in ("", ".")]
+    if not parts or video.startswith("/") or ".." in parts or CONTROL.search(video):
         return False
     size = len(video.encode())
-    return size <= LONGEST_VIDEO and all(len(part.encode()) <= LONGEST_NAME for part in path.parts)
+    return size <= LONGEST_VIDEO and all(len(part.encode()) <= LONGEST_NAME for part in parts)
 
 
 def _checked_samples(method: Callable[..., Any]) -> Callable[..., tuple[Sample, ...]]:
@@ -217,7 +217,7 @@ def found_video(
     if not is_video_name(video):
         raise DataError(f"The annotation names a video outside of the data: {video[:80]!r}.")
     paths = (
-        parent / name / f"{video}{suffix}"
+        parent.joinpath(name, f"{video}{suffix}")
         for parent in (folder, root)
         for name in folders
         for suffix in suffixes

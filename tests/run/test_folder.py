@@ -10,7 +10,7 @@ from vtg_eval.errors import UserError
 from vtg_eval.files.json_files import write_json
 from vtg_eval.files.owned_folder import FolderInUse
 from vtg_eval.run.folder import RunFolder
-from vtg_eval.run.manifest import Manifest, Subset
+from vtg_eval.run.manifest import Manifest, Subset, installed_versions
 
 
 def begin(path: Path) -> None:
@@ -28,14 +28,16 @@ def test_a_new_folder_gets_a_manifest_that_is_read_back(tmp_path: Path) -> None:
 
 def test_a_manifest_survives_its_file(tmp_path: Path) -> None:
     manifest = Manifest(SPEC.to_json(), Subset("d", 3, 5, 4, ("v1",)))
-    manifest = manifest.with_session(("vtg-eval", "run"), {"dtype": "float32"})
+    manifest = manifest.with_session(
+        ("vtg-eval", "run"), installed_versions(), {"dtype": "float32"}
+    )
     write_json(tmp_path / "m.json", manifest.to_json())
     assert Manifest.from_json(json.loads((tmp_path / "m.json").read_text())) == manifest
     assert manifest.sessions[0].versions["numpy"]
 
 
 def test_versions_that_moved_between_sessions_are_named() -> None:
-    manifest = Manifest(SPEC.to_json()).with_session((), {}).with_session((), {})
+    manifest = Manifest(SPEC.to_json()).with_session((), {}, {}).with_session((), {}, {})
     old = replace(manifest.sessions[0], versions={"av": "17.0", "numpy": "2"})
     new = replace(manifest.sessions[1], versions={"av": "18.1", "numpy": "2"})
     assert replace(manifest, sessions=(old, new)).moved_versions() == ["av 17.0 -> 18.1"]

@@ -56,7 +56,9 @@ def run_tasks(args: Namespace, registry: Registry) -> int:
             if outcome.interrupted:
                 return interrupted(outcome)
             failed |= outcome.failed > 0
-            tables.append(_show(outcome, setup, args))
+            _show(outcome, setup, args)
+            if args.json:
+                tables.append(_table(outcome, setup, args))
     if args.json:
         write_tables(tables, args.json)
     return 1 if failed else 0
@@ -68,18 +70,26 @@ def _folder(out: Path | None, setup: RunSetup, setups: int) -> Path:
     return out if setups == 1 else out / setup.spec.task
 
 
-def _show(outcome: Outcome, setup: RunSetup, args: Namespace) -> dict[str, Any]:
-    """Print how a run or its shard ended; return it as plain JSON values."""
+def _show(outcome: Outcome, setup: RunSetup, args: Namespace) -> None:
+    """Print how a run or its shard ended."""
     warn_reuse(outcome.usage)
     if outcome.results is None:
-        return _show_shard(outcome, setup, args)
+        _show_shard(outcome, setup, args)
+        return
     warn_failures(outcome.results, outcome.folder)
     if not args.quiet:
         show_results(outcome.results, outcome.folder, setup.spec, args.json, outcome.usage)
-    return outcome.results.to_json()
 
 
-def _show_shard(outcome: Outcome, setup: RunSetup, args: Namespace) -> dict[str, Any]:
+def _table(outcome: Outcome, setup: RunSetup, args: Namespace) -> dict[str, Any]:
+    """Return how a run or its shard ended, as plain JSON values."""
+    if outcome.results is not None:
+        return outcome.results.to_json()
+    table = progress_table(setup.spec, outcome.folder, outcome.answered, outcome.asked)
+    return {**table, "shard": str(args.shard)}
+
+
+def _show_shard(outcome: Outcome, setup: RunSetup, args: Namespace) -> None:
     if outcome.failed:
         warn(
             f"{outcome.failed} of {outcome.asked} samples failed; "
@@ -94,5 +104,3 @@ def _show_shard(outcome: Outcome, setup: RunSetup, args: Namespace) -> dict[str,
             f"when all shards have ended: vtg-eval merge {run_of(outcome.folder)}",
         )
         show("\n".join(lines), sys.stderr if args.json == STANDARD_OUTPUT else None)
-    table = progress_table(setup.spec, outcome.folder, outcome.answered, outcome.asked)
-    return {**table, "shard": str(args.shard)}

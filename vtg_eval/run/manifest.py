@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
+from email import message_from_string
+from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from typing import Any, Literal
 
 import msgspec
@@ -103,10 +104,12 @@ class Manifest:
             raise ValueError(f"format {table['format']}, this version reads {FORMAT}")
         return msgspec.convert(table, cls)
 
-    def with_session(self, command: tuple[str, ...], engine: Mapping[str, Any]) -> Manifest:
-        """Return the manifest with one more start, now, under the installed versions."""
+    def with_session(
+        self, command: tuple[str, ...], versions: Mapping[str, str], engine: Mapping[str, Any]
+    ) -> Manifest:
+        """Return the manifest with one more start, now. versions: as `installed_versions`."""
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        session = Session(now, command, installed_versions(), dict(engine))
+        session = Session(now, command, versions, dict(engine))
         return replace(self, sessions=(*self.sessions, session))
 
     def with_usage(self, usage: Usage) -> Manifest:
@@ -140,5 +143,14 @@ def package_versions(names: Iterable[str]) -> dict[str, str]:
     versions = {}
     for name in names:
         with suppress(PackageNotFoundError):
-            versions[name] = version(name)
+            versions[name] = _version(distribution(name))
     return versions
+
+
+def _version(package: Distribution) -> str:
+    """Return a package's version as `Distribution.version` does, without reading its description.
+
+    The description, after the first empty line, is most of a package's metadata.
+    """
+    headers, _, _ = (package.read_text("METADATA") or "").partition("\n\n")
+    return message_from_string(headers)["Version"] or package.version

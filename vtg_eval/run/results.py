@@ -238,7 +238,9 @@ def frame_grid(record: Record | None, quantum: float = 0.0) -> Floats:
     They are the times of the shown frames and one step after the last (the end of that frame),
     each rounded to a multiple of `quantum` seconds where that is not 0.
     """
-    times = np.unique(record.frame_times if record else ()).astype(np.float64)
+    if record is None or not record.frame_times:
+        return np.empty(0)
+    times = np.unique(record.frame_times).astype(np.float64)
     if len(times) > 1:
         times = np.append(times, 2 * times[-1] - times[-2])
     return np.unique(np.round(times / quantum) * quantum) if quantum else times

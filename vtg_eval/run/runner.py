@@ -87,19 +87,20 @@ class Runner:
 
     def plan(self, setup: RunSetup, folder: Path) -> Plan:
         """Return the samples of the run and those without an answer in `folder`."""
-        records = read_journal(RunFolder(folder).journal_file)
-        return make_plan(
-            setup.task,
-            setup.root,
-            setup.samples,
-            limit=self.options.limit,
-            answered={sample for sample, record in records.items() if record.final},
-            needs_videos=self.model.adapter.needs_frames,
-            allow_subset=self.options.allow_subset,
-            of=setup.task.card.split_size(setup.spec.split, len(setup.samples)),
-            transformation=setup.spec.transformation,
-            shard=self.options.shard,
-        )
+        with gc_paused():
+            records = read_journal(RunFolder(folder).journal_file)
+            return make_plan(
+                setup.task,
+                setup.root,
+                setup.samples,
+                limit=self.options.limit,
+                answered={sample for sample, record in records.items() if record.final},
+                needs_videos=self.model.adapter.needs_frames,
+                allow_subset=self.options.allow_subset,
+                of=setup.task.card.split_size(setup.spec.split, len(setup.samples)),
+                transformation=setup.spec.transformation,
+                shard=self.options.shard,
+            )
 
     def preflight(self, setups: Sequence[RunSetup], folders: Sequence[Path]) -> list[Plan]:
         """Find the mistakes that would end these runs, before the first starts; makes nothing.
@@ -147,8 +148,9 @@ class Runner:
                     return replace(self._outcome(folder, plan), interrupted=True)
             if shard:
                 return replace(self._outcome(folder, plan), usage=usage)
-            results = self._results(setup, plan, folder)
-            table = results.to_json()
+            with gc_paused():
+                results = self._results(setup, plan, folder)
+                table = results.to_json()
             write_json(folder.results_file, table)
             self._registry.notify("vtg_run_finished", folder=path, results=table)
             return replace(self._outcome(folder, plan), results=results, usage=usage)
@@ -170,11 +172,11 @@ class Runner:
         remaining = sum(len(job.samples) for job in plan.jobs)
 
         meter = UsageMeter()
-        sessions = len(manifest.sessions)
+        sessions, versions = len(manifest.sessions), installed_versions()
 
         def started(engine: Mapping[str, Any]) -> None:
             nonlocal manifest
-            manifest = manifest.with_session(self.options.command, engine)
+            manifest = manifest.with_session(self.options.command, versions, engine)
             table = manifest.to_json()
             write_json(folder.manifest_file, table)
             if moved := manifest.moved_versions():
@@ -201,7 +203,7 @@ class Runner:
 
             self._executor.answer(
                 run_questions(setup, plan.samples),
-                EvaluationAssignment(folder.path, spec, installed_versions(), plan.samples),
+                EvaluationAssignment(folder.path, spec, versions, plan.samples),
                 plan.jobs,
                 started,
                 keep,
@@ -237,16 +239,15 @@ class Runner:
         )
 
     def _results(self, setup: RunSetup, plan: Plan, folder: RunFolder) -> TaskResults:
-        with gc_paused():
-            return make_results(
-                setup.spec,
-                plan.subset,
-                setup.task,
-                setup.root,
-                plan.samples,
-                read_journal(folder.journal_file),
-                self._registry.protocols.values(),
-            )
+        return make_results(
+            setup.spec,
+            plan.subset,
+            setup.task,
+            setup.root,
+            plan.samples,
+            read_journal(folder.journal_file),
+            self._registry.protocols.values(),
+        )
 
     @staticmethod
     def _outcome(folder: RunFolder, plan: Plan) -> Outcome:

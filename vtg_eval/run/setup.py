@@ -27,6 +27,7 @@ from vtg_eval.question import wording
 from vtg_eval.registry import Registry
 from vtg_eval.run.devices import Devices
 from vtg_eval.run.durations import with_durations
+from vtg_eval.run.gc_pause import gc_paused
 from vtg_eval.run.paths import cache_folder, data_root, make_folder
 from vtg_eval.run.shards import Shard
 from vtg_eval.run.spec import RunSpec, annotation_digest
@@ -202,7 +203,8 @@ def make_setup(options: RunOptions, model: Model, name: str, registry: Registry)
     if type(task).prepare is not Task.prepare:
         make_folder(task, root)
         task.prepare(root, split)
-    annotated = read_split(task, root, split)
+    with gc_paused():
+        annotated = read_split(task, root, split)
     if model.adapter.needs_frames and not all(
         wording(output, protocol.prompt) for output in {sample.asks for sample in annotated}
     ):

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from statistics import fmean
 from threading import Lock, get_ident
+from typing import Any
 
 from vtg_eval.run.journal import Record
 
@@ -91,7 +92,7 @@ class UsageMeter:
     def __init__(self) -> None:
         self._lock = Lock()
         self._began = self._changed = time.perf_counter()
-        self._usage = Usage()
+        self._sums: dict[str, Any] = {"waiting": 0.0}  # fields of Usage
         self._videos: set[str] = set()
         self._thread = get_ident()
         self._waits: int | None = None
@@ -101,8 +102,8 @@ class UsageMeter:
     def usage(self) -> Usage:
         """Return what was measured so far."""
         with self._lock:
-            usage = self._usage.with_workers(tuple(self._workers.values()))
-            return replace(usage, seconds=time.perf_counter() - self._began)
+            usage = Usage(seconds=time.perf_counter() - self._began, **self._sums)
+            return usage.with_workers(tuple(self._workers.values()))
 
     def worker(self, name: str, usage: Usage) -> None:
         """A worker tells its usage in this session so far."""
@@ -113,9 +114,8 @@ class UsageMeter:
         """The engine runs, from here on if it did not before."""
         with self._lock:
             self._count_waiting()
-            if not self._usage.starting:
-                starting = self._changed - self._began
-                self._usage = replace(self._usage, starting=starting, waiting=0.0)
+            if "starting" not in self._sums:
+                self._sums.update(starting=self._changed - self._began, waiting=0.0)
 
     @contextmanager
     def decoding(self) -> Iterator[None]:
@@ -162,12 +162,9 @@ class UsageMeter:
 
     def _add(self, **amounts: float | None) -> None:
         with self._lock:
-            sums = {
-                name: (getattr(self._usage, name) or 0) + amount
-                for name, amount in amounts.items()
-                if amount is not None
-            }
-            self._usage = replace(self._usage, **sums)  # type: ignore[arg-type]
+            for name, amount in amounts.items():
+                if amount is not None:
+                    self._sums[name] = self._sums.get(name, 0) + amount
 
     def _wait(self, thread: int | None) -> None:
         with self._lock:
@@ -183,5 +180,5 @@ class UsageMeter:
         """Add the time since the last change, if the engine had nothing to do meanwhile."""
         now = time.perf_counter()
         if self._waits == self._thread or (self._waits is not None and not self._in_flight):
-            self._usage = replace(self._usage, waiting=self._usage.waiting + now - self._changed)
+            self._sums["waiting"] += now - self._changed
         self._changed = now

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from vtg_eval.errors import NotApplicableError
 from vtg_eval.failures import Failure
@@ -34,6 +35,18 @@ class ProtocolScore:
     why: tuple[str, ...]
 
 
+class _Content(NamedTuple):
+    """The content of the samples, and of their answers as a protocol parses them.
+
+    changed: how many are parsed differently than under the run's protocol. several: whether any
+    target has several occurrences; ranked: whether any answer has several spans.
+    """
+
+    changed: int
+    several: bool
+    ranked: bool
+
+
 def scores_across_protocols(
     card: Card, answers: AnswerSet, protocols: Iterable[Protocol], split: str
 ) -> tuple[Score, ...]:
@@ -56,16 +69,24 @@ def scores_across_protocols(
 def protocol_scores(base: Score, others: Iterable[Score]) -> tuple[ProtocolScore, ...]:
     """Compare a score with those of the same answers under other protocols."""
     others = tuple(others)
+    several = any(len(sample.target.spans) > 1 for sample in base.samples)
     # protocols that parse the answers alike share one tuple of them
     parsed = {id(other.parsed_answers): other.parsed_answers for other in others}
-    changed = {key: _changed(base.parsed_answers, answers) for key, answers in parsed.items()}
+    content = {
+        key: _Content(
+            changed=_changed(base.parsed_answers, answers),
+            several=several,
+            ranked=any(len(answer.listed) > 1 for answer in answers),
+        )
+        for key, answers in parsed.items()
+    }
     return tuple(
         ProtocolScore(
             protocol=other.protocol,
             n_scored=other.n_scored,
             metrics=finite_metrics(other.metrics),
             differs=_differs(base, other),
-            why=tuple(_reasons(base, other, changed[id(other.parsed_answers)])),
+            why=tuple(_reasons(base, other, content[id(other.parsed_answers)])),
         )
         for other in others
     )
@@ -83,17 +104,17 @@ def _differs(base: Score, other: Score) -> bool:
 def _changed(answers: Iterable[ParsedAnswer], others: Iterable[ParsedAnswer]) -> int:
     """Return how many answers are parsed differently."""
     pairs = zip(answers, others, strict=True)
-    return sum([a is not b and _content(a) != _content(b) for a, b in pairs])
+    return sum([a != b and _content(a) != _content(b) for a, b in pairs])  # most are equal
 
 
-def _reasons(base: Score, other: Score, changed: int) -> Iterable[str]:
-    """changed: how many answers are parsed differently."""
+def _reasons(base: Score, other: Score, content: _Content) -> Iterable[str]:
+    """content: of the answers as the other protocol parses them."""
     dropped = base.n_scored - other.n_scored
     if dropped:
         yield f"{abs(dropped)} {'fewer' if dropped > 0 else 'more'} in the denominator"
-    if changed:
-        yield f"parsed differently: {changed} answers"
-    yield from _differences(base, other)
+    if content.changed:
+        yield f"parsed differently: {content.changed} answers"
+    yield from _differences(base, other, content)
     non_finite = other.failures.get(Failure.NON_FINITE, 0)
     if non_finite and base.rule.non_finite != other.rule.non_finite:
         yield f"times that are not numbers may count as hits: {non_finite} answers"
@@ -103,17 +124,15 @@ def _content(parsed: ParsedAnswer) -> tuple[object, ...]:
     return parsed.spans, parsed.letters, parsed.absent
 
 
-def _differences(base: Score, other: Score) -> Iterable[str]:
+def _differences(base: Score, other: Score, content: _Content) -> Iterable[str]:
     """Yield the scoring rules that differ and can affect these answers, as "truth clamp"."""
-    several = any(len(sample.target.spans) > 1 for sample in base.samples)
-    ranked = any(len(parsed.listed) > 1 for parsed in other.parsed_answers)
     for name, label, applies in (
         ("comparator", "IoU", True),
         ("truth", "truth", True),
-        ("occurrences", "occurrences:", several),
+        ("occurrences", "occurrences:", content.several),
         ("repeats", "repeated questions:", True),
         ("iou_decimals", "decimals of each IoU:", True),
-        ("nms", "NMS", ranked),
+        ("nms", "NMS", content.ranked),
         ("decimals", "decimals of the figure:", True),
     ):
         value = getattr(other.rule, name)
