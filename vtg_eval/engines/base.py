@@ -74,7 +74,7 @@ class Completion:
 
     Their plain values ("stop", "length", "error") are accepted too. cached_tokens: of the prompt's
     tokens those that were computed for an earlier prompt (prefix cache); None where the engine does
-    not say.
+    not say. They are no part of the answer, and are not compared.
     """
 
     sample_id: str
@@ -84,7 +84,7 @@ class Completion:
     finish: Finish
     error: str | None = None
     prompt_token_ids: tuple[int, ...] = ()
-    cached_tokens: int | None = None
+    cached_tokens: int | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         require_types(self, str, "sample_id", "text")
