@@ -99,12 +99,17 @@ def process_context() -> Any:
 def train_in_two_processes(
     stage: str, recipe: Recipe, examples: Sequence[Example], out: Path
 ) -> None:
-    """Train one stage in two processes over gloo, as accelerate starts them."""
+    """Train one stage in two processes over gloo."""
+    in_two_processes(train, stage, recipe, examples, out)
+
+
+def in_two_processes(target: Callable[..., object], *arguments: Any) -> None:
+    """Call a function in two processes with the environment in which accelerate starts them."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
     workers = [
-        process_context().Process(target=_worker, args=(rank, port, stage, recipe, examples, out))
+        process_context().Process(target=_worker, args=(rank, port, target, *arguments))
         for rank in range(2)
     ]
     for worker in workers:
@@ -114,12 +119,12 @@ def train_in_two_processes(
     assert [worker.exitcode for worker in workers] == [0, 0]
 
 
-def _worker(rank: int, port: int, *training: Any) -> None:
+def _worker(rank: int, port: int, target: Callable[..., object], *arguments: Any) -> None:
     os.environ |= {
         "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2",
         "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "ACCELERATE_USE_CPU": "true",
     }  # fmt: skip
-    train(*training)
+    target(*arguments)
 
 
 def with_rule(recipe: Recipe, stage: str, **values: Any) -> Recipe:

@@ -30,6 +30,7 @@ AnswerTokens = Annotated[int, Meta(ge=1, le=32768)]
 Bounds = tuple[NonNegative, NonNegative]  # of a window, the lower one first
 Schedule = Literal["cosine", "linear", "constant"]
 AnswerForm = Literal["any", "think-answer", "think-time"]  # see `data.answers.well_formed`
+AT_ONCE = 256  # answers that vLLM generates at a time in a process of RL, at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +163,8 @@ class RlRule:
     prompts: distinct prompts in one step over all devices; each gets `group` answers.
     share_prompt: score a group's answers behind one copy of their prompt, which gives the same
     figures with less work; needs attention that takes a mask (not flash attention).
+    rollouts: what generates the answers: transformers; vLLM in the trainer's process; a vLLM
+    server, which is refused until it can be given new weights.
     plateau: stop after this many steps without an improvement of the mean reward or of its
     deviation within groups (0: never).
     """

@@ -63,6 +63,8 @@ def rl_memory(size: ModelSize, recipe: Recipe, load: BatchLoad, sharding: Shardi
     if rule is not None:
         cache = 2 * size.layers * size.kv_width * _width(recipe)
         sizes["key-value cache"] = float(cache * rule.group * load.tokens)
+        if rule.rollouts == "vllm-colocate":  # a copy that is not divided
+            sizes["vLLM's weights"] = float(_width(recipe) * size.parameters)
         if rule.beta and recipe.model.train == "all":
             whole = float(_width(recipe) * size.parameters)
             sizes["reference model"] = whole / (sharding.devices if sharding.weights else 1)

@@ -24,7 +24,7 @@ from vtg_eval.video.sampling import PAIR, choose
 
 from ..data.contexts import SampleContexts
 from ..data.sample import TrainingSample, load_samples
-from ..recipe import Recipe
+from ..recipe import AT_ONCE, Recipe, RlRule
 from ..shipped import LAUNCH
 from .memory import SHARDING, BatchLoad, Memory, Sharding, rl_memory, sft_memory
 from .model_size import ModelSize, checkpoint_folder, model_size
@@ -35,6 +35,7 @@ CHARACTERS = 4  # of English text in a token
 ANSWER, REASONED = 20, 400  # tokens of an answer to learn, without and with reasoning
 GPU_FLOPS, CPU_FLOPS = 4e14, 5e10  # of one device per second, in forward and backward passes
 DECODE = 0.03  # seconds for each further token of a batch of answers
+VLLM_DECODE = 0.015  # the same where vLLM generates all answers of a device at once
 ASSUMED = (
     f"videos of {WIDTH} x {HEIGHT} px; {UNKNOWN_SECONDS:g} s where the data or the "
     "duration is missing",
@@ -43,6 +44,9 @@ ASSUMED = (
     f"hours: {GPU_FLOPS:.0e} operations a second on each GPU (40 % of an H100's dense bfloat16), "
     f"{CPU_FLOPS:.0e} on each CPU process; {DECODE:g} s for each further token of a batch of "
     "answers; nothing for decoding videos and for loading",
+    f"rollouts by vLLM: {VLLM_DECODE:g} s for each further token of a batch, which is all answers "
+    f"of a step on a device, up to {AT_ONCE}; a prompt is read once for its group; one forward "
+    "pass more, for the correction; nothing for handing over weights",
     "memory: fragmentation and libraries take some GiB more",
 )
 
@@ -73,6 +77,16 @@ class _Chosen(NamedTuple):
     def devices_each(self) -> int:
         """Of each machine; a command that only answers has those of one."""
         return self.devices // self.machines
+
+
+class _Generation(NamedTuple):
+    """How answers are generated. batch: answers at a time; seconds: for each further token of a
+    batch; passes: forward passes over each answer and its prompt, besides those of training.
+    """
+
+    batch: float
+    seconds: float = DECODE
+    passes: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +243,13 @@ class _Planner:
         parameters = self.size.parameters / self.hardware.tensor_parallel
         weights = {"weights": 2.0 * parameters / 2**30}
         return self._stage(
-            "difficulty", 0, asked and answers, answers, rule.max_new_tokens, weights, rule.rollouts
+            "difficulty",
+            0,
+            asked and answers,
+            answers,
+            rule.max_new_tokens,
+            weights,
+            _Generation(rule.rollouts),
         )
 
     def _rl(self) -> StagePlan | None:
@@ -240,7 +260,13 @@ class _Planner:
         answer = rule.max_new_tokens
         load = BatchLoad(rule.device_batch, self.longest + answer, self.visual, answer)
         memory = rl_memory(self.size, self.recipe, load, self._shard)
-        return self._stage("rl", rule.steps, answers, answers, answer, memory, rule.group)
+        return self._stage("rl", rule.steps, answers, answers, answer, memory, self._rollouts(rule))
+
+    def _rollouts(self, rule: RlRule) -> _Generation:
+        if rule.rollouts == "transformers":
+            return _Generation(rule.group)
+        answers = rule.prompts * rule.group / self.hardware.devices
+        return _Generation(min(answers, AT_ONCE), VLLM_DECODE, 1 + 1 / rule.group)
 
     @property
     def _shard(self) -> Sharding:
@@ -255,9 +281,11 @@ class _Planner:
         completions: int,
         answer: int,
         memory: Memory,
-        batch: int = 1,
+        generation: _Generation | None = None,
     ) -> StagePlan:
-        hours = None if passes is None else self._hours(steps, passes, completions, answer, batch)
+        hours = None
+        if passes is not None:
+            hours = self._hours(steps, passes, completions, answer, generation)
         return StagePlan(
             name=name,
             samples=self.samples,
@@ -271,17 +299,20 @@ class _Planner:
             command=self._command(name, bool(steps)),
         )
 
-    def _hours(self, steps: int, passes: int, completions: int, answer: int, batch: int) -> float:
+    def _hours(
+        self, steps: int, passes: int, completions: int, answer: int, rollouts: _Generation | None
+    ) -> float:
         """Count operations: 2 for each parameter and token forward, 4 backward (Kaplan et al.,
         Scaling Laws for Neural Language Models, 2020, section 2.1), 2 for recomputed activations.
         """
         forward = 2 * self.size.language * (self.mean + answer)
         vision = 2 * self.size.vision * self.mean_visual * self.size.merge**2
-        times = (4 if steps else 0) + (1 if completions else 0)  # in units of a forward pass
+        # in units of a forward pass
+        times = (4 if steps else 0) + (rollouts.passes if rollouts else 0)
         vision_times = 1 if self.recipe.model.freeze_vision else times
         work = passes * (times * forward + max(vision_times, 1) * vision)
         rate = CPU_FLOPS if self.size.parameters < SMALL else GPU_FLOPS
-        decoding = completions / batch * answer * DECODE
+        decoding = completions / rollouts.batch * answer * rollouts.seconds if rollouts else 0.0
         devices = self.hardware.devices if steps else self.hardware.devices_each
         engines = devices if steps else devices // self.hardware.tensor_parallel
         return (work / rate / devices + decoding / engines) / 3600

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
 from datasets import Dataset
+from transformers.integrations import is_deepspeed_zero3_enabled
 
 from vtg_eval.errors import UserError
 
@@ -16,6 +18,7 @@ from .callbacks import PlateauStop, StepBar, StepLog
 from .rewards import PARTS, Reward, RewardParts
 from .stage import GRPOConfig, Stage, run_stage
 from .video_grpo import VideoGrpo
+from .vllm_rollouts import VllmRollouts
 
 COLUMNS = {
     "loss": "loss",
@@ -28,6 +31,7 @@ COLUMNS = {
     "kl": "kl",
     "grad_norm": "grad_norm",
     "learning_rate": "learning_rate",
+    "sampling/sampling_logp_difference/max": "rollout_difference",  # vLLM's and the trainer's
 }
 # tokens that begin or fill a picture: an answer with one of them cannot be read back
 SUPPRESSED = ("image_token_id", "video_token_id", "vision_start_token_id", "vision_end_token_id")
@@ -42,8 +46,8 @@ def run_rl(recipe: Recipe, samples: Sequence[Example], out: Path) -> Path:
     rule, rewards = recipe.rl, recipe.rewards
     if rule is None or rewards is None:
         raise UserError(f"The recipe {recipe.name} has no [rl] or no [rewards].")
-    if rule.rollouts != "transformers":
-        raise UserError(_VLLM)
+    if rule.rollouts == "vllm-server":
+        raise UserError(_SERVER)
     in_order = recipe.selection is not None and recipe.selection.curriculum
     rows = order(len(samples), rule.steps * rule.prompts, rule.seed, shuffled=not in_order)
 
@@ -52,10 +56,14 @@ def run_rl(recipe: Recipe, samples: Sequence[Example], out: Path) -> Path:
         check_groups(rule, common["gradient_accumulation_steps"])
         # created before the model is loaded, so that ZeRO-3 loads it in shards
         arguments = GRPOConfig(**common, **_grpo(rule, stage.source.config))
+        vllm = None
+        if rule.rollouts == "vllm-colocate":  # while the GPU is empty
+            vllm = engines.enter_context(closing(_vllm(stage, rule, common)))
         return VideoGrpo(
             stage.batches,
             samples,
             rule.share_prompt,
+            vllm,
             model=stage.load_policy(),
             args=arguments,
             reward_funcs=_scorer(rewards, samples),
@@ -72,13 +80,39 @@ def run_rl(recipe: Recipe, samples: Sequence[Example], out: Path) -> Path:
             ],
         )
 
-    return run_stage("rl", recipe, rule, samples, out, make)
+    with ExitStack() as engines:
+        return run_stage("rl", recipe, rule, samples, out, make)
 
 
-_VLLM = (
-    "TRL 1.16 hands images to vLLM, and no videos, so vLLM would answer blind. Set rl.rollouts = "
+_SERVER = (
+    "A vLLM server cannot be given the weights of each step yet, so it would answer as the start "
+    'checkpoint. Set rl.rollouts = "vllm-colocate" (vLLM in the trainer\'s process) or '
     '"transformers", or export the data to ms-swift or verl (vtg-train export).'
 )
+
+
+def _vllm(stage: Stage, rule: RlRule, common: Mapping[str, Any]) -> VllmRollouts:
+    """Start the engine that answers in this process. common: the trainer's settings.
+
+    Raises UserError under ZeRO-3.
+    """
+    if is_deepspeed_zero3_enabled():
+        raise UserError(
+            'rl.rollouts = "vllm-colocate" does not gather the weights that ZeRO-3 divides; use '
+            "--launch fsdp2 or zero2."
+        )
+    return VllmRollouts(
+        stage.source,
+        rule,
+        stage.recipe.model.dtype,
+        rule.device_batch * common["gradient_accumulation_steps"],
+        _suppressed(stage.source.config),
+    )
+
+
+def _suppressed(config: Mapping[str, Any]) -> list[int]:
+    """Return the tokens that are never generated."""
+    return [config[name] for name in SUPPRESSED if name in config]
 
 
 def _grpo(rule: RlRule, config: Mapping[str, Any]) -> dict[str, Any]:
@@ -93,7 +127,7 @@ def _grpo(rule: RlRule, config: Mapping[str, Any]) -> dict[str, Any]:
         "importance_sampling_level": rule.importance,
         "entropy_coef": rule.entropy,
         "shuffle_dataset": False,
-        "generation_kwargs": {"suppress_tokens": [config[n] for n in SUPPRESSED if n in config]},
+        "generation_kwargs": {"suppress_tokens": _suppressed(config)},
     }
 
 

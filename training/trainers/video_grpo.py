@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from itertools import groupby
 from typing import Any
@@ -21,6 +22,7 @@ from vtg_eval.engines.rope_positions import patch_rope_positions
 from .batches import Batches, Example
 from .shared_prompt import packed_log_probs
 from .stage import GRPOTrainer, Guarded
+from .vllm_rollouts import VllmRollouts
 
 # log-probabilities, entropies, auxiliary loss
 Scores = tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None]
@@ -29,20 +31,29 @@ Scores = tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None]
 class VideoGrpo(Guarded, GRPOTrainer):
     """A row of the data set is an index into `examples`; `batches` builds the model's inputs.
 
-    share_prompt: score a group's answers behind one copy of their prompt.
+    share_prompt: score a group's answers behind one copy of their prompt. vllm: answers in place
+    of transformers; TRL then corrects for the difference of the two engines' probabilities.
     """
 
     def __init__(
-        self, batches: Batches, examples: Sequence[Example], share_prompt: bool, **kwargs: Any
+        self,
+        batches: Batches,
+        examples: Sequence[Example],
+        share_prompt: bool,
+        vllm: VllmRollouts | None = None,
+        **kwargs: Any,
     ) -> None:
         self._batches = batches
         self._examples = examples
         self._share_prompt = share_prompt
+        self._vllm = vllm
         self._rows: list[int] = []  # the samples of the current batch
         self._inputs: dict[int, ModelInput] = {}  # of the samples in the current batch
         super().__init__(**kwargs)
         if self.ref_model is not None:
             patch_rope_positions(self.accelerator.unwrap_model(self.ref_model))
+        # not in TRL's settings, where it would start an engine for images
+        self.use_vllm = vllm is not None
 
     def _generate_and_score_completions(self, inputs: Sequence[Mapping[str, Any]]) -> Any:
         self._rows = [int(row["row"]) for row in inputs]
@@ -61,14 +72,16 @@ class VideoGrpo(Guarded, GRPOTrainer):
         multimodal_fields: Any,
         num_generations: int,
         has_tool_images: bool = False,
-    ) -> tuple[list[list[int]], None]:
+    ) -> tuple[list[list[int]], list[list[float]] | None]:
         """Generate group by group: the tensors of one video at a time, and a seed for each group.
 
         So the answers depend on the step and the index of the group only, not on the state of the
         generators or on the number of processes.
         """
-        answers: list[list[int]] = []
         before = self.accelerator.process_index * len(self._rows)
+        if self._vllm is not None:
+            return self._from_vllm(self._vllm, prompt_ids, before)
+        answers: list[list[int]] = []
         size = min(num_generations, len(self._rows))  # a group, or this process's part of a group
         for start in range(0, len(self._rows), size):
             part = slice(start, start + size)
@@ -80,6 +93,30 @@ class VideoGrpo(Guarded, GRPOTrainer):
                 )
             answers += generated
         return answers, None
+
+    def _from_vllm(
+        self, vllm: VllmRollouts, prompt_ids: list[list[int]], before: int
+    ) -> tuple[list[list[int]], list[list[float]]]:
+        """Return vLLM's answers and their log-probabilities; `before`: as the index of the first.
+
+        Each answer has a seed of its own, from the step and its index.
+        """
+        step = self.state.global_step
+        requests = {
+            row: self._batches.request(self._examples[row]) for row in dict.fromkeys(self._rows)
+        }
+        asked = [
+            replace(requests[row], sample_id=f"{step}:{before + index}")
+            for index, row in enumerate(self._rows)
+        ]
+        answers = vllm.answers(asked, self.accelerator.unwrap_model(self.model), step)
+        for row, ids, answer in zip(self._rows, prompt_ids, answers, strict=True):
+            if list(answer.prompt_ids) != ids:
+                raise RuntimeError(
+                    f"vLLM reads another prompt of sample {self._examples[row].sample.id} than "
+                    "the trainer"
+                )
+        return [list(a.ids) for a in answers], [list(a.log_probs) for a in answers]
 
     def _fields(self, rows: Sequence[int]) -> dict[str, torch.Tensor]:
         """Return the tensors of these prompts, besides their ids and mask, on the device."""

@@ -19,9 +19,16 @@ from vtg_eval.training.plan.memory import (
     trained_weights,
 )
 from vtg_eval.training.plan.model_size import PUBLISHED, checkpoint_folder, model_size, size_of
-from vtg_eval.training.plan.plan import Hardware, plan, shown_tokens
+from vtg_eval.training.plan.plan import (
+    DECODE,
+    VLLM_DECODE,
+    Hardware,
+    StagePlan,
+    plan,
+    shown_tokens,
+)
 from vtg_eval.training.plan.table import plan_table
-from vtg_eval.training.recipe import load_recipe
+from vtg_eval.training.recipe import AT_ONCE, Recipe, load_recipe
 from vtg_eval.training.shipped import LAUNCH, find_recipe, shipped_recipes
 
 from vtg_eval.errors import UserError
@@ -149,6 +156,45 @@ def test_every_shipped_recipe_can_be_planned(name: str) -> None:
     rl = result.stages[-1]
     assert rl.completions == recipe.rl.steps * recipe.rl.prompts * recipe.rl.group
     assert rl.hours is not None and 0 < rl.hours < 2000
+
+
+def rl_stage(recipe: Recipe, **hardware: object) -> StagePlan:
+    return plan(recipe, Hardware(**hardware), "r", "runs/r", REGISTRY).stages[-1]
+
+
+def with_vllm(recipe: Recipe) -> Recipe:
+    assert recipe.rl is not None
+    return replace(recipe, rl=replace(recipe.rl, rollouts="vllm-colocate"))
+
+
+def test_rollouts_by_vllm_take_fewer_hours_and_a_copy_of_the_weights() -> None:
+    recipe = load_recipe(find_recipe("tvg-r1-7b"))
+    slow, fast = rl_stage(recipe), rl_stage(with_vllm(recipe))
+    assert slow.hours is not None and fast.hours is not None
+    rule = recipe.rl
+    assert rule is not None
+    # 64 groups on 8 devices, each for itself; then 64 answers of a device at once
+    decoding = rule.steps * rule.max_new_tokens / 3600
+    before, after = 8 * decoding * DECODE, decoding * VLLM_DECODE
+    passes = (slow.hours - before) / (fast.hours - after)
+    assert passes == pytest.approx(5 / (5 + 1 / rule.group), rel=0.02)
+    assert {*fast.memory} - {*slow.memory} == {"vLLM's weights"}
+
+
+def test_vllm_generates_a_bounded_number_of_answers_at_a_time() -> None:
+    """With four times the answers the hours grow by more than the work."""
+    recipe = with_vllm(load_recipe(find_recipe("tvg-r1-7b")))
+    assert recipe.rl is not None
+    hours = [
+        rl_stage(replace(recipe, rl=replace(recipe.rl, prompts=prompts)), devices=1).hours
+        for prompts in (AT_ONCE // 8, AT_ONCE // 4, AT_ONCE // 2)
+    ]
+    assert hours[2] / hours[1] == pytest.approx(hours[1] / hours[0])
+    few = [
+        rl_stage(replace(recipe, rl=replace(recipe.rl, prompts=prompts)), devices=1).hours
+        for prompts in (8, 16)
+    ]
+    assert few[1] < 2 * few[0]
 
 
 @pytest.mark.parametrize("name", ["timelens-7b", "timelens-8b", "best"])

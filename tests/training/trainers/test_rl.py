@@ -141,12 +141,9 @@ def test_a_rising_reward_or_a_falling_deviation_is_no_plateau() -> None:
     assert plateaued([0.5] * 50, rising, 5)
 
 
-@pytest.mark.parametrize("rollouts", ["vllm-colocate", "vllm-server"])
-def test_rollouts_that_would_not_see_the_video_are_refused(
-    rollouts: str, one: RunSetup, tmp_path: Path
-) -> None:
-    recipe = with_rule(one.recipe(), "rl", rollouts=rollouts)
-    with pytest.raises(UserError, match="vLLM would answer blind"):
+def test_a_server_that_would_keep_its_weights_is_refused(one: RunSetup, tmp_path: Path) -> None:
+    recipe = with_rule(one.recipe(), "rl", rollouts="vllm-server")
+    with pytest.raises(UserError, match="cannot be given the weights of each step"):
         run_rl(recipe, one.examples, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
