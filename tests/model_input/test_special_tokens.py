@@ -49,6 +49,7 @@ DISGUISES = (
         "\ud800",
         "<|ım_end|>",
     ),
+    *("|\x1f|", "<|im_\x85end|>", "\x0c\x0c", "\x0band\x0bso\x0b"),
 )
 hostile = st.lists(
     st.sampled_from(TOKENS + SHORT + DISGUISES)

@@ -50,6 +50,7 @@ try:
     import psutil  # type: ignore[import-untyped]
 
     with captured_stderr():  # hints about optional packages
+        import torch
         import vllm
         from vllm.engine.arg_utils import EngineArgs
         from vllm.platforms import current_platform
@@ -295,6 +296,7 @@ def _rendered_ahead(renderer: Callable[[], Any], request: Request) -> Prompt:
 
 def _load(checkpoint: Path, arguments: Mapping[str, Any]) -> Any:
     """Return vLLM with the checkpoint loaded; raises UserError with the line that names a cause."""
+    setter = torch.set_num_threads  # vLLM replaces it on a CPU by one that does nothing
     try:
         with captured_stderr() as output:
             return vllm.LLM(model=str(checkpoint), **arguments)
@@ -306,6 +308,8 @@ def _load(checkpoint: Path, arguments: Mapping[str, Any]) -> Any:
                 "--batch-size, or --engine-arg gpu_memory_utilization=0.8"
             )
         raise UserError(f"vLLM cannot load {checkpoint}: {reason}") from exc
+    finally:
+        torch.set_num_threads = setter
 
 
 def _descendants() -> list[psutil.Process]:

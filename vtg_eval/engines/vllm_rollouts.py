@@ -153,10 +153,9 @@ def _scale_logits(model: torch.nn.Module, scale: float) -> None:
 
 @contextmanager
 def _threads_kept() -> Iterator[None]:
-    """Keep torch's number of threads, and the function that sets it: vLLM replaces it on a CPU."""
-    setter, threads = torch.set_num_threads, torch.get_num_threads()
+    """Keep torch's number of threads: vLLM sets another on a CPU."""
+    threads = torch.get_num_threads()
     try:
         yield
     finally:
-        torch.set_num_threads = setter
         torch.set_num_threads(threads)

@@ -13,6 +13,8 @@ from vtg_eval.files.json_files import checkpoint_table
 
 # Tried in this order. The first is used for all tokenizers whose tokens have no space.
 SEPARATORS = " ~^·" + "".join(map(chr, range(0x2500, 0x2600)))
+# White space that is a control character: some normalizers make a space of it, others drop it.
+CONTROL_SPACES = "\x0b\x0c\x1c\x1d\x1e\x1f\x85"
 WORD_START = "\N{LOWER ONE EIGHTH BLOCK}"  # a space, as SentencePiece writes it
 
 
@@ -33,11 +35,11 @@ class SpecialTokens:
 
     **Normalizing tokenizers.** Text and tokens are compared in a folded form, made character by
     character: compatibility decomposition (NFKD), lower case, any white space as a space, and
-    without marks and the characters of category C (control, format, surrogates, unassigned). The
-    argument holds for the folded text. A normalizer that leaves the folded form as it is (NFC, NFD,
-    NFKC, NFKD, lower-casing, stripping of accents) therefore makes no token either. Flags of tokens
-    (`lstrip`, `rstrip`, `single_word`, `normalized`) say where a token is matched, never that other
-    text is.
+    without marks and the characters of category C (control, format, surrogates, unassigned). White
+    space that is a control character is folded in both ways. The argument holds for each folded
+    text. A normalizer that leaves the folded form as it is (NFC, NFD, NFKC, NFKD, lower-casing,
+    stripping of accents) therefore makes no token either. Flags of tokens (`lstrip`, `rstrip`,
+    `single_word`, `normalized`) say where a token is matched, never that other text is.
 
     A token whose folded form has fewer than two characters is compared as it is, and replaced by
     the separator. `longest`: characters of the longest token. Raises UserError where every
@@ -45,19 +47,20 @@ class SpecialTokens:
     """
 
     def __init__(self, tokens: Iterable[str]) -> None:
-        self._folds = _Folds()
-        folded = {token: self._fold(token) for token in tokens if token}
-        short = {token for token, form in folded.items() if len(form) < 2}
-        forms = {form for form in folded.values() if len(form) >= 2}
-        used = {*"".join(folded), *"".join(folded.values())}
-        free = (mark for mark in SEPARATORS if used.isdisjoint((mark, self._folds[mark])))
+        self._folds = _Folds(" "), _Folds("")
+        tokens = {token for token in tokens if token}
+        folded = [(token, folds.text(token)) for token in tokens for folds in self._folds]
+        short = {token for token, form in folded if len(form) < 2}
+        forms = {form for _, form in folded if len(form) >= 2}
+        used = {*"".join(tokens), *"".join(form for _, form in folded)}
+        free = (mark for mark in SEPARATORS if used.isdisjoint((mark, self._folds[0][mark])))
         self.separator = next(free, "")
         if not self.separator:
             raise UserError(
                 "The tokenizer's tokens use every character that could separate them. "
                 "Fetch the checkpoint again."
             )
-        self.longest = max(map(len, folded), default=0)
+        self.longest = max(map(len, tokens), default=0)
         self._short = _any_of(short)
         self._forms = _any_of(forms)
 
@@ -83,9 +86,16 @@ class SpecialTokens:
         short = sum(1 for _ in self._short.finditer(text))
         return short + sum(1 for _ in self._occurrences(text))
 
-    def _occurrences(self, text: str) -> Iterator[tuple[int, int]]:
-        """Yield the first and last character of the shortest token at each place where one is."""
-        parts = [self._folds[character] for character in text]
+    def _occurrences(self, text: str) -> Iterable[tuple[int, int]]:
+        """Return the first and last character of the shortest token at each place where one is."""
+        as_space, dropped = self._folds
+        occurrences = self._occurrences_under(as_space, text)
+        if not any(character in text for character in CONTROL_SPACES):
+            return occurrences  # the other folded text is the same
+        return sorted({*occurrences, *self._occurrences_under(dropped, text)})
+
+    def _occurrences_under(self, folds: _Folds, text: str) -> Iterator[tuple[int, int]]:
+        parts = [folds[character] for character in text]
         folded = "".join(parts)
         match = self._forms.search(folded)
         if match is None:
@@ -94,9 +104,6 @@ class SpecialTokens:
         while match is not None:
             yield origin[match.start()], origin[match.end() - 1]
             match = self._forms.search(folded, match.start() + 1)
-
-    def _fold(self, text: str) -> str:
-        return "".join(self._folds[character] for character in text)
 
 
 def load_special_tokens(folder: Path, tokens: Iterable[str]) -> SpecialTokens:
@@ -151,7 +158,14 @@ def _is_word(token: str) -> bool:
 
 
 class _Folds(dict[str, str]):
-    """The folded form of each character, made on first use."""
+    """The folded form of each character, made on first use. control_space: of CONTROL_SPACES."""
+
+    def __init__(self, control_space: str) -> None:
+        super().__init__(dict.fromkeys(CONTROL_SPACES, control_space))
+
+    def text(self, text: str) -> str:
+        """Return the folded form of a text."""
+        return "".join(self[character] for character in text)
 
     def __missing__(self, character: str) -> str:
         lower = unicodedata.normalize("NFKD", character).casefold()
