@@ -81,23 +81,6 @@ def test_the_bytes_that_wait_are_bounded(most_bytes: int, expected: int) -> None
     assert most <= expected
 
 
-def test_threads_are_used_again() -> None:
-    threads = set()
-
-    def load(job: VideoJob) -> Frames:
-        threads.add(threading.current_thread())
-        time.sleep(0.001)
-        return frames_of(job)
-
-    ahead = DecodeAhead(make_jobs(*[1] * 60), load, workers=3)
-    assert len([frames() for _, frames in ahead]) == 60
-    assert len(threads) <= 2 * 3
-    ahead.close()
-    for thread in threads:
-        thread.join(timeout=5)
-    assert not any(thread.is_alive() for thread in threads)
-
-
 def test_nothing_is_started_after_the_end() -> None:
     decoded = []
 

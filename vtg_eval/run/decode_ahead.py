@@ -8,11 +8,9 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYet
 from dataclasses import dataclass, field
-from functools import partial
-from threading import Lock
+from threading import Lock, Thread
 
 from vtg_eval.errors import VideoError
-from vtg_eval.run.daemon_threads import DaemonThreads
 from vtg_eval.run.plan import VideoJob
 from vtg_eval.video.frames import Frames
 
@@ -26,7 +24,7 @@ DECODE_SECONDS, SECONDS_PER_SECOND = 600.0, 1.0
 
 @dataclass(slots=True)
 class _Decoding:
-    """A video that is decoded in another thread."""
+    """A video that is decoded in a thread of its own."""
 
     job: VideoJob
     limit: float
@@ -80,7 +78,6 @@ class DecodeAhead:
         self._largest = 0
         self._closed = False
         self._lock = Lock()
-        self._threads = DaemonThreads("decode")
         self._fill()
 
     def __iter__(self) -> Iterator[tuple[VideoJob, Callable[[], Frames]]]:
@@ -94,7 +91,6 @@ class DecodeAhead:
     def close(self) -> None:
         """Start no more; drop what is decoded."""
         self._closed = True
-        self._threads.close()
         self._waiting = deque()  # without the lock, which waits for the next job
 
     def _next(self) -> _Decoding | None:
@@ -111,7 +107,8 @@ class DecodeAhead:
                 decoding = _Decoding(job, self._seconds + SECONDS_PER_SECOND * length)
                 self._waiting.append(decoding)
                 self._decoding += 1
-                self._threads.run(partial(self._decode, decoding))
+                name = f"decode {job.video}"
+                Thread(target=self._decode, args=(decoding,), name=name, daemon=True).start()
 
     def _has_room(self) -> bool:
         if not self._waiting:
