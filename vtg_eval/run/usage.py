@@ -56,7 +56,7 @@ class Usage:
             lines.append(f"frames: {self.decoded:,} videos decoded, {self.stored:,} from the store")
             if self.decoding >= SHOWN:
                 blocked = 1 - self.processor / self.decoding
-                lines[-1] += f"; {blocked:.0%} of that waited for the disk or a processor"
+                lines[-1] += f"; {self.decoding:,.1f} s in threads, {blocked:.0%} of it waiting"
         if self.cached_tokens is not None and self.prompt_tokens:
             share = self.cached_tokens / self.prompt_tokens
             lines.append(f"prompts: {share:.0%} of {self.prompt_tokens:,} tokens computed before")
