@@ -55,12 +55,12 @@ class RolloutEngine(VllmEngine):
         os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
         self._sleeps = torch.cuda.is_available()
         # asynchronous, a step could be in flight when the last answer is complete
-        own: dict[str, Any] = {"async_scheduling": False}
+        arguments: dict[str, Any] = {"async_scheduling": False}
         if self._sleeps:
-            own |= {"enable_sleep_mode": True, "gpu_memory_utilization": MEMORY_SHARE}
+            arguments |= {"enable_sleep_mode": True, "gpu_memory_utilization": MEMORY_SHARE}
         if int(os.environ.get("WORLD_SIZE", "1")) > 1:  # takes the GPU of this process
-            own["distributed_executor_backend"] = "external_launcher"
-        options = replace(options, extra={**own, **options.extra})
+            arguments["distributed_executor_backend"] = "external_launcher"
+        options = replace(options, extra={**arguments, **options.extra})
         with _threads_kept():
             super().__init__(checkpoint, replace(rule, temperature=1.0), options)
         # vLLM's log-probabilities are those before the temperature, or else those without the

@@ -22,7 +22,7 @@ class DeviceOptions(NamedTuple):
 
     @property
     def engine_arguments(self) -> Mapping[str, int]:
-        """What the engine is told: on how many GPUs it is; nothing for one."""
+        """The engine's argument for several GPUs; nothing for one."""
         return {"tensor_parallel_size": self.tensor_parallel} if self.tensor_parallel > 1 else {}
 
     @property
