@@ -15,7 +15,7 @@ pytest.importorskip("transformers", reason="needs the extra hf")
 import torch
 from transformers import AutoTokenizer
 
-from tests.engine_case import PROTOCOL, RunSetup, sample
+from tests.engine_case import PROTOCOL, RunSetup, make_frames, sample
 from vtg_eval.engines.base import Completion, Engine, EngineOptions, Request
 from vtg_eval.engines.transformers import TransformersEngine
 from vtg_eval.errors import UserError
@@ -162,6 +162,22 @@ def test_same_video_at_other_times_is_another_video(
         completions[1].prompt_token_ids,
         completions[1].text,
     )
+
+
+def test_engines_tell_how_much_of_a_prompt_was_computed_before(
+    setup: RunSetup, hf_engine: Engine, vllm_engine: Engine
+) -> None:
+    times = [n / 2 for n in range(24)]  # vLLM shares whole blocks, of 128 tokens on a CPU
+    frames = make_frames(setup.adapter, times, seed=99)
+    asked = [
+        setup.adapter.request(sample(query, query), frames, PROTOCOL)
+        for query in ("it stops", "it turns", "it falls")
+    ]
+    together = list(hf_engine.generate(asked))
+    in_turn = [next(iter(vllm_engine.generate([request]))) for request in asked]
+    for first, *others in (together, in_turn):
+        assert first.cached_tokens == 0
+        assert all(0 < (c.cached_tokens or 0) < c.prompt_tokens for c in others)
 
 
 @pytest.mark.parametrize("name", ["hf_engine", "vllm_engine"])

@@ -205,6 +205,19 @@ def test_a_count_that_is_none_is_as_if_it_were_missing(count: Any) -> None:
     assert {(c.finish, c.prompt_tokens) for c in answered} == {(Finish.STOP, 0)}
 
 
+@pytest.mark.parametrize(
+    ("details", "cached"),
+    [({"cached_tokens": 32}, 32), ({"cached_tokens": -1}, None), ({}, None), ("none", None)],
+)
+def test_what_a_server_had_in_its_cache_is_read_where_it_says_so(
+    details: Any, cached: int | None
+) -> None:
+    with RudeServer() as server:
+        server.count = {"prompt_tokens": 40, "prompt_tokens_details": details}
+        answered = ask(server, 2)
+    assert [(c.prompt_tokens, c.cached_tokens) for c in answered] == [(40, cached)] * 2
+
+
 def test_requests_are_not_sent_on_to_another_address() -> None:
     with RudeServer() as server:
         server.moved = True
