@@ -17,7 +17,7 @@ from typing import Any
 
 BILLED = ("half", "garbage", "deep", "no choice", "slow")
 KINDS = ("busy", "seconds", "date", "broken", "reset", *BILLED)
-SLOW = 3.0  # seconds; above the client's time-out
+SLOW = 30.0  # seconds, or until the server closes; above the client's time-out
 WAIT = 2  # seconds that "seconds" and "date" ask for; a date is cut to whole seconds
 
 
@@ -67,12 +67,14 @@ class RudeServer:
         self.last: dict[str, Any] = {}
         self.keys: set[str] = set()
         self._lock = threading.Lock()
+        self._closing = threading.Event()
         self._http = _Http(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.01,))
         self._thread.start()
         self.url = f"http://127.0.0.1:{self._http.server_port}/v1"
 
     def close(self) -> None:
+        self._closing.set()
         self._http.shutdown()
         self._thread.join()
         self._http.server_close()
@@ -148,7 +150,7 @@ class RudeServer:
             case "no choice":
                 return _send(handler, 200, {"error": {"message": "no choice"}, "choices": []})
             case "slow":
-                time.sleep(SLOW)
+                self._closing.wait(SLOW)
                 handler.close_connection = True
                 return None
         if not self.usage:

