@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 from pathlib import Path
@@ -119,6 +120,20 @@ def test_pictures_are_turned_and_mirrored_as_the_file_says(
     assert info.mirrored == (a * d - b * c < 0)
     array, _ = decoder.read(path, [5], (info.height, info.width))
     assert np.abs(array[0].astype(int) - expected).mean() < 20
+
+
+def test_the_memory_of_frames_does_not_wait_for_the_garbage_collector(
+    tmp_path: Path, decoder: PyavDecoder
+) -> None:
+    path = write_clock(tmp_path / "a.mp4", 12)
+    gc.collect()
+    gc.disable()
+    try:
+        decoder.probe(path)
+        decoder.read(path, [0, 5, 9], SIZE)
+        assert not [kept for kept in gc.get_objects() if isinstance(kept, av.VideoFrame)]
+    finally:
+        gc.enable()
 
 
 def test_the_last_of_reordered_frames_lasts_as_long_as_the_file_says(

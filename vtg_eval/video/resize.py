@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import av
 import numpy as np
 import numpy.typing as npt
+from av.sidedata.sidedata import SideDataContainer
 from av.video.reformatter import Interpolation, VideoReformatter
 
 RESIZE_RULE = "swscale bicubic accurate_rnd full_chroma bitexact"
@@ -64,7 +65,8 @@ def display_pose(frame: av.VideoFrame) -> DisplayPose:
 
     The matrix maps (x, y) to (a x + c y, b x + d y); it is stored as a, b, u, c, d, v, x, y, w.
     """
-    matrix = frame.side_data.get("DISPLAYMATRIX")
+    # not frame.side_data: it refers to its frame, whose memory then waits for the garbage collector
+    matrix = SideDataContainer(frame).get("DISPLAYMATRIX")  # type: ignore[call-arg]
     if matrix is None:
         return DisplayPose()
     a, b, _, c, d = np.frombuffer(bytes(matrix), dtype=np.int32)[:5].tolist()
