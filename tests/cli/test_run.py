@@ -131,7 +131,7 @@ def test_a_plan_starts_nothing(shell: Shell) -> None:
     plan: Any = json.loads(shell.run("--plan", "--json", "-")[1])
     assert plan["left"]["samples"] == TOTAL
     assert plan["left"]["frames"] > VIDEOS
-    assert plan["seconds"] is None
+    assert plan["left"]["seconds"] is None
     assert "time: not known" in out
 
 
@@ -139,13 +139,17 @@ def test_a_plan_tells_the_time_by_an_earlier_run(shell: Shell) -> None:
     slow = ("--engine-arg", "delay=0.02")
     assert shell.run("--limit", "8", *slow)[0] == 0
     plan: Any = json.loads(shell.run("--plan", "--json", "-", *slow)[1])
-    assert 0.02 * TOTAL <= plan["seconds"] < 0.2 * TOTAL
+    assert 0.02 * TOTAL <= plan["left"]["seconds"] < 0.2 * TOTAL
     out = shell.run("--plan", "--devices", "3", "--limit", "9", *slow)[1]
     assert re.search(r"time: about [\d:]+ on 1, .* on 3, .* engines, .* by the run of", out, re.S)
     assert max(map(len, out.split("run folder")[0].splitlines())) <= 80
 
 
-def test_a_plan_of_a_finished_run_has_nothing_left(shell: Shell) -> None:
+def test_a_run_keeps_its_plan_and_has_nothing_left_when_it_is_finished(shell: Shell) -> None:
+    plan: Any = json.loads(shell.run("--plan", "--json", "-")[1])
+    shell.run("--out", "run")
+    (session,) = json.loads((shell.home / "run/manifest.json").read_text())["sessions"]
+    assert session["planned"] == plan["left"]
     shell.run()
     assert json.loads(shell.run("--plan", "--json", "-")[1])["left"]["samples"] == 0
 

@@ -29,7 +29,7 @@ def test_a_new_folder_gets_a_manifest_that_is_read_back(tmp_path: Path) -> None:
 def test_a_manifest_survives_its_file(tmp_path: Path) -> None:
     manifest = Manifest(SPEC.to_json(), Subset("d", 3, 5, 4, ("v1",)))
     manifest = manifest.with_session(
-        ("vtg-eval", "run"), installed_versions(), {"dtype": "float32"}
+        ("vtg-eval", "run"), installed_versions(), {"dtype": "float32"}, {"samples": 3}
     )
     write_json(tmp_path / "m.json", manifest.to_json())
     assert Manifest.from_json(json.loads((tmp_path / "m.json").read_text())) == manifest
@@ -37,7 +37,7 @@ def test_a_manifest_survives_its_file(tmp_path: Path) -> None:
 
 
 def test_versions_that_moved_between_sessions_are_named() -> None:
-    manifest = Manifest(SPEC.to_json()).with_session((), {}, {}).with_session((), {}, {})
+    manifest = Manifest(SPEC.to_json()).with_session((), {}, {}, {}).with_session((), {}, {}, {})
     old = replace(manifest.sessions[0], versions={"av": "17.0", "numpy": "2"})
     new = replace(manifest.sessions[1], versions={"av": "18.1", "numpy": "2"})
     assert replace(manifest, sessions=(old, new)).moved_versions() == ["av 17.0 -> 18.1"]

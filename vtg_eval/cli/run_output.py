@@ -17,7 +17,6 @@ from vtg_eval.console.text import wrapped
 from vtg_eval.errors import UserError
 from vtg_eval.files.json_files import indented, write_json
 from vtg_eval.report.tables import report, subset_line
-from vtg_eval.run.estimate import estimate
 from vtg_eval.run.paths import frames_folder
 from vtg_eval.run.plan import Plan
 from vtg_eval.run.results import TaskResults
@@ -91,7 +90,6 @@ def progress_table(spec: RunSpec, folder: Path, answered: int, asked: int) -> di
 def plan_summary(runner: Runner, setup: RunSetup, folder: Path, plan: Plan) -> dict[str, Any]:
     """Return what a run would do, as plain JSON values."""
     change = setup.spec.transformation
-    remaining = estimate(plan, runner.model.adapter, setup.spec.protocol)
     speed = known_speed(speeds_folder(), setup.spec)
     return {
         "task": setup.spec.task,
@@ -99,12 +97,11 @@ def plan_summary(runner: Runner, setup: RunSetup, folder: Path, plan: Plan) -> d
         "time_text": setup.spec.time_text,
         "shard": str(runner.options.shard or ""),
         "asked": len(plan.asked),
-        "left": asdict(remaining),
+        "left": asdict(runner.estimate(setup, plan)),
         "frames_limit": EntryFolder(frames_folder(), runner.options.frames_limit).limit,
         "ahead": runner.processes * (runner.decode_workers + 1),
         "processes": runner.processes,
         "speed": None if speed is None else asdict(speed),
-        "seconds": None if speed is None else remaining.samples / speed.samples / runner.processes,
         "subset": asdict(plan.subset),
         "note": ""
         if plan.subset.whole
@@ -154,7 +151,7 @@ def _cost_lines(plan: dict[str, Any]) -> Iterator[str]:
         yield f"  time: not known before a run of {FEWEST} samples here (--limit {FEWEST})"
     else:
         counts = sorted({*DEVICES, plan["processes"]})
-        one = plan["seconds"] * plan["processes"]
+        one = left["seconds"] * plan["processes"]
         hours = [f"{timedelta(seconds=round(one / count))} on {count}" for count in counts]
         yield (
             f"  time: about {', '.join(hours)} engines, without their start, by the run of "

@@ -24,6 +24,7 @@ class RunEstimate:
     tokens: the visual tokens of all prompts together, at most. shared_tokens: those left where each
     video's are computed once for all its samples. answer_tokens: of all answers, at most. disk:
     bytes of decoded frames for videos of 1280 x 720 px; memory: of those of the largest video.
+    seconds: at the speed of an earlier run here, without the start of the engines; None if unknown.
     """
 
     samples: int
@@ -34,6 +35,7 @@ class RunEstimate:
     answer_tokens: int = 0
     disk: int = 0
     memory: int = 0
+    seconds: float | None = None
 
 
 def estimate(plan: Plan, adapter: Adapter, protocol: ResolvedProtocol) -> RunEstimate:

@@ -51,13 +51,15 @@ class Subset:
 class Session:
     """One start of the engine for this run. `engine` is `Engine.describe()`.
 
-    usage: None where the session did not end by itself.
+    planned: the `RunEstimate` of what was left to do. usage: None where the session did not end by
+    itself.
     """
 
     started: str
     command: tuple[str, ...]
     versions: Mapping[str, str]
     engine: Mapping[str, Any]
+    planned: Mapping[str, Any] = field(default_factory=dict)
     usage: Usage | None = None
 
 
@@ -105,11 +107,15 @@ class Manifest:
         return msgspec.convert(table, cls)
 
     def with_session(
-        self, command: tuple[str, ...], versions: Mapping[str, str], engine: Mapping[str, Any]
+        self,
+        command: tuple[str, ...],
+        versions: Mapping[str, str],
+        engine: Mapping[str, Any],
+        planned: Mapping[str, Any],
     ) -> Manifest:
         """Return the manifest with one more start, now. versions: as `installed_versions`."""
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        session = Session(now, command, versions, dict(engine))
+        session = Session(now, command, versions, dict(engine), dict(planned))
         return replace(self, sessions=(*self.sessions, session))
 
     def with_usage(self, usage: Usage) -> Manifest:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from vtg_eval.engines.server.prices import Tokens
 from vtg_eval.files.json_files import write_json
 from vtg_eval.probe.transformation import Transformation
 from vtg_eval.registry import Registry
+from vtg_eval.run.estimate import RunEstimate, estimate
 from vtg_eval.run.evaluation import EvaluationAssignment, EvaluationWork, run_questions
 from vtg_eval.run.executor import Executor
 from vtg_eval.run.folder import RunFolder
@@ -23,7 +24,7 @@ from vtg_eval.run.plan import Plan, make_plan
 from vtg_eval.run.progress import Progress
 from vtg_eval.run.results import TaskResults, make_results
 from vtg_eval.run.setup import Model, RunOptions, RunSetup, find_model, make_setup
-from vtg_eval.run.speeds import keep_speed, speeds_folder
+from vtg_eval.run.speeds import keep_speed, known_speed, speeds_folder
 from vtg_eval.run.usage import Usage, UsageMeter
 
 CheckTimes = Callable[[Model, RunSetup], TimesCheck]
@@ -102,6 +103,14 @@ class Runner:
                 shard=self.options.shard,
             )
 
+    def estimate(self, setup: RunSetup, plan: Plan) -> RunEstimate:
+        """Return what the plan's jobs cost, and how long they take if an earlier run tells that."""
+        remaining = estimate(plan, self.model.adapter, setup.spec.protocol)
+        speed = known_speed(speeds_folder(), setup.spec)
+        if speed is None:
+            return remaining
+        return replace(remaining, seconds=remaining.samples / speed.samples / self.processes)
+
     def preflight(self, setups: Sequence[RunSetup], folders: Sequence[Path]) -> list[Plan]:
         """Find the mistakes that would end these runs, before the first starts; makes nothing.
 
@@ -169,14 +178,15 @@ class Runner:
                 f"{spec.protocol.generation.max_new_tokens} tokens of an answer; "
                 "--thinking off, where the template has the switch, makes it answer at once."
             )
-        remaining = sum(len(job.samples) for job in plan.jobs)
-
+        remaining = self.estimate(setup, plan)
         meter = UsageMeter()
         sessions, versions = len(manifest.sessions), installed_versions()
 
         def started(engine: Mapping[str, Any]) -> None:
             nonlocal manifest
-            manifest = manifest.with_session(self.options.command, versions, engine)
+            manifest = manifest.with_session(
+                self.options.command, versions, engine, asdict(remaining)
+            )
             table = manifest.to_json()
             write_json(folder.manifest_file, table)
             if moved := manifest.moved_versions():
@@ -188,7 +198,7 @@ class Runner:
             Progress(
                 f"{spec.model} on {spec.task}{change}",
                 total=len(plan.asked),
-                done=len(plan.asked) - remaining,
+                done=len(plan.asked) - remaining.samples,
                 quiet=self.options.quiet,
             ) as progress,
         ):
