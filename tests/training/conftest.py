@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
+if TYPE_CHECKING:
+    from tests.training_case import RunSetup
+
 
 @pytest.fixture(scope="session", params=["qwen2_5_vl", "qwen3_vl"])
-def setup(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> object:
+def setup(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> RunSetup:
     from tests.training_case import make_setup
 
     return make_setup(request.param, tmp_path_factory.mktemp(request.param))
@@ -22,8 +27,20 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def one(tmp_path_factory: pytest.TempPathFactory) -> object:
+def one(tmp_path_factory: pytest.TempPathFactory) -> RunSetup:
     """One family only, where both would show the same."""
     from tests.training_case import make_setup
 
     return make_setup("qwen2_5_vl", tmp_path_factory.mktemp("one"))
+
+
+@pytest.fixture(scope="session")
+def cold(one: RunSetup, tmp_path_factory: pytest.TempPathFactory) -> RunSetup:
+    """`one` after a cold start: its answers are spans, some of them right."""
+    from tests.training_case import train, with_rule
+
+    out = tmp_path_factory.mktemp("cold") / "out"
+    recipe = with_rule(
+        one.recipe(), "sft", steps=20, batch=5, device_batch=5, learning_rate=1e-2, warmup=0.0
+    )
+    return replace(one, start=train("sft", recipe, one.examples, out))

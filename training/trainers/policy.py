@@ -8,6 +8,7 @@ from typing import Any
 
 import peft
 import torch
+from torch.distributed.fsdp import FSDPModule
 
 from vtg_eval.engines.loading import load_model
 from vtg_eval.engines.rope_positions import patch_rope_positions
@@ -36,9 +37,31 @@ def load_policy(folder: Path, rule: ModelRule) -> Any:
         )
     model = _load(folder, "float32" if rule.train == "all" else rule.dtype)
     patch_rope_positions(model)
+    gather_head(model)
     if rule.freeze_vision:
         model.model.visual.requires_grad_(False)
     return model
+
+
+def gather_head(model: Any) -> None:
+    """Have FSDP2 gather the output head before the model's forward pass.
+
+    TRL 1.16 multiplies by the head's weight without calling the head, and gathers it in a way by
+    which each process keeps the gradient of its own samples only.
+    """
+
+    def before(module: Any, arguments: Any) -> None:
+        head = module.get_output_embeddings()
+        if isinstance(head, FSDPModule):
+            head.unshard()
+
+    def after(module: Any, arguments: Any, output: Any) -> None:
+        head = module.get_output_embeddings()
+        if isinstance(head, FSDPModule) and not torch.is_grad_enabled():
+            head.reshard()  # otherwise the backward pass does
+
+    model.register_forward_pre_hook(before)
+    model.register_forward_hook(after)
 
 
 def adapters(rule: ModelRule) -> peft.LoraConfig | None:

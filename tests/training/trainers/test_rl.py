@@ -29,16 +29,6 @@ pytestmark = [pytest.mark.engine, pytest.mark.xdist_group("training")]
 
 
 @pytest.fixture(scope="module")
-def cold(one: RunSetup, tmp_path_factory: pytest.TempPathFactory) -> RunSetup:
-    """The case after a cold start: its answers are spans, some of them right."""
-    out = tmp_path_factory.mktemp("cold") / "out"
-    recipe = with_rule(
-        one.recipe(), "sft", steps=20, batch=5, device_batch=5, learning_rate=1e-2, warmup=0.0
-    )
-    return replace(one, start=train("sft", recipe, one.examples, out))
-
-
-@pytest.fixture(scope="module")
 def trained(cold: RunSetup, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Six steps without an interruption."""
     out = tmp_path_factory.mktemp("rl") / "out"
