@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,10 +13,12 @@ import pytest
 from tests.video_files import read_clock, write_clock
 from vtg_eval.errors import CutShortError
 from vtg_eval.protocol import FrameRule
+from vtg_eval.types import Span
+from vtg_eval.video.decoder import Video
 from vtg_eval.video.edit_list import Part, at_speed, backwards
 from vtg_eval.video.edited_frames import EditedFiles, edited_frames
 from vtg_eval.video.frame_store import FrameStore
-from vtg_eval.video.frames import Frames
+from vtg_eval.video.frames import Frames, VideoInfo
 from vtg_eval.video.pyav import PyavDecoder
 
 RULE = FrameRule(fps=2.0, min_frames=2)
@@ -59,6 +63,27 @@ def test_a_whole_file_gives_the_same_frames_as_without_an_edit_list(
     assert np.array_equal(shown.array, plain.array)
     assert shown.times.tolist() == plain.times.tolist()
     assert shown.digest != plain.digest
+
+
+def test_frames_that_are_not_stored_are_read_by_the_reader_that_is_given(
+    files: dict[str, Path], tmp_path: Path
+) -> None:
+    asked = []
+
+    def read(video: Video, info: VideoInfo, indices: Sequence[int], size: tuple[int, int]) -> Any:
+        asked.append((video.path, info.duration, list(indices)))
+        array, times = video.read(indices, size)
+        return 255 - array, times
+
+    store = FrameStore(PyavDecoder(), tmp_path / "store", read=read)
+    for _ in range(2):
+        negative = frames(store, files, *backwards(WHOLE))
+    assert asked == [(files["v"], 6.0, list(range(3, 48, 4)))]
+    plain = frames(FrameStore(PyavDecoder(), tmp_path / "other"), files, *backwards(WHOLE))
+    assert np.array_equal(negative.array, 255 - plain.array)
+    asked.clear()
+    store.frames(files["v"], RULE, as_it_is, clips=[Span(1.0, 2.0)])
+    assert asked == [(files["v"], 1.0, [8, 12])]
 
 
 def test_each_picture_is_that_of_its_time(store: FrameStore, files: dict[str, Path]) -> None:

@@ -22,6 +22,19 @@ AHEAD_BYTES = 4 << 30
 DECODE_SECONDS, SECONDS_PER_SECOND = 600.0, 1.0
 
 
+def decode_limit(length: float, seconds: float = DECODE_SECONDS) -> float:
+    """Return the seconds after which decoding a video is given up.
+
+    length: of the video in seconds, infinite where unknown. seconds: without its length.
+    """
+    return seconds + (SECONDS_PER_SECOND * length if length < float("inf") else 0.0)
+
+
+def took_too_long(name: str, limit: float) -> VideoError:
+    """Return the error of a file whose decoding is given up after `limit` seconds."""
+    return VideoError(f"{name}: decoding took longer than {limit:g} s")
+
+
 @dataclass(slots=True)
 class _Decoding:
     """A video that is decoded in a thread of its own."""
@@ -45,8 +58,7 @@ class _Decoding:
         except NotYet:
             if self.frames.done():  # the decoder's own
                 raise
-            name = self.job.path.name
-            raise VideoError(f"{name}: decoding took longer than {self.limit:g} s") from None
+            raise took_too_long(self.job.path.name, self.limit) from None
 
 
 class DecodeAhead:
@@ -103,8 +115,7 @@ class DecodeAhead:
                 job = next(self._jobs, None)
                 if job is None:
                     return
-                length = job.duration if job.duration < float("inf") else 0.0
-                decoding = _Decoding(job, self._seconds + SECONDS_PER_SECOND * length)
+                decoding = _Decoding(job, decode_limit(job.duration, self._seconds))
                 self._waiting.append(decoding)
                 self._decoding += 1
                 name = f"decode {job.video}"

@@ -21,6 +21,7 @@ from vtg_eval.run.requests import RequestBuilder, SampleContext
 from vtg_eval.run.setup import Model, RunOptions
 from vtg_eval.run.usage import UsageMeter
 from vtg_eval.types import Sample
+from vtg_eval.video.decoder import ReadFrames, read_here
 
 NO_TOKENS = Tokens()
 Started = Callable[[Mapping[str, Any]], None]
@@ -71,12 +72,13 @@ class LocalExecutor:
         folder: Path,
         meter: UsageMeter,
         spent: Tokens = NO_TOKENS,
+        read: ReadFrames = read_here,
     ) -> None:
         """Answer the videos.
 
         started: takes `Engine.describe()` before the first answer. keep: takes each record. folder:
-        gets the engine's traceback. spent: see `EngineCache.engine`. Raises UserError where the run
-        cannot go on, EngineError where the engine fails.
+        gets the engine's traceback. spent: see `EngineCache.engine`. read: see `FrameStore`. Raises
+        UserError where the run cannot go on, EngineError where the engine fails.
         """
 
         def start() -> Engine:
@@ -88,7 +90,7 @@ class LocalExecutor:
         self._model.adapter.begin(questions.samples)
         decoder = self._registry.decoder(self._options.decoder)()
         limit = self._options.frames_limit
-        builder = RequestBuilder(self._model.adapter, decoder, limit=limit, meter=meter)
+        builder = RequestBuilder(self._model.adapter, decoder, limit=limit, meter=meter, read=read)
         explain, workers = self._registry.report_error, self._options.decode_workers
         stream = builder.stream(jobs, questions.context, explain, workers)
         with closing(stream):

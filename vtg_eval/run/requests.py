@@ -20,7 +20,7 @@ from vtg_eval.run.plan import VideoJob
 from vtg_eval.run.prefetch import RequestStream
 from vtg_eval.run.usage import UsageMeter
 from vtg_eval.types import Cue, Sample, Span, Target
-from vtg_eval.video.decoder import Decoder
+from vtg_eval.video.decoder import Decoder, ReadFrames, read_here
 from vtg_eval.video.edited_frames import EditedFiles, edited_frames
 from vtg_eval.video.frame_store import FrameStore, Sizer
 from vtg_eval.video.frames import Frames, VideoInfo
@@ -69,16 +69,17 @@ class RequestBuilder:
         cache: Path | None = None,
         limit: int | None = None,
         meter: UsageMeter | None = None,
+        read: ReadFrames = read_here,
     ) -> None:
         """cache: where decoded frames are kept; None: in the user's cache.
 
         limit: bytes of decoded frames to keep; None: as `frames_limit` and the disk say. meter: of
-        the session.
+        the session. read: see `FrameStore`.
         """
         self._adapter = adapter
         self._meter = meter or UsageMeter()
         folder, most = cache or frames_folder(), frames_limit(limit)
-        self._store = FrameStore(decoder, folder, most, self._meter.frames)
+        self._store = FrameStore(decoder, folder, most, self._meter.frames, read)
 
     def frames(
         self,

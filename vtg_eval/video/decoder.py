@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -13,6 +13,9 @@ import numpy.typing as npt
 
 from vtg_eval.errors import VideoError
 from vtg_eval.video.frames import VideoInfo
+
+Pictures = tuple[npt.NDArray[np.uint8], npt.NDArray[np.float64]]
+"""Frames, uint8 [T, H, W, 3], and their times in the file, float64 [T], seconds."""
 
 
 class Video(ABC):
@@ -89,6 +92,20 @@ class _Unopened(Video):
         self, indices: Sequence[int], size: tuple[int, int]
     ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float64]]:
         return self._decoder.read(self.path, indices, size)
+
+
+ReadFrames = Callable[[Video, VideoInfo, Sequence[int], tuple[int, int]], Pictures]
+"""Reads frames of an open file as `Video.read` does, here or elsewhere.
+
+It also takes the file's info, in which times and duration may be those of the clips to show.
+"""
+
+
+def read_here(
+    video: Video, info: VideoInfo, indices: Sequence[int], size: tuple[int, int]
+) -> Pictures:
+    """Return what the video's own decoder reads, in this process. Raises VideoError."""
+    return video.read(indices, size)
 
 
 def content_digest(path: Path) -> str:

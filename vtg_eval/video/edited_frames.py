@@ -59,11 +59,12 @@ def edited_frames(store: FrameStore, source: EditedFiles, rule: FrameRule, sizer
         size = sizer(shown.info.height, shown.info.width, len(rows))
         digests = [infos[part.video].digest for part in source.parts]
         key = _key(digests, shown, store.decoder.identity, rows, size)
-        entry = store.entry(key, lambda: _decode(videos, source, infos, shown, rows, size))
+        entry = store.entry(key, lambda: _decode(store, videos, source, infos, shown, rows, size))
     return Frames(*entry, digest=key, decoder=store.decoder.identity, info=shown.info)
 
 
 def _decode(
+    store: FrameStore,
     videos: Mapping[str, Video],
     source: EditedFiles,
     infos: Mapping[str, VideoInfo],
@@ -81,7 +82,7 @@ def _decode(
         indices, back = np.unique(shown.indices[rows[places]], return_inverse=True)
         height, width = size if part.video == source.size_of else _fitted(info, size)
         top, left = (size[0] - height) // 2, (size[1] - width) // 2
-        pictures, read = videos[part.video].read(indices.tolist(), (height, width))
+        pictures, read = store.read(videos[part.video], info, indices.tolist(), (height, width))
         array[places, top : top + height, left : left + width] = pictures[back]
         if not part.backwards:  # in place of a damaged frame stands an earlier one, with its time
             begin = shown.info.times[np.argmax(shown.parts == number)]

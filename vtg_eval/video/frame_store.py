@@ -13,7 +13,7 @@ import numpy.typing as npt
 from vtg_eval.protocol import FrameRule
 from vtg_eval.types import Span
 from vtg_eval.video.completeness import require_annotated
-from vtg_eval.video.decoder import Decoder, Video
+from vtg_eval.video.decoder import Decoder, ReadFrames, Video, read_here
 from vtg_eval.video.entry_folder import Entry, EntryFolder
 from vtg_eval.video.frames import Frames, VideoInfo
 from vtg_eval.video.probe_cache import ProbeCache
@@ -32,12 +32,15 @@ class FrameStore:
         folder: Path,
         limit: int | None = None,
         watch: Callable[[bool], None] | None = None,
+        read: ReadFrames = read_here,
     ) -> None:
         """limit: bytes of all entries together; None: by the disk, see `EntryFolder`.
 
-        watch: is called for each video whose frames are ready, with whether they were stored.
+        watch: is called for each video whose frames are ready, with whether they were stored. read:
+        reads the frames that are not stored.
         """
         self.decoder = decoder
+        self.read = read
         self._watch = watch
         self.folder = folder
         self._probes = ProbeCache(folder / "probes", decoder)
@@ -73,7 +76,7 @@ class FrameStore:
             rows = choose_rows(shown.info, rule)
             size = sizer(shown.info.height, shown.info.width, len(rows))
             key = frames_key(shown, self.decoder.identity, rows, size)
-            entry = self.entry(key, lambda: _decode(video, shown, rows, size))
+            entry = self.entry(key, lambda: self._decode(video, shown, rows, size))
         return Frames(*entry, digest=key, decoder=self.decoder.identity, info=shown.info)
 
     def entry(self, key: str, decode: Callable[[], Entry]) -> Entry:
@@ -90,17 +93,16 @@ class FrameStore:
         """Return the frames stored under a `Frames.digest` and their times, or None."""
         return self._entries.read(key)
 
-
-def _decode(
-    video: Video, shown: ShownVideo, rows: npt.NDArray[np.int64], size: tuple[int, int]
-) -> Entry:
-    indices = shown.indices[rows]
-    order = np.argsort(indices, kind="stable")
-    array, times = video.read(indices[order].tolist(), size)
-    if (indices[1:] < indices[:-1]).any():  # clips that go back in the file
-        inverse = np.argsort(order)
-        array, times = array[inverse], times[inverse]
-    return array, shown.shown_times(rows, times)
+    def _decode(
+        self, video: Video, shown: ShownVideo, rows: npt.NDArray[np.int64], size: tuple[int, int]
+    ) -> Entry:
+        indices = shown.indices[rows]
+        order = np.argsort(indices, kind="stable")
+        array, times = self.read(video, shown.info, indices[order].tolist(), size)
+        if (indices[1:] < indices[:-1]).any():  # clips that go back in the file
+            inverse = np.argsort(order)
+            array, times = array[inverse], times[inverse]
+        return array, shown.shown_times(rows, times)
 
 
 def frames_key(
