@@ -31,7 +31,7 @@ import vtg_eval.engines
 from tests.grounding_case import CARD
 from vtg_eval.adapter import Adapter, Checkpoint
 from vtg_eval.engines.base import Completion, Engine, EngineOptions, Request, non_finite
-from vtg_eval.errors import UserError
+from vtg_eval.errors import UserError, VideoError
 from vtg_eval.failures import Finish
 from vtg_eval.hookspecs import AdapterEntry, Entry, hookimpl
 from vtg_eval.plugins.plugin import DISTRIBUTION, PluginRecord, plugin_of
@@ -101,6 +101,29 @@ class FakeDecoder(Decoder):
         shade = (np.asarray(indices) + value).astype(np.uint8)
         array = np.broadcast_to(shade[:, None, None, None], (len(indices), *size, 3)).copy()
         return array, info.times[np.asarray(indices)]
+
+
+class FaultyDecoder(FakeDecoder):
+    """Does what a file beside the video says, "v0.fault": fail, kill or wait.
+
+    kill: of its process, once. wait: until there is a file "v0.go"; "v0.node" has its Ray node.
+    """
+
+    def read(self, path: Path, indices: Sequence[int], size: tuple[int, int]) -> Any:
+        fault = path.with_suffix(".fault")
+        match fault.read_text() if fault.exists() else "":
+            case "fail":
+                raise VideoError(f"{path.name}: its pictures are damaged")
+            case "kill":
+                fault.unlink()
+                os.kill(os.getpid(), signal.SIGKILL)
+            case "wait":
+                import ray
+
+                path.with_suffix(".node").write_text(ray.get_runtime_context().get_node_id())
+                while not path.with_suffix(".go").exists():
+                    time.sleep(0.02)
+        return super().read(path, indices, size)
 
 
 class FakeAdapter(Adapter):
@@ -234,7 +257,10 @@ def vtg_engines() -> Sequence[Entry]:
 
 @hookimpl
 def vtg_decoders() -> Sequence[Entry]:
-    return (Entry("fake", "tests.fakes:FakeDecoder", "a fake"),)
+    return (
+        Entry("fake", "tests.fakes:FakeDecoder", "a fake"),
+        Entry("faulty", "tests.fakes:FaultyDecoder", "a fake with faults"),
+    )
 
 
 def write_checkpoint(folder: Path) -> Path:

@@ -20,6 +20,8 @@ ATTEMPTS = 3  # to start a node: Ray gives up after 30 s, which is short on a bu
 # no token in the user's home
 SETTINGS = {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"}
 NODE = {"num_cpus": 1, "num_gpus": 0, "object_store_memory": 80 * 2**20}
+# by default a lost node is seen after 5 checks, 3 s apart
+HEAD = {**NODE, "include_dashboard": False, "_system_config": {"health_check_period_ms": 500}}
 
 
 class SmallCluster:
@@ -30,9 +32,7 @@ class SmallCluster:
         from ray.cluster_utils import Cluster
 
         self._variables = variables
-        self._cluster = self._tried(
-            lambda: Cluster(True, head_node_args={**NODE, "include_dashboard": False})
-        )
+        self._cluster = self._tried(lambda: Cluster(True, head_node_args=HEAD))
         self._other = self._added()
 
     @property
@@ -46,9 +46,10 @@ class SmallCluster:
         self._other = None
 
     def repair(self) -> None:
-        """Have two nodes again."""
+        """Have two nodes again, and no more: a lost one counts until Ray has seen that it is."""
         if self._other is None:
             self._other = self._added()
+            self._cluster.wait_for_nodes(60)
 
     def wait_until_free(self, seconds: float = 30.0) -> None:
         """Wait until no actor holds a processor; raises TimeoutError."""

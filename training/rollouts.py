@@ -13,9 +13,9 @@ from typing import Any
 
 from vtg_eval.protocol import FrameRule, GenerationRule
 from vtg_eval.registry import Registry
-from vtg_eval.run.engine_work import EngineWork, check_same
+from vtg_eval.run.engine_work import EngineWork
 from vtg_eval.run.executor import Assignment, Questions
-from vtg_eval.run.manifest import installed_versions
+from vtg_eval.run.manifest import check_same, installed_versions
 from vtg_eval.run.plan import VideoJob
 from vtg_eval.run.requests import SampleContext
 from vtg_eval.run.setup import Model, RunOptions

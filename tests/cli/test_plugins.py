@@ -39,7 +39,7 @@ def test_a_third_party_plug_in_is_listed(
     assert (row["package"], row["version"], row["module"]) == ("fakes", "1.0", "tests.fakes")
     assert row["provides"] == {
         "adapters": ["fake"],
-        "decoders": ["fake"],
+        "decoders": ["fake", "faulty"],
         "engines": ["fake"],
         "tasks": ["fake_vtg"],
     }

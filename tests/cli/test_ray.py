@@ -38,6 +38,26 @@ def test_a_cluster_gives_the_results_of_one_process_though_an_actor_is_killed(
     assert [session["engine"]["processes"] for session in manifest["sessions"]] == [2]
 
 
+def test_decoders_give_the_results_of_one_process_though_one_is_killed(
+    shell: Shell, ray_cluster: SmallCluster
+) -> None:
+    arguments = ("--decoder", "faulty", "--frames-limit", "0")
+    assert shell.run("--out", "one", "--quiet", *arguments)[0] == 0
+    (video,) = (shell.home / "cache").rglob("v3.txt")
+    fault = video.with_suffix(".fault")
+    fault.write_text("kill")
+    decoders = ("--ray", ray_cluster.address, "--devices", "1", "--ray-decoders", "2")
+    code, out, err = shell.run("--out", "two", *arguments, *decoders)
+    assert code == 0, err
+    assert not fault.exists()
+    assert "has ended" not in err  # the worker's process was not killed
+    assert f"\nframes: {VIDEOS} videos decoded, 0 from the store" in out
+    assert shell.results("two") == shell.results("one")
+    assert {record["frames"] for record in shell.journal("two")} == {
+        record["frames"] for record in shell.journal("one")
+    }
+
+
 @pytest.mark.parametrize(
     ("number", "status"),
     [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)],
@@ -85,6 +105,14 @@ def test_an_address_of_no_cluster_is_refused(shell: Shell, address: str, message
     code, _, err = shell.run("--out", "two", "--ray", address)
     assert code == 2
     assert message in err
+
+
+@pytest.mark.parametrize("arguments", [(), ("--ray", "local")])
+def test_decoders_without_a_cluster_are_refused(shell: Shell, arguments: tuple[str, ...]) -> None:
+    code, _, err = shell.run("--out", "two", "--ray-decoders", "4", *arguments)
+    assert code == 2
+    assert "--ray-decoders is for a cluster of several machines" in err
+    assert not (shell.home / "two").exists()
 
 
 def test_without_ray_the_extra_is_named(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:

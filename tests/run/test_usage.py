@@ -73,6 +73,8 @@ def test_a_thread_that_decodes_counts_its_time_and_its_processor() -> None:
     usage = meter.usage()
     assert usage.decoding >= SHORT
     assert usage.processor < usage.decoding
+    meter.decoded_elsewhere(processor=5.0)
+    assert meter.usage().processor == usage.processor + 5.0
 
 
 def test_answers_about_a_video_that_had_one_are_repeats() -> None:

@@ -97,6 +97,13 @@ def _add_device_arguments(parser: ArgumentParser) -> None:
         help="use those of a Ray cluster: HOST:PORT of its head node, auto on one of its nodes, "
         "or local; by default all of them",
     )
+    add(
+        "--ray-decoders",
+        type=_positive,
+        metavar="N",
+        help="decode up to N videos at a time on processors of the cluster that no worker has; "
+        "default: workers decode",
+    )
     add("--workers", type=_positive, metavar="N", help="threads that decode; default: one a core")
 
 

@@ -42,6 +42,7 @@ def run_options(args: Namespace) -> RunOptions:
         ray=args.ray,
         tensor_parallel=args.tensor_parallel,
         decode_workers=args.workers,
+        ray_decoders=args.ray_decoders,
         server=ServerOptions(
             base_url=args.base_url,
             send=args.send,

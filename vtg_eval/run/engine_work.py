@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import socket
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import gettempdir
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
-from vtg_eval.errors import EngineError
 from vtg_eval.registry import Registry
 from vtg_eval.run.executor import Assignment, Keep, LocalExecutor, Questions, Started
 from vtg_eval.run.plan import VideoJob
+from vtg_eval.run.ray_decoders import RayDecoders
 from vtg_eval.run.setup import RunOptions, find_model
 from vtg_eval.run.usage import UsageMeter
+from vtg_eval.video.decoder import read_here
 
 A = TypeVar("A", bound=Assignment)
 
@@ -44,20 +44,12 @@ class EngineWork(ABC, Generic[A]):
         questions = self.questions(assignment)
         # the folder of the run may not be on this machine
         folder = assignment.folder if assignment.folder.is_dir() else Path(gettempdir())
-        self._executor.answer(questions, jobs, started, keep, folder, meter)
+        read = read_here
+        if self.options.ray_decoders is not None:
+            name = self.options.decoder
+            read = RayDecoders(name, self.registry.decoder(name)(), meter)
+        self._executor.answer(questions, jobs, started, keep, folder, meter, read=read)
 
     def close(self) -> None:
         """Stop the engine."""
         self._executor.close()
-
-
-def check_same(here: Mapping[str, Any], of_run: Mapping[str, Any]) -> None:
-    """Raise EngineError where a machine has another checkpoint, annotations or versions."""
-    names = sorted(
-        name for name in here.keys() | of_run.keys() if here.get(name) != of_run.get(name)
-    )
-    if names:
-        raise EngineError(
-            f"On {socket.gethostname()} these are not what they are where the run was started: "
-            f"{', '.join(names)}. Make them the same."
-        )

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from vtg_eval.run.engine_work import EngineWork, check_same
+from vtg_eval.run.engine_work import EngineWork
 from vtg_eval.run.executor import Assignment, Questions
-from vtg_eval.run.manifest import installed_versions
+from vtg_eval.run.manifest import check_same, installed_versions
 from vtg_eval.run.requests import SampleContext
 from vtg_eval.run.setup import RunSetup, make_setup
 from vtg_eval.run.spec import RunSpec

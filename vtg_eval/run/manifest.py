@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import socket
 import sys
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -14,6 +15,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from vtg_eval.errors import EngineError
 from vtg_eval.run.shards import Shard
 from vtg_eval.run.usage import Usage
 
@@ -142,6 +144,18 @@ def installed_versions() -> dict[str, str]:
         "platform": f"{sys.platform}-{platform.machine()}",
         **package_versions(PACKAGES),
     }
+
+
+def check_same(here: Mapping[str, Any], of_run: Mapping[str, Any]) -> None:
+    """Raise EngineError where a machine has another checkpoint, annotations or versions."""
+    names = sorted(
+        name for name in here.keys() | of_run.keys() if here.get(name) != of_run.get(name)
+    )
+    if names:
+        raise EngineError(
+            f"On {socket.gethostname()} these are not what they are where the run was started: "
+            f"{', '.join(names)}. Make them the same."
+        )
 
 
 def package_versions(names: Iterable[str]) -> dict[str, str]:

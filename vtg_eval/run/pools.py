@@ -8,9 +8,17 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+from vtg_eval.errors import UserError
 from vtg_eval.run.devices import cores, worker_environments
 from vtg_eval.run.process_pool import ProcessPool
-from vtg_eval.run.ray_cluster import connect, node_resources, require_ray, worker_share
+from vtg_eval.run.ray_cluster import (
+    LOCAL,
+    connect,
+    decoders_each,
+    node_resources,
+    require_ray,
+    worker_share,
+)
 from vtg_eval.run.ray_pool import RayPool
 from vtg_eval.run.setup import RunOptions
 from vtg_eval.run.worker import MakeWork, Work
@@ -38,6 +46,11 @@ def workers_of(options: RunOptions, work: WorkFor) -> Workers:
 
     work: makes what a worker does, in its process; it is pickled.
     """
+    if options.ray_decoders and options.ray in (None, LOCAL):
+        raise UserError(
+            "--ray-decoders is for a cluster of several machines: name it by --ray HOST:PORT or "
+            "--ray auto."
+        )
     threads = options.decode_workers or cores()
     if options.ray is not None:
         require_ray()
@@ -56,14 +69,14 @@ def workers_of(options: RunOptions, work: WorkFor) -> Workers:
 
 def _ray_pool(options: RunOptions, work: WorkFor, address: str) -> Pool:
     connected = connect(address)
-    share = worker_share(
-        node_resources(), options.devices, options.tensor_parallel, options.decode_workers
-    )
+    nodes, decoders = node_resources(), options.ray_decoders
+    share = worker_share(nodes, options.devices, options.tensor_parallel, options.decode_workers)
+    threads = share.cpus if decoders is None else decoders_each(nodes, share, decoders)
     variables = {name: value for name, value in os.environ.items() if name.startswith("VTG_EVAL_")}
-    return RayPool(_make(options, work, share.cpus), share, variables, disconnect=connected)
+    return RayPool(_make(options, work, threads), share, variables, disconnect=connected)
 
 
 def _make(options: RunOptions, work: WorkFor, threads: int) -> MakeWork:
-    """Return what makes a worker's work; threads: that decode in it."""
+    """Return what makes a worker's work; threads: that decode in it, or wait for decoders."""
     alone = replace(options, devices=None, ray=None, quiet=True, decode_workers=threads)
     return partial(work, alone)

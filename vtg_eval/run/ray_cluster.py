@@ -102,6 +102,26 @@ def worker_share(
     return WorkerShare(workers, max(cpus, 1), each if gpu_nodes else 0)
 
 
+def decoders_each(nodes: Sequence[Mapping[str, float]], share: WorkerShare, decoders: int) -> int:
+    """Return how many videos each worker has decoded at a time by processors that no worker has.
+
+    decoders: videos at a time over all workers; fewer where fewer processors are left. Raises
+    UserError where none is, and where there are fewer decoders than workers.
+    """
+    if decoders < share.workers:
+        raise UserError(
+            f"--ray-decoders {decoders}: each of the {share.workers} workers needs one. Name as "
+            "many, or more."
+        )
+    left = int(sum(node.get("CPU", 0) for node in nodes)) - share.workers * share.cpus
+    if left < 1:
+        raise UserError(
+            f"--ray-decoders: {share.workers} workers of {share.cpus} processors each leave none "
+            "in the cluster. Let them have fewer (--workers), or add a node."
+        )
+    return max(min(decoders, left) // share.workers, 1)
+
+
 def _workers(devices: Devices | None, each: int) -> int | None:
     """Return how many workers the user wants, None for as many as there can be."""
     if devices is None or devices == "auto":

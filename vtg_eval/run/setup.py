@@ -43,7 +43,8 @@ class RunOptions:
 
     devices: how many GPUs are used by processes of their own, `tensor_parallel` each; None: one
     process. ray: the address of a Ray cluster that has these devices; None: this machine.
-    decode_workers: threads that decode videos, over all processes; None: one a core.
+    decode_workers: threads that decode videos, over all processes; None: one a core. ray_decoders:
+    videos that the cluster's processors decode at a time; None: workers decode.
     """
 
     model: str
@@ -67,6 +68,7 @@ class RunOptions:
     ray: str | None = None
     tensor_parallel: int = 1
     decode_workers: int | None = None
+    ray_decoders: int | None = None
     shard: Shard | None = None
 
 

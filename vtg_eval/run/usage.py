@@ -128,6 +128,10 @@ class UsageMeter:
                 decoding=time.perf_counter() - began, processor=time.thread_time() - processor
             )
 
+    def decoded_elsewhere(self, processor: float) -> None:
+        """Another process decoded for a thread that is in `decoding`; processor: its seconds."""
+        self._add(processor=processor)
+
     @contextmanager
     def waiting(self) -> Iterator[None]:
         """The next video's frames are waited for meanwhile."""
