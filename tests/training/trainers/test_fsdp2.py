@@ -47,7 +47,7 @@ def _call_cpus_gpus() -> None:
         if state.distributed_type == DistributedType.MULTI_CPU:
             state.distributed_type = DistributedType.MULTI_GPU
 
-    PartialState.__init__ = initialise_as_gpus  # type: ignore[method-assign]
+    PartialState.__init__ = initialise_as_gpus
 
 
 def require_same(stage: str, one: Recipe, two: Recipe, setup: RunSetup, folder: Path) -> None:
