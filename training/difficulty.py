@@ -35,7 +35,7 @@ from vtg_eval.run.usage import UsageMeter
 from vtg_eval.types import OutputType
 
 from .data.sample import Difficulty, TrainingSample, write_samples
-from .recipe import DifficultyRule, Recipe, RewardRule
+from .recipe import DifficultyRule, Recipe, RewardRule, rule_record
 from .rollouts import Rollouts, RolloutWork, rollout_ids
 from .trainers.rewards import Reward
 
@@ -126,7 +126,7 @@ class _Rater:
         engine = self.options.engine_options
         return {
             "difficulty": asdict(self.rule),
-            "rewards": asdict(self.recipe.rewards) if self.recipe.rewards else None,
+            "rewards": rule_record(self.recipe.rewards) if self.recipe.rewards else None,
             "engine": self.model.engine,
             "dtype": engine.dtype,
             # absent where there are none, as in folders of earlier versions

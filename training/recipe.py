@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, astuple, dataclass, field
+from dataclasses import asdict, astuple, dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -30,6 +30,8 @@ AnswerTokens = Annotated[int, Meta(ge=1, le=32768)]
 Bounds = tuple[NonNegative, NonNegative]  # of a window, the lower one first
 Schedule = Literal["cosine", "linear", "constant"]
 AnswerForm = Literal["any", "think-answer", "think-time"]  # see `data.answers.well_formed`
+# marks a key that earlier versions did not have: `rule_record` leaves it out at its default
+ADDED: Mapping[str, Any] = {"added": True}
 AT_ONCE = 256  # answers that vLLM generates at a time in a process of RL, at most
 
 
@@ -149,7 +151,9 @@ class RewardRule:
     tiou: NonNegative = 0.0
     boundary: NonNegative = 0.0
     wasserstein: NonNegative = 0.0
+    wasserstein_union: NonNegative = field(default=0.0, metadata=ADDED)
     set_iou: NonNegative = 0.0
+    giou: NonNegative = field(default=0.0, metadata=ADDED)
     choice: NonNegative = 0.0
     format: NonNegative = 0.0
     parse_penalty: NonNegative = 0.0
@@ -235,6 +239,21 @@ def make_recipe(table: Mapping[str, Any]) -> Recipe:
     recipe = converted(table, Recipe)
     _check(recipe)
     return recipe
+
+
+def rule_record(rule: Any) -> dict[str, Any]:
+    """Return a table's values, as the records of folders have them.
+
+    A key that earlier versions did not have is absent at its default, so that their folders can be
+    resumed.
+    """
+    unset = {
+        key.name
+        for key in fields(rule)
+        if "added" in key.metadata
+        if getattr(rule, key.name) == key.default
+    }
+    return {name: value for name, value in asdict(rule).items() if name not in unset}
 
 
 def recipe_text(recipe: Recipe) -> str:

@@ -10,7 +10,7 @@ from typing import Any, get_args, get_type_hints
 
 import pytest
 from vtg_eval.training.data.sample import TrainingSample
-from vtg_eval.training.recipe import Recipe, load_recipe, make_recipe
+from vtg_eval.training.recipe import Recipe, RewardRule, load_recipe, make_recipe, rule_record
 from vtg_eval.training.shipped import find_recipe, shipped_recipes
 
 from vtg_eval.errors import UserError
@@ -207,6 +207,14 @@ def test_a_file_that_is_not_text_and_a_folder(tmp_path: Path) -> None:
         load_recipe(path)
     with pytest.raises(UserError, match="cannot be read"):
         load_recipe(tmp_path)
+
+
+def test_the_record_of_a_table_has_a_later_key_only_where_it_is_set() -> None:
+    """So a folder that an earlier version has begun can be resumed."""
+    first = {"tiou", "boundary", "wasserstein", "set_iou", "choice", "format", "parse_penalty"}
+    assert set(rule_record(RewardRule(tiou=1.0))) == first | {"answer_format"}
+    record = rule_record(RewardRule(tiou=1.0, giou=0.5))
+    assert record["giou"] == 0.5 and "wasserstein_union" not in record
 
 
 def test_the_nearest_recipe_is_named() -> None:

@@ -6,7 +6,6 @@ Every part lies between 0 and 1 (the penalty between -1 and 0) and is finite, fo
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -14,7 +13,7 @@ import numpy as np
 from vtg_eval.errors import UserError
 from vtg_eval.metrics.grounding import discounts
 from vtg_eval.metrics.interval_sets import set_iou
-from vtg_eval.metrics.iou import Floats, existing
+from vtg_eval.metrics.iou import Floats, existing, signed_iou
 from vtg_eval.parsing.answers import ParsedAnswer, parse_answer
 from vtg_eval.protocol import ResolvedProtocol
 from vtg_eval.scoring.grounding import grounding, ranked_spans, target_spans
@@ -23,6 +22,7 @@ from vtg_eval.types import OutputType, Prediction, Sample
 
 from ..data.answers import well_formed
 from ..recipe import RewardRule
+from .span_sets import merged, proper, total_length, wasserstein_distance
 
 EPSILON = 1e-6  # seconds, added to the length of the target
 
@@ -52,7 +52,9 @@ class RewardParts:
     tiou: float
     boundary: float
     wasserstein: float
+    wasserstein_union: float
     set_iou: float
+    giou: float
     choice: float
     format: float
     parse_penalty: float
@@ -80,7 +82,9 @@ class Reward:
             "tiou": tiou(sample, parsed, self.protocol),
             "boundary": self._boundary(sample, parsed),
             "wasserstein": wasserstein(sample, parsed, self.protocol),
+            "wasserstein_union": wasserstein_union(sample, parsed, self.protocol),
             "set_iou": segment_iou(sample, parsed, self.protocol),
+            "giou": giou(sample, parsed, self.protocol),
             "choice": choice(sample, parsed),
             "format": float(well_formed(text, self.rule.answer_format)),
             "parse_penalty": parse_penalty(parsed),
@@ -116,8 +120,9 @@ def tiou(sample: Sample, parsed: ParsedAnswer, protocol: ResolvedProtocol) -> fl
 def boundary(sample: Sample, parsed: ParsedAnswer, protocol: ResolvedProtocol) -> float:
     """Return tIoU * (1 - |error of the start| / D) * (1 - |error of the end| / D).
 
-    D is the video's length; an error counts at most D. The reward of Time-R1
-    (xiaomi-research/time-r1, second version). Raises UserError without a duration.
+    D is the video's length; an error counts at most D. The reward of Time-R1, "iou_v2" of
+    xiaomi-research/time-r1 at 8f9c9df5 (main.py), where an error is not limited. Raises UserError
+    without a duration.
     """
     overlap = tiou(sample, parsed, protocol)
     if not overlap or parsed.span is None:
@@ -131,26 +136,59 @@ def boundary(sample: Sample, parsed: ParsedAnswer, protocol: ResolvedProtocol) -
 
 
 def wasserstein(sample: Sample, parsed: ParsedAnswer, protocol: ResolvedProtocol) -> float:
-    """Return exp(-W1 / (|Y| + epsilon)) of all spans against all target spans, Y (TimeLens2).
+    """Return exp(-W1 / (|Y| + epsilon)) of all spans against all target spans, Y.
 
     W1: see `wasserstein_distance`; |Y| is the length of the union of the target spans. It ranks
-    answers that miss the moment, for which IoU is 0. Without a proper span 0.
+    answers that miss the moment, for which IoU is 0. Without a proper span 0. The distance of
+    TimeLens2 (arXiv 2607.17423), whose code has another denominator: `wasserstein_union`.
     """
     answer, target = _segments(sample, parsed, protocol)
     if not (len(answer) and len(target)):
         return _rightly_absent(sample, parsed)
-    distance = wasserstein_distance(answer, target)
-    length = float((target[:, 1] - target[:, 0]).sum())
-    return _unit(math.exp(-distance / (length + EPSILON))) if math.isfinite(distance) else 0.0
+    return _nearness(wasserstein_distance(answer, target), total_length(target) + EPSILON)
+
+
+def wasserstein_union(sample: Sample, parsed: ParsedAnswer, protocol: ResolvedProtocol) -> float:
+    """Return exp(-W1 / |X ∪ Y|) of all spans, X, against all target spans, Y.
+
+    The union of both is never shorter than the target's, so a long answer that misses gets more
+    than by `wasserstein`. The reward "twass1" of MCG-NJU/TimeLens2 at 2eb53e25
+    (grpo/timelens/rewards/metrics.py), with which its recipes train. Without a proper span 0.
+    """
+    answer, target = _segments(sample, parsed, protocol)
+    if not (len(answer) and len(target)):
+        return _rightly_absent(sample, parsed)
+    both = merged(np.concatenate([answer, target]))
+    return _nearness(wasserstein_distance(answer, target), total_length(both))
 
 
 def segment_iou(sample: Sample, parsed: ParsedAnswer, protocol: ResolvedProtocol) -> float:
-    """Return the IoU of the union of all spans with the union of all target spans."""
+    """Return the IoU of the union of all spans with the union of all target spans.
+
+    The reward "tiou" of TimeLens2 (as above; it does not unite target spans that overlap), and that
+    of VideoChat-R1 (arXiv 2504.06958) for several moments, src/open_r1/grpo_tasks.py at 9041732e.
+    """
     answer, target = _segments(sample, parsed, protocol)
     if not (len(answer) and len(target)):
         return _rightly_absent(sample, parsed)
     with np.errstate(over="ignore"):
         return _unit(float(set_iou([answer], [target])[0]))
+
+
+def giou(sample: Sample, parsed: ParsedAnswer, protocol: ResolvedProtocol) -> float:
+    """Return the mean of (1 + GIoU) / 2 over pairs of an answer's span and a target span.
+
+    Both are put in order of time and paired one by one; a span without a partner counts 0. GIoU is
+    IoU less the share of the hull that neither covers (Rezatofighi et al., 2019), for two spans
+    the signed IoU. The normalised GIoU of MUSEG (arXiv 2505.20715), as MCG-NJU/TimeLens2 at
+    2eb53e25 computes it ("ngiou"); THUNLP-MT/MUSEG itself does not sort. Without a proper span 0.
+    """
+    answer, target = (proper(spans) for spans in _spans(sample, parsed, protocol))
+    if not (len(answer) and len(target)):
+        return _rightly_absent(sample, parsed)
+    paired = min(len(answer), len(target))
+    values = (1 + signed_iou(target[:paired], answer[:paired])) / 2
+    return _unit(float(values.sum()) / max(len(answer), len(target)))
 
 
 def choice(sample: Sample, parsed: ParsedAnswer) -> float:
@@ -159,64 +197,28 @@ def choice(sample: Sample, parsed: ParsedAnswer) -> float:
 
 
 def parse_penalty(parsed: ParsedAnswer) -> float:
-    """Return -1 where neither a span nor an option nor a "never" could be read, else 0."""
+    """Return -1 where neither a span nor an option nor a "never" could be read, else 0.
+
+    "parse_penalty" of TimeLens2 (as above), for which a reversed span is unreadable, too.
+    """
     return 0.0 if parsed.spans or parsed.absent or parsed.letters else -1.0
 
 
-def wasserstein_distance(first: Floats, second: Floats) -> float:
-    """Return the 1-Wasserstein distance of two uniform densities, in the unit of the times.
-
-    first, second: unions of intervals, [P, 2] and [K, 2] (start, end), as `merged` gives them,
-    neither empty. Each density is uniform over its union and has mass 1. In one dimension W1 is the
-    integral of |F - G| over the two cumulative distributions (Villani, Topics in Optimal
-    Transportation, 2003, theorem 2.18). Between neighbouring ends F - G is linear from a to b over
-    a width w. The integral of its absolute value is w (|a| + |b|) / 2 where it keeps its sign and
-    w (a² + b²) / (2 (|a| + |b|)) where it crosses 0. The sum of these integrals is exact.
-    """
-    ends = np.unique(np.concatenate([first.ravel(), second.ravel()]))
-    with np.errstate(over="ignore", invalid="ignore"):
-        gap = _cumulative(first, ends) - _cumulative(second, ends)
-        widths = np.diff(ends)
-        left, right = gap[:-1], gap[1:]
-        size = np.abs(left) + np.abs(right)
-        crossing = (left**2 + right**2) / np.where(size > 0, size, 1.0)
-        heights = np.where(left * right < 0, crossing, size) / 2
-        return float((widths * heights).sum())
-
-
-def merged(spans: Sequence[tuple[float, float]] | Floats) -> Floats:
-    """Return [P, 2]: the union of spans, in order of time, as disjoint intervals.
-
-    Spans that are empty, reversed or not finite are left out, as in `set_iou`.
-    """
-    table: Floats = np.asarray(spans, dtype=np.float64).reshape(-1, 2)
-    with np.errstate(over="ignore", invalid="ignore"):
-        table = table[(table[:, 0] < table[:, 1]) & np.isfinite(table[:, 1] - table[:, 0])]
-    table = table[np.argsort(table[:, 0], kind="stable")]
-    if not len(table):
-        return table
-    reach = np.maximum.accumulate(table[:, 1])
-    opens = np.append(True, table[1:, 0] > reach[:-1])
-    closes = np.append(opens[1:], True)
-    union: Floats = np.stack([table[opens, 0], reach[closes]], axis=1)
-    return union
-
-
-def _cumulative(union: Floats, times: Floats) -> Floats:
-    """Return the share of the union's length that lies before each time."""
-    lengths = union[:, 1] - union[:, 0]
-    after = np.cumsum(lengths)
-    shares = np.stack([np.append(0.0, after[:-1]), after], axis=1).ravel() / after[-1]
-    cumulative: Floats = np.interp(times, union.ravel(), shares)
-    return cumulative
+def _spans(
+    sample: Sample, parsed: ParsedAnswer, protocol: ResolvedProtocol
+) -> tuple[Floats, Floats]:
+    """Return the answer's and the target's spans, [P, 2] and [K, 2], in the unit of the score."""
+    targets, _ = target_spans([sample], protocol)
+    spans: Floats = np.asarray(parsed.spans, dtype=np.float64).reshape(-1, 2)
+    return spans, targets[0][existing(targets[0])]
 
 
 def _segments(
     sample: Sample, parsed: ParsedAnswer, protocol: ResolvedProtocol
 ) -> tuple[Floats, Floats]:
     """Return the unions of the answer's and of the target's spans, in the unit of the score."""
-    targets, _ = target_spans([sample], protocol)
-    return merged(parsed.spans), merged(targets[0][existing(targets[0])])
+    answer, target = _spans(sample, parsed, protocol)
+    return merged(answer), merged(target)
 
 
 def _asks_spans(sample: Sample) -> bool:
@@ -225,6 +227,11 @@ def _asks_spans(sample: Sample) -> bool:
 
 def _rightly_absent(sample: Sample, parsed: ParsedAnswer) -> float:
     return float(_asks_spans(sample) and not sample.target.spans and parsed.absent)
+
+
+def _nearness(distance: float, length: float) -> float:
+    """Return exp(-distance / length), and 0 for a distance that is not finite."""
+    return _unit(math.exp(-distance / length)) if math.isfinite(distance) else 0.0
 
 
 def _unit(value: float) -> float:

@@ -29,7 +29,7 @@ from vtg_eval.files.owned_folder import check_owner
 from vtg_eval.registry import Registry
 from vtg_eval.run.paths import cache_folder
 
-from ..recipe import Recipe, RlRule, SftRule
+from ..recipe import Recipe, RlRule, SftRule, rule_record
 from .batches import Batches, Example, StartCheckpoint, find_start_checkpoint, make_batches
 from .callbacks import on_plateau
 from .folder import COMPLETE, TrainingFolder, data_digest, step_of
@@ -252,8 +252,8 @@ def _metadata(
         "recipe": recipe.name,
         "model": {**asdict(recipe.model), "checkpoint": digest},
         "protocols": [p.to_json() for p in dict.fromkeys(e.context.protocol for e in examples)],
-        name: asdict(rule),
-        "rewards": asdict(recipe.rewards) if recipe.rewards and name == "rl" else None,
+        name: rule_record(rule),
+        "rewards": rule_record(recipe.rewards) if recipe.rewards and name == "rl" else None,
         "data": data_digest(examples),
     }
 

@@ -13,12 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from vtg_eval.training.data.answers import well_formed
 from vtg_eval.training.recipe import RewardRule
-from vtg_eval.training.trainers.rewards import (
-    Reward,
-    merged,
-    tiou,
-    wasserstein_distance,
-)
+from vtg_eval.training.trainers.rewards import Reward, RewardParts, tiou
+from vtg_eval.training.trainers.span_sets import merged, wasserstein_distance
 
 from tests.grounding_case import CARD
 from vtg_eval.errors import UserError
@@ -30,7 +26,9 @@ from vtg_eval.types import OutputType, Prediction, Sample, Span, Target
 
 REGISTRY = Registry.discover()
 STRICT = REGISTRY.protocol("strict@2").without_task
-ALL = RewardRule(tiou=1, boundary=1, wasserstein=1, set_iou=1, choice=1, format=1, parse_penalty=1)
+WEIGHTS = [field.name for field in fields(RewardRule) if field.name != "answer_format"]
+ALL = RewardRule(**dict.fromkeys(WEIGHTS, 1.0))
+OF_SPANS = ("tiou", "boundary", "wasserstein", "wasserstein_union", "set_iou", "giou")
 TEXT_PROTOCOLS = ("strict@2", "timelens@1", "time-r1@1", "timezero@1", "timechat@1", "vtimellm@1")
 WORDINGS = (
     "{:.1f} - {:.2f}",
@@ -60,6 +58,10 @@ def sample(*spans: tuple[float, float], duration: float | None = 20.0, **more: A
 
 def rewards(text: str, asked: Sample, rule: RewardRule = ALL, protocol: ResolvedProtocol = STRICT):
     return Reward(rule, protocol)(asked, text)
+
+
+def of_spans(parts: RewardParts) -> dict[str, float]:
+    return {name: getattr(parts, name) for name in OF_SPANS}
 
 
 def random_answer(random: np.random.Generator) -> str:
@@ -110,10 +112,10 @@ def test_rewards_are_bounded_for_any_text(text, spans, name, asks) -> None:
     parts = rewards(text, asked, protocol=REGISTRY.protocol(name).without_task)
     assert all(map(math.isfinite, astuple(parts)))
     assert parts.parse_penalty in (-1.0, 0.0)
-    for field in fields(RewardRule):
-        if field.name not in ("answer_format", "parse_penalty"):
-            assert 0.0 <= getattr(parts, field.name) <= 1.0
-    assert -1.0 <= parts.total <= 6.0
+    for name in WEIGHTS:
+        if name != "parse_penalty":
+            assert 0.0 <= getattr(parts, name) <= 1.0
+    assert -1.0 <= parts.total <= len(WEIGHTS) - 1
 
 
 @pytest.mark.parametrize(
@@ -156,6 +158,76 @@ def test_distance_orders_answers_that_miss() -> None:
     assert rewards("2 - 6", sample((2, 6))).wasserstein == 1.0
 
 
+@pytest.mark.parametrize(
+    ("text", "spans", "value"),
+    [
+        ("3 - 7", [(2, 6)], (1 + 3 / 5) / 2),
+        ("7 - 11", [(2, 6)], (1 - 1 / 9) / 2),
+        ("6 - 7", [(2, 6)], 1 / 2),
+        ("2 - 6, 8 - 9", [(2, 6)], 1 / 2),
+        ("2 - 6", [(2, 6), (8, 9)], 1 / 2),
+        ("8 - 9, 2 - 6", [(2, 6), (8, 9)], 1.0),
+        ("2 - 6, 9 - 13", [(8, 12), (4, 6)], ((1 + 2 / 4) / 2 + (1 + 3 / 5) / 2) / 2),
+    ],
+)
+def test_generalised_iou_pairs_spans_in_order(text: str, spans: Any, value: float) -> None:
+    assert rewards(text, sample(*spans)).giou == pytest.approx(value)
+
+
+def test_the_distance_of_timelens2_counts_in_lengths_of_the_union() -> None:
+    """7 - 11 is 5 from 2 - 6, with which it has 8 seconds; 3 - 7 is 1 from it, with 5 seconds."""
+    for text, exponent in (("7 - 11", 5 / 8), ("3 - 7", 1 / 5), ("2 - 6", 0.0)):
+        value = rewards(text, sample((2, 6))).wasserstein_union
+        assert value == pytest.approx(math.exp(-exponent))
+
+
+def test_an_answer_without_a_proper_span_earns_nothing() -> None:
+    assert of_spans(rewards("6 - 2", sample((2, 6)))) == dict.fromkeys(OF_SPANS, 0.0)
+
+
+def worded(spans: Any) -> str:
+    return ", ".join(f"{start:.1f} - {end:.1f}" for start, end in spans)
+
+
+TENTHS = st.tuples(st.integers(0, 300), st.integers(1, 100)).map(
+    lambda pair: (pair[0] / 10, sum(pair) / 10)
+)
+# disjoint, so that the text has as many spans as the label
+DISJOINT = st.lists(TENTHS, min_size=1, max_size=3).map(lambda spans: merged(spans).tolist())
+
+
+@given(DISJOINT)
+@settings(max_examples=100, deadline=None)
+def test_the_label_itself_earns_everything(spans) -> None:
+    parts = rewards(worded(spans), sample(*spans, duration=45.0))
+    assert of_spans(parts) == pytest.approx(dict.fromkeys(OF_SPANS, 1.0))
+
+
+@given(DISJOINT, DISJOINT)
+@settings(max_examples=100, deadline=None)
+def test_rewards_of_sets_are_symmetric(one, two) -> None:
+    forth = rewards(worded(one), sample(*two, duration=45.0))
+    back = rewards(worded(two), sample(*one, duration=45.0))
+    for name in ("set_iou", "wasserstein_union", "giou"):
+        assert getattr(forth, name) == pytest.approx(getattr(back, name))
+    assert forth.wasserstein <= forth.wasserstein_union + 1e-6
+
+
+@given(TENTHS, st.integers(0, 100), st.integers(1, 100))
+@settings(max_examples=100, deadline=None)
+def test_an_answer_that_is_further_away_earns_less(span, shift, more) -> None:
+    """Rewards that rank misses fall with each step away; the others never rise."""
+    asked = sample(span, duration=60.0)
+    near, far = (
+        rewards(worded([(span[0] + moved / 10, span[1] + moved / 10)]), asked)
+        for moved in (shift, shift + more)
+    )
+    for name in ("wasserstein", "wasserstein_union", "giou"):
+        assert getattr(far, name) < getattr(near, name)
+    for name in ("tiou", "set_iou", "boundary"):
+        assert getattr(far, name) <= getattr(near, name)
+
+
 def test_the_truth_is_merged_before_it_is_measured() -> None:
     whole, pieces = sample((2, 8)), sample((2, 5), (4, 8))
     for text in ("1 - 4", "9 - 12", "2 - 5, 5 - 8"):
@@ -165,8 +237,8 @@ def test_the_truth_is_merged_before_it_is_measured() -> None:
 
 def test_an_event_that_never_happens_needs_the_answer_never() -> None:
     right, wrong = (rewards(text, sample()) for text in ("never", "2 - 6"))
-    assert (right.tiou, right.boundary, right.wasserstein, right.set_iou) == (1, 1, 1, 1)
-    assert (wrong.tiou, wrong.boundary, wrong.wasserstein, wrong.set_iou) == (0, 0, 0, 0)
+    assert of_spans(right) == dict.fromkeys(OF_SPANS, 1.0)
+    assert of_spans(wrong) == dict.fromkeys(OF_SPANS, 0.0)
     assert right.parse_penalty == 0.0
     assert rewards("hm", sample()).parse_penalty == -1.0
 
