@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from vtg_eval.training.recipe import DataRule, ModelRule, Recipe, RewardRule, RlRule, SftRule
 from vtg_eval.training.trainers.batches import Example
+from vtg_eval.training.trainers.step_clock import PARTS, TOTAL, column
 
 from tests.tiny_families import qwen2_5_vl, qwen3_vl
 from tests.video_files import write_clock
@@ -76,6 +77,24 @@ def lines(out: Path) -> list[dict[str, Any]]:
     """Return a training's log."""
     log = out / "log.jsonl"
     return [json.loads(line) for line in log.read_text().splitlines()] if log.is_file() else []
+
+
+def figures(out: Path) -> list[dict[str, Any]]:
+    """Return a training's log without the seconds, which differ from run to run."""
+    timed = {TOTAL, *map(column, PARTS)}
+    return [{k: v for k, v in line.items() if k not in timed} for line in lines(out)]
+
+
+def seconds_of_parts(out: Path) -> list[dict[str, float]]:
+    """Return what each step's time was spent on, checked against the steps' and the whole time."""
+    log = lines(out)
+    parts = [{part: line[column(part)] for part in PARTS} for line in log]
+    for line, spent in zip(log, parts, strict=True):
+        assert min(spent.values()) >= 0
+        assert abs(sum(spent.values()) - line[TOTAL]) < 1e-5
+    began, ended = (out / "training.json").stat(), (out / "checkpoint").stat()
+    assert 0 < sum(line[TOTAL] for line in log) < ended.st_mtime - began.st_mtime
+    return parts
 
 
 def train(stage: str, recipe: Recipe, examples: Sequence[Example], out: Path) -> Path:

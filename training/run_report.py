@@ -18,11 +18,13 @@ from .data.sample import TrainingSample, load_samples
 from .data.selection import constant, select_samples
 from .evaluation import TRAINED, evaluation_results
 from .recipe import SelectionRule
+from .trainers.step_clock import PARTS, TOTAL, column
 from .workspace import Workspace
 
 BINS = 10  # of mean IoU
 ENDS = 10  # the first and last figure of a curve are means over this fraction of its steps: 1 / 10
-SFT_FIGURES = ("loss", "token_accuracy", "entropy")
+SECONDS = (TOTAL, *map(column, PARTS))
+SFT_FIGURES = ("loss", "token_accuracy", "entropy", *SECONDS)
 RL_FIGURES = (
     "reward",
     "group_deviation",
@@ -138,7 +140,7 @@ def _rl(workspace: Workspace) -> str:
             f"{len(log)} of {rule.steps} steps{early}, {rule.prompts} prompts a step, "
             f"{rule.group} answers to each.",
             f"Groups without variance, which teach nothing: {constant_share:.0%} over all steps.",
-            curve_table(log, (*RL_FIGURES, *used)),
+            curve_table(log, (*RL_FIGURES, *used, *SECONDS)),
         ]
     )
 

@@ -12,6 +12,8 @@ from typing import Any
 from tqdm import tqdm
 from transformers import TrainerCallback, TrainerControl, TrainerState
 
+from .step_clock import StepClock
+
 MIN_IMPROVEMENT = 1e-3  # of a smoothed reward or deviation
 
 
@@ -63,11 +65,23 @@ class PlateauStop(TrainerCallback):
 
 
 class StepLog(TrainerCallback):
-    """Writes one JSON line a step. columns: the trainer's name for a figure -> the log's."""
+    """Writes one JSON line a step. columns: the trainer's name for a figure -> the log's.
 
-    def __init__(self, path: Path, columns: Mapping[str, str]) -> None:
+    clock: measures the steps; their seconds are in the line, and in no state of the trainer.
+    """
+
+    def __init__(self, path: Path, columns: Mapping[str, str], clock: StepClock) -> None:
         self._path = path
         self._columns = columns
+        self._clock = clock
+
+    def on_train_begin(self, args: Any, state: TrainerState, control: Any, **_: Any) -> None:
+        """Begin the first step; loading the model is no part of it."""
+        self._clock.begin()
+
+    def on_step_begin(self, args: Any, state: TrainerState, control: Any, **_: Any) -> None:
+        """The batches of a step are there."""
+        self._clock.switch("learning")
 
     def on_log(
         self, args: Any, state: TrainerState, control: Any, logs: Mapping[str, Any], **_: Any
@@ -76,8 +90,9 @@ class StepLog(TrainerCallback):
         if "loss" not in logs or not state.is_world_process_zero:
             return
         line = {name: logs[key] for key, name in self._columns.items() if key in logs}
+        line = {"step": state.global_step, **line, **self._clock.lap()}
         with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"step": state.global_step, **line}) + "\n")
+            file.write(json.dumps(line) + "\n")
 
 
 class StepBar(TrainerCallback):

@@ -17,6 +17,7 @@ from .batches import Example, order
 from .callbacks import PlateauStop, StepBar, StepLog
 from .rewards import PARTS, Reward, RewardParts
 from .stage import GRPOConfig, Stage, run_stage
+from .step_clock import StepClock
 from .video_grpo import VideoGrpo
 from .vllm_rollouts import VllmRollouts
 
@@ -51,6 +52,8 @@ def run_rl(recipe: Recipe, samples: Sequence[Example], out: Path) -> Path:
     in_order = recipe.selection is not None and recipe.selection.curriculum
     rows = order(len(samples), rule.steps * rule.prompts, rule.seed, shuffled=not in_order)
 
+    clock = StepClock()
+
     def make(stage: Stage) -> VideoGrpo:
         common = stage.arguments(rule.prompts * rule.group, "rl.prompts x rl.group")
         check_groups(rule, common["gradient_accumulation_steps"])
@@ -63,6 +66,7 @@ def run_rl(recipe: Recipe, samples: Sequence[Example], out: Path) -> Path:
             stage.batches,
             samples,
             rule.share_prompt,
+            clock,
             vllm,
             model=stage.load_policy(),
             args=arguments,
@@ -74,6 +78,7 @@ def run_rl(recipe: Recipe, samples: Sequence[Example], out: Path) -> Path:
                 StepLog(
                     stage.folder.log,
                     {**COLUMNS, **{_column(part): _column(part) for part in PARTS}},
+                    clock,
                 ),
                 PlateauStop(rule.plateau),
                 StepBar(recipe.name, ["reward", "group_deviation", "constant_groups"]),

@@ -15,6 +15,7 @@ from ..recipe import Recipe
 from .batches import Example, order
 from .callbacks import StepBar, StepLog
 from .stage import WORKERS, Guarded, SFTConfig, SFTTrainer, Stage, run_stage
+from .step_clock import StepClock
 
 COLUMNS = {
     "loss": "loss",
@@ -37,11 +38,12 @@ def run_sft(recipe: Recipe, samples: Sequence[Example], out: Path) -> Path:
     """
     if recipe.sft is None:
         raise UserError(f"The recipe {recipe.name} has no [sft].")
-    rule = recipe.sft
+    rule, clock = recipe.sft, StepClock()
 
     def make(stage: Stage) -> VideoSft:
         def collate(rows: Sequence[Mapping[str, int]]) -> dict[str, torch.Tensor]:
-            return stage.batches.training_batch([samples[row["row"]] for row in rows])
+            with clock.during("inputs"):  # worker processes have copies, which count nothing here
+                return stage.batches.training_batch([samples[row["row"]] for row in rows])
 
         common: dict[str, Any] = stage.arguments(rule.batch, "sft.batch")
         # created before the model is loaded, so that ZeRO-3 loads it in shards
@@ -61,7 +63,7 @@ def run_sft(recipe: Recipe, samples: Sequence[Example], out: Path) -> Path:
             ),
             processing_class=stage.processor,
             peft_config=stage.adapters(),
-            callbacks=[StepLog(stage.folder.log, COLUMNS), StepBar(recipe.name, ["loss"])],
+            callbacks=[StepLog(stage.folder.log, COLUMNS, clock), StepBar(recipe.name, ["loss"])],
         )
 
     return run_stage("sft", recipe, rule, samples, out, make)

@@ -22,6 +22,7 @@ from vtg_eval.engines.rope_positions import patch_rope_positions
 from .batches import Batches, Example
 from .shared_prompt import packed_log_probs
 from .stage import GRPOTrainer, Guarded
+from .step_clock import StepClock
 from .vllm_rollouts import VllmRollouts
 
 # log-probabilities, entropies, auxiliary loss
@@ -31,8 +32,9 @@ Scores = tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None]
 class VideoGrpo(Guarded, GRPOTrainer):
     """A row of the data set is an index into `examples`; `batches` builds the model's inputs.
 
-    share_prompt: score a group's answers behind one copy of their prompt. vllm: answers in place
-    of transformers; TRL then corrects for the difference of the two engines' probabilities.
+    share_prompt: score a group's answers behind one copy of their prompt. clock: is told when
+    inputs are built and answers generated. vllm: answers in place of transformers; TRL then
+    corrects for the difference of the two engines' probabilities.
     """
 
     def __init__(
@@ -40,12 +42,14 @@ class VideoGrpo(Guarded, GRPOTrainer):
         batches: Batches,
         examples: Sequence[Example],
         share_prompt: bool,
+        clock: StepClock,
         vllm: VllmRollouts | None = None,
         **kwargs: Any,
     ) -> None:
         self._batches = batches
         self._examples = examples
         self._share_prompt = share_prompt
+        self._clock = clock
         self._vllm = vllm
         self._rows: list[int] = []  # the samples of the current batch
         self._inputs: dict[int, ModelInput] = {}  # of the samples in the current batch
@@ -57,9 +61,10 @@ class VideoGrpo(Guarded, GRPOTrainer):
 
     def _generate_and_score_completions(self, inputs: Sequence[Mapping[str, Any]]) -> Any:
         self._rows = [int(row["row"]) for row in inputs]
-        self._inputs = {
-            row: self._batches.prompt(self._examples[row]) for row in dict.fromkeys(self._rows)
-        }
+        with self._clock.during("inputs"):
+            self._inputs = {
+                row: self._batches.prompt(self._examples[row]) for row in dict.fromkeys(self._rows)
+            }
         return {**super()._generate_and_score_completions(inputs), "rows": torch.tensor(self._rows)}
 
     def _tokenize_prompts(self, prompts: list[Any]) -> tuple[list[list[int]], None, dict[str, Any]]:
@@ -79,8 +84,15 @@ class VideoGrpo(Guarded, GRPOTrainer):
         generators or on the number of processes.
         """
         before = self.accelerator.process_index * len(self._rows)
-        if self._vllm is not None:
-            return self._from_vllm(self._vllm, prompt_ids, before)
+        with self._clock.during("rollouts"):
+            if self._vllm is not None:
+                return self._from_vllm(self._vllm, prompt_ids, before)
+            return self._from_model(prompt_ids, num_generations, before), None
+
+    def _from_model(
+        self, prompt_ids: list[list[int]], num_generations: int, before: int
+    ) -> list[list[int]]:
+        """Return the policy's answers; `before`: the index of the first."""
         answers: list[list[int]] = []
         size = min(num_generations, len(self._rows))  # a group, or this process's part of a group
         for start in range(0, len(self._rows), size):
@@ -92,7 +104,7 @@ class VideoGrpo(Guarded, GRPOTrainer):
                     prompt_ids[part], None, fields, num_generations
                 )
             answers += generated
-        return answers, None
+        return answers
 
     def _from_vllm(
         self, vllm: VllmRollouts, prompt_ids: list[list[int]], before: int
@@ -102,9 +114,10 @@ class VideoGrpo(Guarded, GRPOTrainer):
         Each answer has a seed of its own, from the step and its index.
         """
         step = self.state.global_step
-        requests = {
-            row: self._batches.request(self._examples[row]) for row in dict.fromkeys(self._rows)
-        }
+        with self._clock.during("inputs"):
+            requests = {
+                row: self._batches.request(self._examples[row]) for row in dict.fromkeys(self._rows)
+            }
         asked = [
             replace(requests[row], sample_id=f"{step}:{before + index}")
             for index, row in enumerate(self._rows)

@@ -17,8 +17,10 @@ from vtg_eval.training.trainers.rl import check_groups, run_rl
 from tests.training_case import (
     RL,
     RunSetup,
+    figures,
     killed_at,
     lines,
+    seconds_of_parts,
     train,
     train_in_two_processes,
     with_rule,
@@ -48,6 +50,11 @@ def test_the_log_says_what_was_learnt_from(trained: Path) -> None:
     assert any(line["grad_norm"] > 0 for line in log)
 
 
+def test_the_seconds_of_a_step_are_those_of_its_parts(trained: Path) -> None:
+    for parts in seconds_of_parts(trained):
+        assert min(parts["rollouts"], parts["inputs"], parts["learning"]) > 0
+
+
 def test_the_reference_sees_what_the_policy_sees(trained: Path) -> None:
     """Before the first update the two models are equal, so their divergence is exactly 0."""
     first, second, *_ = lines(trained)
@@ -62,7 +69,7 @@ def test_a_killed_training_resumes_to_the_same_curve(
     out = tmp_path / "out"
     killed_at(4, "rl", cold.recipe(), cold, out)
     train("rl", cold.recipe(), cold.examples, out)
-    assert lines(out) == lines(trained)
+    assert figures(out) == figures(trained)
     result = (out / "checkpoint" / "model.safetensors").read_bytes()
     assert result == (trained / "checkpoint" / "model.safetensors").read_bytes()
 
@@ -71,7 +78,8 @@ def test_sharing_the_prompt_of_a_group_changes_no_figure(setup: RunSetup, tmp_pa
     recipe = with_rule(setup.recipe(), "rl", steps=2)
     train("rl", recipe, setup.examples, tmp_path / "apart")
     train("rl", with_rule(recipe, "rl", share_prompt=True), setup.examples, tmp_path / "shared")
-    for apart, shared in zip(lines(tmp_path / "apart"), lines(tmp_path / "shared"), strict=True):
+    pairs = zip(figures(tmp_path / "apart"), figures(tmp_path / "shared"), strict=True)
+    for apart, shared in pairs:
         assert shared == pytest.approx(apart, rel=1e-3, abs=1e-5)
 
 

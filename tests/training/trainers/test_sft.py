@@ -20,8 +20,10 @@ from vtg_eval.training.trainers.sft import run_sft
 from tests.folder_holder import held_elsewhere
 from tests.training_case import (
     RunSetup,
+    figures,
     killed_at,
     lines,
+    seconds_of_parts,
     train,
     train_in_two_processes,
     with_rule,
@@ -67,6 +69,12 @@ def test_the_log_has_a_line_for_each_step(trained: Path) -> None:
     assert {"token_accuracy", "grad_norm", "learning_rate"} < log[0].keys()
 
 
+def test_the_seconds_of_a_step_are_those_of_its_parts(trained: Path) -> None:
+    steps = seconds_of_parts(trained)
+    assert steps[0]["inputs"] > 0  # the last step's batch is built during the step before
+    assert all(parts["learning"] > 0 and parts["rollouts"] == 0 for parts in steps)
+
+
 def test_a_killed_training_resumes_to_the_same_curve_and_weights(
     one: RunSetup, trained: Path, tmp_path: Path
 ) -> None:
@@ -74,7 +82,7 @@ def test_a_killed_training_resumes_to_the_same_curve_and_weights(
     killed_at(4, "sft", one.recipe(), one, out)
     assert not (out / "checkpoint").exists()
     train("sft", one.recipe(), one.examples, out)
-    assert lines(out) == lines(trained)
+    assert figures(out) == figures(trained)
     assert not changed(trained / "checkpoint", out / "checkpoint")
 
 
@@ -85,7 +93,7 @@ def test_an_incomplete_state_is_ignored(one: RunSetup, trained: Path, tmp_path: 
     (out / "state" / "checkpoint-6" / "complete").unlink()
     (out / "state" / "checkpoint-6" / "optimizer.pt").write_bytes(b"half")
     train("sft", one.recipe(), one.examples, out)
-    assert lines(out) == lines(trained)
+    assert figures(out) == figures(trained)
     assert not changed(trained / "checkpoint", out / "checkpoint")
 
 
@@ -184,7 +192,7 @@ def test_adapters_resume_too(one: RunSetup, tmp_path: Path) -> None:
     for name in ("checkpoint", "state/checkpoint-4"):
         shutil.rmtree(tmp_path / "cut" / name)
     train("sft", recipe, one.examples, tmp_path / "cut")
-    assert lines(tmp_path / "cut") == lines(tmp_path / "straight")
+    assert figures(tmp_path / "cut") == figures(tmp_path / "straight")
     assert not changed(tmp_path / "cut" / "checkpoint", tmp_path / "straight" / "checkpoint")
 
 

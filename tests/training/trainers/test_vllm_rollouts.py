@@ -26,9 +26,11 @@ from vtg_eval.training.trainers.vllm_rollouts import VllmRollouts, whole_weights
 from tests.training_case import (
     RL,
     RunSetup,
+    figures,
     in_two_processes,
     killed_at,
     lines,
+    seconds_of_parts,
     train,
     train_in_two_processes,
     with_rule,
@@ -75,13 +77,11 @@ def rollouts(cold: RunSetup) -> Iterator[KeptOpen]:
 
 
 @pytest.fixture(scope="module")
-def trained(
-    cold: RunSetup, rollouts: KeptOpen, tmp_path_factory: pytest.TempPathFactory
-) -> list[dict[str, Any]]:
-    """The log of four steps without an interruption."""
+def trained(cold: RunSetup, rollouts: KeptOpen, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four steps without an interruption."""
     out = tmp_path_factory.mktemp("vllm") / "out"
     train("rl", recipe_of(cold), cold.examples, out)
-    return lines(out)
+    return out
 
 
 def recipe_of(case: RunSetup, **model: Any) -> Recipe:
@@ -103,12 +103,17 @@ def requests(case: RunSetup) -> list[Request]:
     return [replace(request, sample_id=f"{n}") for n, request in enumerate(made)]
 
 
-def test_vllm_has_the_trainers_probabilities_after_each_step(trained: list[dict[str, Any]]) -> None:
+def test_vllm_has_the_trainers_probabilities_after_each_step(trained: Path) -> None:
     """The first line is from before the first step, the others from after one step more each."""
-    assert [line["step"] for line in trained] == [1, 2, 3, 4]
-    for line in trained:
+    assert [line["step"] for line in lines(trained)] == [1, 2, 3, 4]
+    for line in lines(trained):
         assert line["grad_norm"] > 0
         assert line["rollout_difference"] <= LARGEST
+
+
+def test_the_seconds_of_a_step_are_those_of_its_parts(trained: Path) -> None:
+    for parts in seconds_of_parts(trained):
+        assert min(parts["rollouts"], parts["inputs"], parts["learning"]) > 0
 
 
 def test_the_same_training_without_new_weights_differs(
@@ -143,13 +148,13 @@ def test_merged_adapters_are_what_vllm_gets(
 
 
 def test_a_killed_training_resumes_to_the_same_curve(
-    cold: RunSetup, trained: list[dict[str, Any]], rollouts: KeptOpen, tmp_path: Path
+    cold: RunSetup, trained: Path, rollouts: KeptOpen, tmp_path: Path
 ) -> None:
     """In processes with engines of their own; seeds and weights give the same answers."""
     out = tmp_path / "out"
     killed_at(3, "rl", recipe_of(cold), cold, out)
     train("rl", recipe_of(cold), cold.examples, out)
-    assert lines(out) == trained
+    assert figures(out) == figures(trained)
 
 
 @pytest.mark.parametrize("setup", ["qwen3_vl"], indirect=True)
