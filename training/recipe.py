@@ -169,6 +169,7 @@ class RlRule:
     figures with less work; needs attention that takes a mask (not flash attention).
     rollouts: what generates the answers: transformers; vLLM in the trainer's process; a vLLM
     server, which is refused until it can be given new weights.
+    mask_cut_answers: leave answers that are cut at max_new_tokens out of the loss.
     plateau: stop after this many steps without an improvement of the mean reward or of its
     deviation within groups (0: never).
     """
@@ -185,6 +186,7 @@ class RlRule:
     beta: NonNegative = 0.0
     temperature: Temperature = 1.0
     max_new_tokens: AnswerTokens = 256
+    mask_cut_answers: bool = field(default=False, metadata=ADDED)
     loss: Literal["grpo", "dr_grpo", "bnpo", "dapo"] = "bnpo"
     scale_rewards: Literal["group", "batch", "none"] = "none"
     importance: Literal["token", "sequence"] = "token"

@@ -5,19 +5,20 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from vtg_eval.report.tables import interval_cell, remarks, text_table, with_interval
+from vtg_eval.report.tables import cell, interval_cell, remarks, text_table, with_interval
 from vtg_eval.run.results import TaskResults
 from vtg_eval.statistics.bootstrap import cluster_bootstrap
 
 from .data.sample import TrainingSample, load_samples
 from .data.selection import constant, select_samples
 from .evaluation import TRAINED, evaluation_results
-from .recipe import SelectionRule
+from .recipe import RlRule, SelectionRule
+from .trainers.cut_answers import LIMIT, advice, too_many
 from .trainers.step_clock import PARTS, TOTAL, column
 from .workspace import Workspace
 
@@ -35,7 +36,7 @@ RL_FIGURES = (
     "kl",
 )
 
-Log = Sequence[Mapping[str, float]]
+Log = Sequence[Mapping[str, float | None]]
 
 
 def run_report(workspace: Workspace) -> str:
@@ -134,12 +135,13 @@ def _rl(workspace: Workspace) -> str:
     rewards = sorted({name for line in log for name in line if name.startswith("reward/")})
     used = [name for name in rewards if any(line.get(name) for line in log)]
     early = " (ended on a plateau)" if len(log) < rule.steps else ""
-    constant_share = np.mean([line.get("constant_groups", 0.0) for line in log]) if log else 0.0
+    constant_share = cell(_mean(_values(log, "constant_groups")), ".0%")
     return "\n\n".join(
         [
             f"{len(log)} of {rule.steps} steps{early}, {rule.prompts} prompts a step, "
             f"{rule.group} answers to each.",
-            f"Groups without variance, which teach nothing: {constant_share:.0%} over all steps.",
+            f"Groups without variance, which teach nothing: {constant_share} over all steps.",
+            *_cut_warning(log, rule),
             curve_table(log, (*RL_FIGURES, *used, *SECONDS)),
         ]
     )
@@ -153,18 +155,38 @@ def read_log(path: Path) -> Log:
 def curve_table(log: Log, figures: Sequence[str]) -> str:
     """Return each figure's mean over the first tenth of the steps and over the last."""
     count = max(1, len(log) // ENDS)
-    rows = []
-    for name in figures:
-        values = [line[name] for line in log if name in line]
-        if values:
-            rows.append([name, _mean(values[:count]), _mean(values[-count:])])
+    rows = [
+        [name, _figure(values[:count]), _figure(values[-count:])]
+        for name in figures
+        if (values := _values(log, name))
+    ]
     steps = "step" if count == 1 else f"{count} steps"
     return text_table(("figure", f"first {steps}", f"last {steps}"), rows)
 
 
-def _mean(values: Sequence[float]) -> str:
-    mean = float(np.mean(values))
-    return f"{mean:.4g}" if math.isfinite(mean) else "not finite"
+def _cut_warning(log: Log, rule: RlRule) -> Iterator[str]:
+    """Yield a warning where too many answers of a step were cut."""
+    shares = [share for share in _values(log, "answers_cut") if too_many(share)]
+    if shares:
+        yield (
+            f"**Warning**: in {len(shares)} of {len(log)} steps more than {LIMIT:.0%} of the "
+            f"answers were cut at {rule.max_new_tokens} tokens, {max(shares):.0%} at most. "
+            f"{advice(rule)}"
+        )
+
+
+def _values(log: Log, name: str) -> list[float]:
+    """Return a figure's values; a step may lack it, or have no value for it."""
+    return [value for line in log if (value := line.get(name)) is not None]
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return float(np.mean(values)) if values else None
+
+
+def _figure(values: Sequence[float]) -> str:
+    mean = _mean(values)
+    return f"{mean:.4g}" if mean is not None and math.isfinite(mean) else "not finite"
 
 
 def _difference(before: TaskResults, after: TaskResults) -> str:

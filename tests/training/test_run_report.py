@@ -1,10 +1,19 @@
-"""The report of a training prints no "nan"."""
+"""The report of a training: no "nan", and a warning where answers are cut."""
 
+import json
 import math
+import re
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from vtg_eval.training.evaluation import START, TRAINED
-from vtg_eval.training.run_report import curve_table, score_table
+from vtg_eval.training.recipe import make_recipe
+from vtg_eval.training.run_report import curve_table, run_report, score_table
+from vtg_eval.training.workspace import Workspace
 
 from tests.report.test_tables import RESULTS
 from vtg_eval.run.results import SampleResult
@@ -35,3 +44,54 @@ def test_a_diverged_curve_says_so() -> None:
         "| loss     | 1            | not finite  |",
         "| kl       | not finite   | not finite  |",
     ]
+
+
+FIGURE = st.none() | st.floats(-1e300, 1e300) | st.sampled_from([math.nan, math.inf, -math.inf])
+
+
+@given(st.lists(st.fixed_dictionaries({}, optional={"loss": FIGURE, "kl": FIGURE}), max_size=25))
+def test_no_curve_prints_nan_or_inf(log: list[dict[str, float | None]]) -> None:
+    text = curve_table(log, ("loss", "kl"))
+    assert "nan" not in text and "inf" not in text.replace("not finite", "")
+
+
+def rl_page(folder: Path, log: list[dict[str, float | None]], **rule: Any) -> str:
+    """Return the report of a training that has run with this log, and nothing else."""
+    workspace = Workspace(
+        make_recipe(
+            {
+                "name": "tiny",
+                "summary": "a test",
+                "source": "this test",
+                "model": {"checkpoint": "nano"},
+                "data": {"train": ["a.jsonl"]},
+                "rewards": {"tiou": 1.0},
+                "rl": {"steps": len(log), "max_new_tokens": 64, **rule},
+            }
+        ),
+        folder,
+    )
+    workspace.rl.mkdir()
+    workspace.data_report.write_text("# Leaks\n\nnone\n")
+    (workspace.rl / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in log))
+    return run_report(workspace)
+
+
+def test_a_log_without_any_value_makes_a_page_without_nan(tmp_path: Path) -> None:
+    page = rl_page(tmp_path, [{"step": 1, "reward": None, "constant_groups": math.nan}])
+    assert "which teach nothing: – over all steps" in page
+    assert not re.search(r"\bnan\b", page)
+
+
+@pytest.mark.parametrize(
+    ("rule", "advice"),
+    [({}, "rl.mask_cut_answers = true"), ({"mask_cut_answers": True}, "left out of the loss")],
+)
+def test_answers_that_are_cut_are_warned_of(tmp_path: Path, rule: Any, advice: str) -> None:
+    page = rl_page(tmp_path, [{"answers_cut": cut} for cut in (0.2, 0.5, 0.25, 0.0)], **rule)
+    warning = "in 2 of 4 steps more than 20% of the answers were cut at 64 tokens, 50% at most."
+    assert warning in page and advice in page
+
+
+def test_few_answers_that_are_cut_are_not(tmp_path: Path) -> None:
+    assert "Warning" not in rl_page(tmp_path, [{"answers_cut": 0.2}, {"answers_cut": None}])

@@ -6,11 +6,12 @@ so intervals over videos are valid for these seeds, on other videos.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
 
-from vtg_eval.report.tables import interval_cell, text_table
+from vtg_eval.report.tables import cell, interval_cell, text_table
 from vtg_eval.statistics.bootstrap import Floats, Resampled, interval, resampled_means
 from vtg_eval.statistics.difference import Difference, difference, holm
 
@@ -49,8 +50,8 @@ def _split(study: Study, scores: Scores, split: str) -> Iterator[str]:
             [
                 arm.name,
                 interval_cell(float(means[:, index].mean()), low, high),
-                f"{100 * (values >= 100 * THRESHOLD).mean():.1f}",
-                ", ".join(f"{value:.1f}" for value in values.mean(axis=1)),
+                cell(_recall(values)),
+                ", ".join(cell(value) for value in values.mean(axis=1)),
             ]
             for index, (arm, values, (low, high)) in enumerate(
                 zip(study.arms, seeds, ends, strict=True)
@@ -86,7 +87,18 @@ def _differences(
 def _row(arm: Arm, change: Difference, adjusted: float) -> list[str]:
     ends = change.interval
     if ends is None or change.p is None:
-        return [arm.name, f"{change.value:+.1f}", "–", "–", "too few videos"]
+        return [arm.name, cell(change.value, "+.1f"), "–", "–", _missing(change)]
     verdict = "significant" if adjusted <= SIGNIFICANT else "not separable"
     span = interval_cell(change.value, ends.low, ends.high, "+.1f")
     return [arm.name, span, f"{change.p:.4f}", f"{adjusted:.4f}", verdict]
+
+
+def _recall(values: Floats) -> float:
+    """Return the percentage of values [S, N] that reach the threshold; NaN where one is NaN."""
+    hits = np.where(np.isnan(values), np.nan, values >= 100 * THRESHOLD)
+    return 100 * float(hits.mean())
+
+
+def _missing(change: Difference) -> str:
+    """Return why a difference has no interval."""
+    return "too few videos" if math.isfinite(change.value) else "a score is missing"

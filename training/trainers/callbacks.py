@@ -1,4 +1,4 @@
-"""Callbacks of the trainers: the log, the progress bar, the stop on a plateau."""
+"""Callbacks of the trainers: the log, the progress bar, a warning, the stop on a plateau."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ from typing import Any
 from tqdm import tqdm
 from transformers import TrainerCallback, TrainerControl, TrainerState
 
+from ..recipe import RlRule
+from .cut_answers import advice, too_many
 from .step_clock import StepClock
 
+CUT = "completions/clipped_ratio"  # TRL's name for the share of answers that are cut
 MIN_IMPROVEMENT = 1e-3  # of a smoothed reward or deviation
 
 
@@ -95,8 +98,38 @@ class StepLog(TrainerCallback):
             file.write(json.dumps(line) + "\n")
 
 
+def _cut_share(logs: Mapping[str, Any]) -> float:
+    return float(logs.get(CUT) or 0.0)  # absent in fine-tuning; TRL gives None for no figure
+
+
+class CutWarning(TrainerCallback):
+    """Warns when too many answers of a step are cut, once until a step has fewer."""
+
+    def __init__(self, rule: RlRule) -> None:
+        self._rule = rule
+        self._warned = False
+
+    def on_log(
+        self, args: Any, state: TrainerState, control: Any, logs: Mapping[str, Any], **_: Any
+    ) -> None:
+        """Print the warning to standard error."""
+        if "loss" not in logs or not state.is_world_process_zero:
+            return
+        share = _cut_share(logs)
+        if too_many(share) and not self._warned:
+            tqdm.write(
+                f"vtg-train: warning: {share:.0%} of the answers of step {state.global_step} were "
+                f"cut at {self._rule.max_new_tokens} tokens. {advice(self._rule)}",
+                file=sys.stderr,
+            )
+        self._warned = too_many(share)
+
+
 class StepBar(TrainerCallback):
-    """A progress bar, on terminals only. shown: names of the figures beside it."""
+    """A progress bar, on terminals only. shown: names of the figures beside it.
+
+    The share of answers that are cut is shown where it is too large.
+    """
 
     def __init__(self, label: str, shown: Sequence[str]) -> None:
         self._label = label
@@ -120,7 +153,10 @@ class StepBar(TrainerCallback):
     ) -> None:
         """Count a step."""
         if "loss" in logs:
-            self._bar.set_postfix({k: f"{logs[k]:.3g}" for k in self._shown if k in logs})
+            shown = {k: f"{logs[k]:.3g}" for k in self._shown if k in logs}
+            share = _cut_share(logs)
+            cut = {"answers_cut": f"{share:.0%} (too many)"} if too_many(share) else {}
+            self._bar.set_postfix({**shown, **cut})
             self._bar.update(1)
 
     def on_train_end(self, args: Any, state: TrainerState, control: Any, **_: Any) -> None:

@@ -14,7 +14,7 @@ from vtg_eval.errors import UserError
 
 from ..recipe import Recipe, RewardRule, RlRule
 from .batches import Example, order
-from .callbacks import PlateauStop, StepBar, StepLog
+from .callbacks import CUT, CutWarning, PlateauStop, StepBar, StepLog
 from .rewards import PARTS, Reward, RewardParts
 from .stage import GRPOConfig, Stage, run_stage
 from .step_clock import StepClock
@@ -27,7 +27,7 @@ COLUMNS = {
     "group_deviation": "group_deviation",
     "constant_groups": "constant_groups",
     "completions/mean_length": "answer_tokens",
-    "completions/clipped_ratio": "answers_cut",
+    CUT: "answers_cut",
     "entropy": "entropy",
     "kl": "kl",
     "grad_norm": "grad_norm",
@@ -80,6 +80,7 @@ def run_rl(recipe: Recipe, samples: Sequence[Example], out: Path) -> Path:
                     {**COLUMNS, **{_column(part): _column(part) for part in PARTS}},
                     clock,
                 ),
+                CutWarning(rule),
                 PlateauStop(rule.plateau),
                 StepBar(recipe.name, ["reward", "group_deviation", "constant_groups"]),
             ],
@@ -131,6 +132,7 @@ def _grpo(rule: RlRule, config: Mapping[str, Any]) -> dict[str, Any]:
         "scale_rewards": rule.scale_rewards,
         "importance_sampling_level": rule.importance,
         "entropy_coef": rule.entropy,
+        "mask_truncated_completions": rule.mask_cut_answers,
         "shuffle_dataset": False,
         "generation_kwargs": {"suppress_tokens": _suppressed(config)},
     }

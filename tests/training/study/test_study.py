@@ -200,6 +200,14 @@ def test_the_table_says_what_differs(tmp_path: Path, shift: float, row: list[str
     assert "40 samples on 20 videos" in page
 
 
+def test_a_score_that_is_no_number_is_a_dash(tmp_path: Path) -> None:
+    broken = scores(0.1)
+    broken.values[3, 0] = np.nan
+    page = study_report(study(tmp_path), broken)
+    assert "nan" not in page
+    assert "a score is missing" in page
+
+
 def test_the_committed_tables_are_those_of_the_committed_scores() -> None:
     committed = Path(__file__).parents[3] / "docs" / "nano-study"
     study = load_study(find_recipe("nano-study"))

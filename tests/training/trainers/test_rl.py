@@ -94,6 +94,22 @@ def test_two_processes_draw_and_learn_as_one(cold: RunSetup, trained: Path, tmp_
         assert [line[key] for line in lines(out)] == pytest.approx(alone, rel=1e-3, abs=1e-5)
 
 
+def test_masked_answers_that_are_cut_teach_nothing_and_are_warned_of(
+    one: RunSetup, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No answer has an end. Where they count, they have an entropy to raise."""
+    counted = with_rule(one.recipe(), "rl", steps=1, max_new_tokens=2)
+    masked = with_rule(counted, "rl", mask_cut_answers=True)
+    gradients = []
+    for name, recipe in (("counted", counted), ("masked", masked)):
+        train("rl", recipe, one.examples, tmp_path / name)
+        (line,) = lines(tmp_path / name)
+        assert line["answers_cut"] == 1.0
+        gradients.append(line["grad_norm"])
+        assert "100% of the answers of step 1 were cut at 2 tokens" in capsys.readouterr().err
+    assert gradients[0] > 0 == gradients[1]
+
+
 def test_a_plateau_ends_training_with_a_checkpoint(cold: RunSetup, tmp_path: Path) -> None:
     out = tmp_path / "out"
     recipe = with_rule(cold.recipe(), "rl", learning_rate=0.0, steps=40, plateau=2, beta=0.0)
