@@ -61,14 +61,16 @@ class DataRule:
 
     train: files, or one "task:NAME:SPLIT[:COUNT]", the (first) samples of a task's split, without
     `videos`. missing_share: how many samples may lack their video. leaks: what to do about
-    samples on videos of an evaluation split. label_noise: the share of labels that is replaced by
-    other moments of the same videos, to study the effect of wrong labels.
+    samples on videos of an evaluation split; against: the tasks whose splits count (see
+    `data.held_out`). label_noise: the share of labels that is replaced by other moments of the
+    same videos, to study the effect of wrong labels.
     """
 
     train: tuple[str, ...]
     videos: str = ""
     missing_share: Share = 0.0
     leaks: Literal["refuse", "drop", "keep"] = "refuse"
+    against: tuple[str, ...] = field(default=(), metadata=ADDED)
     label_noise: Share = 0.0
 
 

@@ -4,6 +4,7 @@ data.json           the owner record of the data; another recipe is refused
 data.jsonl          samples to train on: video present, not in an evaluation split, valid label
 cold-start.jsonl    those of them for supervised fine-tuning
 data.md             what was left out and why
+leaks.jsonl         each sample on a video of a held-out task, where there is one
 difficulty/         difficulty.jsonl: the samples with their difficulties
 sft/, rl/           the folders of these stages; `checkpoint` in each is the result
 evaluation/         the scores of the start checkpoint and of the trained one
@@ -25,14 +26,15 @@ from vtg_eval.files.owned_folder import REMEDY, lock_folder, require_same
 from vtg_eval.registry import Registry
 
 from .data.curation import curate, with_label_noise
-from .data.leaks import apply_leaks, find_leaks, installed_splits
+from .data.held_out import check_readable, held_out_tasks
+from .data.leaks import apply_leaks, find_leaks, installed_splits, write_leaks
 from .data.report import curation_table, leak_table
 from .data.sample import TrainingSample, load_samples, write_samples
 from .data.selection import select_samples
-from .recipe import CurationRule, Recipe, SelectionRule
+from .recipe import CurationRule, Recipe, SelectionRule, rule_record
 
 SHOWN = 5  # videos named where some are missing
-BEFORE_DATA = ("recipe.toml", "run.json")  # files that may exist before data.json
+BEFORE_DATA = ("recipe.toml", "run.json", "leaks.jsonl")  # files that may exist before data.json
 
 
 class Workspace(NamedTuple):
@@ -55,6 +57,11 @@ class Workspace(NamedTuple):
     def data_report(self) -> Path:
         """What was left out and why."""
         return self.folder / "data.md"
+
+    @property
+    def leaks(self) -> Path:
+        """Each sample on a video of a held-out task."""
+        return self.folder / "leaks.jsonl"
 
     @property
     def cold_start(self) -> Path:
@@ -133,10 +140,13 @@ def curate_data(workspace: Workspace, registry: Registry) -> Curation:
     samples = with_label_noise(labelled, workspace.recipe.data.label_noise)
     wrong = sum(a != b for a, b in zip(labelled, samples, strict=True))
     with_video, missing = present(samples, workspace)
-    leaks = find_leaks(with_video, installed_splits(registry))
+    evaluation = installed_splits(registry)
+    check_readable(workspace.recipe, evaluation)
+    leaks = find_leaks(with_video, evaluation, held_out_tasks(workspace.recipe, registry))
+    write_leaks(workspace.leaks, leaks)
     rule = workspace.recipe.curation or CurationRule()
     pool = curate(
-        apply_leaks(with_video, leaks, workspace.recipe.data.leaks),
+        apply_leaks(with_video, leaks, workspace.recipe.data.leaks, workspace.leaks),
         replace(rule, reasoning_iou=0.0, format="any"),
     )
     cold_start = curate(pool.kept, rule)
@@ -198,7 +208,7 @@ def data_metadata(recipe: Recipe) -> dict[str, object]:
     digests = [sha256(_bytes(Path(name))).hexdigest() for name in recipe.data.train]
     return plain_json(
         {
-            "data": asdict(recipe.data),
+            "data": rule_record(recipe.data),
             "curation": asdict(recipe.curation or CurationRule()),
             "files": digests,
         }

@@ -54,7 +54,8 @@ class Card:
     when only the interface does. `constant_span` is the blind constant fitted on the train
     split, as fractions of the duration; None where it is fitted from the available data.
     `report_by` is a grouping whose accuracies are metrics; `average` is the name of their plain
-    (macro) mean, empty where it is not reported.
+    (macro) mean, empty where it is not reported. `reannotates` is the task whose evaluation videos
+    this one scores by annotations of its own, empty for none.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Card:
     default_protocol: str = DEFAULT_PROTOCOL
     report_by: str = ""
     average: str = ""
+    reannotates: str = ""
     files: tuple[SourceFile, ...] = ()
     constant_span: tuple[float, float] | None = None
     constant_span_source: str = ""

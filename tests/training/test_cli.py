@@ -216,7 +216,19 @@ def test_a_leak_is_refused_until_the_recipe_decides(
     write_clock(workdir / "videos" / "test-00.mp4", frames=24, rate=12, height=64, width=64)
     write_samples(workdir / "data.jsonl", [*SAMPLES, sample("leak", "test-00.mp4")])
     assert run("curate", "r.toml") == 2
-    assert "synth_vtg test" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert "synth_vtg test" in err and "listed in runs/tiny/leaks.jsonl" in err
+    leaks = (workdir / "runs/tiny/leaks.jsonl").read_text().splitlines()
+    assert [(row["sample"], row["task"]) for row in map(json.loads, leaks)] == [
+        ("leak", "synth_long"),
+        ("leak", "synth_vtg"),
+    ]
+    scored = '[evaluation]\ntasks = ["qvhighlights"]\n'
+    recipe(workdir, more=scored)
+    assert run("curate", "r.toml", "--out", "scored") == 0  # what is not scored is no leak
+    text = (workdir / "r.toml").read_text()
+    (workdir / "r.toml").write_text(text.replace("[data]", '[data]\nagainst = ["synth_vtg"]'))
+    assert run("curate", "r.toml", "--out", "named") == 2
     recipe(workdir, leaks="drop")
     assert run("curate", "r.toml") == 0
     assert "leak" not in {s.id for s in load_samples([workdir / "runs/tiny/data.jsonl"])}

@@ -1,60 +1,35 @@
 """Leaks: training samples on videos of an evaluation split.
 
 Two kinds of overlap are counted for each split. A shared video is a leak: the model is trained on
-a video that it is scored on. A shared query on another video is not a leak: "a person opens the
-door" describes many videos. It is reported too, because scores on such queries say less about new
-wording (42 % of Charades-STA's test queries occur word for word in its train split).
+a video that it is scored on. It is refused for the splits of held-out tasks (`held_out`) and
+counted for all, because some tasks divide the videos of another one anew. A shared query on
+another video is not a leak: "a person opens the door" describes many videos. It is reported too,
+because scores on such queries say less about new wording (42 % of Charades-STA's test queries occur
+word for word in its train split).
 """
 
 from __future__ import annotations
 
-import math
-import re
+import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 from vtg_eval.annotations.query_overlap import normalised
 from vtg_eval.annotations.split import read_split
 from vtg_eval.errors import MissingFileError, UserError
+from vtg_eval.files.atomic import write_text
 from vtg_eval.registry import Registry
 from vtg_eval.run.paths import data_root
 from vtg_eval.task import Task
 
 from .sample import TrainingSample
+from .video_names import VideoPart, video_part
 
 TRAIN = "train"  # the only split that is not an evaluation split
 SHOWN = 3  # splits named in a message
-ENDING = re.compile(
-    r".\.(?:mp4|mkv|webm|avi|mov|mpg|mpeg|m4v|wmv|flv|3gp|3g2|mts|m2ts|ogv)?\Z", re.IGNORECASE
-)
-
-# how data sets write the ids of videos; `start` and `end` are seconds, or h:m:s:ms
-_ID = r"(?P<id>[A-Za-z0-9_-]{11})"
-_CLOCK = r"\d\d:\d\d:\d\d[:.]\d{3}"
-CONVENTIONS = tuple(
-    re.compile(pattern, re.ASCII)
-    for pattern in (
-        rf"v_{_ID}",  # ActivityNet
-        rf"{_ID}_(?P<start>\d+(?:\.\d+)?)_(?P<end>\d+(?:\.\d+)?)",  # QVHighlights
-        rf"{_ID}_(?P<start>{_CLOCK})_(?P<end>{_CLOCK})",  # InternVid
-        r"(?P<id>s\d+-d\d+)-cam-\d+",  # TACoS
-    )
-)
-
-
-class VideoPart(NamedTuple):
-    """A source video's id, and the part of it that a file shows, by the file's name (seconds)."""
-
-    id: str
-    start: float = -math.inf
-    end: float = math.inf
-
-    def overlaps(self, other: VideoPart) -> bool:
-        """Tell whether two files show some of the same frames."""
-        return self.id == other.id and self.start < other.end and other.start < self.end
 
 
 class EvaluationSplit(NamedTuple):
@@ -82,7 +57,7 @@ class Evaluation(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SplitLeaks:
-    """The overlap of the training data with one split.
+    """The overlap of the training data with one split. held_out: whether it must have none.
 
     videos, queries: the split's size. shared_videos: the split's ids. Counts of its queries:
     of_shared_videos; same_words (normalised text) and word_for_word (exact text) as a training
@@ -91,6 +66,7 @@ class SplitLeaks:
 
     task: str
     split: str
+    held_out: bool
     videos: int
     queries: int
     shared_videos: tuple[str, ...]
@@ -101,14 +77,28 @@ class SplitLeaks:
     unseen: int
 
 
+class Leak(NamedTuple):
+    """A training sample, by its id, on a video of a held-out split, by the split's id for it."""
+
+    sample: str
+    task: str
+    split: str
+    video: str
+
+
 @dataclass(frozen=True, slots=True)
 class LeakReport:
-    """The overlap with all splits. leaking: ids of the training samples on a shared video."""
+    """The overlap of a number of training samples with all splits, and each leak."""
 
     samples: int
     splits: tuple[SplitLeaks, ...]
     unchecked: tuple[Unchecked, ...]
-    leaking: frozenset[str]
+    leaks: tuple[Leak, ...]
+
+    @property
+    def leaking(self) -> frozenset[str]:
+        """The ids of the training samples that leak."""
+        return frozenset(leak.sample for leak in self.leaks)
 
 
 def installed_splits(registry: Registry, root: Path | None = None) -> Evaluation:
@@ -134,56 +124,57 @@ def installed_splits(registry: Registry, root: Path | None = None) -> Evaluation
     return Evaluation(tuple(splits), tuple(unchecked))
 
 
-def find_leaks(samples: Sequence[TrainingSample], evaluation: Evaluation) -> LeakReport:
-    """Compare training samples with every split."""
+def find_leaks(
+    samples: Sequence[TrainingSample], evaluation: Evaluation, held_out: Collection[str]
+) -> LeakReport:
+    """Compare training samples with every split; a video shared with a held-out task is a leak."""
     trained = _TrainingIndex(samples)
-    splits = tuple(_compare(trained, split) for split in evaluation.splits)
-    asked = {video for split in evaluation.splits for video, _ in split.asked}
-    leaking = frozenset(name for video in asked for name in trained.on(video_part(video)))
-    return LeakReport(len(samples), splits, evaluation.unchecked, leaking)
+    splits = tuple(_compare(trained, split, split.task in held_out) for split in evaluation.splits)
+    leaks = tuple(
+        Leak(sample, split.task, split.split, video)
+        for split in splits
+        if split.held_out
+        for video in split.shared_videos
+        for sample in sorted(trained.on(video_part(video)))
+    )
+    return LeakReport(len(samples), splits, evaluation.unchecked, leaks)
+
+
+def write_leaks(path: Path, report: LeakReport) -> None:
+    """Write a line of JSON for each leak; without any, remove the file of an earlier check."""
+    if report.leaks:
+        lines = (json.dumps(leak._asdict(), ensure_ascii=False) + "\n" for leak in report.leaks)
+        write_text(path, "".join(lines))
+    else:
+        path.unlink(missing_ok=True)
 
 
 def apply_leaks(
     samples: Sequence[TrainingSample],
     report: LeakReport,
     rule: Literal["refuse", "drop", "keep"],
+    listed: Path,
 ) -> tuple[TrainingSample, ...]:
     """Return the samples to train on; raises UserError for "refuse" if any sample leaks.
 
-    Only shared videos are leaks (see above).
+    Only videos shared with held-out tasks are leaks (see above). listed: the file of all leaks, for
+    the message.
     """
-    if rule == "keep" or not report.leaking:
+    leaking = report.leaking
+    if rule == "keep" or not leaking:
         return tuple(samples)
     if rule == "drop":
-        return tuple(sample for sample in samples if sample.id not in report.leaking)
-    shared = [split for split in report.splits if split.shared_videos]
-    listed = [f"{s.task} {s.split} ({len(s.shared_videos)} of {s.videos} videos)" for s in shared]
-    more = f" and {len(listed) - SHOWN} more" if len(listed) > SHOWN else ""
+        return tuple(sample for sample in samples if sample.id not in leaking)
+    shared = [split for split in report.splits if split.held_out and split.shared_videos]
+    named = [f"{s.task} {s.split} ({len(s.shared_videos)} of {s.videos} videos)" for s in shared]
+    more = f" and {len(named) - SHOWN} more" if len(named) > SHOWN else ""
     raise UserError(
-        f"{len(report.leaking)} of {report.samples} training samples are about videos that are "
-        f"scored: {', '.join(listed[:SHOWN])}{more}. "
+        f"{len(leaking)} of {report.samples} training samples are about videos that are "
+        f"scored: {', '.join(named[:SHOWN])}{more}. All are listed in {listed}. "
         'Set leaks = "drop" under [data] in the recipe to leave them out, or "keep" to train on '
-        "them and state that with the scores."
+        "them and state that with the scores, or name under against the tasks whose videos must "
+        "not be trained on."
     )
-
-
-def video_part(video: str) -> VideoPart:
-    """Return the source video of a path or id, by any of the naming conventions.
-
-    Folders and suffixes are removed, case is kept. Ids are compared across all data sets, so
-    different videos with plain numbers as names ("001.mp4") may count as the same.
-    """
-    name = PurePosixPath(video).name
-    while ENDING.search(name):
-        name = name[: name.rindex(".")]
-    for convention in CONVENTIONS:
-        match = convention.fullmatch(name)
-        if match:
-            fields = match.groupdict()
-            if "start" not in fields:
-                return VideoPart(fields["id"])
-            return VideoPart(fields["id"], _seconds(fields["start"]), _seconds(fields["end"]))
-    return VideoPart(name)
 
 
 class _TrainingIndex:
@@ -214,7 +205,7 @@ class _TrainingIndex:
         return self._videos.get(normalised(query), set())
 
 
-def _compare(trained: _TrainingIndex, split: EvaluationSplit) -> SplitLeaks:
+def _compare(trained: _TrainingIndex, split: EvaluationSplit, held_out: bool) -> SplitLeaks:
     videos = {video: video_part(video) for video, _ in split.asked}
     shared = {video for video, part in videos.items() if trained.on(part)}
     of_shared = same_words = word_for_word = both = unseen = 0
@@ -228,6 +219,7 @@ def _compare(trained: _TrainingIndex, split: EvaluationSplit) -> SplitLeaks:
     return SplitLeaks(
         task=split.task,
         split=split.name,
+        held_out=held_out,
         videos=len(videos),
         queries=len(split.asked),
         shared_videos=tuple(sorted(shared)),
@@ -237,12 +229,3 @@ def _compare(trained: _TrainingIndex, split: EvaluationSplit) -> SplitLeaks:
         both=both,
         unseen=unseen,
     )
-
-
-def _seconds(text: str) -> float:
-    """Return the seconds of "660.0" or "00:00:39:000"."""
-    parts = [float(part) for part in re.split(r"[:.]", text)] if ":" in text else []
-    if not parts:
-        return float(text)
-    hours, minutes, seconds, thousandths = parts
-    return 3600 * hours + 60 * minutes + seconds + thousandths / 1000

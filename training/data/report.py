@@ -41,7 +41,9 @@ def leak_table(report: LeakReport) -> str:
         for s in shared
     ]
     lines = [text_table(LEAK_HEADERS, rows), ""] if rows else []
-    lines.append(f"On a video that is scored: {len(report.leaking)} of {report.samples} samples.")
+    held_out = [f"{s.task} {s.split}" for s in report.splits if s.held_out]
+    lines.append(f"Must not be touched: {', '.join(held_out) or 'none'}. All others are counted.")
+    lines.append(f"On a video of those: {len(report.leaking)} of {report.samples} samples.")
     lines.append(f"Nothing shared with: {_names(clean)}.")
     lines.append(f"Not checked: {_names([f'{u.task} {u.name}' for u in report.unchecked])}.")
     return "\n".join(lines)

@@ -1,24 +1,30 @@
 """Leaks: training samples about what is scored."""
 
+import json
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from vtg_eval.training.data.converters import convert
+from vtg_eval.training.data.held_out import check_readable, held_out_tasks
 from vtg_eval.training.data.leaks import (
     Evaluation,
     EvaluationSplit,
     Unchecked,
-    VideoPart,
     apply_leaks,
     find_leaks,
     installed_splits,
-    normalised,
-    video_part,
+    write_leaks,
 )
 from vtg_eval.training.data.report import leak_table
 from vtg_eval.training.data.sample import TrainingSample
+from vtg_eval.training.data.video_names import VideoPart, video_part
+from vtg_eval.training.recipe import make_recipe
 
 from tests.reference_data import BENCHMARKS, needs_benchmarks
+from vtg_eval.annotations.query_overlap import normalised
 from vtg_eval.errors import DataError, UserError
 from vtg_eval.registry import Registry
 from vtg_eval.types import Span
@@ -26,6 +32,9 @@ from vtg_eval.types import Span
 
 def sample(name, video, query="a dog runs"):
     return TrainingSample(name, video, query, (Span(0, 1),), "here")
+
+
+LISTED = Path("leaks.jsonl")
 
 
 def evaluation(*asked):
@@ -88,6 +97,7 @@ def test_videos_words_and_both_are_counted_apart():
             ("c", "it rains"),  # the words, to the letter
             ("c", "nothing of it"),
         ),
+        {"bench"},
     )
     (split,) = report.splits
     assert (split.videos, split.shared_videos, split.queries) == (2, ("a",), 4)
@@ -100,18 +110,41 @@ def test_videos_words_and_both_are_counted_apart():
 
 def test_a_shared_video_is_refused_dropped_or_kept():
     trained = [sample("1", "a.mp4"), sample("2", "b.mp4")]
-    report = find_leaks(trained, evaluation(("a", "other")))
-    with pytest.raises(UserError, match=r'1 of 2 .* bench test \(1 of 1 videos\).*"drop"'):
-        apply_leaks(trained, report, "refuse")
-    assert apply_leaks(trained, report, "drop") == (trained[1],)
-    assert apply_leaks(trained, report, "keep") == tuple(trained)
+    report = find_leaks(trained, evaluation(("a", "other")), {"bench"})
+    message = r'1 of 2 .* bench test \(1 of 1 videos\).* listed in leaks\.jsonl.*"drop"'
+    with pytest.raises(UserError, match=message):
+        apply_leaks(trained, report, "refuse", LISTED)
+    assert apply_leaks(trained, report, "drop", LISTED) == (trained[1],)
+    assert apply_leaks(trained, report, "keep", LISTED) == tuple(trained)
+
+
+def test_a_video_of_a_task_that_is_not_held_out_is_counted_only():
+    trained = [sample("1", "a.mp4")]
+    report = find_leaks(trained, evaluation(("a", "other")), {"another"})
+    assert report.splits[0].shared_videos == ("a",)
+    assert report.leaking == frozenset()
+    assert apply_leaks(trained, report, "refuse", LISTED) == tuple(trained)
+    assert "Must not be touched: none" in leak_table(report)
+
+
+def test_every_leak_is_listed_with_its_split_and_video(tmp_path):
+    trained = [sample("1", "a.mp4"), sample("2", "v/a.mp4", "it rains"), sample("3", "b.mp4")]
+    report = find_leaks(trained, evaluation(("a", "x"), ("a", "y"), ("b", "z")), {"bench"})
+    write_leaks(tmp_path / "leaks.jsonl", report)
+    rows = [json.loads(line) for line in (tmp_path / "leaks.jsonl").read_text().splitlines()]
+    assert rows == [
+        {"sample": name, "task": "bench", "split": "test", "video": video}
+        for name, video in (("1", "a"), ("2", "a"), ("3", "b"))
+    ]
+    write_leaks(tmp_path / "leaks.jsonl", replace(report, leaks=()))
+    assert not (tmp_path / "leaks.jsonl").exists()
 
 
 def test_shared_words_alone_are_no_leak():
     trained = [sample("1", "a.mp4")]
-    report = find_leaks(trained, evaluation(("z", "a dog runs")))
+    report = find_leaks(trained, evaluation(("z", "a dog runs")), {"bench"})
     assert report.splits[0].same_words == 1
-    assert apply_leaks(trained, report, "refuse") == tuple(trained)
+    assert apply_leaks(trained, report, "refuse", LISTED) == tuple(trained)
 
 
 @given(
@@ -120,12 +153,12 @@ def test_shared_words_alone_are_no_leak():
 )
 def test_nothing_is_shared_once_the_leaks_are_dropped(trained, asked):
     samples = [sample(str(k), f"{v}.mp4", q) for k, (v, q) in enumerate(trained)]
-    report = find_leaks(samples, evaluation(*asked))
+    report = find_leaks(samples, evaluation(*asked), {"bench"})
     split = report.splits[0]
     assert split.queries - split.unseen <= split.of_shared_videos + split.same_words - split.both
     assert split.both <= min(split.of_shared_videos, split.same_words)
-    kept = apply_leaks(samples, report, "drop")
-    assert not find_leaks(kept, evaluation(*asked)).leaking
+    kept = apply_leaks(samples, report, "drop", LISTED)
+    assert not find_leaks(kept, evaluation(*asked), {"bench"}).leaking
     assert {s.video for s in samples} - {s.video for s in kept} <= {f"{v}.mp4" for v, _ in asked}
 
 
@@ -147,13 +180,69 @@ def test_a_malformed_split_is_not_taken_for_a_missing_one(tmp_path):
 
 @needs_benchmarks
 def test_of_charades_stas_test_queries_1571_stand_word_for_word_in_its_train_split():
-    root = BENCHMARKS
-    trained = list(convert("charades-sta", root / "charades_sta" / "charades_sta_train.txt"))
-    report = find_leaks(trained, installed_splits(Registry.discover(), root))
+    trained = charades_sta_train()
+    registry = Registry.discover()
+    evaluation_splits = installed_splits(registry, BENCHMARKS)
+    report = find_leaks(trained, evaluation_splits, registry.tasks)
     split = next(s for s in report.splits if (s.task, s.split) == ("charades_sta", "test"))
     assert (split.queries, split.word_for_word, split.same_words) == (3720, 1571, 1572)
     assert (split.shared_videos, split.both, split.unseen) == ((), 0, 2148)
     shared = {s.task for s in report.splits if s.shared_videos}
     assert shared == {"charades_cd", "charades_cg", "mvbench"}
     with pytest.raises(UserError, match="8221 of 12408 training samples"):
-        apply_leaks(trained, report, "refuse")
+        apply_leaks(trained, report, "refuse", LISTED)
+    # by default a recipe that is scored on Charades-STA may train on its train split
+    default = find_leaks(trained, evaluation_splits, held_out_tasks(scored_on(), registry))
+    assert apply_leaks(trained, default, "refuse", LISTED) == tuple(trained)
+
+
+def charades_sta_train():
+    return list(convert("charades-sta", BENCHMARKS / "charades_sta" / "charades_sta_train.txt"))
+
+
+def scored_on(*tasks, against=()):
+    """Return a recipe that is scored on these tasks."""
+    return make_recipe(
+        {
+            "name": "x",
+            "summary": "x",
+            "source": "x",
+            "model": {"checkpoint": "nano"},
+            "data": {"train": ["a.jsonl"], "against": against},
+            "evaluation": {"tasks": tasks or ["charades_sta"]},
+        }
+    )
+
+
+OF_CHARADES_STA = {"charades_sta", "charades_timelens"}
+
+
+@pytest.mark.parametrize(
+    ("tasks", "held_out"),
+    [
+        (["charades_sta"], OF_CHARADES_STA),
+        (["charades_timelens:test"], OF_CHARADES_STA),
+        (["charades_cd"], {"charades_cd"}),
+        (["charades_cd", "charades_sta"], {"charades_cd"} | OF_CHARADES_STA),
+    ],
+)
+def test_what_is_scored_is_held_out_with_its_other_annotations(tasks, held_out):
+    """Charades-CD divides Charades-STA's videos anew: it scores videos that the other trains on."""
+    assert held_out_tasks(scored_on(*tasks), Registry.discover()) == held_out
+
+
+def test_a_recipe_may_say_what_is_held_out():
+    registry = Registry.discover()
+    recipe = scored_on("charades_sta", against=["charades_cd", "qvhighlights"])
+    assert held_out_tasks(recipe, registry) == {"charades_cd", "qvhighlights"}
+    unscored = replace(scored_on(), evaluation=None)
+    assert held_out_tasks(unscored, registry) == set(registry.tasks)
+    with pytest.raises(UserError, match='Did you mean "charades_sta"'):
+        held_out_tasks(scored_on(against=["charades_st"]), registry)
+
+
+def test_a_task_that_is_named_must_be_readable():
+    recipe = scored_on(against=["bench"])
+    check_readable(recipe, evaluation(("a", "x")))
+    with pytest.raises(UserError, match=r"data\.against names far, .* with it: no"):
+        check_readable(scored_on(against=["far"]), evaluation(("a", "x")))
