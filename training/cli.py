@@ -23,6 +23,8 @@ from vtg_eval.registry import Registry
 from vtg_eval.run.devices import DeviceOptions
 
 from .data.contexts import SampleContexts
+from .data.conversion import convert_file
+from .data.converters import CONVERTERS
 from .data.sample import load_samples
 from .data.task_data import with_task_data
 from .plan.model_size import checkpoint_folder, model_size
@@ -85,6 +87,7 @@ def _parser() -> Parser:
     _add_workspace(exporting, "--work")
     exporting.add_argument("--to", required=True, metavar="PROJECT", help="ms-swift, verl, easyr1")
     exporting.add_argument("--out", type=Path, required=True, metavar="DIR", help="to write to")
+    _add_convert(commands)
     for name in ("plan", "curate", "export"):
         parsers[name].add_argument("--json", action="store_true", help="print JSON")
     return parser
@@ -97,6 +100,21 @@ def _add(commands: Any, name: str, run: Command, summary: str) -> Parser:
     parser.add_argument("recipe", metavar="RECIPE", help="a shipped recipe's name, or a file")
     parser.set_defaults(command=run)
     return parser
+
+
+def _add_convert(commands: Any) -> None:
+    parser: Parser = commands.add_parser(
+        "convert",
+        help="make training samples of a published data set's file",
+        description="Make training samples of a published data set's file.",
+        epilog=f"Layouts: {', '.join(CONVERTERS)}.",
+    )
+    add = parser.add_argument
+    add("name", metavar="NAME", help="the file's layout, one of those below")
+    add("file", type=Path, metavar="FILE", help="the data set's annotations")
+    add("--videos", type=Path, metavar="DIR", help="read lengths that FILE lacks from its videos")
+    add("--out", type=Path, required=True, metavar="FILE", help="to write to")
+    parser.set_defaults(command=convert)
 
 
 def _add_workspace(parser: Parser, flag: str = "--out") -> None:
@@ -190,6 +208,11 @@ def curate(args: argparse.Namespace, registry: Registry) -> str:
         f"{curation.report}\n{curation.kept} of {curation.read} samples are kept, "
         f"{curation.cold_start} of them for the cold start: {workspace.folder}"
     )
+
+
+def convert(args: argparse.Namespace, registry: Registry) -> str:
+    """Make training samples of a data set's file."""
+    return convert_file(args.name, args.file, args.out, args.videos)
 
 
 def sft(args: argparse.Namespace, registry: Registry) -> str:

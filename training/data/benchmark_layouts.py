@@ -77,7 +77,7 @@ def _captions(
             raise DataError(
                 f"{record.where}: {len(spans)} timestamps, but {len(sentences)} sentences."
             )
-        scale = rate(record)
+        scale, whole = rate(record), record.optional_duration(length)
         for number, (span, sentence) in enumerate(zip(spans, sentences, strict=True)):
             yield TrainingSample(
                 id=f"{source}/{video}/{number}",
@@ -85,7 +85,7 @@ def _captions(
                 query=sentence.strip(),
                 spans=(Span(span.start / scale, span.end / scale),),
                 source=source,
-                duration=record.seconds(length) / scale,
+                duration=None if whole is None else whole / scale,
             )
 
 
@@ -105,7 +105,7 @@ def qvhighlights(path: Path) -> Iterator[TrainingSample]:
             query=record.text("query").strip(),
             spans=record.spans("relevant_windows"),
             source="qvhighlights",
-            duration=record.seconds("duration"),
+            duration=record.optional_duration("duration"),
         )
 
 
@@ -149,7 +149,7 @@ def hirest(path: Path) -> Iterator[TrainingSample]:
             query=query.strip(),
             spans=(record.span("bounds"),),
             source="hirest",
-            duration=record.seconds("v_duration"),
+            duration=record.optional_duration("v_duration"),
         )
 
 
@@ -166,7 +166,7 @@ def hirest_steps(path: Path) -> Iterator[TrainingSample]:
                 query=step.text("heading").strip(),
                 spans=(step.span("absolute_bounds"),),
                 source="hirest-steps",
-                duration=record.seconds("v_duration"),
+                duration=record.optional_duration("v_duration"),
             )
 
 
@@ -206,5 +206,5 @@ def internvid_vtime(path: Path) -> Iterator[TrainingSample]:
             query=record.text("query").strip(),
             spans=(record.span("span"),),
             source="internvid-vtime",
-            duration=record.seconds("duration"),
+            duration=record.optional_duration("duration"),
         )

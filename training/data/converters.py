@@ -28,6 +28,7 @@ from .benchmark_layouts import (
 from .recipe_layouts import (
     conversations,
     time_r1,
+    timelens2_93k,
     timelens_100k,
     timelens_filtered,
     tvg_r1_rl,
@@ -50,6 +51,7 @@ CONVERTERS: Mapping[str, Converter] = {
     "time-r1": time_r1,
     "timelens-100k": timelens_100k,
     "timelens-filtered": timelens_filtered,
+    "timelens2-93k": timelens2_93k,
     "tvg-r1-cold-start": conversations,
     "tvg-r1-rl": tvg_r1_rl,
 }

@@ -1,4 +1,4 @@
-"""Converters of the training data of TVG-R1, TimeLens and Time-R1; common rules: `converters`."""
+"""Converters of the data of TVG-R1, TimeLens, TimeLens2 and Time-R1; common rules: `converters`."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def tvg_r1_rl(path: Path) -> Iterator[TrainingSample]:
             query=record.text("problem").strip(),
             spans=(record.span("gt_frame"),),
             source=f"tvg-r1/{record.text('dataset')}",
-            duration=record.optional_seconds("video_length"),  # the code reads some without
+            duration=record.optional_duration("video_length"),  # the code reads some without
             options=options,
             choice=_choice(record, options) if options else None,
         )
@@ -149,6 +149,39 @@ def timelens_filtered(path: Path) -> Iterator[TrainingSample]:
         yield _sample(f"timelens-filtered/{number}", record, record, difficulty)
 
 
+def timelens2_93k(path: Path) -> Iterator[TrainingSample]:
+    """TimeLens2-93K_raw_annotations.jsonl: one video a line, {video_id, annotations}.
+
+    An annotation is {text, timestamps}, with all moments of the query. The video is <video_id>.mp4;
+    its length is not in the file. Also the rows that TimeLens2 trains on: {video_path, duration,
+    events} with {query, span} as events, and one row for each query, {video_path, duration, query,
+    span}. The layouts are those that the authors' scripts read and write (grpo/tools and
+    grpo/timelens of MCG-NJU/TimeLens2 at 2eb53e25); the files were not seen.
+    """
+    for number, record in enumerate(read_lines(path)):
+        raw = "annotations" in record.table
+        video = f"{record.text('video_id')}.mp4" if raw else record.text("video_path")
+        for event_number, (query, spans) in enumerate(_events(record)):
+            yield TrainingSample(
+                id=f"timelens2-93k/{number}/{event_number}",
+                video=relative_video(video, record.where),
+                query=query.strip(),
+                spans=spans,
+                source="timelens2-93k",
+                duration=record.optional_duration("duration"),
+            )
+
+
+def _events(record: AnnotationRecord) -> Iterator[tuple[str, tuple[Span, ...]]]:
+    """Yield each query of a row of TimeLens2, in any of its layouts, and its moments."""
+    if "annotations" in record.table:
+        for event in record.records("annotations"):
+            yield event.text("text"), event.spans("timestamps")
+    else:
+        for event in record.records("events") if "events" in record.table else (record,):
+            yield event.text("query"), _spans(event)
+
+
 def _sample(
     name: str, record: AnnotationRecord, event: AnnotationRecord, difficulty: Difficulty | None
 ) -> TrainingSample:
@@ -158,7 +191,7 @@ def _sample(
         query=event.text("query").strip(),
         spans=_spans(event),
         source=f"timelens-100k/{record.text('source')}",
-        duration=record.seconds("duration"),
+        duration=record.optional_duration("duration"),
         difficulty=difficulty,
     )
 
@@ -190,7 +223,7 @@ def time_r1(path: Path) -> Iterator[TrainingSample]:
             spans=(record.span("timestamp"),),
             source="time-r1",
             clip=None if CUT.fullmatch(PurePosixPath(video).stem) else _clip(record),
-            duration=record.seconds("duration"),
+            duration=record.optional_duration("duration"),
             difficulty=Difficulty(mean_iou=difficulty, rewards=(difficulty,)),
         )
 

@@ -1,8 +1,8 @@
 """What the time of a training step is spent on, in seconds of the main process.
 
-rollouts: generating answers (RL). inputs: decoding, frames, prompts. learning: all other work of a
-step (rewards, passes, optimiser, waiting for other processes). waiting: for a batch from other
-processes, and for a state to be saved.
+rollouts: generating answers, and giving vLLM the weights (RL). inputs: decoding, frames, prompts.
+learning: all other work of a step (rewards, passes, optimiser, waiting for other processes).
+waiting: for a batch from other processes, and for a state to be saved.
 """
 
 from __future__ import annotations

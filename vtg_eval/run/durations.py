@@ -20,17 +20,17 @@ def with_durations(task: Task, root: Path, samples: Sequence[Sample]) -> tuple[S
     Only samples that ask for spans need one. Without a file that can be read it stays None.
     """
     unknown = {s.video for s in samples if s.duration is None and s.asks is not OutputType.CHOICE}
-    lengths = _lengths({video: task.video_path(root, video) for video in sorted(unknown)})
+    lengths = video_lengths({video: task.video_path(root, video) for video in sorted(unknown)})
     return tuple(
-        task.with_duration(s, _shown(s.clips, lengths[s.video]))
+        task.with_duration(s, shown_length(s.clips, lengths[s.video]))
         if s.duration is None and s.video in lengths
         else s
         for s in samples
     )
 
 
-def _lengths(paths: Mapping[str, Path]) -> dict[str, float]:
-    """Return the length in seconds of each file that is there and can be read."""
+def video_lengths(paths: Mapping[str, Path]) -> dict[str, float]:
+    """Return the length in seconds of each video whose file is there and can be read."""
     present = {video: path for video, path in paths.items() if path.is_file()}
     if not present:
         return {}
@@ -48,7 +48,7 @@ def _lengths(paths: Mapping[str, Path]) -> dict[str, float]:
     return lengths
 
 
-def _shown(clips: Sequence[Span], length: float) -> float:
+def shown_length(clips: Sequence[Span], length: float) -> float:
     """Return the length of the parts of a file that are shown, all of it without clips."""
     if not clips:
         return length

@@ -1,6 +1,7 @@
 """Converters: each layout, small; the real train splits where they are available."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -46,6 +47,14 @@ TIME_R1 = {
     "difficulty": 35.0,
     "pred": [0, 10],
 }
+TIMELENS2 = {
+    "video_id": "abc",
+    "annotations": [{"text": " a ", "timestamps": [[1, 2], [5, 6]]}],
+}
+TIMELENS2_ROWS = [
+    {"video_path": "abc.mp4", "duration": 30, "events": [{"query": "a", "span": [[1, 2], [5, 6]]}]},
+    {"video_path": "abc.mp4", "duration": 30, "query": "b", "span": [3, 4], "rollouts": ["3 - 4"]},
+]
 TVG_RL = {
     "dataset": "didemo",
     "video": "/data/a.mp4",
@@ -110,6 +119,7 @@ LAYOUTS = {
     ),
     "timelens-100k": (lines(TIMELENS), "didemo/a.mp4", [(1, 2), (3, 4)]),
     "timelens-filtered": (lines(FILTERED), "data/a.mp4", [(1, 2)]),
+    "timelens2-93k": (lines(TIMELENS2), "abc.mp4", [(1, 2), (5, 6)]),
     "time-r1": ([TIME_R1], "videos/aaaaaaaaaaa.mp4", [(0, 3.5)]),
     "tvg-r1-rl": ([TVG_RL], "data/a.mp4", [(1, 2)]),
     "tvg-r1-cold-start": ([CHAT], "didemo/a.mp4", [(5.2, 10.4)]),
@@ -172,6 +182,23 @@ def test_a_question_of_tvg_r1_has_its_options_without_their_letters(converted):
     assert (second.options, second.choice) == (("red", "blue"), "A")
 
 
+def test_the_rows_that_timelens2_trains_on_are_read_too(converted):
+    assert brief(converted("timelens2-93k", lines(TIMELENS2, *TIMELENS2_ROWS))) == [
+        ("abc.mp4", "a", [(1, 2), (5, 6)], None),
+        ("abc.mp4", "a", [(1, 2), (5, 6)], 30),
+        ("abc.mp4", "b", [(3, 4)], 30),
+    ]
+
+
+@pytest.mark.parametrize("name", ["queryd", "qvhighlights", "hirest", "internvid-vtime"])
+def test_a_file_may_lack_the_length_of_a_video(converted, name):
+    text = LAYOUTS[name][0]
+    table = text if isinstance(text, str) else json.dumps(text)
+    lacking = re.sub(r'"(v_)?duration": [0-9.]+, ', "", table)
+    assert lacking != table
+    assert {sample.duration for sample in converted(name, lacking)} == {None}
+
+
 def test_a_conversation_keeps_its_answer_and_gives_the_quoted_query(converted):
     (sample,) = converted("tvg-r1-cold-start", [CHAT])
     assert sample.query == "it's a cat"
@@ -190,6 +217,8 @@ BROKEN = [
     ("internvid-vtime", lines({"vid": "x"}), 'line 1 has no "query"'),
     ("timelens-100k", lines(TIMELENS | {"events": [{"query": "a"}]}), 'events[0] has no "span"'),
     ("timelens-filtered", lines(FILTERED | {"iou": 7}), '"iou" must lie'),
+    ("timelens2-93k", lines({"video_id": "a", "annotations": [{"text": "b"}]}), '"timestamps"'),
+    ("timelens2-93k", lines({"video_path": "a.mp4"}), 'has no "query"'),
     ("time-r1", [TIME_R1 | {"video_end": None}], '"video_start" and "video_end"'),
     ("time-r1", [TIME_R1 | {"difficulty": 101}], '"difficulty" must lie'),
     ("time-r1", [TIME_R1 | {"video": "../../a.mp4"}], "below the folder of videos"),
