@@ -78,11 +78,12 @@ class Reward:
     def __call__(self, sample: Sample, text: str) -> RewardParts:
         """Return the rewards of one answer."""
         parsed = parse_answer(sample, Prediction(sample.id, text=text), self.protocol)
+        over_target, over_union = wasserstein(sample, parsed, self.protocol)
         parts = {
             "tiou": tiou(sample, parsed, self.protocol),
             "boundary": self._boundary(sample, parsed),
-            "wasserstein": wasserstein(sample, parsed, self.protocol),
-            "wasserstein_union": wasserstein_union(sample, parsed, self.protocol),
+            "wasserstein": over_target,
+            "wasserstein_union": over_union,
             "set_iou": segment_iou(sample, parsed, self.protocol),
             "giou": giou(sample, parsed, self.protocol),
             "choice": choice(sample, parsed),
@@ -135,31 +136,26 @@ def boundary(sample: Sample, parsed: ParsedAnswer, protocol: ResolvedProtocol) -
     return _unit(overlap * float(discounts(spans, targets, np.array([length]))[0, 0]))
 
 
-def wasserstein(sample: Sample, parsed: ParsedAnswer, protocol: ResolvedProtocol) -> float:
-    """Return exp(-W1 / (|Y| + epsilon)) of all spans against all target spans, Y.
+def wasserstein(
+    sample: Sample, parsed: ParsedAnswer, protocol: ResolvedProtocol
+) -> tuple[float, float]:
+    """Return exp(-W1 / (|Y| + epsilon)) and exp(-W1 / |X ∪ Y|), X: all spans, Y: all target spans.
 
-    W1: see `wasserstein_distance`; |Y| is the length of the union of the target spans. It ranks
-    answers that miss the moment, for which IoU is 0. Without a proper span 0. The distance of
-    TimeLens2 (arXiv 2607.17423), whose code has another denominator: `wasserstein_union`.
+    W1: see `wasserstein_distance`; lengths are of unions. Both rank answers that miss the moment,
+    for which IoU is 0; the second gives a long miss more. Without a proper span 0. The second is
+    the reward "twass1" of MCG-NJU/TimeLens2 at 2eb53e25 (grpo/timelens/rewards/metrics.py), with
+    which its recipes train (arXiv 2607.17423); the first is ours, after it.
     """
     answer, target = _segments(sample, parsed, protocol)
     if not (len(answer) and len(target)):
-        return _rightly_absent(sample, parsed)
-    return _nearness(wasserstein_distance(answer, target), total_length(target) + EPSILON)
-
-
-def wasserstein_union(sample: Sample, parsed: ParsedAnswer, protocol: ResolvedProtocol) -> float:
-    """Return exp(-W1 / |X ∪ Y|) of all spans, X, against all target spans, Y.
-
-    The union of both is never shorter than the target's, so a long answer that misses gets more
-    than by `wasserstein`. The reward "twass1" of MCG-NJU/TimeLens2 at 2eb53e25
-    (grpo/timelens/rewards/metrics.py), with which its recipes train. Without a proper span 0.
-    """
-    answer, target = _segments(sample, parsed, protocol)
-    if not (len(answer) and len(target)):
-        return _rightly_absent(sample, parsed)
+        absent = _rightly_absent(sample, parsed)
+        return absent, absent
+    distance = wasserstein_distance(answer, target)
     both = merged(np.concatenate([answer, target]))
-    return _nearness(wasserstein_distance(answer, target), total_length(both))
+    return (
+        _nearness(distance, total_length(target) + EPSILON),
+        _nearness(distance, total_length(both)),
+    )
 
 
 def segment_iou(sample: Sample, parsed: ParsedAnswer, protocol: ResolvedProtocol) -> float:
