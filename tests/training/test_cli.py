@@ -147,6 +147,8 @@ def test_curation_reports_what_is_left_out(
     kept = load_samples([workdir / "runs/tiny/data.jsonl"])
     assert [s.id for s in kept] == ["one", "two"]
     assert (workdir / "runs/tiny/data.md").read_text() == curation["report"]
+    record = json.loads((workdir / "runs/tiny/data.json").read_text())
+    assert "against" not in record["of"]["data"]  # as in folders of earlier versions
 
 
 def test_curation_again_returns_the_same_and_other_data_is_refused(

@@ -142,9 +142,10 @@ def wasserstein(
     """Return exp(-W1 / (|Y| + epsilon)) and exp(-W1 / |X ∪ Y|), X: all spans, Y: all target spans.
 
     W1: see `wasserstein_distance`; lengths are of unions. Both rank answers that miss the moment,
-    for which IoU is 0; the second gives a long miss more. Without a proper span 0. The second is
-    the reward "twass1" of MCG-NJU/TimeLens2 at 2eb53e25 (grpo/timelens/rewards/metrics.py), with
-    which its recipes train (arXiv 2607.17423); the first is ours, after it.
+    for which IoU is 0; the second gives long answers more, at least exp(-1/2) to a span that holds
+    the label. Without a proper span 0. The second is the reward "twass1" of MCG-NJU/TimeLens2 at
+    2eb53e25 (grpo/timelens/rewards/metrics.py), with which its recipes train (arXiv 2607.17423);
+    the first is ours, after it.
     """
     answer, target = _segments(sample, parsed, protocol)
     if not (len(answer) and len(target)):
@@ -226,8 +227,9 @@ def _rightly_absent(sample: Sample, parsed: ParsedAnswer) -> float:
 
 
 def _nearness(distance: float, length: float) -> float:
-    """Return exp(-distance / length), and 0 for a distance that is not finite."""
-    return _unit(math.exp(-distance / length)) if math.isfinite(distance) else 0.0
+    """Return exp(-distance / length), and 0 where they are not finite."""
+    finite = math.isfinite(distance + length)
+    return _unit(math.exp(-distance / length)) if finite else 0.0
 
 
 def _unit(value: float) -> float:

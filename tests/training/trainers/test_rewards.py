@@ -181,10 +181,6 @@ def test_the_distance_of_timelens2_counts_in_lengths_of_the_union() -> None:
         assert value == pytest.approx(math.exp(-exponent))
 
 
-def test_an_answer_without_a_proper_span_earns_nothing() -> None:
-    assert of_spans(rewards("6 - 2", sample((2, 6)))) == dict.fromkeys(OF_SPANS, 0.0)
-
-
 def worded(spans: Any) -> str:
     return ", ".join(f"{start:.1f} - {end:.1f}" for start, end in spans)
 
@@ -192,6 +188,21 @@ def worded(spans: Any) -> str:
 TENTHS = st.tuples(st.integers(0, 300), st.integers(1, 100)).map(
     lambda pair: (pair[0] / 10, sum(pair) / 10)
 )
+
+
+@given(TENTHS, st.integers(0, 300), st.integers(0, 5000))
+@settings(max_examples=100, deadline=None)
+def test_a_span_that_holds_the_label_keeps_a_reward_however_long_it_is(span, before, after) -> None:
+    held = (max(span[0] - before / 10, 0.0), span[1] + after / 10)
+    parts = rewards(worded([held]), sample(span, duration=900.0))
+    assert parts.wasserstein_union >= math.exp(-1 / 2) - 1e-9
+    assert parts.wasserstein <= parts.wasserstein_union + 1e-6
+
+
+def test_an_answer_without_a_proper_span_earns_nothing() -> None:
+    assert of_spans(rewards("6 - 2", sample((2, 6)))) == dict.fromkeys(OF_SPANS, 0.0)
+
+
 # disjoint, so that the text has as many spans as the label
 DISJOINT = st.lists(TENTHS, min_size=1, max_size=3).map(lambda spans: merged(spans).tolist())
 
