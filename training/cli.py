@@ -187,8 +187,8 @@ def curate(args: argparse.Namespace, registry: Registry) -> str:
     if args.json:
         return json.dumps(curation._asdict(), indent=2)
     return (
-        f"{curation.report}\n{curation.kept} of {curation.read} samples are kept, "
-        f"{curation.cold_start} of them for the cold start: {workspace.folder}"
+        f"{curation.report}\nOf {curation.read} samples {curation.cold_start} are kept for the "
+        f"cold start, {curation.kept} for reinforcement learning: {workspace.folder}"
     )
 
 

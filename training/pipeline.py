@@ -32,7 +32,7 @@ from vtg_eval.run.requests import probe_request
 from .difficulty import check_difficulty
 from .evaluation import check_evaluation, run_evaluation, run_folder, scored
 from .plan.plan import TrainingPlan
-from .recipe import Recipe
+from .recipe import Recipe, recorded
 from .run_report import run_report
 from .workspace import Workspace, curate_data, data_metadata
 
@@ -135,7 +135,7 @@ def _stage_settings(recipe: Recipe, registry: Registry) -> Mapping[str, Mapping[
         raise UserError(f"{recipe.model.checkpoint} has no weights to train.")
     model = {**asdict(recipe.model), "checkpoint": checkpoint_digest(folder, cache_folder())}
     rules = {
-        name: asdict(rule)
+        name: recorded(rule)
         for name in ("sft", "difficulty", "selection", "rewards", "rl", "evaluation")
         if (rule := getattr(recipe, name)) is not None
     }

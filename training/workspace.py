@@ -1,8 +1,8 @@
 """A recipe's working folder: what each stage reads and writes there.
 
 data.json           the owner record of the data; another recipe is refused
-data.jsonl          samples to train on: video present, not in an evaluation split, valid label
-cold-start.jsonl    those of them for supervised fine-tuning
+data.jsonl          samples of difficulty and RL, with a video and a valid label
+cold-start.jsonl    those of supervised fine-tuning
 data.md             what was left out and why
 difficulty/         difficulty.jsonl: the samples with their difficulties
 sft/, rl/           the folders of these stages; `checkpoint` in each is the result
@@ -11,9 +11,8 @@ evaluation/         the scores of the start checkpoint and of the trained one
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
@@ -24,14 +23,12 @@ from vtg_eval.files.json_files import plain_json, read_object, write_json
 from vtg_eval.files.owned_folder import REMEDY, lock_folder, require_same
 from vtg_eval.registry import Registry
 
-from .data.curation import curate, with_label_noise
-from .data.leaks import apply_leaks, find_leaks, installed_splits
-from .data.report import curation_table, leak_table
+from .data.leaks import installed_splits
+from .data.pools import stage_samples
 from .data.sample import TrainingSample, load_samples, write_samples
 from .data.selection import select_samples
-from .recipe import CurationRule, Recipe, SelectionRule
+from .recipe import CurationRule, Recipe, SelectionRule, recorded
 
-SHOWN = 5  # videos named where some are missing
 BEFORE_DATA = ("recipe.toml", "run.json")  # files that may exist before data.json
 
 
@@ -43,7 +40,7 @@ class Workspace(NamedTuple):
 
     @property
     def data(self) -> Path:
-        """The samples to train on."""
+        """The samples of difficulty and RL."""
         return self.folder / "data.jsonl"
 
     @property
@@ -58,7 +55,7 @@ class Workspace(NamedTuple):
 
     @property
     def cold_start(self) -> Path:
-        """The samples to fine-tune on."""
+        """The samples of supervised fine-tuning."""
         return self.folder / "cold-start.jsonl"
 
     @property
@@ -99,7 +96,7 @@ class Workspace(NamedTuple):
 
 
 class Curation(NamedTuple):
-    """Counts of samples (read, kept to train on, kept to fine-tune on), and the report."""
+    """Counts of samples (read, kept for difficulty and RL, kept for SFT), and the report."""
 
     read: int
     kept: int
@@ -120,63 +117,23 @@ def run_curation(workspace: Workspace, registry: Registry) -> Curation:
 def curate_data(workspace: Workspace, registry: Registry) -> Curation:
     """Check and filter the recipe's data and write what is kept, in a locked folder.
 
-    Filters on reasoning texts apply to the cold start only, the others to all samples. The same
-    recipe on the same data returns the earlier result. Raises UserError where too many videos are
-    missing, where data leaks and the recipe refuses leaks, and where the folder holds the data of
-    another recipe.
+    The same recipe on the same data returns the earlier result. Raises UserError as `stage_samples`
+    does, and where the folder holds the data of another recipe.
     """
     metadata = data_metadata(workspace.recipe)
     finished = _finished(workspace, metadata)
     if finished is not None:
         return finished
-    labelled = load_samples(map(Path, workspace.recipe.data.train))
-    samples = with_label_noise(labelled, workspace.recipe.data.label_noise)
-    wrong = sum(a != b for a, b in zip(labelled, samples, strict=True))
-    with_video, missing = present(samples, workspace)
-    leaks = find_leaks(with_video, installed_splits(registry))
-    rule = workspace.recipe.curation or CurationRule()
-    pool = curate(
-        apply_leaks(with_video, leaks, workspace.recipe.data.leaks),
-        replace(rule, reasoning_iou=0.0, format="any"),
-    )
-    cold_start = curate(pool.kept, rule)
-    parts = ["# Leaks", leak_table(leaks), "# Missing videos", missing]
-    parts += ["# Labels made wrong on purpose", f"{wrong} of {len(samples)}."] if wrong else []
-    parts += ["# Left out of all training", curation_table(pool.report)]
-    parts += ["# Left out of the cold start, besides", curation_table(cold_start.report)]
-    report = "\n\n".join(parts) + "\n"
+    samples = stage_samples(workspace.recipe, installed_splits(registry))
     for path in (workspace.data, workspace.cold_start, workspace.data_report):
         path.unlink(missing_ok=True)  # left by an interrupted curation of the same data
     write_json(workspace.record, {"of": metadata})
-    write_samples(workspace.data, pool.kept)
-    write_samples(workspace.cold_start, cold_start.kept)
-    write_text(workspace.data_report, report)
-    counts = (len(samples), len(pool.kept), len(cold_start.kept))
+    write_samples(workspace.data, samples.rl)
+    write_samples(workspace.cold_start, samples.cold_start)
+    write_text(workspace.data_report, samples.report)
+    counts = (samples.read, len(samples.rl), len(samples.cold_start))
     write_json(workspace.record, {"of": metadata, "counts": counts})
-    return Curation(*counts, report)
-
-
-def present(
-    samples: Sequence[TrainingSample], workspace: Workspace
-) -> tuple[list[TrainingSample], str]:
-    """Return the samples whose videos exist, and a text about the others.
-
-    Raises UserError where more are missing than the recipe allows.
-    """
-    exists = {sample.video: workspace.video(sample).is_file() for sample in samples}
-    kept = [sample for sample in samples if exists[sample.video]]
-    missing = [video for video in exists if not exists[video]]
-    lost = len(samples) - len(kept)
-    data = workspace.recipe.data
-    if lost > data.missing_share * len(samples):
-        raise UserError(
-            f"The videos of {lost} of {len(samples)} samples are missing in "
-            f"{Path(data.videos).resolve()}, and the recipe allows {data.missing_share:.0%}: "
-            f"{', '.join(missing[:SHOWN])}. Name their folder as videos under [data], fetch them, "
-            "or raise missing_share."
-        )
-    listed = "".join(f"\n- {video}" for video in missing)
-    return kept, f"{lost} of {len(samples)} samples.{listed}"
+    return Curation(*counts, samples.report)
 
 
 def curated(path: Path) -> tuple[TrainingSample, ...]:
@@ -194,13 +151,17 @@ def selected(workspace: Workspace) -> tuple[TrainingSample, ...]:
 
 
 def data_metadata(recipe: Recipe) -> dict[str, object]:
-    """Return all that the result of a curation depends on."""
-    digests = [sha256(_bytes(Path(name))).hexdigest() for name in recipe.data.train]
+    """Return all that the result of a curation depends on.
+
+    `data.shared` is absent: it decides whether samples may be in both stages, not which they are.
+    """
+    data = recipe.data
+    files = dict.fromkeys((*data.train, *data.cold_start, *data.rl))
     return plain_json(
         {
-            "data": asdict(recipe.data),
-            "curation": asdict(recipe.curation or CurationRule()),
-            "files": digests,
+            "data": recorded(replace(data, shared=False)),
+            "curation": recorded(recipe.curation or CurationRule()),
+            "files": [sha256(_bytes(Path(name))).hexdigest() for name in files],
         }
     )
 

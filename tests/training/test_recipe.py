@@ -10,7 +10,16 @@ from typing import Any, get_args, get_type_hints
 
 import pytest
 from vtg_eval.training.data.sample import TrainingSample
-from vtg_eval.training.recipe import Recipe, load_recipe, make_recipe
+from vtg_eval.training.recipe import (
+    CurationRule,
+    DataRule,
+    FilterRule,
+    Recipe,
+    load_recipe,
+    make_recipe,
+    recipe_text,
+    recorded,
+)
 from vtg_eval.training.shipped import find_recipe, shipped_recipes
 
 from vtg_eval.errors import UserError
@@ -161,6 +170,17 @@ def test_steps_divide_evenly_among_processes(name: str, processes: int) -> None:
         (WHOLE + "rl = 3\n", "data.rl"),
         (HEAD + "rl = 3\n" + MODEL + DATA, "rl is 3; it must be a table"),
         (HEAD + MODEL + "[data]\ntrain = []\n", "data.train is empty"),
+        (
+            HEAD + MODEL + '[data]\nrl = ["a"]\n[sft]\nsteps = 1\n',
+            "[sft] has no samples; name a file",
+        ),
+        (WHOLE + 'cold_start = ["b"]\nrl = ["c"]\n', "no stage uses data.train"),
+        (WHOLE + "shared = 1\n", "data.shared is 1; it must be true or false"),
+        (
+            WHOLE + "[curation.rl]\nmoment_seconds = [9, 1]\n",
+            "curation.rl.moment_seconds is [9.0, 1.0]; the lower one stands first",
+        ),
+        (WHOLE + "[curation.sft]\n", '"curation.sft"'),
         (HEAD + MODEL + '[data]\ntrain = "a"\n', "data.train is 'a'; it must be a list"),
         (
             HEAD + "[model]\ncheckpoint = 3\n" + DATA,
@@ -173,6 +193,39 @@ def test_a_mistake_is_named(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(UserError, match=r"r\.toml") as error:
         load_recipe(written(tmp_path, text))
     assert message in str(error.value)
+
+
+POOLS = """[data]
+cold_start = ["a.jsonl"]
+rl = ["b.jsonl"]
+[curation]
+duplicates = false
+[curation.rl]
+video_seconds = [1, 9]
+[sft]
+steps = 1
+[difficulty]
+"""
+
+
+def test_a_recipe_with_a_pool_and_filters_for_each_stage_is_written_and_read_back() -> None:
+    recipe = make_recipe(tomllib.loads(HEAD + MODEL + POOLS))
+    assert recipe.curation is not None
+    assert recipe.curation.rl is not None
+    assert (recipe.data.sft_files, recipe.data.rl_files) == (("a.jsonl",), ("b.jsonl",))
+    assert recipe.curation.rl.video_seconds == (1, 9)
+    assert make_recipe(tomllib.loads(recipe_text(recipe))) == recipe
+
+
+def test_a_record_has_later_keys_only_where_they_are_set() -> None:
+    """So a folder of a version without them is resumed."""
+    assert recorded(DataRule(("a",))) == {
+        "train": ("a",), "videos": "", "missing_share": 0.0, "leaks": "refuse", "label_noise": 0.0
+    }  # fmt: skip
+    assert recorded(DataRule(rl=("a",)))["rl"] == ("a",)
+    plain = recorded(CurationRule())
+    assert not {"cold_start", "rl"} & set(plain)
+    assert recorded(CurationRule(rl=FilterRule()))["rl"] == plain
 
 
 def numbers() -> list[tuple[str, str]]:

@@ -25,10 +25,10 @@ from vtg_eval.training.plan.plan import (
     Hardware,
     StagePlan,
     plan,
-    shown_tokens,
 )
+from vtg_eval.training.plan.questions import shown_tokens
 from vtg_eval.training.plan.table import plan_table
-from vtg_eval.training.recipe import AT_ONCE, Recipe, load_recipe
+from vtg_eval.training.recipe import AT_ONCE, DataRule, Recipe, load_recipe
 from vtg_eval.training.shipped import LAUNCH, find_recipe, shipped_recipes
 
 from vtg_eval.errors import UserError
@@ -216,6 +216,24 @@ def test_the_data_is_counted_if_it_exists(tmp_path: Path, monkeypatch: pytest.Mo
     assert result.frames == 60  # of the longest, at 2 a second
     assert (after["difficulty"].samples, after["difficulty"].completions) == (3, 24)
     assert after["difficulty"].hours is not None
+
+
+def test_each_stage_is_planned_on_its_own_samples(tmp_path: Path) -> None:
+    def pool(name: str, count: int, seconds: float) -> tuple[str]:
+        samples = [
+            TrainingSample(f"{n}", f"{n}.mp4", "q", (Span(1, 2),), "s", duration=seconds)
+            for n in range(count)
+        ]
+        write_samples(tmp_path / name, samples)
+        return (str(tmp_path / name),)
+
+    data = DataRule(cold_start=pool("sft", 5, 60.0), rl=pool("rl", 3, 10.0))
+    recipe = replace(load_recipe(find_recipe("timelens-8b")), data=data)
+    result = plan(recipe, Hardware(), "r", "runs/r", REGISTRY)
+    sft, difficulty, rl = result.stages
+    assert (sft.samples, difficulty.samples, rl.samples) == (5, 3, 3)
+    assert rl.tokens < sft.tokens
+    assert result.frames == 120  # of the longest of all, at 2 a second
 
 
 def test_a_small_model_is_planned_for_one_process_and_a_large_one_for_fsdp() -> None:
