@@ -235,7 +235,7 @@ def rl(args: argparse.Namespace, registry: Registry) -> str:
     workspace = _workspace(args, registry)
     if workspace.recipe.rl is None:
         raise UserError(f"The recipe {workspace.recipe.name} has no [rl].")
-    samples = selected(workspace)
+    samples = selected(workspace).samples
     recipe = workspace.after_sft()
     from .trainers.batches import Example
     from .trainers.rl import run_rl
@@ -262,7 +262,7 @@ def export(args: argparse.Namespace, registry: Registry) -> str:
         recipe, lambda sample: contexts.of(sample).protocol, factor, Path(recipe.data.videos)
     )
     sft_samples = curated(workspace.cold_start) if recipe.sft else ()
-    rl_samples = selected(workspace) if recipe.rl else ()
+    rl_samples = selected(workspace).samples if recipe.rl else ()
     files = export(exporter, args.to, sft_samples, rl_samples, args.out)
     if args.json:
         return json.dumps({str(path): rows for path, rows in files.items()}, indent=2)

@@ -150,19 +150,26 @@ class DifficultyRule:
 
 @dataclass(frozen=True, slots=True)
 class SelectionRule:
-    """Which samples RL sees. size: how many (0: all that remain).
+    """Which samples RL sees, by the rollouts of each. size: how many (0: all that remain).
+
+    mean_iou, pass_rate: windows of the mean IoU, and of the share of rollouts with an IoU of at
+    least `pass_iou`, outside which samples are left out; both ends are inside. drop_constant: leave
+    out samples whose rollouts all have the same reward. curriculum: easy samples first.
 
     method: "all"; "gaussian": a Gaussian window over the mean IoU (mean, deviation), corrected
-    for how many samples have that IoU; "inverse": weights (1 - mean IoU) ** power.
-    drop_constant: leave out samples whose rollouts all have the same reward. mean_iou: the
-    range of mean IoU outside which samples are left out. curriculum: easy samples first.
+    for how many samples have that IoU; "inverse": weights (1 - mean IoU) ** power; "weighted":
+    deviation ** deviation_power * (1 - mean) ** power, of the rollouts' IoU or rewards (weighed).
     """
 
-    method: Literal["all", "gaussian", "inverse"] = "all"
+    method: Literal["all", "gaussian", "inverse", "weighted"] = "all"
     mean: Share = 0.3
     deviation: Annotated[float, Meta(ge=1e-3, le=1)] = 0.2
     power: NonNegative = 2.0
+    deviation_power: NonNegative = field(default=1.0, metadata=LATER)
+    weighed: Literal["iou", "reward"] = field(default="iou", metadata=LATER)
     mean_iou: tuple[Share, Share] = (0.0, 1.0)
+    pass_rate: tuple[Share, Share] = field(default=(0.0, 1.0), metadata=LATER)
+    pass_iou: Share = field(default=0.5, metadata=LATER)
     drop_constant: bool = False
     curriculum: bool = False
     size: Count = 0

@@ -14,13 +14,14 @@ from vtg_eval.report.tables import interval_cell, remarks, text_table, with_inte
 from vtg_eval.run.results import TaskResults
 from vtg_eval.statistics.bootstrap import cluster_bootstrap
 
+from .data.report import curation_table
 from .data.sample import TrainingSample, load_samples
-from .data.selection import constant, select_samples
+from .data.selection import Selected, constant, pass_rate
 from .evaluation import TRAINED, evaluation_results
 from .recipe import SelectionRule
-from .workspace import Workspace
+from .workspace import Workspace, selected
 
-BINS = 10  # of mean IoU
+BINS = 10  # of mean IoU and of pass rates
 ENDS = 10  # the first and last figure of a curve are means over this fraction of its steps: 1 / 10
 SFT_FIGURES = ("loss", "token_accuracy", "entropy")
 RL_FIGURES = (
@@ -53,6 +54,8 @@ def run_report(workspace: Workspace) -> str:
         parts += ["## Supervised fine-tuning", _sft(workspace)]
     if recipe.difficulty is not None:
         parts += ["## Difficulty", _difficulty(workspace)]
+    if recipe.rl is not None and recipe.selection is not None:
+        parts += ["## Selection", selection_table(selected(workspace), recipe.selection)]
     if recipe.rl is not None:
         parts += ["## Reinforcement learning", _rl(workspace)]
     scores = [score_table(results) for results in evaluation_results(workspace) if results]
@@ -81,6 +84,32 @@ def difficulty_table(samples: Sequence[TrainingSample]) -> str:
             f"{np.mean(without_variance):.0%} of samples without variance in the reward.",
         ]
     )
+
+
+def selection_table(selected: Selected, rule: SelectionRule) -> str:
+    """Return what each rule left out, and histograms of the candidates and of those selected."""
+    parts = [curation_table(selected.report)] if selected.report else []
+    rated = [s.difficulty for s in selected.candidates if s.difficulty is not None]
+    chosen = [s.difficulty for s in selected.samples if s.difficulty is not None]
+    if rated:
+        means = [d.mean_iou for d in rated], [d.mean_iou for d in chosen]
+        parts.append(_histogram("mean IoU", *means))
+    if any(d.ious for d in rated):
+        rates = [[pass_rate(d, rule.pass_iou) for d in part if d.ious] for part in (rated, chosen)]
+        parts.append(_histogram(f"pass rate at IoU {rule.pass_iou:g}", *rates))
+    counts = f"{len(selected.samples)} of {len(selected.candidates)}"
+    return "\n\n".join([*parts, f"Selected for reinforcement learning: {counts}."])
+
+
+def _histogram(figure: str, values: Sequence[float], chosen: Sequence[float]) -> str:
+    """Return how many samples, and how many selected ones, have a figure between 0 and 1."""
+    edges = np.arange(BINS + 1) / BINS
+    counts = [np.histogram(part, bins=edges)[0] for part in (values, chosen)]
+    rows = [
+        [f"{low:.1f} to {high:.1f}", str(all_), str(selected)]
+        for low, high, all_, selected in zip(edges, edges[1:], *counts, strict=False)
+    ]
+    return text_table((figure, "samples", "selected"), rows)
 
 
 def score_table(scored: Sequence[tuple[str, TaskResults]]) -> str:
@@ -114,14 +143,12 @@ def _difficulty(workspace: Workspace) -> str:
     rule = workspace.recipe.difficulty
     assert rule is not None
     samples = load_samples([workspace.difficulty])
-    chosen = select_samples(samples, workspace.recipe.selection or SelectionRule())
     asked = len(load_samples([workspace.data])[: rule.limit or None])
     return "\n\n".join(
         [
             f"{rule.rollouts} answers at temperature {rule.temperature:g} to each of {asked} "
             f"samples; {asked - len(samples)} could not be asked.",
             difficulty_table(samples),
-            f"Selected for reinforcement learning: {len(chosen)} of {len(samples)}.",
         ]
     )
 

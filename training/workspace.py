@@ -26,7 +26,7 @@ from vtg_eval.registry import Registry
 from .data.leaks import installed_splits
 from .data.pools import stage_samples
 from .data.sample import TrainingSample, load_samples, write_samples
-from .data.selection import select_samples
+from .data.selection import Selected, select_samples
 from .recipe import CurationRule, Recipe, SelectionRule, recorded
 
 BEFORE_DATA = ("recipe.toml", "run.json")  # files that may exist before data.json
@@ -144,7 +144,7 @@ def curated(path: Path) -> tuple[TrainingSample, ...]:
     return load_samples([path])
 
 
-def selected(workspace: Workspace) -> tuple[TrainingSample, ...]:
+def selected(workspace: Workspace) -> Selected:
     """Return the samples for RL, in order; raises UserError where an earlier stage was not run."""
     path = workspace.data if workspace.recipe.difficulty is None else workspace.difficulty
     return select_samples(curated(path), workspace.recipe.selection or SelectionRule())
