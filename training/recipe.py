@@ -201,9 +201,12 @@ class RlRule:
     server, which is refused until it can be given new weights.
     plateau: stop after this many steps without an improvement of the mean reward or of its
     deviation within groups (0: never).
+    rounds: parts of RL, each with an equal share of the steps. Each measures difficulty with the
+    weights of the one before, selects anew and trains on, with a schedule of its own.
     """
 
     steps: Steps
+    rounds: Annotated[int, Meta(ge=1, le=1000)] = field(default=1, metadata=LATER)
     prompts: BatchSize = 8
     group: GroupSize = 8
     device_batch: BatchSize = 8
@@ -224,6 +227,11 @@ class RlRule:
     plateau: Count = 0
     save_steps: Count = 50
     seed: Count = 0
+
+    @property
+    def round_steps(self) -> int:
+        """The steps of each round."""
+        return self.steps // self.rounds
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,6 +312,13 @@ def _check(recipe: Recipe) -> None:
     """Raise UserError for values that are valid alone, but not together."""
     if recipe.rl is not None and recipe.rewards is None:
         raise UserError("[rl] needs a table [rewards].")
+    if recipe.rl is not None and recipe.rl.rounds > 1 and recipe.difficulty is None:
+        raise UserError("rl.rounds needs a table [difficulty]: each round measures it anew.")
+    if recipe.rl is not None and recipe.rl.steps % recipe.rl.rounds:
+        raise UserError(
+            f"rl.steps is {recipe.rl.steps}, which is no multiple of rl.rounds {recipe.rl.rounds}; "
+            "change one of them."
+        )
     if recipe.rewards is not None and not any(
         weight > 0 for weight in astuple(recipe.rewards) if isinstance(weight, float)
     ):

@@ -19,7 +19,7 @@ from .data.sample import TrainingSample, load_samples
 from .data.selection import Selected, constant, pass_rate
 from .evaluation import TRAINED, evaluation_results
 from .recipe import SelectionRule
-from .workspace import Workspace, selected
+from .workspace import Round, Workspace
 
 BINS = 10  # of mean IoU and of pass rates
 ENDS = 10  # the first and last figure of a curve are means over this fraction of its steps: 1 / 10
@@ -52,12 +52,14 @@ def run_report(workspace: Workspace) -> str:
     ]
     if recipe.sft is not None:
         parts += ["## Supervised fine-tuning", _sft(workspace)]
-    if recipe.difficulty is not None:
-        parts += ["## Difficulty", _difficulty(workspace)]
-    if recipe.rl is not None and recipe.selection is not None:
-        parts += ["## Selection", selection_table(selected(workspace), recipe.selection)]
-    if recipe.rl is not None:
-        parts += ["## Reinforcement learning", _rl(workspace)]
+    for current in workspace.rounds:
+        of = f", round {current.number}" if len(workspace.rounds) > 1 else ""
+        if recipe.difficulty is not None:
+            parts += [f"## Difficulty{of}", _difficulty(current)]
+        if recipe.rl is not None and recipe.selection is not None:
+            parts += [f"## Selection{of}", selection_table(current.selected(), recipe.selection)]
+        if recipe.rl is not None:
+            parts += [f"## Reinforcement learning{of}", _rl(current)]
     scores = [score_table(results) for results in evaluation_results(workspace) if results]
     if scores:
         parts += ["## Scores", *scores]
@@ -139,10 +141,11 @@ def _sft(workspace: Workspace) -> str:
     )
 
 
-def _difficulty(workspace: Workspace) -> str:
+def _difficulty(current: Round) -> str:
+    workspace = current.workspace
     rule = workspace.recipe.difficulty
     assert rule is not None
-    samples = load_samples([workspace.difficulty])
+    samples = load_samples([current.difficulty])
     asked = len(load_samples([workspace.data])[: rule.limit or None])
     return "\n\n".join(
         [
@@ -153,16 +156,16 @@ def _difficulty(workspace: Workspace) -> str:
     )
 
 
-def _rl(workspace: Workspace) -> str:
-    rule, log = workspace.recipe.rl, read_log(workspace.rl / "log.jsonl")
+def _rl(current: Round) -> str:
+    rule, log = current.workspace.recipe.rl, read_log(current.rl / "log.jsonl")
     assert rule is not None
     rewards = sorted({name for line in log for name in line if name.startswith("reward/")})
     used = [name for name in rewards if any(line.get(name) for line in log)]
-    early = " (ended on a plateau)" if len(log) < rule.steps else ""
+    early = " (ended on a plateau)" if len(log) < rule.round_steps else ""
     constant_share = np.mean([line.get("constant_groups", 0.0) for line in log]) if log else 0.0
     return "\n\n".join(
         [
-            f"{len(log)} of {rule.steps} steps{early}, {rule.prompts} prompts a step, "
+            f"{len(log)} of {rule.round_steps} steps{early}, {rule.prompts} prompts a step, "
             f"{rule.group} answers to each.",
             f"Groups without variance, which teach nothing: {constant_share:.0%} over all steps.",
             curve_table(log, (*RL_FIGURES, *used)),

@@ -6,6 +6,7 @@ cold-start.jsonl    those of supervised fine-tuning
 data.md             what was left out and why
 difficulty/         difficulty.jsonl: the samples with their difficulties
 sft/, rl/           the folders of these stages; `checkpoint` in each is the result
+difficulty-2/, …    those of the further rounds of RL, and rl-2/, …
 evaluation/         the scores of the start checkpoint and of the trained one
 """
 
@@ -16,6 +17,8 @@ from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
+
+import numpy as np
 
 from vtg_eval.errors import UserError
 from vtg_eval.files.atomic import write_text
@@ -59,19 +62,24 @@ class Workspace(NamedTuple):
         return self.folder / "cold-start.jsonl"
 
     @property
-    def difficulty(self) -> Path:
-        """The samples with their difficulties."""
-        return self.folder / "difficulty" / "difficulty.jsonl"
-
-    @property
     def sft(self) -> Path:
         """The folder of supervised fine-tuning."""
         return self.folder / "sft"
 
     @property
-    def rl(self) -> Path:
-        """The folder of reinforcement learning."""
-        return self.folder / "rl"
+    def rounds(self) -> tuple[Round, ...]:
+        """The rounds of difficulty and RL, one or more."""
+        count = self.recipe.rl.rounds if self.recipe.rl else 1
+        return tuple(Round(self, number) for number in range(1, count + 1))
+
+    def round(self, number: int) -> Round:
+        """Return a round, counted from 1; raises UserError where the recipe has fewer."""
+        if number > len(self.rounds):
+            raise UserError(
+                f"The recipe {self.recipe.name} has no round {number}: rl.rounds is "
+                f"{len(self.rounds)}."
+            )
+        return self.rounds[number - 1]
 
     def lock(self) -> AbstractContextManager[None]:
         """Lock the folder for this process, as `lock_folder` does."""
@@ -81,18 +89,72 @@ class Workspace(NamedTuple):
         """Return where a sample's video is."""
         return Path(self.recipe.data.videos) / sample.video
 
-    def after_sft(self) -> Recipe:
-        """Return the recipe as RL uses it: with [sft] it starts from the fine-tuned checkpoint.
 
-        Raises UserError where that checkpoint does not exist yet.
+class Round(NamedTuple):
+    """A round of RL: difficulty by the current weights, then training. number: from 1."""
+
+    workspace: Workspace
+    number: int
+
+    @property
+    def difficulty(self) -> Path:
+        """The samples with their difficulties."""
+        return self._folder("difficulty") / "difficulty.jsonl"
+
+    @property
+    def rl(self) -> Path:
+        """The folder of reinforcement learning."""
+        return self._folder("rl")
+
+    def recipe(self) -> Recipe:
+        """Return the recipe as this round uses it.
+
+        It starts from the checkpoint of the round before, the first one from that of [sft] if
+        there is one, and has its share of the steps and a seed of its own. Raises UserError where
+        the checkpoint does not exist yet.
         """
-        if self.recipe.sft is None:
-            return self.recipe
-        checkpoint = self.sft / "checkpoint"
+        recipe = self.workspace.recipe
+        rl = recipe.rl and replace(
+            recipe.rl, steps=recipe.rl.round_steps, rounds=1, seed=self._seed(recipe.rl.seed)
+        )
+        return replace(recipe, model=replace(recipe.model, checkpoint=self._start()), rl=rl)
+
+    def selected(self) -> Selected:
+        """Return the samples for RL, in order; raises UserError where a stage was not run."""
+        recipe = self.workspace.recipe
+        path = self.workspace.data if recipe.difficulty is None else self.difficulty
+        rule = recipe.selection or SelectionRule()
+        return select_samples(curated(path), replace(rule, seed=self._seed(rule.seed)))
+
+    def _start(self) -> str:
+        recipe, number = self.workspace.recipe, self.number
+        if number == 1 and recipe.sft is None:
+            return recipe.model.checkpoint
+        before = self.workspace.sft if number == 1 else Round(self.workspace, number - 1).rl
+        stage = "sft" if number == 1 else " ".join(["rl", *round_arguments(number - 1)])
+        checkpoint = before / "checkpoint"
         if not checkpoint.is_dir():
-            raise UserError(f"{checkpoint} does not exist yet: run vtg-train sft first.")
-        model = replace(self.recipe.model, checkpoint=str(checkpoint))
-        return replace(self.recipe, model=model)
+            raise UserError(f"{checkpoint} does not exist yet: run vtg-train {stage} first.")
+        return str(checkpoint)
+
+    def _folder(self, stage: str) -> Path:
+        return self.workspace.folder / round_name(stage, self.number)
+
+    def _seed(self, seed: int) -> int:
+        """Return the recipe's seed in the first round, another one in each of the others."""
+        if self.number == 1:
+            return seed
+        return int(np.random.SeedSequence((seed, self.number)).generate_state(1)[0])
+
+
+def round_name(stage: str, number: int) -> str:
+    """Return the name of a stage in a round, also of its folder: "rl", "rl-2", …"""
+    return stage if number == 1 else f"{stage}-{number}"
+
+
+def round_arguments(number: int) -> list[str]:
+    """Return what names a round on the command line of a stage."""
+    return [] if number == 1 else ["--round", str(number)]
 
 
 class Curation(NamedTuple):
@@ -142,12 +204,6 @@ def curated(path: Path) -> tuple[TrainingSample, ...]:
         stage = "difficulty" if path.name == "difficulty.jsonl" else "curate"
         raise UserError(f"{path} does not exist yet: run vtg-train {stage} first.")
     return load_samples([path])
-
-
-def selected(workspace: Workspace) -> Selected:
-    """Return the samples for RL, in order; raises UserError where an earlier stage was not run."""
-    path = workspace.data if workspace.recipe.difficulty is None else workspace.difficulty
-    return select_samples(curated(path), workspace.recipe.selection or SelectionRule())
 
 
 def data_metadata(recipe: Recipe) -> dict[str, object]:

@@ -34,6 +34,7 @@ HEAD = 'name = "x"\nsummary = "x"\nsource = "x"\n'
 MODEL = '[model]\ncheckpoint = "nano"\n'
 DATA = '[data]\ntrain = ["a.jsonl"]\n'
 WHOLE = HEAD + MODEL + DATA
+ROUNDS = "[rl]\nsteps = 3\nrounds = 2\n[rewards]\ntiou = 1\n"
 
 
 def written(folder: Path, text: str) -> Path:
@@ -55,6 +56,13 @@ def test_a_shipped_recipe_loads_and_names_what_there_is(name: str) -> None:
     assert recipe.evaluation is not None
     for task in recipe.evaluation.tasks:
         assert task in registry.tasks
+
+
+@pytest.mark.parametrize("name", sorted(FULL_SIZE | NANO))
+def test_a_shipped_recipe_says_whether_its_stages_share_samples(name: str) -> None:
+    recipe = load_recipe(find_recipe(name))
+    both = recipe.sft is not None and recipe.rl is not None
+    assert recipe.data.shared == (both and recipe.data.sft_files == recipe.data.rl_files)
 
 
 def sources_of(header: str) -> dict[str, str]:
@@ -166,6 +174,11 @@ def test_steps_divide_evenly_among_processes(name: str, processes: int) -> None:
         ),
         (WHOLE + "[selection]\nsize = -1\n", "selection.size is -1"),
         (WHOLE + "[rl]\nsteps = 1\n", "[rl] needs a table [rewards]"),
+        (WHOLE + ROUNDS, "rl.rounds needs a table [difficulty]"),
+        (
+            WHOLE + ROUNDS + "[difficulty]\n",
+            "rl.steps is 3, which is no multiple of rl.rounds 2; change one",
+        ),
         (WHOLE + "[rewards]\ntiou = 0\n", "[rewards] needs a weight above 0"),
         (WHOLE + "rl = 3\n", "data.rl"),
         (HEAD + "rl = 3\n" + MODEL + DATA, "rl is 3; it must be a table"),

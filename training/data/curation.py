@@ -22,7 +22,7 @@ from ..recipe import Bounds, FilterRule
 from .answers import well_formed
 from .sample import TrainingSample
 
-SHOWN = 5  # ids named in a report
+SHOWN = 5  # ids named in a report or a message
 OPEN = FilterRule()  # the default bounds, which let everything pass
 
 Passes = Callable[[TrainingSample], bool]

@@ -14,12 +14,10 @@ from typing import NamedTuple
 from vtg_eval.errors import UserError
 
 from ..recipe import CurationRule, DataRule, FilterRule, Recipe
-from .curation import curate, shared_samples, with_label_noise
+from .curation import SHOWN, curate, shared_samples, with_label_noise
 from .leaks import Evaluation, apply_leaks, find_leaks
 from .report import curation_table, leak_table
 from .sample import TrainingSample, load_samples
-
-SHOWN = 5  # videos or samples named in a message
 
 Samples = tuple[TrainingSample, ...]
 Files = tuple[str, ...]

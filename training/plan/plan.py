@@ -18,6 +18,7 @@ from vtg_eval.run.estimate import HEIGHT, UNKNOWN_SECONDS, WIDTH
 from ..data.contexts import SampleContexts
 from ..recipe import AT_ONCE, Recipe, RlRule
 from ..shipped import LAUNCH
+from ..workspace import round_arguments, round_name
 from .memory import SHARDING, BatchLoad, Memory, Sharding, rl_memory, sft_memory
 from .model_size import ModelSize, checkpoint_folder, model_size
 from .questions import CHARACTERS, Questions, stage_questions
@@ -83,11 +84,11 @@ class _Generation(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class StagePlan:
-    """One stage. samples: distinct samples in the data (None: the data does not exist yet).
+    """One stage; of difficulty and RL one round.
 
-    passes: questions asked or learnt over all steps. tokens: of the longest question with its
-    answer; all_tokens: of all passes. memory: GiB on each device, by use. hours: by the
-    assumptions.
+    samples: distinct samples in the data (None: the data does not exist yet). passes: questions
+    asked or learnt over all steps. tokens: of the longest question with its answer; all_tokens: of
+    all passes. memory: GiB on each device, by use. hours: by the assumptions.
     """
 
     name: str
@@ -182,7 +183,9 @@ class _Planner:
         self.questions = questions  # by the files of a stage
 
     def stages(self) -> list[StagePlan]:
-        stages = [self._sft(), self._difficulty(), self._rl()]
+        stages = [self._sft()]
+        for number in range(1, (self.recipe.rl.rounds if self.recipe.rl else 1) + 1):
+            stages += [self._difficulty(number), self._rl(number)]
         return [stage for stage in stages if stage is not None]
 
     def _sft(self) -> StagePlan | None:
@@ -204,7 +207,7 @@ class _Planner:
             sft_memory(self.size, self.recipe, load, self._shard),
         )
 
-    def _difficulty(self) -> StagePlan | None:
+    def _difficulty(self, number: int) -> StagePlan | None:
         rule = self.recipe.difficulty
         if rule is None:
             return None
@@ -223,18 +226,20 @@ class _Planner:
             rule.max_new_tokens,
             weights,
             _Generation(rule.rollouts),
+            number,
         )
 
-    def _rl(self) -> StagePlan | None:
+    def _rl(self, number: int) -> StagePlan | None:
         rule = self.recipe.rl
         if rule is None:
             return None
-        answers = rule.steps * rule.prompts * rule.group
+        steps = rule.round_steps
+        answers = steps * rule.prompts * rule.group
         asked, answer = self.questions[self.recipe.data.rl_files], rule.max_new_tokens
         load = BatchLoad(rule.device_batch, asked.longest + answer, asked.visual, answer)
         memory = rl_memory(self.size, self.recipe, load, self._shard)
         rollouts = self._rollouts(rule)
-        return self._stage("rl", asked, rule.steps, answers, answers, answer, memory, rollouts)
+        return self._stage("rl", asked, steps, answers, answers, answer, memory, rollouts, number)
 
     def _rollouts(self, rule: RlRule) -> _Generation:
         if rule.rollouts == "transformers":
@@ -257,12 +262,13 @@ class _Planner:
         answer: int,
         memory: Memory,
         generation: _Generation | None = None,
+        number: int = 1,
     ) -> StagePlan:
         hours = None
         if passes is not None:
             hours = self._hours(questions, steps, passes, completions, answer, generation)
         return StagePlan(
-            name=name,
+            name=round_name(name, number),
             samples=questions.samples,
             steps=steps,
             passes=passes,
@@ -271,7 +277,7 @@ class _Planner:
             all_tokens=None if passes is None else round(passes * (questions.mean + answer)),
             memory=memory,
             hours=hours,
-            command=self._command(name, bool(steps)),
+            command=self._command(name, bool(steps), number),
         )
 
     def _hours(
@@ -298,8 +304,8 @@ class _Planner:
         engines = devices if steps else devices // self.hardware.tensor_parallel
         return (work / rate / devices + decoding / engines) / 3600
 
-    def _command(self, stage: str, trains: bool) -> str:
-        arguments = [stage, self.reference, "--out", self.out]
+    def _command(self, stage: str, trains: bool, number: int) -> str:
+        arguments = [stage, self.reference, "--out", self.out, *round_arguments(number)]
         if not trains:
             return shlex.join(["vtg-train", *arguments, *self.answering.arguments])
         if self.hardware.launch == "single":

@@ -236,6 +236,25 @@ def test_each_stage_is_planned_on_its_own_samples(tmp_path: Path) -> None:
     assert result.frames == 120  # of the longest of all, at 2 a second
 
 
+def test_each_round_measures_difficulty_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    difficulty(tmp_path)
+    assert SEVEN.rl is not None
+    whole = {s.name: s for s in plan(SEVEN, Hardware(), "r", "runs/r", REGISTRY).stages}
+    rounds = replace(SEVEN, rl=replace(SEVEN.rl, rounds=2))
+    result = plan(rounds, Hardware(), "r", "runs/r", REGISTRY)
+    parts = {stage.name: stage for stage in result.stages}
+    assert list(parts) == ["difficulty", "rl", "difficulty-2", "rl-2"]
+    assert parts["difficulty-2"].hours == parts["difficulty"].hours == whole["difficulty"].hours
+    assert parts["rl"].hours + parts["rl-2"].hours == pytest.approx(whole["rl"].hours)
+    assert parts["rl"].steps == parts["rl-2"].steps == SEVEN.rl.steps // 2
+    assert "--round" not in parts["rl"].command
+    assert " rl r --out runs/r --round 2" in parts["rl-2"].command
+    assert "difficulty r --out runs/r --round 2" in parts["difficulty-2"].command
+
+
 def test_a_small_model_is_planned_for_one_process_and_a_large_one_for_fsdp() -> None:
     assert (planned("nano-smoke").launch, planned("nano-smoke").devices) == ("single", 1)
     assert (planned("best").launch, planned("best").devices) == ("fsdp2", 8)
