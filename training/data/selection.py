@@ -114,8 +114,8 @@ def _rules(figures: Figures, rule: SelectionRule) -> Iterator[tuple[str, Keep]]:
     if rule.drop_constant:
         yield "constant rewards", _where(~figures.constants)
     if rule.size or rule.method != "all":
-        size = f", {rule.size}" if rule.size else ""
-        yield f"{rule.method}{size}", lambda left: _sampled(figures, left, rule)
+        size = f", size {rule.size}" if rule.size else ""
+        yield f'method "{rule.method}"{size}', lambda left: _sampled(figures, left, rule)
 
 
 def _where(mask: Mask) -> Keep:

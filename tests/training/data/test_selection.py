@@ -113,7 +113,7 @@ def test_each_rule_is_counted_by_name():
         ("mean IoU, 0.05 to 0.9", 5, 2),
         ("pass rate at IoU 0.5, 0 to 0.75", 3, 0),
         ("constant rewards", 3, 1),
-        ("all, 1", 2, 1),
+        ('method "all", size 1', 2, 1),
     ]
     assert selected.report[0].first == ("never", "always")
     harder = SelectionRule(pass_rate=(0.25, 0.75), pass_iou=0.5)
