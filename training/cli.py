@@ -34,7 +34,7 @@ from .plan.table import plan_table
 from .recipe import Recipe, load_recipe
 from .shipped import find_recipe, is_study, shipped_recipes, shipped_studies
 from .study.study import load_study
-from .workspace import Workspace, curated, run_curation, selected
+from .workspace import Workspace, curated, run_curation
 
 Command = Callable[[argparse.Namespace, Registry], str]
 RUNS = Path("runs")
@@ -83,6 +83,10 @@ def _parser() -> Parser:
         if name != "difficulty":
             add("--launch", default="", help="single, cpu2, fsdp2, zero2, zero3")
             add("--machines", type=_count, default=1, metavar="N", help="that have the devices")
+    for name in ("difficulty", "rl"):
+        parsers[name].add_argument(
+            "--round", type=_count, default=1, metavar="N", help="of RL, from 1 (default: 1)"
+        )
     exporting = parsers["export"]
     _add_workspace(exporting, "--work")
     exporting.add_argument("--to", required=True, metavar="PROJECT", help="ms-swift, verl, easyr1")
@@ -205,8 +209,8 @@ def curate(args: argparse.Namespace, registry: Registry) -> str:
     if args.json:
         return json.dumps(curation._asdict(), indent=2)
     return (
-        f"{curation.report}\n{curation.kept} of {curation.read} samples are kept, "
-        f"{curation.cold_start} of them for the cold start: {workspace.folder}"
+        f"{curation.report}\nOf {curation.read} samples {curation.cold_start} are kept for the "
+        f"cold start, {curation.kept} for reinforcement learning: {workspace.folder}"
     )
 
 
@@ -246,8 +250,8 @@ def difficulty(args: argparse.Namespace, registry: Registry) -> str:
 
     workspace = _workspace(args, registry)
     samples = curated(workspace.data)
-    start = workspace.after_sft().model.checkpoint
-    folder = workspace.difficulty.parent
+    current = workspace.round(args.round)
+    start, folder = current.recipe().model.checkpoint, current.difficulty.parent
     devices = DeviceOptions(args.devices, args.tensor_parallel)
     path = run_difficulty(workspace.recipe, samples, start, folder, registry, devices)
     return f"{difficulty_table(load_samples([path]))}\n\n{path}"
@@ -258,14 +262,15 @@ def rl(args: argparse.Namespace, registry: Registry) -> str:
     workspace = _workspace(args, registry)
     if workspace.recipe.rl is None:
         raise UserError(f"The recipe {workspace.recipe.name} has no [rl].")
-    samples = selected(workspace)
-    recipe = workspace.after_sft()
+    current = workspace.round(args.round)
+    samples = current.selected().samples
+    recipe = current.recipe()
     from .trainers.batches import Example
     from .trainers.rl import run_rl
 
     contexts = _contexts(recipe, registry)
     examples = [Example(s.to_sample(), workspace.video(s), contexts.of(s)) for s in samples]
-    return _scored(run_rl(recipe, examples, workspace.rl))
+    return _scored(run_rl(recipe, examples, current.rl))
 
 
 def _scored(checkpoint: Path) -> str:
@@ -285,7 +290,7 @@ def export(args: argparse.Namespace, registry: Registry) -> str:
         recipe, lambda sample: contexts.of(sample).protocol, factor, Path(recipe.data.videos)
     )
     sft_samples = curated(workspace.cold_start) if recipe.sft else ()
-    rl_samples = selected(workspace) if recipe.rl else ()
+    rl_samples = workspace.round(1).selected().samples if recipe.rl else ()
     files = export(exporter, args.to, sft_samples, rl_samples, args.out)
     if args.json:
         return json.dumps({str(path): rows for path, rows in files.items()}, indent=2)

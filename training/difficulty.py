@@ -34,8 +34,8 @@ from vtg_eval.run.setup import Model, RunOptions, find_model
 from vtg_eval.run.usage import UsageMeter
 from vtg_eval.types import OutputType
 
-from .data.sample import Difficulty, TrainingSample, write_samples
-from .recipe import DifficultyRule, Recipe, RewardRule, rule_record
+from .data.sample import Difficulty, TrainingSample, plain_sample, write_samples
+from .recipe import DifficultyRule, Recipe, RewardRule, recorded
 from .rollouts import Rollouts, RolloutWork, rollout_ids
 from .trainers.rewards import Reward
 
@@ -102,6 +102,7 @@ def rate(sample: TrainingSample, texts: Sequence[str], reward: Reward) -> Diffic
         deviation=float(values.std()),
         parse_failures=sum(p.parse_penalty < 0 for p in parts) / len(parts),
         rewards=tuple(p.total for p in parts),
+        ious=tuple(values.tolist()),
     )
 
 
@@ -126,13 +127,13 @@ class _Rater:
         engine = self.options.engine_options
         return {
             "difficulty": asdict(self.rule),
-            "rewards": rule_record(self.recipe.rewards) if self.recipe.rewards else None,
+            "rewards": recorded(self.recipe.rewards) if self.recipe.rewards else None,
             "engine": self.model.engine,
             "dtype": engine.dtype,
             # absent where there are none, as in folders of earlier versions
             **({"engine_args": dict(engine.extra)} if engine.extra else {}),
             **self.rollouts.identity(samples),
-            "data": sha256(canonical([asdict(sample) for sample in samples])),
+            "data": sha256(canonical([plain_sample(sample) for sample in samples])),
         }
 
     def rated(self, sample: TrainingSample, answers: Answers) -> TrainingSample:

@@ -27,7 +27,9 @@ def scored(workspace: Workspace) -> Mapping[str, str]:
     """Return the checkpoints to score by name: "start", and "trained" where a stage trains."""
     recipe = workspace.recipe
     rule = recipe.evaluation or EvaluationRule()
-    trained = workspace.rl if recipe.rl else workspace.sft if recipe.sft else None
+    trained = workspace.sft if recipe.sft else None
+    if recipe.rl:
+        trained = workspace.rounds[-1].rl
     checkpoints = {}
     if rule.start or trained is None:
         checkpoints[START] = recipe.model.checkpoint

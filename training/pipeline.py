@@ -32,9 +32,9 @@ from vtg_eval.run.requests import probe_request
 from .difficulty import check_difficulty
 from .evaluation import check_evaluation, run_evaluation, run_folder, scored
 from .plan.plan import TrainingPlan
-from .recipe import Recipe, rule_record
+from .recipe import Recipe, recorded
 from .run_report import run_report
-from .workspace import Workspace, curate_data, data_metadata
+from .workspace import Workspace, curate_data, data_metadata, round_name
 
 PROGRAMS: Mapping[str, tuple[str, ...]] = {  # the programs in a plan's commands
     "vtg-train": (sys.executable, "-m", "vtg_eval.training.cli"),
@@ -44,12 +44,13 @@ STOP_SECONDS = 10.0  # time for an interrupted stage to end by itself
 
 
 class Step(NamedTuple):
-    """One stage. results: files that exist when it is finished.
+    """One stage, of one round of RL. results: files that exist when it is finished.
 
     metadata: all that its result depends on; of the stages before it a digest only.
     """
 
     name: str
+    stage: str
     metadata: Mapping[str, Any]
     results: tuple[Path, ...]
 
@@ -79,7 +80,7 @@ def run_stages(workspace: Workspace, plan: TrainingPlan, registry: Registry) -> 
     stages = list(steps(workspace, registry))
     for step in stages:
         finished.check(step)
-    unfinished = {step.name for step in stages if not finished.has(step)}
+    unfinished = {step.stage for step in stages if not finished.has(step)}
     if unfinished & {"sft", "difficulty", "rl"}:
         _check_start(workspace.recipe.model.checkpoint, registry)
     if "difficulty" in unfinished:
@@ -91,7 +92,7 @@ def run_stages(workspace: Workspace, plan: TrainingPlan, registry: Registry) -> 
             log(f"{step.name}: done before")
             continue
         log(f"{step.name} …")
-        _run(step.name, workspace, plan, registry)
+        _run(step, workspace, plan, registry)
         finished.add(step)
     report = workspace.folder / "report.md"
     write_text(report, run_report(workspace))
@@ -110,22 +111,29 @@ def _check_start(reference: str, registry: Registry) -> None:
 
 def steps(workspace: Workspace, registry: Registry) -> Iterator[Step]:
     """Yield the recipe's stages in order."""
-    recipe, previous = workspace.recipe, ""
-    results = {
-        "curate": (workspace.data, workspace.cold_start),
-        "sft": (workspace.sft / "checkpoint",),
-        "difficulty": (workspace.difficulty,),
-        "rl": (workspace.rl / "checkpoint",),
-        "evaluation": tuple(
-            run_folder(workspace, name, task) / "results.json"
-            for name in scored(workspace)
-            for task in (recipe.evaluation.tasks if recipe.evaluation else ())
-        ),
-    }
-    for name, settings in _stage_settings(recipe, registry).items():
-        metadata = plain_json({**settings, "after": previous})
-        yield Step(name, metadata, results[name])
-        previous = sha256(canonical(metadata))
+    settings, previous = _stage_settings(workspace.recipe, registry), ""
+    for name, stage, results in _results(workspace):
+        if stage in settings:
+            metadata = plain_json({**settings[stage], "after": previous})
+            yield Step(name, stage, metadata, results)
+            previous = sha256(canonical(metadata))
+
+
+def _results(workspace: Workspace) -> Iterator[tuple[str, str, tuple[Path, ...]]]:
+    """Yield the name, the stage and the results of each step that a recipe can have, in order."""
+    rule = workspace.recipe.evaluation
+    yield "curate", "curate", (workspace.data, workspace.cold_start)
+    yield "sft", "sft", (workspace.sft / "checkpoint",)
+    for current in workspace.rounds:
+        name = partial(round_name, number=current.number)
+        yield name("difficulty"), "difficulty", (current.difficulty,)
+        yield name("rl"), "rl", (current.rl / "checkpoint",)
+    scores = [
+        run_folder(workspace, name, task) / "results.json"
+        for name in scored(workspace)
+        for task in (rule.tasks if rule else ())
+    ]
+    yield "evaluation", "evaluation", tuple(scores)
 
 
 def _stage_settings(recipe: Recipe, registry: Registry) -> Mapping[str, Mapping[str, Any]]:
@@ -135,7 +143,7 @@ def _stage_settings(recipe: Recipe, registry: Registry) -> Mapping[str, Mapping[
         raise UserError(f"{recipe.model.checkpoint} has no weights to train.")
     model = {**asdict(recipe.model), "checkpoint": checkpoint_digest(folder, cache_folder())}
     rules = {
-        name: rule_record(rule)
+        name: recorded(rule)
         for name in ("sft", "difficulty", "selection", "rewards", "rl", "evaluation")
         if (rule := getattr(recipe, name)) is not None
     }
@@ -175,15 +183,15 @@ class _FinishedStages:
         write_json(self._path, self.stages)
 
 
-def _run(name: str, workspace: Workspace, plan: TrainingPlan, registry: Registry) -> None:
-    match name:
+def _run(step: Step, workspace: Workspace, plan: TrainingPlan, registry: Registry) -> None:
+    match step.stage:
         case "curate":
             curate_data(workspace, registry)
         case "evaluation":
             run_evaluation(workspace, registry, plan.answering)
         case _:
-            command = next(stage.command for stage in plan.stages if stage.name == name)
-            _start(name, shlex.split(command))
+            command = next(stage.command for stage in plan.stages if stage.name == step.name)
+            _start(step.name, shlex.split(command))
 
 
 def _start(name: str, command: list[str]) -> None:

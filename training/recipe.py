@@ -8,7 +8,7 @@ names the range.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, astuple, dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -30,8 +30,7 @@ AnswerTokens = Annotated[int, Meta(ge=1, le=32768)]
 Bounds = tuple[NonNegative, NonNegative]  # of a window, the lower one first
 Schedule = Literal["cosine", "linear", "constant"]
 AnswerForm = Literal["any", "think-answer", "think-time"]  # see `data.answers.well_formed`
-# marks a key that earlier versions did not have: `rule_record` leaves it out at its default
-ADDED: Mapping[str, Any] = {"added": True}
+LATER = {"later": True}  # metadata of keys that earlier versions did not have, see `recorded`
 AT_ONCE = 256  # answers that vLLM generates at a time in a process of RL, at most
 
 
@@ -59,24 +58,39 @@ class ModelRule:
 class DataRule:
     """Files of training samples (JSON lines), their videos, and what may be wrong with them.
 
-    train: files, or one "task:NAME:SPLIT[:COUNT]", the (first) samples of a task's split, without
-    `videos`. missing_share: how many samples may lack their video. leaks: what to do about
-    samples on videos of an evaluation split; against: the tasks whose splits count (see
-    `data.held_out`). label_noise: the share of labels that is replaced by other moments of the
-    same videos, to study the effect of wrong labels.
+    train: samples of all stages: files, or one "task:NAME:SPLIT", a task's split, without
+    `videos`; with ":COUNT" its first samples, with ":FIRST-LAST" those of these numbers (from 1).
+    cold_start, rl: samples of SFT alone, of difficulty and RL alone, instead of `train`. shared:
+    SFT and RL may learn from the same samples; otherwise that is refused. missing_share: how many
+    samples may lack their video. leaks: what to do about samples on videos of an evaluation split;
+    against: the tasks whose splits count (see `data.held_out`). label_noise: the share of labels
+    that is replaced by other moments of the same videos, to study the effect of wrong labels.
     """
 
-    train: tuple[str, ...]
+    train: tuple[str, ...] = ()
+    cold_start: tuple[str, ...] = field(default=(), metadata=LATER)
+    rl: tuple[str, ...] = field(default=(), metadata=LATER)
+    shared: bool = field(default=False, metadata=LATER)
     videos: str = ""
     missing_share: Share = 0.0
     leaks: Literal["refuse", "drop", "keep"] = "refuse"
-    against: tuple[str, ...] = field(default=(), metadata=ADDED)
+    against: tuple[str, ...] = field(default=(), metadata=LATER)
     label_noise: Share = 0.0
+
+    @property
+    def sft_files(self) -> tuple[str, ...]:
+        """Where the samples of SFT are."""
+        return self.cold_start or self.train
+
+    @property
+    def rl_files(self) -> tuple[str, ...]:
+        """Where the samples of difficulty and RL are."""
+        return self.rl or self.train
 
 
 @dataclass(frozen=True, slots=True)
-class CurationRule:
-    """Which samples are kept (lengths in seconds); the first two filters are for the cold start.
+class FilterRule:
+    """Which samples are kept (lengths in seconds).
 
     reasoning_iou: least IoU of the span in the reasoning text with the label (0: no filter).
     """
@@ -87,6 +101,16 @@ class CurationRule:
     video_seconds: Bounds = (0.0, 1e9)
     moment_share: tuple[Share, Share] = (0.0, 1.0)
     duplicates: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class CurationRule(FilterRule):
+    """Which samples are kept. The filters are for all samples, but `reasoning_iou` and `format` for
+    those of SFT. cold_start, rl: more filters, for the samples of SFT, of difficulty and RL.
+    """
+
+    cold_start: FilterRule | None = field(default=None, metadata=LATER)
+    rl: FilterRule | None = field(default=None, metadata=LATER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,19 +151,26 @@ class DifficultyRule:
 
 @dataclass(frozen=True, slots=True)
 class SelectionRule:
-    """Which samples RL sees. size: how many (0: all that remain).
+    """Which samples RL sees, by the rollouts of each. size: how many (0: all that remain).
+
+    mean_iou, pass_rate: windows of the mean IoU, and of the share of rollouts with an IoU of at
+    least `pass_iou`, outside which samples are left out; both ends are inside. drop_constant: leave
+    out samples whose rollouts all have the same reward. curriculum: easy samples first.
 
     method: "all"; "gaussian": a Gaussian window over the mean IoU (mean, deviation), corrected
-    for how many samples have that IoU; "inverse": weights (1 - mean IoU) ** power.
-    drop_constant: leave out samples whose rollouts all have the same reward. mean_iou: the
-    range of mean IoU outside which samples are left out. curriculum: easy samples first.
+    for how many samples have that IoU; "inverse": weights (1 - mean IoU) ** power; "weighted":
+    deviation ** deviation_power * (1 - mean) ** power, of the rollouts' IoU or rewards (weighed).
     """
 
-    method: Literal["all", "gaussian", "inverse"] = "all"
+    method: Literal["all", "gaussian", "inverse", "weighted"] = "all"
     mean: Share = 0.3
     deviation: Annotated[float, Meta(ge=1e-3, le=1)] = 0.2
     power: NonNegative = 2.0
+    deviation_power: NonNegative = field(default=1.0, metadata=LATER)
+    weighed: Literal["iou", "reward"] = field(default="iou", metadata=LATER)
     mean_iou: tuple[Share, Share] = (0.0, 1.0)
+    pass_rate: tuple[Share, Share] = field(default=(0.0, 1.0), metadata=LATER)
+    pass_iou: Share = field(default=0.5, metadata=LATER)
     drop_constant: bool = False
     curriculum: bool = False
     size: Count = 0
@@ -153,9 +184,9 @@ class RewardRule:
     tiou: NonNegative = 0.0
     boundary: NonNegative = 0.0
     wasserstein: NonNegative = 0.0
-    wasserstein_union: NonNegative = field(default=0.0, metadata=ADDED)
+    wasserstein_union: NonNegative = field(default=0.0, metadata=LATER)
     set_iou: NonNegative = 0.0
-    giou: NonNegative = field(default=0.0, metadata=ADDED)
+    giou: NonNegative = field(default=0.0, metadata=LATER)
     choice: NonNegative = 0.0
     format: NonNegative = 0.0
     parse_penalty: NonNegative = 0.0
@@ -174,9 +205,12 @@ class RlRule:
     mask_cut_answers: leave answers that are cut at max_new_tokens out of the loss.
     plateau: stop after this many steps without an improvement of the mean reward or of its
     deviation within groups (0: never).
+    rounds: parts of RL, each with an equal share of the steps. Each measures difficulty with the
+    weights of the one before, selects anew and trains on, with a schedule of its own.
     """
 
     steps: Steps
+    rounds: Annotated[int, Meta(ge=1, le=1000)] = field(default=1, metadata=LATER)
     prompts: BatchSize = 8
     group: GroupSize = 8
     device_batch: BatchSize = 8
@@ -188,7 +222,7 @@ class RlRule:
     beta: NonNegative = 0.0
     temperature: Temperature = 1.0
     max_new_tokens: AnswerTokens = 256
-    mask_cut_answers: bool = field(default=False, metadata=ADDED)
+    mask_cut_answers: bool = field(default=False, metadata=LATER)
     loss: Literal["grpo", "dr_grpo", "bnpo", "dapo"] = "bnpo"
     scale_rewards: Literal["group", "batch", "none"] = "none"
     importance: Literal["token", "sequence"] = "token"
@@ -198,6 +232,11 @@ class RlRule:
     plateau: Count = 0
     save_steps: Count = 50
     seed: Count = 0
+
+    @property
+    def round_steps(self) -> int:
+        """The steps of each round."""
+        return self.steps // self.rounds
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,43 +284,76 @@ def make_recipe(table: Mapping[str, Any]) -> Recipe:
     return recipe
 
 
-def rule_record(rule: Any) -> dict[str, Any]:
-    """Return a table's values, as the records of folders have them.
-
-    A key that earlier versions did not have is absent at its default, so that their folders can be
-    resumed.
-    """
-    unset = {
-        key.name
-        for key in fields(rule)
-        if "added" in key.metadata
-        if getattr(rule, key.name) == key.default
-    }
-    return {name: value for name, value in asdict(rule).items() if name not in unset}
-
-
 def recipe_text(recipe: Recipe) -> str:
     """Return a recipe as TOML text with every value, defaults included."""
-    lines: list[str] = []
-    for name, value in asdict(recipe).items():
+    values = {name: value for name, value in asdict(recipe).items() if value}
+    return "\n".join(_lines(values)) + "\n"
+
+
+def _lines(table: Mapping[str, Any], name: str = "") -> Iterator[str]:
+    """Yield a table's lines: its values, then its tables. name: of the table in the file."""
+    for key, value in table.items():
+        if not isinstance(value, dict) and value is not None:
+            yield f"{key} = {json.dumps(value)}"
+    for key, value in table.items():
         if isinstance(value, dict):
-            lines += ["", f"[{name}]", *(f"{key} = {json.dumps(v)}" for key, v in value.items())]
-        elif value:
-            lines.append(f"{name} = {json.dumps(value)}")
-    return "\n".join(lines) + "\n"
+            inner = f"{name}.{key}" if name else key
+            yield from ("", f"[{inner}]", *_lines(value, inner))
+
+
+def recorded(rule: Any) -> dict[str, Any]:
+    """Return a table of a recipe as plain values, for the record of what a result depends on.
+
+    Keys that earlier versions did not have are absent where they have their default, so that
+    folders of those versions are resumed.
+    """
+    values = asdict(rule)
+    later = [f for f in fields(rule) if f.metadata == LATER]
+    unset = {f.name for f in later if getattr(rule, f.name) == f.default}
+    return {key: value for key, value in values.items() if key not in unset}
 
 
 def _check(recipe: Recipe) -> None:
     """Raise UserError for values that are valid alone, but not together."""
     if recipe.rl is not None and recipe.rewards is None:
         raise UserError("[rl] needs a table [rewards].")
+    if recipe.rl is not None and recipe.rl.rounds > 1 and recipe.difficulty is None:
+        raise UserError("rl.rounds needs a table [difficulty]: each round measures it anew.")
+    if recipe.rl is not None and recipe.rl.steps % recipe.rl.rounds:
+        raise UserError(
+            f"rl.steps is {recipe.rl.steps}, which is no multiple of rl.rounds {recipe.rl.rounds}; "
+            "change one of them."
+        )
     if recipe.rewards is not None and not any(
         weight > 0 for weight in astuple(recipe.rewards) if isinstance(weight, float)
     ):
         raise UserError("[rewards] needs a weight above 0.")
-    if not recipe.data.train:
-        raise UserError("data.train is empty; name a file of training samples.")
-    for stage, rule in (("curation", recipe.curation), ("selection", recipe.selection)):
+    _check_data(recipe)
+    for table, rule in (
+        ("curation", recipe.curation),
+        ("curation.cold_start", recipe.curation and recipe.curation.cold_start),
+        ("curation.rl", recipe.curation and recipe.curation.rl),
+        ("selection", recipe.selection),
+    ):
         for name, window in asdict(rule).items() if rule else ():
             if isinstance(window, tuple) and window[0] > window[1]:
-                raise UserError(f"{stage}.{name} is {list(window)}; the lower one stands first")
+                raise UserError(f"{table}.{name} is {list(window)}; the lower one stands first")
+
+
+def _check_data(recipe: Recipe) -> None:
+    """Raise UserError where a stage has no samples, or no stage uses what `train` names."""
+    data = recipe.data
+    if not (data.train or data.cold_start or data.rl):
+        raise UserError("data.train is empty; name a file of training samples.")
+    if data.train and data.cold_start and data.rl:
+        raise UserError(
+            "no stage uses data.train, because data.cold_start and data.rl name the samples of all "
+            "stages; leave it out, or one of the others."
+        )
+    for stage, key, files in (
+        ("sft", "cold_start", data.sft_files),
+        ("difficulty", "rl", data.rl_files),
+        ("rl", "rl", data.rl_files),
+    ):
+        if getattr(recipe, stage) is not None and not files:
+            raise UserError(f"[{stage}] has no samples; name a file as data.{key} or data.train.")

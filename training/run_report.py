@@ -14,15 +14,16 @@ from vtg_eval.report.tables import cell, interval_cell, remarks, text_table, wit
 from vtg_eval.run.results import TaskResults
 from vtg_eval.statistics.bootstrap import cluster_bootstrap
 
+from .data.report import curation_table
 from .data.sample import TrainingSample, load_samples
-from .data.selection import constant, select_samples
+from .data.selection import Selected, constant, pass_rate
 from .evaluation import TRAINED, evaluation_results
 from .recipe import RlRule, SelectionRule
 from .trainers.cut_answers import LIMIT, advice, too_many
 from .trainers.step_clock import PARTS, TOTAL, column
-from .workspace import Workspace
+from .workspace import Round, Workspace
 
-BINS = 10  # of mean IoU
+BINS = 10  # of mean IoU and of pass rates
 ENDS = 10  # the first and last figure of a curve are means over this fraction of its steps: 1 / 10
 SECONDS = (TOTAL, *map(column, PARTS))
 SFT_FIGURES = ("loss", "token_accuracy", "entropy", *SECONDS)
@@ -54,10 +55,14 @@ def run_report(workspace: Workspace) -> str:
     ]
     if recipe.sft is not None:
         parts += ["## Supervised fine-tuning", _sft(workspace)]
-    if recipe.difficulty is not None:
-        parts += ["## Difficulty", _difficulty(workspace)]
-    if recipe.rl is not None:
-        parts += ["## Reinforcement learning", _rl(workspace)]
+    for current in workspace.rounds:
+        of = f", round {current.number}" if len(workspace.rounds) > 1 else ""
+        if recipe.difficulty is not None:
+            parts += [f"## Difficulty{of}", _difficulty(current)]
+        if recipe.rl is not None and recipe.selection is not None:
+            parts += [f"## Selection{of}", selection_table(current.selected(), recipe.selection)]
+        if recipe.rl is not None:
+            parts += [f"## Reinforcement learning{of}", _rl(current)]
     scores = [score_table(results) for results in evaluation_results(workspace) if results]
     if scores:
         parts += ["## Scores", *scores]
@@ -84,6 +89,32 @@ def difficulty_table(samples: Sequence[TrainingSample]) -> str:
             f"{np.mean(without_variance):.0%} of samples without variance in the reward.",
         ]
     )
+
+
+def selection_table(selected: Selected, rule: SelectionRule) -> str:
+    """Return what each rule left out, and histograms of the candidates and of those selected."""
+    parts = [curation_table(selected.report)] if selected.report else []
+    rated = [s.difficulty for s in selected.candidates if s.difficulty is not None]
+    chosen = [s.difficulty for s in selected.samples if s.difficulty is not None]
+    if rated:
+        means = [d.mean_iou for d in rated], [d.mean_iou for d in chosen]
+        parts.append(_histogram("mean IoU", *means))
+    if any(d.ious for d in rated):
+        rates = [[pass_rate(d, rule.pass_iou) for d in part if d.ious] for part in (rated, chosen)]
+        parts.append(_histogram(f"pass rate at IoU {rule.pass_iou:g}", *rates))
+    counts = f"{len(selected.samples)} of {len(selected.candidates)}"
+    return "\n\n".join([*parts, f"Selected for reinforcement learning: {counts}."])
+
+
+def _histogram(figure: str, values: Sequence[float], chosen: Sequence[float]) -> str:
+    """Return how many samples, and how many selected ones, have a figure between 0 and 1."""
+    edges = np.arange(BINS + 1) / BINS
+    counts = [np.histogram(part, bins=edges)[0] for part in (values, chosen)]
+    rows = [
+        [f"{low:.1f} to {high:.1f}", str(all_), str(selected)]
+        for low, high, all_, selected in zip(edges, edges[1:], *counts, strict=False)
+    ]
+    return text_table((figure, "samples", "selected"), rows)
 
 
 def score_table(scored: Sequence[tuple[str, TaskResults]]) -> str:
@@ -113,32 +144,31 @@ def _sft(workspace: Workspace) -> str:
     )
 
 
-def _difficulty(workspace: Workspace) -> str:
+def _difficulty(current: Round) -> str:
+    workspace = current.workspace
     rule = workspace.recipe.difficulty
     assert rule is not None
-    samples = load_samples([workspace.difficulty])
-    chosen = select_samples(samples, workspace.recipe.selection or SelectionRule())
+    samples = load_samples([current.difficulty])
     asked = len(load_samples([workspace.data])[: rule.limit or None])
     return "\n\n".join(
         [
             f"{rule.rollouts} answers at temperature {rule.temperature:g} to each of {asked} "
             f"samples; {asked - len(samples)} could not be asked.",
             difficulty_table(samples),
-            f"Selected for reinforcement learning: {len(chosen)} of {len(samples)}.",
         ]
     )
 
 
-def _rl(workspace: Workspace) -> str:
-    rule, log = workspace.recipe.rl, read_log(workspace.rl / "log.jsonl")
+def _rl(current: Round) -> str:
+    rule, log = current.workspace.recipe.rl, read_log(current.rl / "log.jsonl")
     assert rule is not None
     rewards = sorted({name for line in log for name in line if name.startswith("reward/")})
     used = [name for name in rewards if any(line.get(name) for line in log)]
-    early = " (ended on a plateau)" if len(log) < rule.steps else ""
+    early = " (ended on a plateau)" if len(log) < rule.round_steps else ""
     constant_share = cell(_mean(_values(log, "constant_groups")), ".0%")
     return "\n\n".join(
         [
-            f"{len(log)} of {rule.steps} steps{early}, {rule.prompts} prompts a step, "
+            f"{len(log)} of {rule.round_steps} steps{early}, {rule.prompts} prompts a step, "
             f"{rule.group} answers to each.",
             f"Groups without variance, which teach nothing: {constant_share} over all steps.",
             *_cut_warning(log, rule),

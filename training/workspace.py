@@ -1,23 +1,25 @@
 """A recipe's working folder: what each stage reads and writes there.
 
 data.json           the owner record of the data; another recipe is refused
-data.jsonl          samples to train on: video present, not in an evaluation split, valid label
-cold-start.jsonl    those of them for supervised fine-tuning
+data.jsonl          samples of difficulty and RL, with a video and a valid label
+cold-start.jsonl    those of supervised fine-tuning
 data.md             what was left out and why
 leaks.jsonl         each sample on a video of a held-out task, where there is one
 difficulty/         difficulty.jsonl: the samples with their difficulties
 sft/, rl/           the folders of these stages; `checkpoint` in each is the result
+difficulty-2/, …    those of the further rounds of RL, and rl-2/, …
 evaluation/         the scores of the start checkpoint and of the trained one
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
+
+import numpy as np
 
 from vtg_eval.errors import UserError
 from vtg_eval.files.atomic import write_text
@@ -25,15 +27,13 @@ from vtg_eval.files.json_files import plain_json, read_object, write_json
 from vtg_eval.files.owned_folder import REMEDY, lock_folder, require_same
 from vtg_eval.registry import Registry
 
-from .data.curation import curate, with_label_noise
 from .data.held_out import check_readable, held_out_tasks
-from .data.leaks import apply_leaks, find_leaks, installed_splits, write_leaks
-from .data.report import curation_table, leak_table
+from .data.leaks import installed_splits
+from .data.pools import stage_samples
 from .data.sample import TrainingSample, load_samples, write_samples
-from .data.selection import select_samples
-from .recipe import CurationRule, Recipe, SelectionRule, rule_record
+from .data.selection import Selected, select_samples
+from .recipe import CurationRule, Recipe, SelectionRule, recorded
 
-SHOWN = 5  # videos named where some are missing
 BEFORE_DATA = ("recipe.toml", "run.json", "leaks.jsonl")  # files that may exist before data.json
 
 
@@ -45,7 +45,7 @@ class Workspace(NamedTuple):
 
     @property
     def data(self) -> Path:
-        """The samples to train on."""
+        """The samples of difficulty and RL."""
         return self.folder / "data.jsonl"
 
     @property
@@ -65,13 +65,8 @@ class Workspace(NamedTuple):
 
     @property
     def cold_start(self) -> Path:
-        """The samples to fine-tune on."""
+        """The samples of supervised fine-tuning."""
         return self.folder / "cold-start.jsonl"
-
-    @property
-    def difficulty(self) -> Path:
-        """The samples with their difficulties."""
-        return self.folder / "difficulty" / "difficulty.jsonl"
 
     @property
     def sft(self) -> Path:
@@ -79,9 +74,19 @@ class Workspace(NamedTuple):
         return self.folder / "sft"
 
     @property
-    def rl(self) -> Path:
-        """The folder of reinforcement learning."""
-        return self.folder / "rl"
+    def rounds(self) -> tuple[Round, ...]:
+        """The rounds of difficulty and RL, one or more."""
+        count = self.recipe.rl.rounds if self.recipe.rl else 1
+        return tuple(Round(self, number) for number in range(1, count + 1))
+
+    def round(self, number: int) -> Round:
+        """Return a round, counted from 1; raises UserError where the recipe has fewer."""
+        if number > len(self.rounds):
+            raise UserError(
+                f"The recipe {self.recipe.name} has no round {number}: rl.rounds is "
+                f"{len(self.rounds)}."
+            )
+        return self.rounds[number - 1]
 
     def lock(self) -> AbstractContextManager[None]:
         """Lock the folder for this process, as `lock_folder` does."""
@@ -91,22 +96,76 @@ class Workspace(NamedTuple):
         """Return where a sample's video is."""
         return Path(self.recipe.data.videos) / sample.video
 
-    def after_sft(self) -> Recipe:
-        """Return the recipe as RL uses it: with [sft] it starts from the fine-tuned checkpoint.
 
-        Raises UserError where that checkpoint does not exist yet.
+class Round(NamedTuple):
+    """A round of RL: difficulty by the current weights, then training. number: from 1."""
+
+    workspace: Workspace
+    number: int
+
+    @property
+    def difficulty(self) -> Path:
+        """The samples with their difficulties."""
+        return self._folder("difficulty") / "difficulty.jsonl"
+
+    @property
+    def rl(self) -> Path:
+        """The folder of reinforcement learning."""
+        return self._folder("rl")
+
+    def recipe(self) -> Recipe:
+        """Return the recipe as this round uses it.
+
+        It starts from the checkpoint of the round before, the first one from that of [sft] if
+        there is one, and has its share of the steps and a seed of its own. Raises UserError where
+        the checkpoint does not exist yet.
         """
-        if self.recipe.sft is None:
-            return self.recipe
-        checkpoint = self.sft / "checkpoint"
+        recipe = self.workspace.recipe
+        rl = recipe.rl and replace(
+            recipe.rl, steps=recipe.rl.round_steps, rounds=1, seed=self._seed(recipe.rl.seed)
+        )
+        return replace(recipe, model=replace(recipe.model, checkpoint=self._start()), rl=rl)
+
+    def selected(self) -> Selected:
+        """Return the samples for RL, in order; raises UserError where a stage was not run."""
+        recipe = self.workspace.recipe
+        path = self.workspace.data if recipe.difficulty is None else self.difficulty
+        rule = recipe.selection or SelectionRule()
+        return select_samples(curated(path), replace(rule, seed=self._seed(rule.seed)))
+
+    def _start(self) -> str:
+        recipe, number = self.workspace.recipe, self.number
+        if number == 1 and recipe.sft is None:
+            return recipe.model.checkpoint
+        before = self.workspace.sft if number == 1 else Round(self.workspace, number - 1).rl
+        stage = "sft" if number == 1 else " ".join(["rl", *round_arguments(number - 1)])
+        checkpoint = before / "checkpoint"
         if not checkpoint.is_dir():
-            raise UserError(f"{checkpoint} does not exist yet: run vtg-train sft first.")
-        model = replace(self.recipe.model, checkpoint=str(checkpoint))
-        return replace(self.recipe, model=model)
+            raise UserError(f"{checkpoint} does not exist yet: run vtg-train {stage} first.")
+        return str(checkpoint)
+
+    def _folder(self, stage: str) -> Path:
+        return self.workspace.folder / round_name(stage, self.number)
+
+    def _seed(self, seed: int) -> int:
+        """Return the recipe's seed in the first round, another one in each of the others."""
+        if self.number == 1:
+            return seed
+        return int(np.random.SeedSequence((seed, self.number)).generate_state(1)[0])
+
+
+def round_name(stage: str, number: int) -> str:
+    """Return the name of a stage in a round, also of its folder: "rl", "rl-2", …"""
+    return stage if number == 1 else f"{stage}-{number}"
+
+
+def round_arguments(number: int) -> list[str]:
+    """Return what names a round on the command line of a stage."""
+    return [] if number == 1 else ["--round", str(number)]
 
 
 class Curation(NamedTuple):
-    """Counts of samples (read, kept to train on, kept to fine-tune on), and the report."""
+    """Counts of samples (read, kept for difficulty and RL, kept for SFT), and the report."""
 
     read: int
     kept: int
@@ -127,66 +186,26 @@ def run_curation(workspace: Workspace, registry: Registry) -> Curation:
 def curate_data(workspace: Workspace, registry: Registry) -> Curation:
     """Check and filter the recipe's data and write what is kept, in a locked folder.
 
-    Filters on reasoning texts apply to the cold start only, the others to all samples. The same
-    recipe on the same data returns the earlier result. Raises UserError where too many videos are
-    missing, where data leaks and the recipe refuses leaks, and where the folder holds the data of
-    another recipe.
+    The same recipe on the same data returns the earlier result. Raises UserError as `stage_samples`
+    does, and where the folder holds the data of another recipe.
     """
     metadata = data_metadata(workspace.recipe)
     finished = _finished(workspace, metadata)
     if finished is not None:
         return finished
-    labelled = load_samples(map(Path, workspace.recipe.data.train))
-    samples = with_label_noise(labelled, workspace.recipe.data.label_noise)
-    wrong = sum(a != b for a, b in zip(labelled, samples, strict=True))
-    with_video, missing = present(samples, workspace)
     evaluation = installed_splits(registry)
     check_readable(workspace.recipe, evaluation)
-    leaks = find_leaks(with_video, evaluation, held_out_tasks(workspace.recipe, registry))
-    write_leaks(workspace.leaks, leaks)
-    rule = workspace.recipe.curation or CurationRule()
-    pool = curate(
-        apply_leaks(with_video, leaks, workspace.recipe.data.leaks, workspace.leaks),
-        replace(rule, reasoning_iou=0.0, format="any"),
-    )
-    cold_start = curate(pool.kept, rule)
-    parts = ["# Leaks", leak_table(leaks), "# Missing videos", missing]
-    parts += ["# Labels made wrong on purpose", f"{wrong} of {len(samples)}."] if wrong else []
-    parts += ["# Left out of all training", curation_table(pool.report)]
-    parts += ["# Left out of the cold start, besides", curation_table(cold_start.report)]
-    report = "\n\n".join(parts) + "\n"
+    held_out = held_out_tasks(workspace.recipe, registry)
+    samples = stage_samples(workspace.recipe, evaluation, held_out, workspace.leaks)
     for path in (workspace.data, workspace.cold_start, workspace.data_report):
         path.unlink(missing_ok=True)  # left by an interrupted curation of the same data
     write_json(workspace.record, {"of": metadata})
-    write_samples(workspace.data, pool.kept)
-    write_samples(workspace.cold_start, cold_start.kept)
-    write_text(workspace.data_report, report)
-    counts = (len(samples), len(pool.kept), len(cold_start.kept))
+    write_samples(workspace.data, samples.rl)
+    write_samples(workspace.cold_start, samples.cold_start)
+    write_text(workspace.data_report, samples.report)
+    counts = (samples.read, len(samples.rl), len(samples.cold_start))
     write_json(workspace.record, {"of": metadata, "counts": counts})
-    return Curation(*counts, report)
-
-
-def present(
-    samples: Sequence[TrainingSample], workspace: Workspace
-) -> tuple[list[TrainingSample], str]:
-    """Return the samples whose videos exist, and a text about the others.
-
-    Raises UserError where more are missing than the recipe allows.
-    """
-    exists = {sample.video: workspace.video(sample).is_file() for sample in samples}
-    kept = [sample for sample in samples if exists[sample.video]]
-    missing = [video for video in exists if not exists[video]]
-    lost = len(samples) - len(kept)
-    data = workspace.recipe.data
-    if lost > data.missing_share * len(samples):
-        raise UserError(
-            f"The videos of {lost} of {len(samples)} samples are missing in "
-            f"{Path(data.videos).resolve()}, and the recipe allows {data.missing_share:.0%}: "
-            f"{', '.join(missing[:SHOWN])}. Name their folder as videos under [data], fetch them, "
-            "or raise missing_share."
-        )
-    listed = "".join(f"\n- {video}" for video in missing)
-    return kept, f"{lost} of {len(samples)} samples.{listed}"
+    return Curation(*counts, samples.report)
 
 
 def curated(path: Path) -> tuple[TrainingSample, ...]:
@@ -197,20 +216,18 @@ def curated(path: Path) -> tuple[TrainingSample, ...]:
     return load_samples([path])
 
 
-def selected(workspace: Workspace) -> tuple[TrainingSample, ...]:
-    """Return the samples for RL, in order; raises UserError where an earlier stage was not run."""
-    path = workspace.data if workspace.recipe.difficulty is None else workspace.difficulty
-    return select_samples(curated(path), workspace.recipe.selection or SelectionRule())
-
-
 def data_metadata(recipe: Recipe) -> dict[str, object]:
-    """Return all that the result of a curation depends on."""
-    digests = [sha256(_bytes(Path(name))).hexdigest() for name in recipe.data.train]
+    """Return all that the result of a curation depends on.
+
+    `data.shared` is absent: it decides whether samples may be in both stages, not which they are.
+    """
+    data = recipe.data
+    files = dict.fromkeys((*data.train, *data.cold_start, *data.rl))
     return plain_json(
         {
-            "data": rule_record(recipe.data),
-            "curation": asdict(recipe.curation or CurationRule()),
-            "files": digests,
+            "data": recorded(replace(data, shared=False)),
+            "curation": recorded(recipe.curation or CurationRule()),
+            "files": [sha256(_bytes(Path(name))).hexdigest() for name in files],
         }
     )
 

@@ -30,6 +30,7 @@ dtype = "float32"
 
 [data]
 train = ["data.jsonl"]
+{pools}
 videos = "videos"
 missing_share = {missing}
 leaks = "{leaks}"
@@ -83,8 +84,14 @@ def workdir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def recipe(folder: Path, missing: float = 0.5, leaks: str = "refuse", more: str = "") -> None:
-    text = RECIPE.format(missing=missing, leaks=leaks) + more
+def recipe(
+    folder: Path,
+    missing: float = 0.5,
+    leaks: str = "refuse",
+    pools: str = "shared = true",
+    more: str = "",
+) -> None:
+    text = RECIPE.format(missing=missing, leaks=leaks, pools=pools) + more
     (folder / "r.toml").write_text(text, encoding="utf-8")
 
 
@@ -244,6 +251,34 @@ def test_reasoning_filters_are_for_the_cold_start_only(workdir: Path) -> None:
     assert run("curate", "r.toml") == 0
     assert len(load_samples([workdir / "runs/tiny/data.jsonl"])) == 3
     assert [s.id for s in load_samples([workdir / "runs/tiny/cold-start.jsonl"])] == ["thought"]
+
+
+def test_stages_have_samples_of_their_own_or_the_recipe_says_that_they_share(
+    workdir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe(workdir, pools="")
+    assert run("curate", "r.toml") == 2
+    assert "2 of 2 samples of [rl] are samples of [sft], too" in capsys.readouterr().err
+    assert not (workdir / "runs/tiny/data.json").exists()
+    write_samples(workdir / "rl.jsonl", [sample("three"), sample("short", spans=(Span(1, 1.1),))])
+    recipe(workdir, pools='rl = ["rl.jsonl"]')
+    assert run("curate", "r.toml", "--json") == 0
+    curation = json.loads(capsys.readouterr().out)
+    assert (curation["read"], curation["kept"], curation["cold_start"]) == (6, 1, 2)
+    assert [s.id for s in load_samples([workdir / "runs/tiny/data.jsonl"])] == ["three"]
+    kept = load_samples([workdir / "runs/tiny/cold-start.jsonl"])
+    assert [s.id for s in kept] == ["one", "two"]
+
+
+def test_a_folder_of_an_earlier_version_is_kept(workdir: Path) -> None:
+    """Its record knows neither pools nor what is shared; its recipe need not say it."""
+    assert run("curate", "r.toml") == 0
+    record = json.loads((workdir / "runs/tiny/data.json").read_text())
+    assert set(record["of"]["data"]) == {
+        *("train", "videos", "missing_share", "leaks", "label_noise")
+    }
+    recipe(workdir, pools="")
+    assert run("curate", "r.toml") == 0
 
 
 def test_export_writes_what_was_curated(workdir: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -173,6 +173,7 @@ def test_a_difficulty_is_what_the_answers_score(texts: list[str]) -> None:
     assert difficulty.deviation == pytest.approx(variance**0.5, abs=1e-9)
     assert difficulty.parse_failures == sum(p.parse_penalty < 0 for p in parts) / len(parts)
     assert difficulty.rewards == tuple(p.total for p in parts)
+    assert difficulty.ious == tuple(p.tiou for p in parts)
     assert 0 <= difficulty.mean_iou <= 1 and 0 <= difficulty.deviation <= 0.5
 
 

@@ -16,8 +16,9 @@ from typing import Any
 import pytest
 from vtg_eval.training import cli
 from vtg_eval.training.data.sample import TrainingSample, load_samples, write_samples
+from vtg_eval.training.evaluation import scored
 from vtg_eval.training.pipeline import run_recipe, steps
-from vtg_eval.training.plan.plan import StagePlan, TrainingPlan
+from vtg_eval.training.plan.plan import Hardware, StagePlan, TrainingPlan, plan
 from vtg_eval.training.recipe import CurationRule, DataRule, ModelRule, Recipe, SftRule, load_recipe
 from vtg_eval.training.shipped import find_recipe
 from vtg_eval.training.workspace import Workspace
@@ -137,6 +138,124 @@ def test_a_change_affects_its_stage_and_those_after_it_only(workspace: Workspace
     )
     moved = [one.name for one, two in pairs if one.metadata != two.metadata]
     assert moved == ["rl", "evaluation"]
+
+
+ROUNDS = """
+name = "rounds"
+summary = "a test"
+source = "this test"
+[model]
+checkpoint = "nano"
+dtype = "float32"
+[data]
+train = ["data.jsonl"]
+videos = "videos"
+[difficulty]
+rollouts = 2
+max_new_tokens = 4
+engine = "transformers"
+[selection]
+size = 2
+[rewards]
+tiou = 1.0
+[rl]
+steps = 2
+rounds = 2
+prompts = 2
+group = 2
+device_batch = 4
+max_new_tokens = 4
+learning_rate = 1e-3
+entropy = 1.0  # changes the weights also where all rewards are the same
+"""
+
+
+def rounds_in(folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Workspace, TrainingPlan]:
+    """Return a recipe of two rounds with the data of `workspace`, and its plan."""
+    monkeypatch.chdir(folder)
+    (folder / "r.toml").write_text(ROUNDS)
+    recipe = load_recipe(folder / "r.toml")
+    planned = plan(recipe, Hardware("single", 1), "r.toml", "out", REGISTRY)
+    return Workspace(recipe, Path("out")), planned
+
+
+def test_each_round_is_a_step_that_depends_on_those_before(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rounds, _ = rounds_in(workspace.folder.parent, monkeypatch)
+    before = {step.name: step.metadata for step in steps(rounds, REGISTRY)}
+    assert list(before) == ["curate", "difficulty", "rl", "difficulty-2", "rl-2"]
+    assert before["difficulty"]["after"] != before["difficulty-2"]["after"]
+    assert before["rl"]["rl"]["rounds"] == 2
+    assert rounds.recipe.rl is not None
+    once = replace(rounds.recipe, rl=replace(rounds.recipe.rl, rounds=1))
+    after = {step.name: step.metadata for step in steps(rounds._replace(recipe=once), REGISTRY)}
+    assert list(after) == ["curate", "difficulty", "rl"]
+    assert after["difficulty"] == before["difficulty"]
+    assert "rounds" not in after["rl"]["rl"]  # as in folders of earlier versions
+
+
+def test_a_round_needs_the_one_before_and_draws_anew(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rounds, _ = rounds_in(workspace.folder.parent, monkeypatch)
+    first, second = rounds.rounds
+    assert rounds.recipe.rl is not None
+    assert first.recipe().rl == replace(rounds.recipe.rl, steps=1, rounds=1)
+    assert cli.main(["curate", "r.toml", "--out", "out"]) == 0
+    capsys.readouterr()
+    assert cli.main(["difficulty", "r.toml", "--out", "out", "--round", "2"]) == 2
+    assert "out/rl/checkpoint does not exist yet: run vtg-train rl first" in capsys.readouterr().err
+    assert cli.main(["rl", "r.toml", "--out", "out", "--round", "3"]) == 2
+    assert "has no round 3: rl.rounds is 2" in capsys.readouterr().err
+    (first.rl / "checkpoint").mkdir(parents=True)
+    later = second.recipe()
+    assert later.model.checkpoint == "out/rl/checkpoint"
+    assert later.rl is not None
+    assert later.rl.seed != rounds.recipe.rl.seed
+
+
+@pytest.mark.engine
+@pytest.mark.xdist_group("training")
+def test_rounds_measure_with_the_weights_of_the_round_before_and_resume(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The stages run in this process, where their libraries are loaded already."""
+    pytest.importorskip("trl", reason="needs the extra train")
+    rounds, planned = rounds_in(workspace.folder.parent, monkeypatch)
+    stopped = ["rl-2"]
+
+    def start(name: str, command: list[str]) -> None:
+        if name in stopped:
+            stopped.remove(name)
+            raise KeyboardInterrupt
+        assert cli.main(command[1:]) == 0
+
+    monkeypatch.setattr("vtg_eval.training.pipeline._start", start)
+    with pytest.raises(KeyboardInterrupt):
+        run_recipe(rounds, planned, REGISTRY)
+    out = rounds.folder
+    asked = (out / "difficulty-2" / "journal.jsonl").read_bytes()
+    capfd.readouterr()
+    report = run_recipe(rounds, planned, REGISTRY).read_text()
+    done = ["curate", "difficulty", "rl", "difficulty-2"]
+    err = capfd.readouterr().err
+    assert all(f"vtg-train: {name}: done before" in err for name in done)
+    assert list(json.loads((out / "run.json").read_text())) == [*done, "rl-2"]
+    assert (out / "difficulty-2" / "journal.jsonl").read_bytes() == asked
+
+    records = [
+        json.loads((out / name / "difficulty.json").read_text())
+        for name in ("difficulty", "difficulty-2")
+    ]
+    start_digest, trained_digest = (record.pop("checkpoint") for record in records)
+    assert start_digest != trained_digest and records[0] == records[1]
+    trainings = [json.loads((out / name / "training.json").read_text()) for name in ("rl", "rl-2")]
+    assert [t["model"]["checkpoint"] for t in trainings] == [start_digest, trained_digest]
+    assert [len(lines(out / name / "log.jsonl")) for name in ("rl", "rl-2")] == [1, 1]
+    assert scored(rounds)["trained"] == "out/rl-2/checkpoint"
+    for heading in ("## Difficulty, round 1", "## Selection, round 2", "learning, round 2"):
+        assert heading in report
 
 
 def lines(path: Path) -> list[dict[str, Any]]:

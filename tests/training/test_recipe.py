@@ -10,7 +10,17 @@ from typing import Any, get_args, get_type_hints
 
 import pytest
 from vtg_eval.training.data.sample import TrainingSample
-from vtg_eval.training.recipe import Recipe, RewardRule, load_recipe, make_recipe, rule_record
+from vtg_eval.training.recipe import (
+    CurationRule,
+    DataRule,
+    FilterRule,
+    Recipe,
+    RewardRule,
+    load_recipe,
+    make_recipe,
+    recipe_text,
+    recorded,
+)
 from vtg_eval.training.shipped import find_recipe, shipped_recipes
 
 from vtg_eval.errors import UserError
@@ -25,6 +35,7 @@ HEAD = 'name = "x"\nsummary = "x"\nsource = "x"\n'
 MODEL = '[model]\ncheckpoint = "nano"\n'
 DATA = '[data]\ntrain = ["a.jsonl"]\n'
 WHOLE = HEAD + MODEL + DATA
+ROUNDS = "[rl]\nsteps = 3\nrounds = 2\n[rewards]\ntiou = 1\n"
 
 
 def written(folder: Path, text: str) -> Path:
@@ -46,6 +57,13 @@ def test_a_shipped_recipe_loads_and_names_what_there_is(name: str) -> None:
     assert recipe.evaluation is not None
     for task in recipe.evaluation.tasks:
         assert task in registry.tasks
+
+
+@pytest.mark.parametrize("name", sorted(FULL_SIZE | NANO))
+def test_a_shipped_recipe_says_whether_its_stages_share_samples(name: str) -> None:
+    recipe = load_recipe(find_recipe(name))
+    both = recipe.sft is not None and recipe.rl is not None
+    assert recipe.data.shared == (both and recipe.data.sft_files == recipe.data.rl_files)
 
 
 def sources_of(header: str) -> dict[str, str]:
@@ -157,10 +175,26 @@ def test_steps_divide_evenly_among_processes(name: str, processes: int) -> None:
         ),
         (WHOLE + "[selection]\nsize = -1\n", "selection.size is -1"),
         (WHOLE + "[rl]\nsteps = 1\n", "[rl] needs a table [rewards]"),
+        (WHOLE + ROUNDS, "rl.rounds needs a table [difficulty]"),
+        (
+            WHOLE + ROUNDS + "[difficulty]\n",
+            "rl.steps is 3, which is no multiple of rl.rounds 2; change one",
+        ),
         (WHOLE + "[rewards]\ntiou = 0\n", "[rewards] needs a weight above 0"),
         (WHOLE + "rl = 3\n", "data.rl"),
         (HEAD + "rl = 3\n" + MODEL + DATA, "rl is 3; it must be a table"),
         (HEAD + MODEL + "[data]\ntrain = []\n", "data.train is empty"),
+        (
+            HEAD + MODEL + '[data]\nrl = ["a"]\n[sft]\nsteps = 1\n',
+            "[sft] has no samples; name a file",
+        ),
+        (WHOLE + 'cold_start = ["b"]\nrl = ["c"]\n', "no stage uses data.train"),
+        (WHOLE + "shared = 1\n", "data.shared is 1; it must be true or false"),
+        (
+            WHOLE + "[curation.rl]\nmoment_seconds = [9, 1]\n",
+            "curation.rl.moment_seconds is [9.0, 1.0]; the lower one stands first",
+        ),
+        (WHOLE + "[curation.sft]\n", '"curation.sft"'),
         (HEAD + MODEL + '[data]\ntrain = "a"\n', "data.train is 'a'; it must be a list"),
         (
             HEAD + "[model]\ncheckpoint = 3\n" + DATA,
@@ -173,6 +207,39 @@ def test_a_mistake_is_named(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(UserError, match=r"r\.toml") as error:
         load_recipe(written(tmp_path, text))
     assert message in str(error.value)
+
+
+POOLS = """[data]
+cold_start = ["a.jsonl"]
+rl = ["b.jsonl"]
+[curation]
+duplicates = false
+[curation.rl]
+video_seconds = [1, 9]
+[sft]
+steps = 1
+[difficulty]
+"""
+
+
+def test_a_recipe_with_a_pool_and_filters_for_each_stage_is_written_and_read_back() -> None:
+    recipe = make_recipe(tomllib.loads(HEAD + MODEL + POOLS))
+    assert recipe.curation is not None
+    assert recipe.curation.rl is not None
+    assert (recipe.data.sft_files, recipe.data.rl_files) == (("a.jsonl",), ("b.jsonl",))
+    assert recipe.curation.rl.video_seconds == (1, 9)
+    assert make_recipe(tomllib.loads(recipe_text(recipe))) == recipe
+
+
+def test_a_record_has_later_keys_only_where_they_are_set() -> None:
+    """So a folder of a version without them is resumed."""
+    assert recorded(DataRule(("a",))) == {
+        "train": ("a",), "videos": "", "missing_share": 0.0, "leaks": "refuse", "label_noise": 0.0
+    }  # fmt: skip
+    assert recorded(DataRule(rl=("a",)))["rl"] == ("a",)
+    plain = recorded(CurationRule())
+    assert not {"cold_start", "rl"} & set(plain)
+    assert recorded(CurationRule(rl=FilterRule()))["rl"] == plain
 
 
 def numbers() -> list[tuple[str, str]]:
@@ -212,8 +279,8 @@ def test_a_file_that_is_not_text_and_a_folder(tmp_path: Path) -> None:
 def test_the_record_of_a_table_has_a_later_key_only_where_it_is_set() -> None:
     """So a folder that an earlier version has begun can be resumed."""
     first = {"tiou", "boundary", "wasserstein", "set_iou", "choice", "format", "parse_penalty"}
-    assert set(rule_record(RewardRule(tiou=1.0))) == first | {"answer_format"}
-    record = rule_record(RewardRule(tiou=1.0, giou=0.5))
+    assert set(recorded(RewardRule(tiou=1.0))) == first | {"answer_format"}
+    record = recorded(RewardRule(tiou=1.0, giou=0.5))
     assert record["giou"] == 0.5 and "wasserstein_union" not in record
 
 

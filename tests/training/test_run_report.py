@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from vtg_eval.training.data.sample import Difficulty, TrainingSample
+from vtg_eval.training.data.selection import select_samples
 from vtg_eval.training.evaluation import START, TRAINED
-from vtg_eval.training.recipe import make_recipe
-from vtg_eval.training.run_report import curve_table, run_report, score_table
+from vtg_eval.training.recipe import SelectionRule, make_recipe
+from vtg_eval.training.run_report import curve_table, run_report, score_table, selection_table
 from vtg_eval.training.workspace import Workspace
 
 from tests.report.test_tables import RESULTS
@@ -29,6 +31,24 @@ def test_a_difference_on_few_videos_has_no_interval() -> None:
     text = score_table([(START, before), (TRAINED, after)])
     assert "mIoU, trained less start on the same 2 samples: +15.0." in text
     assert "nan" not in text
+
+
+def test_the_selection_is_counted_rule_by_rule_with_histograms() -> None:
+    samples = [
+        TrainingSample(
+            f"s{n}", "a.mp4", "q", (), "test",
+            difficulty=Difficulty(mean, rewards=(0.0, 1.0), ious=(mean, mean)),
+        )
+        for n, mean in enumerate((0.05, 0.3, 0.35, 1.0))
+    ]  # fmt: skip
+    rule = SelectionRule(mean_iou=(0.0, 0.9), pass_rate=(0.5, 1.0), pass_iou=0.3)
+    rows = selection_table(select_samples(samples, rule), rule).splitlines()
+    cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows if "|" in row]
+    assert ["mean IoU, 0 to 0.9", "4", "1 (25%)", "s3"] in cells
+    assert ["pass rate at IoU 0.3, 0.5 to 1", "3", "1 (33%)", "s0"] in cells
+    assert ["0.3 to 0.4", "2", "2"] in cells  # of mean IoU
+    assert ["0.9 to 1.0", "3", "2"] in cells  # of pass rates
+    assert rows[-1] == "Selected for reinforcement learning: 2 of 4."
 
 
 def test_a_metric_without_a_figure_is_a_dash() -> None:
@@ -71,9 +91,9 @@ def rl_page(folder: Path, log: list[dict[str, float | None]], **rule: Any) -> st
         ),
         folder,
     )
-    workspace.rl.mkdir()
+    workspace.round(1).rl.mkdir()
     workspace.data_report.write_text("# Leaks\n\nnone\n")
-    (workspace.rl / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in log))
+    (workspace.round(1).rl / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in log))
     return run_report(workspace)
 
 

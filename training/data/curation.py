@@ -18,12 +18,12 @@ from vtg_eval.metrics.interval_sets import set_iou
 from vtg_eval.parsing.spans import span_parser
 from vtg_eval.types import Span
 
-from ..recipe import Bounds, CurationRule
+from ..recipe import Bounds, FilterRule
 from .answers import well_formed
 from .sample import TrainingSample
 
-SHOWN = 5  # ids named in a report
-OPEN = CurationRule()  # the default bounds, which let everything pass
+SHOWN = 5  # ids named in a report or a message
+OPEN = FilterRule()  # the default bounds, which let everything pass
 
 Passes = Callable[[TrainingSample], bool]
 
@@ -44,7 +44,7 @@ class Curated(NamedTuple):
     report: tuple[Dropped, ...]
 
 
-def curate(samples: Sequence[TrainingSample], rule: CurationRule) -> Curated:
+def curate(samples: Sequence[TrainingSample], rule: FilterRule) -> Curated:
     """Pass the samples through the rule's filters, one after the other.
 
     "moment" always applies: a label must end after it starts, and begin before the video ends.
@@ -61,6 +61,14 @@ def curate(samples: Sequence[TrainingSample], rule: CurationRule) -> Curated:
     return Curated(kept, tuple(report))
 
 
+def shared_samples(
+    samples: Sequence[TrainingSample], others: Sequence[TrainingSample]
+) -> tuple[TrainingSample, ...]:
+    """Return the samples that have the same question as one of the others, whatever their ids."""
+    asked = {_question(other) for other in others}
+    return tuple(sample for sample in samples if _question(sample) in asked)
+
+
 def reasoning_iou(sample: TrainingSample) -> float:
     """Return the IoU of the spans that the reasoning text ends in with the label, 0 to 1.
 
@@ -70,7 +78,7 @@ def reasoning_iou(sample: TrainingSample) -> float:
     return float(set_iou([list(spans)], [list(sample.spans)])[0])
 
 
-def _filters(rule: CurationRule) -> Iterator[tuple[str, Passes]]:
+def _filters(rule: FilterRule) -> Iterator[tuple[str, Passes]]:
     yield "moment", _has_proper_moment
     if rule.format != "any":
         form = rule.format
@@ -133,12 +141,17 @@ def _is_first() -> Passes:
     seen: set[object] = set()
 
     def passes(sample: TrainingSample) -> bool:
-        key = (sample.video, sample.clip, normalised(sample.query), sample.options)
+        key = _question(sample)
         new = key not in seen
         seen.add(key)
         return new
 
     return passes
+
+
+def _question(sample: TrainingSample) -> object:
+    """Return what is asked: the same query about the same part of a video is one question."""
+    return (sample.video, sample.clip, normalised(sample.query), sample.options)
 
 
 def with_label_noise(samples: Sequence[TrainingSample], share: float) -> tuple[TrainingSample, ...]:

@@ -140,10 +140,10 @@ def find_leaks(
     return LeakReport(len(samples), splits, evaluation.unchecked, leaks)
 
 
-def write_leaks(path: Path, report: LeakReport) -> None:
+def write_leaks(path: Path, leaks: Sequence[Leak]) -> None:
     """Write a line of JSON for each leak; without any, remove the file of an earlier check."""
-    if report.leaks:
-        lines = (json.dumps(leak._asdict(), ensure_ascii=False) + "\n" for leak in report.leaks)
+    if leaks:
+        lines = (json.dumps(leak._asdict(), ensure_ascii=False) + "\n" for leak in leaks)
         write_text(path, "".join(lines))
     else:
         path.unlink(missing_ok=True)

@@ -3,7 +3,8 @@
     {"id": "didemo/49152", "video": "didemo/videos/a.mp4", "clip": [0, 30], "query": "…",
      "spans": [[5, 10]], "duration": 30, "source": "didemo", "split": "val",
      "reasoning": "<think>…", "options": ["red", "blue"], "choice": "B",
-     "difficulty": {"mean_iou": 0.3, "deviation": 0.1, "parse_failures": 0, "rewards": [0.2, 0.4]}}
+     "difficulty": {"mean_iou": 0.3, "deviation": 0.1, "parse_failures": 0, "rewards": [0.2, 0.4],
+                    "ious": [0.2, 0.4]}}
 
 Times are seconds. `id`, `video`, `query`, `spans` and `source` are required, the rest is optional.
 """
@@ -27,13 +28,15 @@ class Difficulty:
     """How well the start checkpoint answered a sample, over its rollouts.
 
     mean_iou and deviation (standard deviation of the IoU): over all rollouts, an unreadable answer
-    counts 0; parse_failures: share of unreadable answers; rewards: one for each rollout.
+    counts 0; parse_failures: share of unreadable answers; rewards, ious: one for each rollout
+    (earlier versions kept no IoUs).
     """
 
     mean_iou: float
     deviation: float = 0.0
     parse_failures: float = 0.0
     rewards: tuple[float, ...] = ()
+    ious: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,15 +224,12 @@ def _difficulty(record: AnnotationRecord) -> Difficulty | None:
         raise DataError(f'{record.where}: "difficulty" must be an object.')
     inner = AnnotationRecord(f"{record.where}, difficulty", table)
     _check_keys(inner, DIFFICULTY_KEYS)
-    rewards = [
-        AnnotationRecord(inner.where, {"rewards": value}).seconds("rewards")
-        for value in _list(inner, "rewards")
-    ]
     return Difficulty(
         mean_iou=_share(inner, "mean_iou"),
         deviation=_share(inner, "deviation"),
         parse_failures=_share(inner, "parse_failures"),
-        rewards=tuple(rewards),
+        rewards=tuple(AnnotationRecord.seconds(r, "rewards") for r in _each(inner, "rewards")),
+        ious=tuple(_share(r, "ious") for r in _each(inner, "ious")) if "ious" in table else (),
     )
 
 
@@ -240,11 +240,12 @@ def _share(record: AnnotationRecord, key: str) -> float:
     return value
 
 
-def _list(record: AnnotationRecord, key: str) -> Sequence[Any]:
+def _each(record: AnnotationRecord, key: str) -> Iterator[AnnotationRecord]:
+    """Yield a list's numbers as records with one number each."""
     values = record.table.get(key)
     if not isinstance(values, list):
         raise DataError(f'{record.where}: "{key}" must be a list of numbers.')
-    return values
+    yield from (AnnotationRecord(record.where, {key: value}) for value in values)
 
 
 def _check_keys(record: AnnotationRecord, allowed: Sequence[str]) -> None:
@@ -253,7 +254,15 @@ def _check_keys(record: AnnotationRecord, allowed: Sequence[str]) -> None:
             raise DataError(f'{record.where}: there is no key "{key}". {suggestion(key, allowed)}')
 
 
+def plain_sample(sample: TrainingSample) -> dict[str, Any]:
+    """Return a sample as plain values, as for a digest; without `ious` where there are none."""
+    table = asdict(sample)
+    if sample.difficulty is not None and not sample.difficulty.ious:
+        del table["difficulty"]["ious"]
+    return table
+
+
 def _table(sample: TrainingSample) -> dict[str, Any]:
     """Return a sample as a JSON object, without optional keys that have no value."""
-    table = asdict(sample)
+    table = plain_sample(sample)
     return {key: value for key, value in table.items() if key == "spans" or value not in (None, ())}

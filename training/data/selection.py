@@ -1,11 +1,13 @@
 """Selection: which samples reinforcement learning sees, by their difficulty.
 
-The functions on arrays are pure. x below is a sample's mean IoU over its rollouts.
+The rules leave samples out one after the other, and count them. The functions on arrays are pure.
+x below is a sample's mean IoU over its rollouts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,60 +16,131 @@ from vtg_eval.errors import UserError
 from vtg_eval.metrics.iou import Floats, Mask
 
 from ..recipe import SelectionRule
+from .curation import SHOWN, Dropped
 from .sample import Difficulty, TrainingSample
 
 BINS = 20  # of the histogram of mean IoUs, each 0.05 wide
 SAME = 1e-9  # rewards that differ by at most this count as equal
+EPSILON = 1e-6  # added to both figures of `rollout_weights`, so that no weight is 0 by one of them
+
 UNKNOWN = Difficulty(mean_iou=0.0)
+OPEN = SelectionRule()  # the default windows, in which every sample is
 
 Indices = npt.NDArray[np.int64]
 
 
-def select_samples(
-    samples: Sequence[TrainingSample], rule: SelectionRule
-) -> tuple[TrainingSample, ...]:
-    """Return the samples for RL, in the order of training.
+class Selected(NamedTuple):
+    """The samples for RL in the order of training, of which candidates, what each rule left out."""
 
-    Raises UserError where the rule needs difficulties and a sample has none, and where no sample
-    is left.
+    samples: tuple[TrainingSample, ...]
+    candidates: tuple[TrainingSample, ...]
+    report: tuple[Dropped, ...]
+
+
+class Figures(NamedTuple):
+    """What is known of N samples' rollouts, arrays [N].
+
+    means: of the IoU; pass_rates: shares of rollouts that pass; constants: all rewards are the
+    same; weighed_means, weighed_deviations: of what the method "weighted" weighs.
     """
-    rated = _difficulties(samples) if _needs_difficulty(rule) else [UNKNOWN] * len(samples)
-    means = np.array([difficulty.mean_iou for difficulty in rated], dtype=np.float64)
-    chosen = select(means, constant([difficulty.rewards for difficulty in rated]), rule)
-    if not len(chosen):
-        raise UserError(
-            f"No sample of {len(samples)} is left after [selection]: widen `mean_iou`, or set "
-            "drop_constant = false."
+
+    means: Floats
+    pass_rates: Floats
+    constants: Mask
+    weighed_means: Floats
+    weighed_deviations: Floats
+
+    def at(self, indices: Indices) -> Figures:
+        """Return the figures of some of the samples."""
+        return Figures(
+            self.means[indices],
+            self.pass_rates[indices],
+            self.constants[indices],
+            self.weighed_means[indices],
+            self.weighed_deviations[indices],
         )
-    return tuple(samples[index] for index in chosen)
 
 
-def select(means: Floats, constants: Mask, rule: SelectionRule) -> Indices:
-    """Return the indices [K] of the samples to train on, in order.
+def select_samples(samples: Sequence[TrainingSample], rule: SelectionRule) -> Selected:
+    """Select the samples for RL.
 
-    means: [N], mean IoUs, 0 to 1. constants: bool [N], samples whose rollouts all got the same
-    reward. K is the rule's size, or less where fewer samples are allowed and have a weight above
-    0; size 0 selects all of these. The order is that of the samples, or easy first.
+    Raises UserError where a rule needs what is not known of a sample, and where no sample is left.
     """
-    low, high = rule.mean_iou
-    allowed = (means >= low) & (means <= high)
+    _require(samples, rule)
+    figures = rollout_figures([sample.difficulty or UNKNOWN for sample in samples], rule)
+    left, report = np.arange(len(samples)), []
+    for name, keep in _rules(figures, rule):
+        kept = keep(left)
+        dropped = np.setdiff1d(left, kept)
+        first = tuple(samples[int(index)].id for index in dropped[:SHOWN])
+        report.append(Dropped(name, len(left), len(dropped), first))
+        left = kept
+    if not len(left):
+        counts = ", ".join(f"{d.filter}: {d.dropped} of {d.reached}" for d in report if d.dropped)
+        raise UserError(
+            f"No sample of {len(samples)} is left after [selection], which left out by {counts}. "
+            "Widen `mean_iou` and `pass_rate`, or set drop_constant = false."
+        )
+    if rule.curriculum:
+        left = easy_first(figures.means, left)
+    return Selected(tuple(samples[int(index)] for index in left), tuple(samples), tuple(report))
+
+
+def rollout_figures(rated: Sequence[Difficulty], rule: SelectionRule) -> Figures:
+    """Return the figures of N samples that a rule may need."""
+    means = _array(d.mean_iou for d in rated)
+    deviations = _array(d.deviation for d in rated)
+    if rule.weighed == "reward":
+        rewards = [d.rewards or (0.0,) for d in rated]
+        weighed = _array(np.mean(r) for r in rewards), _array(np.std(r) for r in rewards)
+    else:
+        weighed = means, deviations
+    pass_rates = _array(pass_rate(d, rule.pass_iou) for d in rated)
+    return Figures(means, pass_rates, constant([d.rewards for d in rated]), *weighed)
+
+
+Keep = Callable[[Indices], Indices]
+
+
+def _rules(figures: Figures, rule: SelectionRule) -> Iterator[tuple[str, Keep]]:
+    """Yield the rules in their order: a name, and what returns those that it keeps, ascending."""
+    for name, values, window, default in (
+        ("mean IoU", figures.means, rule.mean_iou, OPEN.mean_iou),
+        (f"pass rate at IoU {rule.pass_iou:g}", figures.pass_rates, rule.pass_rate, OPEN.pass_rate),
+    ):
+        if window != default:
+            inside = (values >= window[0]) & (values <= window[1])
+            yield f"{name}, {window[0]:g} to {window[1]:g}", _where(inside)
     if rule.drop_constant:
-        allowed &= ~constants
-    pool = np.flatnonzero(allowed)
-    sampled = weighted_sample(weights(means[pool], rule), rule.size or len(pool), rule.seed)
-    chosen = np.sort(pool[sampled])
-    return easy_first(means, chosen) if rule.curriculum else chosen
+        yield "constant rewards", _where(~figures.constants)
+    if rule.size or rule.method != "all":
+        size = f", size {rule.size}" if rule.size else ""
+        yield f'method "{rule.method}"{size}', lambda left: _sampled(figures, left, rule)
 
 
-def weights(means: Floats, rule: SelectionRule) -> Floats:
+def _where(mask: Mask) -> Keep:
+    return lambda left: left[mask[left]]
+
+
+def _sampled(figures: Figures, left: Indices, rule: SelectionRule) -> Indices:
+    """Sample the rule's size of what is left by its weights; all of a weight above 0 for size 0."""
+    values = weights(figures.at(left), rule)
+    return np.sort(left[weighted_sample(values, rule.size or len(left), rule.seed)])
+
+
+def weights(figures: Figures, rule: SelectionRule) -> Floats:
     """Return the samples' weights [N] (not normalised) by the rule's method."""
     match rule.method:
         case "all":
-            return np.ones(len(means))
+            return np.ones(len(figures.means))
         case "gaussian":
-            return gaussian_weights(means, rule.mean, rule.deviation)
+            return gaussian_weights(figures.means, rule.mean, rule.deviation)
         case "inverse":
-            return inverse_weights(means, rule.power)
+            return inverse_weights(figures.means, rule.power)
+        case "weighted":
+            return rollout_weights(
+                figures.weighed_means, figures.weighed_deviations, rule.power, rule.deviation_power
+            )
 
 
 def gaussian_weights(means: Floats, mean: float, deviation: float) -> Floats:
@@ -86,6 +159,20 @@ def gaussian_weights(means: Floats, mean: float, deviation: float) -> Floats:
 def inverse_weights(means: Floats, power: float) -> Floats:
     """Return (1 - x) ** power: hard samples more often (TimeLens2 with power 2)."""
     values: Floats = np.clip(1.0 - means, 0.0, 1.0) ** power
+    return values
+
+
+def rollout_weights(
+    means: Floats, deviations: Floats, power: float, deviation_power: float
+) -> Floats:
+    """Return (deviation + e) ** deviation_power * (1 - mean + e) ** power.
+
+    means, deviations: [N], of the rollouts' rewards or IoU; the deviation is that over all of them
+    (divided by N), a mean counts as 0 to 1. The rule of TimeLens2 (github.com/MCG-NJU/TimeLens2 at
+    a5ce450), whose recipes have the powers 2 and 0. The value of e is ours.
+    """
+    easy = np.clip(means, 0.0, 1.0)
+    values: Floats = (deviations + EPSILON) ** deviation_power * (1.0 - easy + EPSILON) ** power
     return values
 
 
@@ -117,23 +204,38 @@ def easy_first(means: Floats, chosen: Indices) -> Indices:
     return chosen[np.argsort(-means[chosen], kind="stable")]
 
 
-def _needs_difficulty(rule: SelectionRule) -> bool:
-    open_window = SelectionRule().mean_iou
-    return (
-        rule.method != "all"
-        or rule.drop_constant
-        or rule.curriculum
-        or rule.mean_iou != open_window
-    )
+def pass_rate(difficulty: Difficulty, least: float) -> float:
+    """Return the share of rollouts with an IoU of at least `least`; 0 without any IoU."""
+    passed = sum(iou >= least for iou in difficulty.ious)
+    return passed / len(difficulty.ious) if difficulty.ious else 0.0
 
 
-def _difficulties(samples: Sequence[TrainingSample]) -> list[Difficulty]:
-    rated = [sample.difficulty for sample in samples if sample.difficulty is not None]
-    missing = [sample.id for sample in samples if sample.difficulty is None]
-    if missing:
-        raise UserError(
-            f"{len(missing)} of {len(samples)} samples have no difficulty (the first: "
-            f"{missing[0]}). Run `vtg-train difficulty` first, or take [selection] out of the "
-            "recipe."
-        )
-    return rated
+def _array(values: Iterable[float | np.floating[Any]]) -> Floats:
+    return np.fromiter(values, dtype=np.float64)
+
+
+def _require(samples: Sequence[TrainingSample], rule: SelectionRule) -> None:
+    """Raise UserError where a rule needs what is not known of a sample."""
+    by_pass_rate = rule.pass_rate != OPEN.pass_rate
+    by_rewards = rule.method == "weighted" and rule.weighed == "reward"
+    by_mean = rule.mean_iou != OPEN.mean_iou or rule.method != "all" or rule.curriculum
+    if by_mean or by_pass_rate or rule.drop_constant:
+        missing = [sample.id for sample in samples if sample.difficulty is None]
+        if missing:
+            raise UserError(
+                f"{len(missing)} of {len(samples)} samples have no difficulty (the first: "
+                f"{missing[0]}). Run `vtg-train difficulty` first, or take [selection] out of the "
+                "recipe."
+            )
+    for needed, key, figure in (
+        (by_pass_rate, "pass_rate", "ious"),
+        (by_rewards, "weighed", "rewards"),
+    ):
+        missing = [s.id for s in samples if needed and not getattr(s.difficulty, figure)]
+        if missing:
+            raise UserError(
+                f"The difficulty of {len(missing)} of {len(samples)} samples has no `{figure}` "
+                f"(the first: {missing[0]}), which selection.{key} needs. If an earlier version "
+                "made difficulty.jsonl, remove it and run `vtg-train difficulty` again: that asks "
+                "nothing that is answered."
+            )

@@ -1,4 +1,5 @@
-"""A task's split as training data: `train = ["task:NAME:SPLIT"]` under [data] in a recipe.
+"""A task's split as training data: `train = ["task:NAME:SPLIT"]` under [data] in a recipe, or as
+`cold_start` and `rl`.
 
 Its samples become a file of training samples in the user's cache. Samples whose event does not
 occur are left out, because a training sample cannot express that.
@@ -6,6 +7,7 @@ occur are left out, because a training sample cannot express that.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -23,58 +25,83 @@ from ..recipe import Recipe
 from .sample import TrainingSample, replace_samples
 
 PREFIX = "task:"
+KEYS = ("train", "cold_start", "rl")  # of [data], that name samples
+PART = re.compile(r"(?:(?P<first>[1-9]\d{0,9})-)?(?P<last>\d{1,10})", re.ASCII)
 
 
 class _Split(NamedTuple):
-    """A split that a recipe names. size: how many of its samples (None: all)."""
+    """A split that a recipe names. key: of [data]; part: which of its samples."""
 
+    key: str
     task: Task
     name: str
-    size: int | None
+    part: slice
 
 
 def with_task_data(recipe: Recipe, registry: Registry, videos: bool = False) -> Recipe:
-    """Return the recipe with a task's split replaced by a file and a folder of videos.
+    """Return the recipe with each task's split replaced by a file, and with the folder of videos.
 
-    Other recipes are returned unchanged. videos: also make the missing videos of a generated
-    benchmark. Raises UserError for an unknown task or split, and for a count that is not a number.
+    Recipes of files are returned unchanged. videos: also make the missing videos of a generated
+    benchmark. Raises UserError for an unknown task or split, for an entry that is not of the form,
+    and for files or other folders of videos beside a task.
     """
-    if not any(name.startswith(PREFIX) for name in recipe.data.train):
+    named = {key: entries for key in KEYS if (entries := getattr(recipe.data, key))}
+    if not any(entry.startswith(PREFIX) for entries in named.values() for entry in entries):
         return recipe
-    if len(recipe.data.train) > 1 or recipe.data.videos:
+    alone = all(len(e) == 1 and e[0].startswith(PREFIX) for e in named.values())
+    if recipe.data.videos or not alone:
         raise UserError(
-            "A task in data.train must be the only entry, and vtg-eval knows its videos: leave out "
-            "data.videos and the other files."
+            "A task under [data] must be the only entry of its key, no other key may name files, "
+            "and vtg-eval knows the videos: leave out data.videos and the files."
         )
-    split = _split(recipe.data.train[0], registry)
-    root = data_root(split.task, None)
+    splits = [_split(key, entry, registry) for key, (entry,) in named.items()]
+    roots = {data_root(split.task, None) for split in splits}
+    if len(roots) > 1:
+        raise UserError(
+            f"The tasks under [data] are in several folders ({', '.join(map(str, sorted(roots)))})"
+            "; set VTG_EVAL_DATA to one for all."
+        )
+    (root,) = roots
+    files = {split.key: (str(_file(split, root, videos)),) for split in splits}
+    train, cold_start, rl = (files.get(key, ()) for key in KEYS)
+    data = replace(recipe.data, train=train, cold_start=cold_start, rl=rl, videos=str(root))
+    return replace(recipe, data=data)
+
+
+def _split(key: str, entry: str, registry: Registry) -> _Split:
+    """Return the split that an entry of a key of [data] names."""
+    name, *parts = entry.removeprefix(PREFIX).split(":")
+    part = PART.fullmatch(parts[1]) if parts[1:] else None
+    if len(parts) not in (1, 2) or (parts[1:] and part is None):
+        raise UserError(
+            f'data.{key} has "{entry}"; it must be task:NAME:SPLIT, …:SPLIT:COUNT or '
+            "…:SPLIT:FIRST-LAST."
+        )
+    task: Task = registry.task(name)
+    numbers = slice(int(part["first"] or 1) - 1, int(part["last"])) if part else slice(None)
+    return _Split(key, task, task.card.split(parts[0]), numbers)
+
+
+def _file(split: _Split, root: Path, videos: bool) -> Path:
+    """Write the file of a split's samples, and return its path. videos: make those, too."""
     samples = _usable(split, root)
     if videos:
         split.task.prepare(root, split.name, {sample.video for sample in samples})
-    path = _write_once(
+    return _write_once(
         f"{split.task.card.name}-{split.name}",
         [_training_sample(sample, split, root) for sample in samples],
     )
-    return replace(recipe, data=replace(recipe.data, train=(str(path),), videos=str(root)))
-
-
-def _split(entry: str, registry: Registry) -> _Split:
-    name, *parts = entry.removeprefix(PREFIX).split(":")
-    if len(parts) not in (1, 2) or not all(part.isdecimal() for part in parts[1:]):
-        raise UserError(f'data.train has "{entry}"; it must be task:NAME:SPLIT or …:SPLIT:COUNT.')
-    task: Task = registry.task(name)
-    return _Split(task, task.card.split(parts[0]), int(parts[1]) if parts[1:] else None)
 
 
 def _usable(split: _Split, root: Path) -> Sequence[Sample]:
     samples = read_split(split.task, root, split.name)
     usable = [s for s in samples if (s.target.spans or s.target.choice) and len(s.clips) < 2]
-    if not usable[: split.size]:
+    if not usable[split.part]:
         raise UserError(
-            f"data.train names no sample to train on: {split.task.card.name} {split.name} has "
-            f"{len(usable)} usable ones. Name a count of 1 or more, or another split."
+            f"data.{split.key} names no sample to train on: {split.task.card.name} {split.name} "
+            f"has {len(usable)} usable ones. Name a count of 1 or more, or another split."
         )
-    return usable[: split.size]
+    return usable[split.part]
 
 
 def _training_sample(sample: Sample, split: _Split, root: Path) -> TrainingSample:

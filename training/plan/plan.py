@@ -5,33 +5,26 @@ No GPU, torch, weights or videos are needed. Every plan shows its assumptions (`
 
 from __future__ import annotations
 
-import math
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
 from vtg_eval.errors import UserError, suggestion
-from vtg_eval.protocol import FrameRule
 from vtg_eval.registry import Registry
 from vtg_eval.run.devices import ONE_PROCESS, DeviceOptions, Devices, device_count, worker_count
-from vtg_eval.run.estimate import FPS, HEIGHT, UNKNOWN_SECONDS, WIDTH
-from vtg_eval.video.frames import VideoInfo
-from vtg_eval.video.sampling import PAIR, choose
+from vtg_eval.run.estimate import HEIGHT, UNKNOWN_SECONDS, WIDTH
 
 from ..data.contexts import SampleContexts
-from ..data.sample import TrainingSample, load_samples
 from ..recipe import AT_ONCE, Recipe, RlRule
 from ..shipped import LAUNCH
+from ..workspace import round_arguments, round_name
 from .memory import SHARDING, BatchLoad, Memory, Sharding, rl_memory, sft_memory
 from .model_size import ModelSize, checkpoint_folder, model_size
+from .questions import CHARACTERS, Questions, stage_questions
 
 DEVICES = 8  # of one machine, by default
 SMALL = 10**8  # parameters; for smaller models the default is one process on the CPU
-CHARACTERS = 4  # of English text in a token
 ANSWER, REASONED = 20, 400  # tokens of an answer to learn, without and with reasoning
 GPU_FLOPS, CPU_FLOPS = 4e14, 5e10  # of one device per second, in forward and backward passes
 DECODE = 0.03  # seconds for each further token of a batch of answers
@@ -91,11 +84,11 @@ class _Generation(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class StagePlan:
-    """One stage. samples: distinct samples in the data (None: the data does not exist yet).
+    """One stage; of difficulty and RL one round.
 
-    passes: questions asked or learnt over all steps. tokens: of the longest question with its
-    answer; all_tokens: of all passes. memory: GiB on each device, by use. hours: by the
-    assumptions.
+    samples: distinct samples in the data (None: the data does not exist yet). passes: questions
+    asked or learnt over all steps. tokens: of the longest question with its answer; all_tokens: of
+    all passes. memory: GiB on each device, by use. hours: by the assumptions.
     """
 
     name: str
@@ -155,12 +148,9 @@ def plan(
     size = model_size(recipe.model.checkpoint, folder)
     contexts = SampleContexts(recipe.model, folder, registry)
     chosen = _chosen(hardware, size)
-    samples = _samples(recipe)
-    asked = [(s.duration or UNKNOWN_SECONDS, contexts.of(s).protocol) for s in samples]
-    asked = asked or [(UNKNOWN_SECONDS, contexts.without_task)]
-    shown = [shown_tokens(seconds, protocol.frames, size) for seconds, protocol in asked]
-    texts = [len(p.prompt.system + p.prompt.text) // CHARACTERS for _, p in asked]
-    planner = _Planner(recipe, size, chosen, reference, out, len(samples), shown, texts)
+    pools = dict.fromkeys((recipe.data.sft_files, recipe.data.rl_files))
+    questions = {files: stage_questions(files, contexts, size) for files in pools if files}
+    planner = _Planner(recipe, size, chosen, reference, out, questions)
     return TrainingPlan(
         recipe=recipe.name,
         checkpoint=recipe.model.checkpoint,
@@ -169,20 +159,9 @@ def plan(
         devices=chosen.devices,
         machines=chosen.machines,
         tensor_parallel=chosen.tensor_parallel,
-        frames=max(frames for frames, _ in shown),
-        video_tokens=max(tokens for _, tokens in shown),
+        frames=max(asked.frames for asked in questions.values()),
+        video_tokens=max(asked.visual for asked in questions.values()),
         stages=tuple(planner.stages()),
-    )
-
-
-def shown_tokens(seconds: float, rule: FrameRule, size: ModelSize) -> tuple[int, int]:
-    """Return the number of frames and of visual tokens for a video of that length (seconds)."""
-    times = np.arange(max(1, round(seconds * FPS))) / FPS
-    frames = len(choose(VideoInfo("", seconds, FPS, HEIGHT, WIDTH, times), rule))
-    frame = round(HEIGHT / size.factor) * round(WIDTH / size.factor)
-    share = max(rule.total_tokens * PAIR // frames, rule.min_tokens)
-    return frames, math.ceil(frames / PAIR) * min(
-        max(frame, rule.min_tokens), rule.max_tokens, share
     )
 
 
@@ -196,37 +175,31 @@ class _Planner:
         hardware: _Chosen,
         reference: str,
         out: str,
-        samples: int,
-        shown: list[tuple[int, int]],
-        texts: list[int],
+        questions: Mapping[tuple[str, ...], Questions],
     ) -> None:
         self.recipe, self.size, self.hardware = recipe, size, hardware
         self.answering = _answering(hardware.devices_each, hardware.tensor_parallel)
         self.reference, self.out = reference, out
-        self.samples = samples or None
-        lengths = [
-            tokens + size.stamp * frames // PAIR + text
-            for (frames, tokens), text in zip(shown, texts, strict=True)
-        ]
-        self.mean_visual = sum(tokens for _, tokens in shown) / len(shown)
-        self.mean, self.longest = sum(lengths) / len(lengths), max(lengths)
-        self.visual = max(tokens for _, tokens in shown)
+        self.questions = questions  # by the files of a stage
 
     def stages(self) -> list[StagePlan]:
-        stages = [self._sft(), self._difficulty(), self._rl()]
+        stages = [self._sft()]
+        for number in range(1, (self.recipe.rl.rounds if self.recipe.rl else 1) + 1):
+            stages += [self._difficulty(number), self._rl(number)]
         return [stage for stage in stages if stage is not None]
 
     def _sft(self) -> StagePlan | None:
         rule = self.recipe.sft
         if rule is None:
             return None
+        asked = self.questions[self.recipe.data.sft_files]
         answer = REASONED if rule.reasoning else ANSWER
         passes = rule.steps * rule.batch
-        load = BatchLoad(
-            rule.device_batch, self.longest + answer, self.visual, self.longest + answer
-        )
+        longest = asked.longest + answer
+        load = BatchLoad(rule.device_batch, longest, asked.visual, longest)
         return self._stage(
             "sft",
+            asked,
             rule.steps,
             passes,
             0,
@@ -234,33 +207,39 @@ class _Planner:
             sft_memory(self.size, self.recipe, load, self._shard),
         )
 
-    def _difficulty(self) -> StagePlan | None:
+    def _difficulty(self, number: int) -> StagePlan | None:
         rule = self.recipe.difficulty
         if rule is None:
             return None
-        asked = min(self.samples, rule.limit or self.samples) if self.samples else None
+        questions = self.questions[self.recipe.data.rl_files]
+        samples = questions.samples
+        asked = min(samples, rule.limit or samples) if samples else None
         answers = (asked or 0) * rule.rollouts
         parameters = self.size.parameters / self.hardware.tensor_parallel
         weights = {"weights": 2.0 * parameters / 2**30}
         return self._stage(
             "difficulty",
+            questions,
             0,
             asked and answers,
             answers,
             rule.max_new_tokens,
             weights,
             _Generation(rule.rollouts),
+            number,
         )
 
-    def _rl(self) -> StagePlan | None:
+    def _rl(self, number: int) -> StagePlan | None:
         rule = self.recipe.rl
         if rule is None:
             return None
-        answers = rule.steps * rule.prompts * rule.group
-        answer = rule.max_new_tokens
-        load = BatchLoad(rule.device_batch, self.longest + answer, self.visual, answer)
+        steps = rule.round_steps
+        answers = steps * rule.prompts * rule.group
+        asked, answer = self.questions[self.recipe.data.rl_files], rule.max_new_tokens
+        load = BatchLoad(rule.device_batch, asked.longest + answer, asked.visual, answer)
         memory = rl_memory(self.size, self.recipe, load, self._shard)
-        return self._stage("rl", rule.steps, answers, answers, answer, memory, self._rollouts(rule))
+        rollouts = self._rollouts(rule)
+        return self._stage("rl", asked, steps, answers, answers, answer, memory, rollouts, number)
 
     def _rollouts(self, rule: RlRule) -> _Generation:
         if rule.rollouts == "transformers":
@@ -276,37 +255,45 @@ class _Planner:
     def _stage(
         self,
         name: str,
+        questions: Questions,
         steps: int,
         passes: int | None,
         completions: int,
         answer: int,
         memory: Memory,
         generation: _Generation | None = None,
+        number: int = 1,
     ) -> StagePlan:
         hours = None
         if passes is not None:
-            hours = self._hours(steps, passes, completions, answer, generation)
+            hours = self._hours(questions, steps, passes, completions, answer, generation)
         return StagePlan(
-            name=name,
-            samples=self.samples,
+            name=round_name(name, number),
+            samples=questions.samples,
             steps=steps,
             passes=passes,
             completions=completions,
-            tokens=self.longest + answer,
-            all_tokens=None if passes is None else round(passes * (self.mean + answer)),
+            tokens=questions.longest + answer,
+            all_tokens=None if passes is None else round(passes * (questions.mean + answer)),
             memory=memory,
             hours=hours,
-            command=self._command(name, bool(steps)),
+            command=self._command(name, bool(steps), number),
         )
 
     def _hours(
-        self, steps: int, passes: int, completions: int, answer: int, rollouts: _Generation | None
+        self,
+        questions: Questions,
+        steps: int,
+        passes: int,
+        completions: int,
+        answer: int,
+        rollouts: _Generation | None,
     ) -> float:
         """Count operations: 2 for each parameter and token forward, 4 backward (Kaplan et al.,
         Scaling Laws for Neural Language Models, 2020, section 2.1), 2 for recomputed activations.
         """
-        forward = 2 * self.size.language * (self.mean + answer)
-        vision = 2 * self.size.vision * self.mean_visual * self.size.merge**2
+        forward = 2 * self.size.language * (questions.mean + answer)
+        vision = 2 * self.size.vision * questions.mean_visual * self.size.merge**2
         # in units of a forward pass
         times = (4 if steps else 0) + (rollouts.passes if rollouts else 0)
         vision_times = 1 if self.recipe.model.freeze_vision else times
@@ -317,8 +304,8 @@ class _Planner:
         engines = devices if steps else devices // self.hardware.tensor_parallel
         return (work / rate / devices + decoding / engines) / 3600
 
-    def _command(self, stage: str, trains: bool) -> str:
-        arguments = [stage, self.reference, "--out", self.out]
+    def _command(self, stage: str, trains: bool, number: int) -> str:
+        arguments = [stage, self.reference, "--out", self.out, *round_arguments(number)]
         if not trains:
             return shlex.join(["vtg-train", *arguments, *self.answering.arguments])
         if self.hardware.launch == "single":
@@ -358,9 +345,3 @@ def _chosen(hardware: Hardware, size: ModelSize) -> _Chosen:
 def _answering(devices: int, tensor_parallel: int) -> DeviceOptions:
     """Return what a command that only answers gets. devices: of one machine, which runs it."""
     return DeviceOptions(devices, tensor_parallel) if devices > 1 else ONE_PROCESS
-
-
-def _samples(recipe: Recipe) -> Sequence[TrainingSample]:
-    """Return all samples, none where a file does not exist yet."""
-    paths = [Path(name) for name in recipe.data.train]
-    return load_samples(paths) if all(path.is_file() for path in paths) else ()

@@ -29,8 +29,8 @@ KIND = "folder of this study"
 SCORES, REPORT, DIGESTS = "scores.csv", "report.md", "logs.sha256"
 LOGS = (
     "sft/log.jsonl",
-    "difficulty/difficulty.jsonl",
-    "rl/log.jsonl",
+    "difficulty*/difficulty.jsonl",  # one of each round of RL
+    "rl*/log.jsonl",
     "evaluation/*/*/journal.jsonl",
 )
 

@@ -136,17 +136,22 @@ def make_batches(source: StartCheckpoint, registry: Registry) -> tuple[Batches, 
     return Batches(requests, processor), processor
 
 
-def order(count: int, size: int, seed: int, shuffled: bool = True) -> list[int]:
+def order(
+    count: int, size: int, seed: int, shuffled: bool = True, stage: tuple[int, ...] = ()
+) -> list[int]:
     """Return `size` indices below `count`: pass after pass over all, each pass in another order.
 
     The order is fixed before training, so that a resumed run cannot differ. Where not shuffled
-    (a curriculum), each pass keeps the data's order. Raises UserError without data.
+    (a curriculum), each pass keeps the data's order. stage: numbers that give a stage orders of
+    its own, for the same seed. Raises UserError without data.
     """
     if count < 1:
         raise UserError("There is no sample to train on; see the reports of the earlier stages.")
     passes = range(-(-size // count))
     rows = [
-        np.random.default_rng((seed, number)).permutation(count) if shuffled else np.arange(count)
+        np.random.default_rng((seed, number, *stage)).permutation(count)
+        if shuffled
+        else np.arange(count)
         for number in passes
     ]
     return [int(row) for row in np.concatenate(rows)[:size]] if size else []

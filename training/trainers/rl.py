@@ -11,10 +11,13 @@ from datasets import Dataset
 from transformers.integrations import is_deepspeed_zero3_enabled
 
 from vtg_eval.errors import UserError
+from vtg_eval.files.json_files import read_object
+from vtg_eval.files.owned_folder import REMEDY
 
 from ..recipe import Recipe, RewardRule, RlRule
 from .batches import Example, order
 from .callbacks import CUT, CutWarning, PlateauStop, StepBar, StepLog
+from .folder import TrainingFolder
 from .rewards import PARTS, Reward, RewardParts
 from .stage import GRPOConfig, Stage, run_stage
 from .step_clock import StepClock
@@ -34,6 +37,7 @@ COLUMNS = {
     "learning_rate": "learning_rate",
     "sampling/sampling_logp_difference/max": "rollout_difference",  # vLLM's and the trainer's
 }
+ORDER = (1,)  # of RL; SFT has no number
 # tokens that begin or fill a picture: an answer with one of them cannot be read back
 SUPPRESSED = ("image_token_id", "video_token_id", "vision_start_token_id", "vision_end_token_id")
 
@@ -50,7 +54,8 @@ def run_rl(recipe: Recipe, samples: Sequence[Example], out: Path) -> Path:
     if rule.rollouts == "vllm-server":
         raise UserError(_SERVER)
     in_order = recipe.selection is not None and recipe.selection.curriculum
-    rows = order(len(samples), rule.steps * rule.prompts, rule.seed, shuffled=not in_order)
+    numbers = order_numbers(TrainingFolder(out))
+    rows = order(len(samples), rule.steps * rule.prompts, rule.seed, not in_order, numbers)
 
     clock = StepClock()
 
@@ -87,7 +92,16 @@ def run_rl(recipe: Recipe, samples: Sequence[Example], out: Path) -> Path:
         )
 
     with ExitStack() as engines:
-        return run_stage("rl", recipe, rule, samples, out, make)
+        return run_stage("rl", recipe, rule, samples, out, make, numbers)
+
+
+def order_numbers(folder: TrainingFolder) -> tuple[int, ...]:
+    """Return the numbers that give RL other orders than SFT has with the same seed.
+
+    None for a training that an earlier version began: it is resumed in its order, that of SFT.
+    """
+    begun = read_object(folder.record, REMEDY)
+    return () if begun and "order" not in begun else ORDER
 
 
 _SERVER = (

@@ -29,7 +29,7 @@ from vtg_eval.files.owned_folder import check_owner
 from vtg_eval.registry import Registry
 from vtg_eval.run.paths import cache_folder
 
-from ..recipe import Recipe, RlRule, SftRule, rule_record
+from ..recipe import Recipe, RlRule, SftRule, recorded
 from .batches import Batches, Example, StartCheckpoint, find_start_checkpoint, make_batches
 from .callbacks import on_plateau
 from .folder import COMPLETE, TrainingFolder, data_digest, step_of
@@ -192,10 +192,12 @@ def run_stage(
     examples: Sequence[Example],
     out: Path,
     make: Make,
+    order: tuple[int, ...] = (),
 ) -> Path:
     """Train a stage to its end, from its last state, and return the checkpoint's folder.
 
-    make: builds the trainer. The main process locks the folder for all processes of the training.
+    make: builds the trainer. order: the stage's numbers for `batches.order`. The main process locks
+    the folder for all processes of the training.
     Raises UserError where `out` holds another training, or another command uses it.
     """
     _silence_libraries()
@@ -205,7 +207,7 @@ def run_stage(
     processes = PartialState(cpu=not torch.cuda.is_available())
     with folder.lock() if processes.is_main_process else nullcontext():
         with processes.main_process_first():
-            check_owner(folder.record, _metadata(name, recipe, rule, source, examples))
+            check_owner(folder.record, _metadata(name, recipe, rule, source, examples, order))
         if folder.checkpoint.is_dir():
             return folder.checkpoint
         if not _finished(folder, rule):
@@ -244,6 +246,7 @@ def _metadata(
     rule: SftRule | RlRule,
     source: StartCheckpoint,
     examples: Sequence[Example],
+    order: tuple[int, ...],
 ) -> Mapping[str, Any]:
     """Return all that the trained weights depend on."""
     digest = checkpoint_digest(source.folder, cache_folder())
@@ -252,9 +255,10 @@ def _metadata(
         "recipe": recipe.name,
         "model": {**asdict(recipe.model), "checkpoint": digest},
         "protocols": [p.to_json() for p in dict.fromkeys(e.context.protocol for e in examples)],
-        name: rule_record(rule),
-        "rewards": rule_record(recipe.rewards) if recipe.rewards and name == "rl" else None,
+        name: recorded(rule),
+        "rewards": recorded(recipe.rewards) if recipe.rewards and name == "rl" else None,
         "data": data_digest(examples),
+        **({"order": order} if order else {}),  # absent in folders of earlier versions
     }
 
 

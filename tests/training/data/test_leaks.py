@@ -130,13 +130,13 @@ def test_a_video_of_a_task_that_is_not_held_out_is_counted_only():
 def test_every_leak_is_listed_with_its_split_and_video(tmp_path):
     trained = [sample("1", "a.mp4"), sample("2", "v/a.mp4", "it rains"), sample("3", "b.mp4")]
     report = find_leaks(trained, evaluation(("a", "x"), ("a", "y"), ("b", "z")), {"bench"})
-    write_leaks(tmp_path / "leaks.jsonl", report)
+    write_leaks(tmp_path / "leaks.jsonl", report.leaks)
     rows = [json.loads(line) for line in (tmp_path / "leaks.jsonl").read_text().splitlines()]
     assert rows == [
         {"sample": name, "task": "bench", "split": "test", "video": video}
         for name, video in (("1", "a"), ("2", "a"), ("3", "b"))
     ]
-    write_leaks(tmp_path / "leaks.jsonl", replace(report, leaks=()))
+    write_leaks(tmp_path / "leaks.jsonl", ())
     assert not (tmp_path / "leaks.jsonl").exists()
 
 

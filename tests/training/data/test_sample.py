@@ -23,7 +23,14 @@ texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1).filter(str
 times = st.floats(0, 1e4)
 spans = st.builds(Span, times, times)
 shares = st.floats(0, 1)
-difficulties = st.builds(Difficulty, shares, shares, shares, st.lists(st.floats(-1, 2)).map(tuple))
+difficulties = st.builds(
+    Difficulty,
+    shares,
+    shares,
+    shares,
+    st.lists(st.floats(-1, 2)).map(tuple),
+    st.lists(shares).map(tuple),
+)
 samples = st.builds(
     TrainingSample,
     id=texts,
@@ -78,6 +85,8 @@ def test_a_question_is_asked_as_in_evaluation(tmp_path):
         ({"options": ["a", "b"]}, '"choice" is None'),
         ({"options": ["a", "b"], "choice": "C"}, "one of A, B"),
         ({"difficulty": 0.3}, '"difficulty" must be an object'),
+        ({"difficulty": DIFFICULTY | {"ious": [1.5]}}, '"ious" must lie between 0 and 1'),
+        ({"difficulty": DIFFICULTY | {"ious": None}}, '"ious" must be a list of numbers'),
         ({"difficulty": DIFFICULTY | {"mean_iou": 1.5}}, '"mean_iou" must lie'),
         ({"difficulty": DIFFICULTY | {"rewards": ["x"]}}, '"rewards" must be'),
         ({"difficulty": DIFFICULTY | {"mean": 1}}, 'no key "mean"'),

@@ -45,6 +45,16 @@ def test_the_videos_of_the_first_samples_are_made_and_no_others() -> None:
     assert set(next(iter(expected)).parent.glob("train-*.mp4")) == expected
 
 
+def test_each_stage_may_have_a_part_of_a_split_of_its_own() -> None:
+    data = DataRule(cold_start=("task:synth_vtg:train:5",), rl=("task:synth_long:train:6-8",))
+    resolved = with_task_data(replace(recipe(), data=data), REGISTRY).data
+    whole = with_task_data(recipe("task:synth_long:train"), REGISTRY).data
+    assert (resolved.train, resolved.videos) == ((), whole.videos)
+    samples = load_samples(map(Path, resolved.cold_start))
+    assert [sample.source for sample in samples] == ["synth_vtg"] * 5
+    assert load_samples(map(Path, resolved.rl)) == load_samples(map(Path, whole.train))[5:8]
+
+
 def test_other_recipes_stay_as_they_are() -> None:
     files = recipe("a.jsonl", "b.jsonl", videos="v")
     assert with_task_data(files, REGISTRY) is files
@@ -56,6 +66,10 @@ def test_other_recipes_stay_as_they_are() -> None:
         (DataRule(("task:synth_vtg",)), "must be task:NAME:SPLIT"),
         (DataRule(("task:synth_vtg:train:x",)), "must be task:NAME:SPLIT"),
         (DataRule(("task:synth_vtg:train:0",)), "names no sample to train on"),
+        (DataRule(("task:synth_vtg:train:0-4",)), "COUNT or …:SPLIT:FIRST-LAST"),
+        (DataRule(("task:synth_vtg:train:5-4",)), "names no sample to train on"),
+        (DataRule(rl=("task:synth_vtg:train:x",)), 'data.rl has "task:synth_vtg:train:x"'),
+        (DataRule(("task:synth_vtg:train",), rl=("b.jsonl",)), "no other key may name files"),
         (DataRule(("task:synth_vtg:trian",)), 'Did you mean "train"'),
         (DataRule(("task:synth:train",)), 'no task "synth"'),
         (DataRule(("task:synth_vtg:train", "a.jsonl")), "must be the only entry"),

@@ -25,10 +25,10 @@ from vtg_eval.training.plan.plan import (
     Hardware,
     StagePlan,
     plan,
-    shown_tokens,
 )
+from vtg_eval.training.plan.questions import shown_tokens
 from vtg_eval.training.plan.table import plan_table
-from vtg_eval.training.recipe import AT_ONCE, Recipe, load_recipe
+from vtg_eval.training.recipe import AT_ONCE, DataRule, Recipe, load_recipe
 from vtg_eval.training.shipped import LAUNCH, find_recipe, shipped_recipes
 
 from vtg_eval.errors import UserError
@@ -216,6 +216,43 @@ def test_the_data_is_counted_if_it_exists(tmp_path: Path, monkeypatch: pytest.Mo
     assert result.frames == 60  # of the longest, at 2 a second
     assert (after["difficulty"].samples, after["difficulty"].completions) == (3, 24)
     assert after["difficulty"].hours is not None
+
+
+def test_each_stage_is_planned_on_its_own_samples(tmp_path: Path) -> None:
+    def pool(name: str, count: int, seconds: float) -> tuple[str]:
+        samples = [
+            TrainingSample(f"{n}", f"{n}.mp4", "q", (Span(1, 2),), "s", duration=seconds)
+            for n in range(count)
+        ]
+        write_samples(tmp_path / name, samples)
+        return (str(tmp_path / name),)
+
+    data = DataRule(cold_start=pool("sft", 5, 60.0), rl=pool("rl", 3, 10.0))
+    recipe = replace(load_recipe(find_recipe("timelens-8b")), data=data)
+    result = plan(recipe, Hardware(), "r", "runs/r", REGISTRY)
+    sft, difficulty, rl = result.stages
+    assert (sft.samples, difficulty.samples, rl.samples) == (5, 3, 3)
+    assert rl.tokens < sft.tokens
+    assert result.frames == 120  # of the longest of all, at 2 a second
+
+
+def test_each_round_measures_difficulty_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    difficulty(tmp_path)
+    assert SEVEN.rl is not None
+    whole = {s.name: s for s in plan(SEVEN, Hardware(), "r", "runs/r", REGISTRY).stages}
+    rounds = replace(SEVEN, rl=replace(SEVEN.rl, rounds=2))
+    result = plan(rounds, Hardware(), "r", "runs/r", REGISTRY)
+    parts = {stage.name: stage for stage in result.stages}
+    assert list(parts) == ["difficulty", "rl", "difficulty-2", "rl-2"]
+    assert parts["difficulty-2"].hours == parts["difficulty"].hours == whole["difficulty"].hours
+    assert parts["rl"].hours + parts["rl-2"].hours == pytest.approx(whole["rl"].hours)
+    assert parts["rl"].steps == parts["rl-2"].steps == SEVEN.rl.steps // 2
+    assert "--round" not in parts["rl"].command
+    assert " rl r --out runs/r --round 2" in parts["rl-2"].command
+    assert "difficulty r --out runs/r --round 2" in parts["difficulty-2"].command
 
 
 def test_a_small_model_is_planned_for_one_process_and_a_large_one_for_fsdp() -> None:

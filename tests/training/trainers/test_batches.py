@@ -169,3 +169,11 @@ def test_each_pass_over_the_data_holds_every_row_once(count: int, size: int, see
     assert order(count, size + 7, seed)[:size] == rows
     plain = order(count, size, seed, shuffled=False)
     np.testing.assert_array_equal(plain, np.arange(size) % count)
+
+
+def test_stages_with_one_seed_have_different_orders() -> None:
+    """As good as unrelated: half of one order has half of its rows in half of the other."""
+    fine_tuning = [order(200, 100, seed) for seed in range(50)]
+    rl = [order(200, 100, seed, stage=(1,)) for seed in range(50)]
+    common = [len(set(a) & set(b)) for a, b in zip(fine_tuning, rl, strict=True)]
+    assert np.mean(common) == pytest.approx(50, abs=3)
