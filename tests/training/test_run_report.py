@@ -91,9 +91,10 @@ def rl_page(folder: Path, log: list[dict[str, float | None]], **rule: Any) -> st
         ),
         folder,
     )
-    workspace.round(1).rl.mkdir()
+    folder = workspace.round(1).rl
+    folder.mkdir()
     workspace.data_report.write_text("# Leaks\n\nnone\n")
-    (workspace.round(1).rl / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in log))
+    (folder / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in log))
     return run_report(workspace)
 
 
