@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,6 +32,7 @@ from vtg_eval.run.requests import probe_request
 
 from .difficulty import check_difficulty
 from .evaluation import check_evaluation, run_evaluation, run_folder, scored
+from .plan.memory import ZERO
 from .plan.plan import TrainingPlan
 from .recipe import Recipe, recorded
 from .run_report import run_report
@@ -81,6 +83,11 @@ def run_stages(workspace: Workspace, plan: TrainingPlan, registry: Registry) -> 
     for step in stages:
         finished.check(step)
     unfinished = {step.stage for step in stages if not finished.has(step)}
+    if unfinished & {"sft", "rl"} and plan.launch in ZERO and find_spec("deepspeed") is None:
+        raise UserError(
+            f"--launch {plan.launch} needs DeepSpeed: install the extra deepspeed, or use --launch "
+            "fsdp2."
+        )
     if unfinished & {"sft", "difficulty", "rl"}:
         _check_start(workspace.recipe.model.checkpoint, registry)
     if "difficulty" in unfinished:

@@ -98,6 +98,18 @@ def test_a_malformed_record_of_stages_is_named(workspace: Workspace) -> None:
         run_recipe(workspace, PLAN, REGISTRY)
 
 
+def test_zero_without_deepspeed_is_refused(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "deepspeed", None)
+    with pytest.raises(UserError, match="--launch zero3 needs DeepSpeed: install the extra"):
+        run_recipe(
+            workspace._replace(recipe=replace(workspace.recipe, sft=SftRule(steps=1, batch=1))),
+            replace(PLAN, launch="zero3"),
+            REGISTRY,
+        )
+
+
 def test_several_machines_are_not_started_from_one(workspace: Workspace) -> None:
     with pytest.raises(UserError, match="vtg-train plan"):
         run_recipe(workspace, replace(PLAN, machines=2), REGISTRY)

@@ -36,6 +36,8 @@ SHARDING: Mapping[str, Sharding] = {
     "zero3": Sharding(weights=True, states=True, copy=HALF),
     "fsdp2": Sharding(weights=True, states=True),
 }
+# those that the extra deepspeed is for
+ZERO = frozenset({"zero2", "zero3"})
 
 
 class BatchLoad(NamedTuple):

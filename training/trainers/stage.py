@@ -20,6 +20,7 @@ import transformers
 from accelerate import PartialState
 from peft import PeftModel
 from transformers import PrinterCallback
+from transformers.integrations.deepspeed import unset_hf_deepspeed_config
 
 from vtg_eval.checkpoint.fingerprint import checkpoint_digest
 from vtg_eval.engines.quiet import captured_stderr
@@ -215,6 +216,7 @@ def run_stage(
             stage = Stage(recipe, rule, source, folder, batches, processor)
             _train(make(stage), folder, processes)
         if processes.is_main_process:
+            unset_hf_deepspeed_config()  # under ZeRO-3 loading would wait for the others
             state = folder.last_state()
             assert state is not None
             export(source.folder, state, recipe.model, folder.checkpoint)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import socket
 import subprocess
 import sys
 from dataclasses import replace
@@ -350,11 +351,12 @@ def test_accelerate_reads_a_configuration(path: Path) -> None:
 
 ACCELERATE = (sys.executable, "-m", "accelerate.commands.accelerate_cli")
 PROBE = """
-import torch, transformers, tempfile
-transformers.TrainingArguments(output_dir=tempfile.mkdtemp(), use_cpu=True).device
-group = torch.distributed
-print(f"<{group.get_world_size()} {group.get_backend()}>\\n", end="", flush=True)
+from accelerate import PartialState
+state = PartialState(cpu=True)
+state.wait_for_everyone()
+print(f"<{state.process_index} of {state.num_processes}, {state.backend}>\\n", end="", flush=True)
 """
+FOUND = ["<0 of 2, gloo>", "<1 of 2, gloo>"]
 PORT_IN_USE = "address already in use"
 
 
@@ -369,4 +371,29 @@ def test_cpu2_starts_two_processes_that_find_each_other(tmp_path: Path) -> None:
         done = subprocess.run(command, capture_output=True, text=True, timeout=300)
         if PORT_IN_USE not in done.stderr.lower():
             break
-    assert done.stdout.count("<2 gloo>") == 2, done.stdout + done.stderr
+    assert sorted(done.stdout.splitlines()) == FOUND, done.stdout + done.stderr
+
+
+@pytest.mark.engine
+@pytest.mark.xdist_group("training")
+def test_the_commands_for_two_machines_find_each_other(tmp_path: Path) -> None:
+    """Both machines are this one; the command of a stage starts a script in place of the stage."""
+    pytest.importorskip("accelerate", reason="needs the extra train")
+    script = tmp_path / "probe.py"
+    script.write_text(PROBE)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    stage = planned("best", launch="fsdp2", devices=2, machines=2).stages[0]
+    launch, _, _ = stage.command.partition(" -m ")
+    launch = launch.replace("HOST", "127.0.0.1").removeprefix("accelerate ")
+    machines = [
+        subprocess.Popen(
+            [*ACCELERATE, *shlex.split(launch.replace("RANK", str(rank))),
+             "--main_process_port", str(port), str(script)],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )
+        for rank in range(2)
+    ]  # fmt: skip
+    outputs = [machine.communicate(timeout=300) for machine in machines]
+    assert [out.strip() for out, _ in outputs] == FOUND, outputs
