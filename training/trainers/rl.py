@@ -114,11 +114,11 @@ _SERVER = (
 def _vllm(stage: Stage, rule: RlRule, common: Mapping[str, Any]) -> VllmRollouts:
     """Start the engine that answers in this process. common: the trainer's settings.
 
-    Raises UserError under ZeRO-3.
+    Raises UserError for adapters under ZeRO-3.
     """
-    if is_deepspeed_zero3_enabled():
+    if is_deepspeed_zero3_enabled() and stage.recipe.model.train == "lora":
         raise UserError(
-            'rl.rollouts = "vllm-colocate" does not gather the weights that ZeRO-3 divides; use '
+            'rl.rollouts = "vllm-colocate" does not gather adapters that ZeRO-3 divides; use '
             "--launch fsdp2 or zero2."
         )
     return VllmRollouts(

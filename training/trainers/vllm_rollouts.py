@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
+from accelerate.utils import GatheredParameters
 from peft import PeftModel
 from peft.tuners.lora import LoraLayer
 from torch.distributed.tensor import DTensor
@@ -74,8 +75,10 @@ class VllmRollouts:
 def whole_weights(model: Any) -> Iterator[tuple[str, torch.Tensor]]:
     """Yield a model's weights by their names in `state_dict`, adapters merged into them."""
     if not isinstance(model, PeftModel):
+        # where ZeRO-3 divides them, those of `state_dict` are empty
+        parameters = dict(model.named_parameters(remove_duplicate=False))
         for name, tensor in model.state_dict().items():
-            yield name, _gathered(tensor)
+            yield name, _gathered(parameters.get(name, tensor))
         return
     inner, active = model.get_base_model(), model.active_adapter
     adapted = {name: part for name, part in inner.named_modules() if isinstance(part, LoraLayer)}
@@ -95,5 +98,10 @@ def _delta(layer: Any, adapter: str) -> torch.Tensor:
 
 
 def _gathered(tensor: torch.Tensor) -> torch.Tensor:
-    """Return a weight whole where it is divided among processes (FSDP2); all of them call this."""
-    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+    """Return a weight whole where it is divided among processes; all of them call this."""
+    if isinstance(tensor, DTensor):  # FSDP2
+        return tensor.full_tensor()
+    if hasattr(tensor, "ds_id"):  # ZeRO-3
+        with GatheredParameters([tensor]):
+            return tensor.data.clone()
+    return tensor

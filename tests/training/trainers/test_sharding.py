@@ -105,3 +105,15 @@ def test_two_processes_draw_and_learn_as_one(launch: str, cold: RunSetup, tmp_pa
         cold.recipe(), "rl", steps=2, loss="grpo", learning_rate=1e-5, entropy=0.0, save_steps=1
     )
     require_same(launch, "rl", alone, with_rule(alone, "rl", device_batch=4), cold, tmp_path)
+
+
+@NEEDS_DEEPSPEED
+def test_vllm_has_the_weights_that_zero3_divides(cold: RunSetup, tmp_path: Path) -> None:
+    pytest.importorskip("vllm", reason="needs an extra with vLLM")
+    alone = with_rule(
+        cold.recipe(), "rl", steps=2, loss="grpo", learning_rate=1e-3, entropy=0.0, save_steps=1,
+        rollouts="vllm-colocate",
+    )  # fmt: skip
+    require_same("zero3", "rl", alone, with_rule(alone, "rl", device_batch=4), cold, tmp_path)
+    for line in lines(tmp_path / "two"):
+        assert line["rollout_difference"] < 1e-3

@@ -190,12 +190,14 @@ def gather() -> None:
     assert all(torch.equal(gathered[name], whole[name]) for name in whole)
 
 
-def test_weights_that_zero3_divides_are_refused(
+def test_adapters_that_zero3_divides_are_refused(
     cold: RunSetup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rl, "is_deepspeed_zero3_enabled", lambda: True)
     with pytest.raises(UserError, match="--launch fsdp2 or zero2"):
-        train("rl", recipe_of(cold), cold.examples, tmp_path / "out")
+        train(
+            "rl", recipe_of(cold, train="lora", freeze_vision=True), cold.examples, tmp_path / "a"
+        )
 
 
 def test_the_prompts_are_the_trainers(cold: RunSetup, rollouts: KeptOpen) -> None:
