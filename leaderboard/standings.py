@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from vtg_eval.console.tables import text_table
 from vtg_eval.errors import UserError, suggestion
-from vtg_eval.report.tables import NOTHING, text_table
+from vtg_eval.report.tables import NOTHING
 
 from .board import Board
 from .comparable_rows import (

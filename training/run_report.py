@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from vtg_eval.report.tables import cell, interval_cell, remarks, text_table, with_interval
+from vtg_eval.console.tables import text_table
+from vtg_eval.report.tables import cell, interval_cell, remarks, with_interval
 from vtg_eval.run.results import TaskResults
 from vtg_eval.statistics.bootstrap import cluster_bootstrap
 

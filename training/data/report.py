@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vtg_eval.report.tables import text_table
+from vtg_eval.console.tables import text_table
 
 from .curation import Dropped
 from .leaks import LeakReport

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from vtg_eval.report.tables import cell, interval_cell, text_table
+from vtg_eval.console.tables import text_table
+from vtg_eval.report.tables import cell, interval_cell
 from vtg_eval.statistics.bootstrap import Floats, Resampled, interval, resampled_means
 from vtg_eval.statistics.difference import Difference, difference, holm
 

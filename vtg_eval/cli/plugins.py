@@ -10,9 +10,9 @@ from typing import Any
 
 from vtg_eval.cli.command import STANDARD_OUTPUT, Command, write_lines
 from vtg_eval.console.streams import show
+from vtg_eval.console.tables import text_table
 from vtg_eval.plugins.plugin import EVENTS, KINDS, PluginRecord
 from vtg_eval.registry import Registry
-from vtg_eval.report.tables import text_table
 
 HEADERS = ("plug-in", "package", "module", "provides")
 

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from vtg_eval.comparison.changed_samples import AnswerSummary, ChangedSample
 from vtg_eval.comparison.compare import Comparison, MetricEstimate, MetricRow, RunSummary
 from vtg_eval.comparison.sample_size import SampleSizePlan
-from vtg_eval.report.tables import NOTHING, SHOWN_GROUPS, cell, interval_cell, text_table
+from vtg_eval.console.tables import text_table
+from vtg_eval.report.tables import NOTHING, SHOWN_GROUPS, cell, interval_cell
 
 SHOWN_CHARACTERS = 48
 LEAST_P = 0.001

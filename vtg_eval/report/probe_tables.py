@@ -8,8 +8,9 @@ from textwrap import wrap
 
 from vtg_eval.comparison.estimates import Estimate
 from vtg_eval.comparison.probe_figures import BlindFloor, MovedRow, NoMomentRow, ProbeComparison
+from vtg_eval.console.tables import text_table
 from vtg_eval.metrics.equivariance import SECONDS, SHARE
-from vtg_eval.report.tables import cell, interval_cell, text_table
+from vtg_eval.report.tables import cell, interval_cell
 from vtg_eval.statistics.bootstrap import FEW_VIDEOS
 
 SIGNED = "+.1f"

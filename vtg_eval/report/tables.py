@@ -6,9 +6,8 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from tabulate import tabulate
-
-from vtg_eval.console.text import visible, wrapped
+from vtg_eval.console.tables import text_table
+from vtg_eval.console.text import wrapped
 from vtg_eval.files.json_files import Metrics
 from vtg_eval.run.manifest import Subset
 from vtg_eval.run.results import TaskResults
@@ -153,10 +152,3 @@ def interval_cell(
     """Return a figure as `cell` does, with its interval where it has one."""
     ends = cell(low, form), cell(high, form)
     return cell(value, form) if NOTHING in ends else f"{cell(value, form)} [{', '.join(ends)}]"
-
-
-def text_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a table in Markdown; bars and invisible characters within a cell are escaped."""
-    escaped = [[visible(cell).replace("|", "\\|") for cell in row] for row in (headers, *rows)]
-    text: str = tabulate(escaped[1:], escaped[0], tablefmt="github", disable_numparse=True)
-    return text
