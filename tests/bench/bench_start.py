@@ -13,7 +13,7 @@ from importlib.util import find_spec
 COMMANDS = (
     ("--help",),
     *((name, "--help") for name in ("run", "score", "compare", "probe", "report", "samples")),
-    *((name, "--help") for name in ("data", "doctor", "leaderboard")),
+    *((name, "--help") for name in ("data", "doctor", "merge", "leaderboard")),
     *((name,) for name in ("tasks", "protocols", "profiles", "plugins")),
     ("tasks", "charades_sta"),
     ("protocols", "show", "strict@2"),

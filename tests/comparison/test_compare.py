@@ -6,7 +6,8 @@ import pytest
 
 from tests.grounding_case import CARD, protocol, sample, spans
 from vtg_eval.comparison.compare import compare
-from vtg_eval.comparison.sample_size import PlanRequest, plan_from_figure, plan_from_runs
+from vtg_eval.comparison.plan_request import PlanRequest
+from vtg_eval.comparison.sample_size import plan_from_figure, plan_from_runs
 from vtg_eval.comparison.scored_run import ScoredRun
 from vtg_eval.errors import UserError
 from vtg_eval.scoring.score import score

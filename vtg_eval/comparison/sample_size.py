@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from vtg_eval.comparison.compare import compare
+from vtg_eval.comparison.plan_request import PlanRequest
 from vtg_eval.comparison.scored_run import ScoredRun
 from vtg_eval.errors import UserError
 from vtg_eval.files.json_files import finite
@@ -25,9 +26,6 @@ from vtg_eval.statistics.power import (
 from vtg_eval.types import Sample
 
 FORMAT = 1
-EFFECTS = (1.0, 2.0, 5.0)
-CORRELATION = 0.5
-WITHIN = 0.1
 NO_VARIATION = 1e-9  # percentage points: rounding error of a difference that never varies
 _R = "correlation of two runs' values for a sample"
 
@@ -63,20 +61,6 @@ class SampleSizePlan:
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
         return asdict(self)
-
-
-@dataclass(frozen=True, slots=True)
-class PlanRequest:
-    """Numbers of samples and effects to plan for, and assumptions where no run gives values.
-
-    correlation: of two runs' values for one sample; within: of the differences of two samples on
-    one video.
-    """
-
-    samples: tuple[int, ...] = ()
-    effects: tuple[float, ...] = EFFECTS
-    correlation: float = CORRELATION
-    within: float = WITHIN
 
 
 def plan_from_runs(runs: Sequence[ScoredRun], request: PlanRequest) -> SampleSizePlan:
