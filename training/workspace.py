@@ -194,8 +194,8 @@ def curate_data(workspace: Workspace, registry: Registry) -> Curation:
     if finished is not None:
         return finished
     evaluation = installed_splits(registry)
-    check_readable(workspace.recipe, evaluation)
     held_out = held_out_tasks(workspace.recipe, registry)
+    check_readable(workspace.recipe, evaluation)
     samples = stage_samples(workspace.recipe, evaluation, held_out, workspace.leaks)
     for path in (workspace.data, workspace.cold_start, workspace.data_report):
         path.unlink(missing_ok=True)  # left by an interrupted curation of the same data

@@ -238,6 +238,10 @@ def test_a_leak_is_refused_until_the_recipe_decides(
     text = (workdir / "r.toml").read_text()
     (workdir / "r.toml").write_text(text.replace("[data]", '[data]\nagainst = ["synth_vtg"]'))
     assert run("curate", "r.toml", "--out", "named") == 2
+    (workdir / "r.toml").write_text(text.replace("[data]", '[data]\nagainst = ["synth_vgt"]'))
+    capsys.readouterr()
+    assert run("curate", "r.toml", "--out", "misspelt") == 2
+    assert 'Did you mean "synth_vtg"' in capsys.readouterr().err
     recipe(workdir, leaks="drop")
     assert run("curate", "r.toml") == 0
     assert "leak" not in {s.id for s in load_samples([workdir / "runs/tiny/data.jsonl"])}
