@@ -34,7 +34,7 @@ from .plan.table import plan_table
 from .recipe import Recipe, load_recipe
 from .shipped import find_recipe, is_study, shipped_recipes, shipped_studies
 from .study.study import load_study
-from .workspace import Workspace, curated, run_curation
+from .workspace import Workspace, require_curated, run_curation, written_by
 
 Command = Callable[[argparse.Namespace, Registry], str]
 RUNS = Path("runs")
@@ -225,7 +225,8 @@ def sft(args: argparse.Namespace, registry: Registry) -> str:
     rule = workspace.recipe.sft
     if rule is None:
         raise UserError(f"The recipe {workspace.recipe.name} has no [sft].")
-    samples = curated(workspace.cold_start)
+    require_curated(workspace)
+    samples = written_by("curate", workspace.cold_start)
     from .data.answers import target_text
     from .trainers.batches import Example
     from .trainers.sft import run_sft
@@ -249,7 +250,8 @@ def difficulty(args: argparse.Namespace, registry: Registry) -> str:
     from .run_report import difficulty_table
 
     workspace = _workspace(args, registry)
-    samples = curated(workspace.data)
+    require_curated(workspace)
+    samples = written_by("curate", workspace.data)
     current = workspace.round(args.round)
     start, folder = current.recipe().model.checkpoint, current.difficulty.parent
     devices = DeviceOptions(args.devices, args.tensor_parallel)
@@ -262,6 +264,7 @@ def rl(args: argparse.Namespace, registry: Registry) -> str:
     workspace = _workspace(args, registry)
     if workspace.recipe.rl is None:
         raise UserError(f"The recipe {workspace.recipe.name} has no [rl].")
+    require_curated(workspace)
     current = workspace.round(args.round)
     samples = current.selected().samples
     recipe = current.recipe()
@@ -282,6 +285,7 @@ def export(args: argparse.Namespace, registry: Registry) -> str:
     from .data.export import Exporter, export
 
     workspace = _workspace(args, registry)
+    require_curated(workspace)
     recipe = workspace.recipe
     contexts = _contexts(recipe, registry)
     folder = checkpoint_folder(recipe.model.checkpoint, registry)
@@ -289,7 +293,7 @@ def export(args: argparse.Namespace, registry: Registry) -> str:
     exporter = Exporter(
         recipe, lambda sample: contexts.of(sample).protocol, factor, Path(recipe.data.videos)
     )
-    sft_samples = curated(workspace.cold_start) if recipe.sft else ()
+    sft_samples = written_by("curate", workspace.cold_start) if recipe.sft else ()
     rl_samples = workspace.round(1).selected().samples if recipe.rl else ()
     files = export(exporter, args.to, sft_samples, rl_samples, args.out)
     if args.json:

@@ -129,20 +129,29 @@ class Round(NamedTuple):
     def selected(self) -> Selected:
         """Return the samples for RL, in order; raises UserError where a stage was not run."""
         recipe = self.workspace.recipe
-        path = self.workspace.data if recipe.difficulty is None else self.difficulty
+        if recipe.difficulty is None:
+            samples = written_by("curate", self.workspace.data)
+        else:
+            samples = written_by(self._command("difficulty"), self.difficulty)
         rule = recipe.selection or SelectionRule()
-        return select_samples(curated(path), replace(rule, seed=self._seed(rule.seed)))
+        return select_samples(samples, replace(rule, seed=self._seed(rule.seed)))
 
     def _start(self) -> str:
         recipe, number = self.workspace.recipe, self.number
         if number == 1 and recipe.sft is None:
             return recipe.model.checkpoint
-        before = self.workspace.sft if number == 1 else Round(self.workspace, number - 1).rl
-        stage = "sft" if number == 1 else " ".join(["rl", *round_arguments(number - 1)])
-        checkpoint = before / "checkpoint"
+        if number == 1:
+            folder, command = self.workspace.sft, "sft"
+        else:
+            before = Round(self.workspace, number - 1)
+            folder, command = before.rl, before._command("rl")
+        checkpoint = folder / "checkpoint"
         if not checkpoint.is_dir():
-            raise UserError(f"{checkpoint} does not exist yet: run vtg-train {stage} first.")
+            raise UserError(f"{checkpoint} does not exist yet: run vtg-train {command} first.")
         return str(checkpoint)
+
+    def _command(self, stage: str) -> str:
+        return " ".join([stage, *round_arguments(self.number)])
 
     def _folder(self, stage: str) -> Path:
         return self.workspace.folder / round_name(stage, self.number)
@@ -208,11 +217,17 @@ def curate_data(workspace: Workspace, registry: Registry) -> Curation:
     return Curation(*counts, samples.report)
 
 
-def curated(path: Path) -> tuple[TrainingSample, ...]:
-    """Read the samples that an earlier stage wrote; raises UserError where it was not run."""
+def require_curated(workspace: Workspace) -> None:
+    """Raise UserError where the folder has no complete data, or that of another recipe."""
+    exists = workspace.record.is_file()
+    if not exists or _finished(workspace, data_metadata(workspace.recipe)) is None:
+        raise UserError(f"{workspace.data} does not exist yet: run vtg-train curate first.")
+
+
+def written_by(command: str, path: Path) -> tuple[TrainingSample, ...]:
+    """Read the samples that a command wrote; raises UserError where it was not run."""
     if not path.is_file():
-        stage = "difficulty" if path.name == "difficulty.jsonl" else "curate"
-        raise UserError(f"{path} does not exist yet: run vtg-train {stage} first.")
+        raise UserError(f"{path} does not exist yet: run vtg-train {command} first.")
     return load_samples([path])
 
 

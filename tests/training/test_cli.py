@@ -189,6 +189,23 @@ def test_concurrent_curations_leave_one_complete_result(workdir: Path) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    "argv", [["sft"], ["difficulty"], ["rl"], ["export", "--to", "verl", "--work", "runs/tiny"]]
+)
+def test_no_stage_uses_the_data_of_another_recipe(
+    workdir: Path, capsys: pytest.CaptureFixture[str], argv: list[str]
+) -> None:
+    assert run("curate", "r.toml") == 0
+    text = (workdir / "r.toml").read_text(encoding="utf-8")
+    (workdir / "r.toml").write_text(text.replace("[0.5, 60]", "[0.9, 60]"), encoding="utf-8")
+    more = ["--out", "exported"] if argv[0] == "export" else []
+    capsys.readouterr()
+    assert run(*argv, "r.toml", *more) == 2
+    assert "curation.moment_seconds (before [0.5, 60.0], now [0.9" in capsys.readouterr().err
+    folders = {path.name for path in (workdir / "runs/tiny").iterdir() if path.is_dir()}
+    assert not folders and not (workdir / "exported").exists()
+
+
 def test_an_interrupted_curation_is_done_again(workdir: Path) -> None:
     assert run("curate", "r.toml") == 0
     folder = workdir / "runs/tiny"

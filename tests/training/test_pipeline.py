@@ -214,6 +214,8 @@ def test_a_round_needs_the_one_before_and_draws_anew(
     assert "out/rl/checkpoint does not exist yet: run vtg-train rl first" in capsys.readouterr().err
     assert cli.main(["rl", "r.toml", "--out", "out", "--round", "3"]) == 2
     assert "has no round 3: rl.rounds is 2" in capsys.readouterr().err
+    assert cli.main(["rl", "r.toml", "--out", "out", "--round", "2"]) == 2
+    assert "run vtg-train difficulty --round 2 first" in capsys.readouterr().err
     (first.rl / "checkpoint").mkdir(parents=True)
     later = second.recipe()
     assert later.model.checkpoint == "out/rl/checkpoint"
