@@ -96,15 +96,33 @@ def test_a_ray_of_this_machine(shell: Shell, monkeypatch: pytest.MonkeyPatch) ->
     ("address", "message"),
     [
         ("127.0.0.1:1", "nobody answers there"),
-        ("ray://127.0.0.1:10001", "HOST:PORT"),
-        ("head", "HOST:PORT"),
+        ("auto", "no Ray runs on this machine. Start it with `ray start --head`"),
     ],
 )
-def test_an_address_of_no_cluster_is_refused(shell: Shell, address: str, message: str) -> None:
-    pytest.importorskip("ray", reason="needs the extra ray")
+def test_an_address_of_no_cluster_is_refused(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, address: str, message: str
+) -> None:
+    ray = pytest.importorskip("ray", reason="needs the extra ray")
+
+    def no_ray(*args: object, **options: object) -> None:
+        raise ConnectionError("Could not find any running Ray instance.")
+
+    monkeypatch.setattr(ray, "init", no_ray)  # another test's Ray may run on this machine
     code, _, err = shell.run("--out", "two", "--ray", address)
     assert code == 2
     assert message in err
+
+
+@pytest.mark.parametrize("address", ["ray://127.0.0.1:10001", "head", ":6379", "Local", ""])
+@pytest.mark.parametrize("plan", [(), ("--plan",)])
+def test_what_is_no_address_is_refused_before_anything_starts(
+    shell: Shell, address: str, plan: tuple[str, ...]
+) -> None:
+    pytest.importorskip("ray", reason="needs the extra ray")
+    code, _, err = shell.run("--out", "two", "--ray", address, *plan)
+    assert code == 2
+    assert "HOST:PORT" in err
+    assert not (shell.home / "two").exists()
 
 
 @pytest.mark.parametrize("arguments", [(), ("--ray", "local")])

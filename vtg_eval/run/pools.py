@@ -13,6 +13,7 @@ from vtg_eval.run.devices import cores, worker_environments
 from vtg_eval.run.process_pool import ProcessPool
 from vtg_eval.run.ray_cluster import (
     LOCAL,
+    check_address,
     connect,
     decoders_each,
     node_resources,
@@ -54,6 +55,7 @@ def workers_of(options: RunOptions, work: WorkFor) -> Workers:
     threads = options.decode_workers or cores()
     if options.ray is not None:
         require_ray()
+        check_address(options.ray)
         devices = options.devices if isinstance(options.devices, int) else 1
         count = max(devices // options.tensor_parallel, 1)
         return Workers(

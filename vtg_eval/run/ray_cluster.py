@@ -16,7 +16,7 @@ from math import ceil
 from vtg_eval.errors import UserError
 from vtg_eval.run.devices import Devices
 
-LOCAL = "local"
+LOCAL, AUTO = "local", "auto"
 CONNECT_SECONDS = 10.0
 OBJECT_STORE = 100 * 2**20  # bytes, of a Ray on this machine; videos do not travel through it
 # Read when Ray is imported. With "1" for the last one, Ray copies the working folder of `uv run` to
@@ -41,10 +41,24 @@ def require_ray() -> None:
         os.environ.setdefault(name, value)
 
 
+def check_address(address: str) -> None:
+    """Raise UserError for what is neither HOST:PORT, auto nor local; asks nobody.
+
+    A Ray client (ray://) is refused: the process that writes the results is a part of the cluster.
+    """
+    host, _, port = address.rpartition(":")
+    named = bool(host) and port.isdecimal() and "/" not in host
+    if address not in (LOCAL, AUTO) and not named:
+        raise UserError(
+            f"--ray {address}: name the head node's HOST:PORT (the port of `ray start --head`), "
+            "auto on a node of the cluster, or local."
+        )
+
+
 def connect(address: str) -> bool:
     """Connect to the cluster at `address`, or start one on this machine for "local".
 
-    address: HOST:PORT of the head node, or auto. Returns False where this process is connected
+    address: one that `check_address` accepts. Returns False where this process is connected
     already. Raises UserError.
     """
     require_ray()
@@ -55,12 +69,17 @@ def connect(address: str) -> bool:
     local: dict[str, object] = {}
     if address == LOCAL:
         local = {"include_dashboard": False, "object_store_memory": OBJECT_STORE}
-    else:
-        _check_address(address)
+    elif address != AUTO:
+        _check_answers(address)
     with _sigterm_kept():
         try:
             ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **local)
         except Exception as exc:
+            if address == AUTO and isinstance(exc, ConnectionError):
+                raise UserError(
+                    "--ray auto: no Ray runs on this machine. Start it with `ray start --head`, "
+                    "or join a cluster with `ray start --address HOST:PORT`."
+                ) from exc
             raise UserError(f"--ray {address}: {exc}") from exc
     return True
 
@@ -131,19 +150,9 @@ def _workers(devices: Devices | None, each: int) -> int | None:
     return devices // each
 
 
-def _check_address(address: str) -> None:
-    """Raise UserError where nobody listens: Ray itself would try for minutes, then end the process.
-
-    A Ray client (ray://) is refused: the process that writes the results is a part of the cluster.
-    """
-    if address == "auto":
-        return
-    host, colon, port = address.rpartition(":")
-    if not colon or not port.isdecimal() or "/" in host:
-        raise UserError(
-            f"--ray {address}: name the head node's HOST:PORT (the port of `ray start --head`), "
-            "auto on a node of the cluster, or local."
-        )
+def _check_answers(address: str) -> None:
+    """Raise UserError where nobody listens: Ray itself tries for minutes, then ends the process."""
+    host, _, port = address.rpartition(":")
     try:
         socket.create_connection((host, int(port)), CONNECT_SECONDS).close()
     except (OSError, OverflowError) as exc:
