@@ -61,6 +61,11 @@ def curate(samples: Sequence[TrainingSample], rule: FilterRule) -> Curated:
     return Curated(kept, tuple(report))
 
 
+def dropped_counts(report: Sequence[Dropped]) -> str:
+    """Return what each filter dropped of how many samples, for a message; "" for nothing."""
+    return ", ".join(f"{d.filter}: {d.dropped} of {d.reached}" for d in report if d.dropped)
+
+
 def shared_samples(
     samples: Sequence[TrainingSample], others: Sequence[TrainingSample]
 ) -> tuple[TrainingSample, ...]:

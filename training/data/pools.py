@@ -14,7 +14,7 @@ from typing import NamedTuple
 from vtg_eval.errors import UserError
 
 from ..recipe import CurationRule, DataRule, FilterRule, Recipe
-from .curation import SHOWN, curate, shared_samples, with_label_noise
+from .curation import SHOWN, Curated, curate, dropped_counts, shared_samples, with_label_noise
 from .leaks import Evaluation, LeakReport, apply_leaks, find_leaks, write_leaks
 from .report import curation_table, leak_table
 from .sample import TrainingSample, load_samples
@@ -57,26 +57,28 @@ def stage_samples(
 
     The filters of [curation] come first, then those of the stages. held_out: see `find_leaks`.
     listed: gets all leaks. Raises UserError where too many videos are missing, where data leaks and
-    the recipe refuses leaks, and where SFT and RL have samples in common and the recipe does not
-    say that they share them.
+    the recipe refuses leaks, where a stage of the recipe keeps no sample, and where SFT and RL have
+    samples in common and the recipe does not say that they share them.
     """
     data, rule = recipe.data, recipe.curation or CurationRule()
     pools = {key: _read(files, data, evaluation, held_out) for key, files in _named(data).items()}
     write_leaks(listed, [leak for pool in pools.values() for leak in pool.leaks.leaks])
-    kept: dict[Files, Samples] = {(): ()}  # a stage that is not run may have no files
+    kept: dict[Files, Curated] = {(): Curated((), ())}  # a stage that is not run may have no files
     parts: list[str] = []
     for key, pool in pools.items():
         of = f" (data.{key})" if len(pools) > 1 else ""
         kept[getattr(data, key)], report = _kept(pool, recipe, listed, of)
         parts += report
-    cold_start = curate(kept[data.sft_files], rule)
-    parts += ["# Left out of the cold start, besides", curation_table(cold_start.report)]
-    sft, left_out = _filtered(cold_start.kept, rule.cold_start, "curation.cold_start")
-    rl, left_out_of_rl = _filtered(kept[data.rl_files], rule.rl, "curation.rl")
+    cold_start, besides = _filtered(kept[data.sft_files], rule, "of the cold start, besides")
+    sft, left_out = _filtered(cold_start, rule.cold_start, "by [curation.cold_start]")
+    rl, left_out_of_rl = _filtered(kept[data.rl_files], rule.rl, "by [curation.rl]")
+    for stage, samples in (("sft", sft), ("difficulty", rl), ("rl", rl)):
+        if getattr(recipe, stage) is not None and not samples.kept:
+            _refuse_nothing(stage, samples)
     if recipe.sft is not None and recipe.rl is not None and not data.shared:
-        _refuse_shared(sft, rl)
-    text = "\n\n".join([*parts, *left_out, *left_out_of_rl]) + "\n"
-    return StageSamples(sum(pool.read for pool in pools.values()), sft, rl, text)
+        _refuse_shared(sft.kept, rl.kept)
+    text = "\n\n".join([*parts, *besides, *left_out, *left_out_of_rl]) + "\n"
+    return StageSamples(sum(pool.read for pool in pools.values()), sft.kept, rl.kept, text)
 
 
 def present(samples: Sequence[TrainingSample], data: DataRule) -> tuple[Samples, str]:
@@ -117,7 +119,7 @@ def _read(files: Files, data: DataRule, evaluation: Evaluation, held_out: Collec
     return _Read(len(samples), wrong, with_video, missing, leaks)
 
 
-def _kept(pool: _Read, recipe: Recipe, listed: Path, of: str) -> tuple[Samples, list[str]]:
+def _kept(pool: _Read, recipe: Recipe, listed: Path, of: str) -> tuple[Curated, list[str]]:
     """Apply what is for all stages; return the samples and the parts of the report.
 
     of: what the headings of the report say of the pool.
@@ -130,15 +132,29 @@ def _kept(pool: _Read, recipe: Recipe, listed: Path, of: str) -> tuple[Samples, 
     if pool.wrong:
         parts += [f"# Labels made wrong on purpose{of}", f"{pool.wrong} of {pool.read}."]
     parts += [f"# Left out of all training{of}", curation_table(curated.report)]
-    return curated.kept, parts
+    return curated, parts
 
 
-def _filtered(samples: Samples, rule: FilterRule | None, table: str) -> tuple[Samples, list[str]]:
-    """Apply a stage's own filters, where it has a table; return the parts of the report, too."""
+def _filtered(before: Curated, rule: FilterRule | None, by: str) -> tuple[Curated, list[str]]:
+    """Apply a stage's own filters, where it has some, after those before.
+
+    Returns what all of them left, and the parts of the report. by: completes their heading.
+    """
     if rule is None:
-        return samples, []
-    curated = curate(samples, rule)
-    return curated.kept, [f"# Left out by [{table}]", curation_table(curated.report)]
+        return before, []
+    curated = curate(before.kept, rule)
+    parts = [f"# Left out {by}", curation_table(curated.report)]
+    return Curated(curated.kept, before.report + curated.report), parts
+
+
+def _refuse_nothing(stage: str, samples: Curated) -> None:
+    """Raise UserError for a stage without samples."""
+    counts = dropped_counts(samples.report)
+    reason = f"[curation] left out by {counts}" if counts else "its files have none to train on"
+    raise UserError(
+        f"No sample is left for [{stage}]: {reason}. Widen the filters, or name other files under "
+        "[data]."
+    )
 
 
 def _refuse_shared(sft: Samples, rl: Samples) -> None:

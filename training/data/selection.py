@@ -16,7 +16,7 @@ from vtg_eval.errors import UserError
 from vtg_eval.metrics.iou import Floats, Mask
 
 from ..recipe import SelectionRule
-from .curation import SHOWN, Dropped
+from .curation import SHOWN, Dropped, dropped_counts
 from .sample import Difficulty, TrainingSample
 
 BINS = 20  # of the histogram of mean IoUs, each 0.05 wide
@@ -76,10 +76,10 @@ def select_samples(samples: Sequence[TrainingSample], rule: SelectionRule) -> Se
         report.append(Dropped(name, len(left), len(dropped), first))
         left = kept
     if not len(left):
-        counts = ", ".join(f"{d.filter}: {d.dropped} of {d.reached}" for d in report if d.dropped)
         raise UserError(
-            f"No sample of {len(samples)} is left after [selection], which left out by {counts}. "
-            "Widen `mean_iou` and `pass_rate`, or set drop_constant = false."
+            f"No sample of {len(samples)} is left after [selection], which left out by "
+            f"{dropped_counts(report)}. Widen `mean_iou` and `pass_rate`, or set drop_constant = "
+            "false."
         )
     if rule.curriculum:
         left = easy_first(figures.means, left)

@@ -113,6 +113,21 @@ def test_filters_of_a_stage_come_after_those_of_all(tmp_path: Path) -> None:
         assert heading in samples.report
 
 
+def test_a_stage_without_samples_is_refused(tmp_path: Path) -> None:
+    pools = DataRule(
+        cold_start=pool(tmp_path, "sft.jsonl", sample("a", "one"), sample("b", "two", 9.0)),
+        rl=pool(tmp_path, "rl.jsonl", sample("c", "three")),
+    )
+    narrow = CurationRule(moment_seconds=(0, 5), cold_start=FilterRule(moment_seconds=(2, 9)))
+    counts = r"moment length, 0 to 5: 1 of 2, moment length, 2 to 9: 1 of 1\. Widen"
+    with pytest.raises(UserError, match=rf"for \[sft\]: \[curation\] left out by {counts}"):
+        kept(replace(BOTH, curation=narrow), pools, tmp_path)
+    assert ids(kept(replace(BOTH, curation=narrow, sft=None), pools, tmp_path).rl) == ["c"]
+    nothing = replace(pools, rl=pool(tmp_path, "empty.jsonl"))
+    with pytest.raises(UserError, match=r"for \[rl\]: its files have none"):
+        kept(BOTH, nothing, tmp_path)
+
+
 def test_each_pool_is_checked_for_leaks_and_missing_videos(tmp_path: Path) -> None:
     data = DataRule(
         cold_start=pool(tmp_path, "sft.jsonl", sample("a", "one")),
@@ -132,8 +147,10 @@ def test_each_pool_is_checked_for_leaks_and_missing_videos(tmp_path: Path) -> No
 
 
 @given(
-    sft=st.sets(st.integers(0, 9)), rl=st.sets(st.integers(0, 9)), shared=st.booleans()
-)  # fmt: skip
+    sft=st.sets(st.integers(0, 9), min_size=1),
+    rl=st.sets(st.integers(0, 9), min_size=1),
+    shared=st.booleans(),
+)
 def test_rows_of_both_stages_are_disjoint_unless_the_recipe_shares_them(
     tmp_path_factory: pytest.TempPathFactory, sft: set[int], rl: set[int], shared: bool
 ) -> None:
