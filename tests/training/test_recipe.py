@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from dataclasses import is_dataclass
+from dataclasses import is_dataclass, replace
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
@@ -28,7 +28,17 @@ from vtg_eval.parsing.answers import parse_answer
 from vtg_eval.registry import Registry
 from vtg_eval.types import Prediction, Span
 
-FULL_SIZE = {"tvg-r1-7b", "timelens-7b", "timelens-8b", "best"}
+FULL_SIZE = {
+    "best",
+    "time-r1-7b",
+    "timelens-7b",
+    "timelens-8b",
+    "timelens2-4b",
+    "timelens2-8b",
+    "tvg-r1-7b",
+    "tvg-r1-7b-rl",
+    "videochat-r1-7b",
+}
 NANO = {"nano-smoke", "nano-tvg-r1", "nano-timelens-7b", "nano-timelens-8b", "nano-best"}
 LOCATION = r"arXiv \d{4}\.\d{5}|github\.com/|the same\b|the recipe |second-hand: |the survey "
 HEAD = 'name = "x"\nsummary = "x"\nsource = "x"\n'
@@ -79,7 +89,7 @@ def test_each_line_has_a_source_and_our_choices_are_listed(name: str) -> None:
     named = "|".join(map(re.escape, sources_of(text.partition("\nname = ")[0])))
     sourced = re.compile(rf" ours\b|(?<![\w.-])(?:{named})(?![\w-])")
     for line in text.splitlines():
-        if header := re.fullmatch(r"\[(\w+)\]", line):
+        if header := re.fullmatch(r"\[([\w.]+)\]", line):
             section = header[1]
         elif section and line:
             key, _, comment = line.partition("#")
@@ -120,6 +130,27 @@ def test_the_answers_of_tvg_r1_are_read_and_have_the_room_that_its_protocol_give
     text = "<think>At 1 - 2 s he sits; at 5 he stands.</think> <time>[5.2, 10.4]</time>"
     sample = TrainingSample("a", "a.mp4", "he stands", (Span(5.2, 10.4),), "x").to_sample()
     assert parse_answer(sample, Prediction("a", text=text), protocol).spans == (Span(5.2, 10.4),)
+
+
+def test_the_sizes_of_timelens2_differ_in_what_depends_on_size() -> None:
+    small, large = (load_recipe(find_recipe(f"timelens2-{size}")) for size in ("4b", "8b"))
+    assert small.rl and small.selection and large.rl and large.selection
+    assert (small.rl.steps, large.rl.steps) == (200, 300)
+    assert large == replace(
+        small,
+        name=large.name,
+        summary=large.summary,
+        model=replace(small.model, checkpoint="Qwen3-VL-8B-Instruct"),
+        selection=replace(small.selection, size=large.selection.size),
+        rl=replace(small.rl, steps=large.rl.steps),
+    )
+
+
+def test_tvg_r1s_rl_is_the_same_with_and_without_its_cold_start() -> None:
+    alone, whole = (load_recipe(find_recipe(name)) for name in ("tvg-r1-7b-rl", "tvg-r1-7b"))
+    assert (alone.rl, alone.rewards) == (whole.rl, whole.rewards)
+    assert alone.data.rl_files == whole.data.rl_files
+    assert alone.sft is alone.difficulty is alone.selection is None
 
 
 @pytest.mark.parametrize(

@@ -138,6 +138,9 @@ PUBLISHED: Mapping[str, Config] = MappingProxyType(
     }
 )
 
+# fine-tunes of all weights that recipes start from: of the size of their base
+FINE_TUNES: Mapping[str, str] = MappingProxyType({"TVG_Coldstart": "Qwen2.5-VL-7B-Instruct"})
+
 
 def checkpoint_folder(reference: str, registry: Registry) -> Path | None:
     """Return the folder of a local or shipped checkpoint, None for one that is not local."""
@@ -151,7 +154,7 @@ def model_size(reference: str, folder: Path | None) -> ModelSize:
 
     Raises UserError for an unknown name, and for a config.json of another family.
     """
-    name = Path(reference).name
+    name = FINE_TUNES.get(Path(reference).name, Path(reference).name)
     if folder is not None:
         return size_of(checkpoint_table(folder / CONFIG_FILE))
     if name not in PUBLISHED:

@@ -31,6 +31,7 @@ from vtg_eval.training.plan.questions import shown_tokens
 from vtg_eval.training.plan.table import plan_table
 from vtg_eval.training.recipe import AT_ONCE, DataRule, Recipe, load_recipe
 from vtg_eval.training.shipped import LAUNCH, find_recipe, shipped_recipes
+from vtg_eval.training.workspace import round_name
 
 from vtg_eval.errors import UserError
 from vtg_eval.registry import Registry
@@ -147,16 +148,21 @@ def test_a_reference_model_takes_memory_where_beta_is_above_0() -> None:
 def test_every_shipped_recipe_can_be_planned(name: str) -> None:
     result = planned(name)
     recipe = load_recipe(find_recipe(name))
-    assert [s.name for s in result.stages] == [
-        stage for stage in ("sft", "difficulty", "rl") if getattr(recipe, stage) is not None
+    assert recipe.rl is not None
+    rounds = [
+        round_name(stage, number)
+        for number in range(1, recipe.rl.rounds + 1)
+        for stage in ("difficulty", "rl")
+        if getattr(recipe, stage) is not None
     ]
+    assert [s.name for s in result.stages] == (["sft"] if recipe.sft else []) + rounds
     assert json.loads(json.dumps(result.to_json(), allow_nan=False))["recipe"] == name
     text = plan_table(result)
     assert "assumed:" in text and result.stages[-1].command in text
-    assert recipe.rl is not None
-    rl = result.stages[-1]
-    assert rl.completions == recipe.rl.steps * recipe.rl.prompts * recipe.rl.group
-    assert rl.hours is not None and 0 < rl.hours < 2000
+    rl = [stage for stage in result.stages if stage.name.startswith("rl")]
+    answers = recipe.rl.steps * recipe.rl.prompts * recipe.rl.group
+    assert sum(stage.completions for stage in rl) == answers
+    assert all(stage.hours is not None and 0 < stage.hours < 2000 for stage in rl)
 
 
 def rl_stage(recipe: Recipe, **hardware: object) -> StagePlan:
