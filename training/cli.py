@@ -282,7 +282,9 @@ def _scored(checkpoint: Path) -> str:
 
 def export(args: argparse.Namespace, registry: Registry) -> str:
     """Write the curated and selected data in another project's layout."""
-    from .data.export import Exporter, export
+    from .data.export import export
+    from .data.export_files import REWARD_FILE
+    from .data.export_rows import Exporter
 
     workspace = _workspace(args, registry)
     require_curated(workspace)
@@ -291,14 +293,21 @@ def export(args: argparse.Namespace, registry: Registry) -> str:
     folder = checkpoint_folder(recipe.model.checkpoint, registry)
     factor = model_size(recipe.model.checkpoint, folder).factor
     exporter = Exporter(
-        recipe, lambda sample: contexts.of(sample).protocol, factor, Path(recipe.data.videos)
+        recipe,
+        lambda sample: contexts.of(sample).protocol,
+        factor,
+        Path(recipe.data.videos),
+        folder,
     )
     sft_samples = written_by("curate", workspace.cold_start) if recipe.sft else ()
     rl_samples = workspace.round(1).selected().samples if recipe.rl else ()
     files = export(exporter, args.to, sft_samples, rl_samples, args.out)
     if args.json:
         return json.dumps({str(path): rows for path, rows in files.items()}, indent=2)
-    return "\n".join(f"{path}: {rows} rows" for path, rows in files.items())
+    lines = [f"{path}: {rows} rows" for path, rows in files.items()]
+    if recipe.rl:
+        lines.append(f"{args.out / REWARD_FILE}: the reward; its first lines say how to use it")
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

@@ -310,6 +310,11 @@ def test_export_writes_what_was_curated(workdir: Path, capsys: pytest.CaptureFix
     row = json.loads((workdir / "swift/sft.jsonl").read_text().splitlines()[0])
     assert row["videos"] == [str(workdir / "videos" / "a.mp4")]
     assert row["messages"][-1]["content"] == "0.5 - 1.5"
+    assert run("export", "r.toml", "--to", "verl", "--out", "verl") == 0
+    assert "verl/vtg_eval_reward.py: the reward" in capsys.readouterr().out
+    (workdir / "videos" / "a.mp4").unlink()
+    assert run("export", "r.toml", "--to", "verl", "--out", "other") == 2
+    assert "videos/a.mp4. Fetch them" in capsys.readouterr().err
 
 
 def test_an_interruption_is_status_130_and_says_how_to_resume(

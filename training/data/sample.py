@@ -129,7 +129,7 @@ def replace_samples(path: Path, samples: Iterable[TrainingSample]) -> int:
     for sample in samples:
         if sample.id in lines:
             raise UserError(f'{path}: two samples have the id "{sample.id}".')
-        lines[sample.id] = json.dumps(_table(sample), ensure_ascii=False, allow_nan=False) + "\n"
+        lines[sample.id] = sample_json(sample) + "\n"
     write_text(path, "".join(lines.values()))
     return len(lines)
 
@@ -262,7 +262,8 @@ def plain_sample(sample: TrainingSample) -> dict[str, Any]:
     return table
 
 
-def _table(sample: TrainingSample) -> dict[str, Any]:
-    """Return a sample as a JSON object, without optional keys that have no value."""
+def sample_json(sample: TrainingSample) -> str:
+    """Return a sample as a line of JSON, without optional keys that have no value."""
     table = plain_sample(sample)
-    return {key: value for key, value in table.items() if key == "spans" or value not in (None, ())}
+    kept = {key: value for key, value in table.items() if key == "spans" or value not in (None, ())}
+    return json.dumps(kept, ensure_ascii=False, allow_nan=False)

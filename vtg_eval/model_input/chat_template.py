@@ -50,7 +50,7 @@ class ChatTemplate:
 
     def __init__(self, folder: Path, thinking: Thinking = "default") -> None:
         """thinking: the position of the template's switch; UserError where it has none."""
-        self._path, self._template = _template(folder)
+        self._path, self._template = read_template(folder)
         self._tokens = _tokens(folder)
         self._thinking = thinking
         self._surroundings: dict[tuple[str, Layout], Surroundings] = {}
@@ -166,8 +166,8 @@ def _tokens(folder: Path) -> dict[str, str]:
     return {name: text for name, text in contents.items() if isinstance(text, str)}
 
 
-def _template(folder: Path) -> tuple[Path, str]:
-    """Return the template and the file it is in."""
+def read_template(folder: Path) -> tuple[Path, str]:
+    """Return the file that a checkpoint's template is in, and the template."""
     file = folder / TEMPLATE_FILE
     if file.is_file():
         try:

@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
+import functools
+import importlib.util
 import json
+import random
+import shutil
+import sys
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from vtg_eval.training.data.answers import target_text
-from vtg_eval.training.data.export import LAYOUTS, Exporter, export, frame_arguments
-from vtg_eval.training.data.sample import TrainingSample
-from vtg_eval.training.recipe import load_recipe
+from vtg_eval.training.data.contexts import SampleContexts
+from vtg_eval.training.data.export import LAYOUTS, export
+from vtg_eval.training.data.export_files import frame_arguments
+from vtg_eval.training.data.export_rows import Exporter
+from vtg_eval.training.data.sample import TrainingSample, sample_from
+from vtg_eval.training.recipe import Recipe, RewardRule, load_recipe
 from vtg_eval.training.shipped import find_recipe
+from vtg_eval.training.trainers.exported_reward import ExportedReward
+from vtg_eval.training.trainers.rewards import PARTS as REWARD_NAMES
+from vtg_eval.training.trainers.rewards import Reward
 
-from vtg_eval.errors import UserError
+from vtg_eval.annotations.records import AnnotationRecord
+from vtg_eval.checkpoint.resolve import resolve
+from vtg_eval.errors import DataError, UserError
+from vtg_eval.model_input.chat_template import ChatTemplate
 from vtg_eval.parsing.answers import parse_answer
 from vtg_eval.protocol import ResolvedProtocol
 from vtg_eval.registry import Registry
@@ -27,6 +43,10 @@ RECIPE = load_recipe(find_recipe("timelens-8b"))
 TIMELENS = REGISTRY.protocol("timelens@1").without_task
 STRICT = REGISTRY.protocol("strict@2").without_task
 TIME_R1 = REGISTRY.protocol("time-r1@1").without_task
+TVG_R1 = replace(
+    (prompted := REGISTRY.protocol("tvg-r1@1").without_task),
+    prompt=replace(prompted.prompt, system=""),
+)
 HOSTILE = "a <video> and an <image>, <audio> and {query}"
 
 
@@ -43,12 +63,26 @@ def sample(name: str = "a", **more: Any) -> TrainingSample:
 SAMPLES = [sample("a"), sample("b", query=HOSTILE), sample("c", spans=(Span(1.25, 2), Span(5, 9)))]
 
 
-def exporter(protocol: ResolvedProtocol = TIMELENS, videos: Path = Path("videos"), **model: object):
-    return Exporter(RECIPE, lambda sample: protocol, 28, videos)
+def exporter(
+    protocol: ResolvedProtocol = TIMELENS,
+    videos: Path = Path("videos"),
+    checkpoint: Path | None = None,
+) -> Exporter:
+    return Exporter(RECIPE, lambda sample: protocol, 28, videos, checkpoint)
+
+
+def with_videos(folder: Path, samples: Iterable[TrainingSample]) -> Path:
+    """Make each sample's video, empty; return the folder of videos."""
+    for asked in samples:
+        path = folder / "videos" / asked.video
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    return folder / "videos"
 
 
 def write(to: str, out: Path, samples=SAMPLES, protocol: ResolvedProtocol = TIMELENS) -> list[Path]:
-    return list(export(exporter(protocol), to, samples, samples, out))
+    source = exporter(protocol, with_videos(out.parent, samples))
+    return list(export(source, to, samples, samples, out))
 
 
 def test_ms_swift_gets_what_its_page_on_custom_datasets_asks_for(tmp_path: Path) -> None:
@@ -77,12 +111,7 @@ def test_ms_swifts_files_load_as_a_json_data_set(tmp_path: Path) -> None:
         "json", data_files=str(paths[1]), split="train", cache_dir=str(tmp_path / "cache")
     )
     label = json.loads(loaded[2]["solution"])
-    assert label == {
-        "id": "c",
-        "spans": [[1.25, 2.0], [5.0, 9.0]],
-        "choice": None,
-        "duration": 30.0,
-    }
+    assert sample_from(AnnotationRecord("label", label)) == SAMPLES[2]
 
 
 def test_verl_gets_the_five_fields_and_its_loader_finds_one_video(tmp_path: Path) -> None:
@@ -136,7 +165,8 @@ def test_the_prompt_is_the_protocols_with_the_video_where_it_says() -> None:
         ("ms-swif", SAMPLES, TIMELENS, 'Did you mean "ms-swift"'),
         ("ms-swift", [], TIMELENS, "no sample"),
         ("ms-swift", [sample(clip=Span(0, 30))], TIMELENS, "1 samples show a part of a file"),
-        ("easyr1", SAMPLES, TIME_R1, "system message"),
+        ("easyr1", SAMPLES, TIME_R1, "Qwen3-VL-8B-Instruct is not on this machine: fetch it"),
+        ("easyr1", SAMPLES, TVG_R1, "4 to 768 frames, and the protocol has 64 to 64"),
         (
             "verl",
             SAMPLES,
@@ -161,17 +191,212 @@ def test_the_prompt_is_the_protocols_with_the_video_where_it_says() -> None:
 def test_what_cannot_be_exported_is_refused(tmp_path, to, samples, protocol, message) -> None:
     with pytest.raises(UserError, match=message):
         write(to, tmp_path / "out", samples, protocol)
-    assert not list((tmp_path / "out").glob("*")) if (tmp_path / "out").exists() else True
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("to", sorted(LAYOUTS))
 def test_nothing_is_overwritten(tmp_path: Path, to: str) -> None:
     pytest.importorskip("pyarrow", reason="needs the extra train")
-    paths = write(to, tmp_path)
-    before = [path.read_bytes() for path in paths]
+    out = tmp_path / "out"
+    samples = write(to, out)
+    before = {path: path.read_bytes() for path in out.iterdir()}
+    assert len(before) > len(samples)
     with pytest.raises(UserError, match="exists already"):
-        write(to, tmp_path)
-    assert [path.read_bytes() for path in paths] == before
+        write(to, out)
+    samples[0].unlink()  # one of the others is enough
+    with pytest.raises(UserError, match="exists already"):
+        write(to, out)
+    assert {path: path.read_bytes() for path in out.iterdir()} == {
+        path: content for path, content in before.items() if path.exists()
+    }
+
+
+def test_videos_that_do_not_exist_are_refused_with_the_first(tmp_path: Path) -> None:
+    videos = with_videos(tmp_path, SAMPLES)
+    (videos / "didemo/b.mp4").unlink()
+    with pytest.raises(UserError, match=r"videos of 1 samples do not exist.*didemo/b\.mp4"):
+        export(exporter(videos=videos), "verl", [], SAMPLES, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_one_setting_of_frames_is_not_enough_for_several_rules(tmp_path: Path) -> None:
+    source = Exporter(
+        RECIPE,
+        lambda s: TIMELENS if s.id == "a" else STRICT,
+        28,
+        with_videos(tmp_path, SAMPLES),
+    )
+    with pytest.raises(UserError, match="several frame rules"):
+        export(source, "ms-swift", SAMPLES, SAMPLES, tmp_path / "out")
+
+
+def test_ms_swift_gets_the_frame_rule_as_variables(tmp_path: Path) -> None:
+    write("ms-swift", tmp_path / "out")
+    lines = (tmp_path / "out/frames.env").read_text().splitlines()
+    variables = dict(line.removeprefix("export ").split("=") for line in lines)
+    rule = TIMELENS.frames
+    assert float(variables["FPS"]) == rule.fps
+    assert int(variables["FPS_MAX_FRAMES"]) == rule.max_frames
+    for kind, tokens in (("MIN", rule.min_tokens), ("MAX", rule.max_tokens)):
+        assert int(variables[f"VIDEO_{kind}_TOKEN_NUM"]) == tokens
+        assert int(variables[f"VIDEO_{kind}_PIXELS"]) == tokens * 28 * 28
+    assert int(variables["VIDEO_TOTAL_PIXELS"]) == rule.total_tokens * 28 * 28
+    # qwen-vl-utils 0.0.14 gives a video 0.9 of the sequence
+    assert 0 <= int(variables["MODEL_SEQ_LEN"]) * 0.9 - rule.total_tokens < 1
+
+
+def test_easyr1_gets_the_frame_rule_as_settings(tmp_path: Path) -> None:
+    yaml = pytest.importorskip("yaml")
+    write("easyr1", tmp_path / "out")
+    settings = yaml.safe_load((tmp_path / "out/easyr1.yaml").read_text())
+    data = settings["data"]
+    assert (data["video_fps"], data["min_pixels"]) == (2.0, 64 * 28 * 28)
+    assert "override_chat_template" not in data
+    file, name = settings["worker"]["reward"]["reward_function"].split(":")
+    assert (tmp_path / "out" / file).is_file() and name == "compute_score"
+    assert f"VIDEO_MAX_PIXELS={14336 * 28 * 28}\n" in (tmp_path / "out/frames.env").read_text()
+
+
+@pytest.mark.parametrize("system", [TIME_R1.prompt.system, 'a "b" \\n {{ c }} {% d %} é 🎬\nend'])
+def test_easyr1_gets_a_system_message_by_the_chat_template(tmp_path: Path, system: str) -> None:
+    pytest.importorskip("jinja2", reason="needs the extra hf")
+    folder = resolve("nano", REGISTRY)[0].path
+    assert folder is not None
+    protocol = replace(TIME_R1, prompt=replace(TIME_R1.prompt, system=system))
+    source = exporter(protocol, with_videos(tmp_path, SAMPLES), folder)
+    export(source, "easyr1", [], SAMPLES, tmp_path / "out")
+    assert load_recipe(tmp_path / "out/recipe.toml").model.checkpoint == str(folder.resolve())
+    settings = json.loads((tmp_path / "out/easyr1.yaml").read_text())
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy, ignore=shutil.ignore_patterns("*.safetensors"))
+    (copy / "chat_template.jinja").write_text(settings["data"]["override_chat_template"])
+    ours = ChatTemplate(folder).around(system, "video-first")
+    assert system in ours.before
+    assert ChatTemplate(copy).around("", "video-first") == ours
+
+
+REWARDED = [
+    sample("one"),
+    sample("several", source="qvhighlights", spans=(Span(1.25, 2), Span(5, 9))),
+    sample("option", options=("red", "blue"), choice="B"),
+    sample("letter", spans=(), options=("red", "blue"), choice="A", source="mine"),
+]
+PARTS = (
+    "5", "10.0", " - ", " to ", ", ", "s", "[", "]", "B", "(A)", "never", "<think>", "</think>",
+    "<time>", "</time>", "nan", "1e999", "-3", "9" * 30, "٣", "\x00", "<video>", "\n", "[[5, 10]]",
+)  # fmt: skip
+
+
+def odd_answers(count: int) -> list[str]:
+    """Return answers of random parts, a third of them after a moment."""
+    draw = random.Random(7)
+    odd = ["".join(draw.choices(PARTS, k=draw.randrange(12))) for _ in range(count)]
+    for number in range(0, count, 3):
+        start, length = draw.uniform(0, 20), draw.uniform(-1, 20)
+        odd[number] = f"{start:.1f} - {start + length:.1f}{odd[number]}"
+    return odd
+
+
+@pytest.fixture(scope="module")
+def every_reward() -> tuple[Recipe, SampleContexts]:
+    """A recipe with a weight on each reward, and how it asks."""
+    weights = {name: 0.5 + number for number, name in enumerate(REWARD_NAMES)}
+    recipe = load_recipe(find_recipe("timelens2-8b"))
+    recipe = replace(recipe, rewards=RewardRule(**weights, answer_format="think-time"))
+    return recipe, SampleContexts(recipe.model, None, REGISTRY)
+
+
+def verl_rewards(module: Any, rows: list[Any], answers: list[str]) -> list[float]:
+    """As reward_manager/naive.py calls it."""
+    return [
+        module.compute_score(
+            data_source=row["data_source"],
+            solution_str=answer,
+            ground_truth=row["reward_model"]["ground_truth"],
+            extra_info=row["extra_info"],
+        )
+        for row, answer in zip(rows, answers, strict=True)
+    ]
+
+
+def easyr1_rewards(module: Any, rows: list[Any], answers: list[str]) -> list[float]:
+    """As BatchFunctionRewardManager calls it."""
+    inputs = [
+        {"response": answer, "response_length": len(answer), "ground_truth": row["answer"]}
+        for row, answer in zip(rows, answers, strict=True)
+    ]
+    scores = functools.partial(module.compute_score)(inputs)
+    assert all(isinstance(value, float) for score in scores for value in score.values())
+    return [score["overall"] for score in scores]
+
+
+def swift_rewards(module: Any, rows: list[Any], answers: list[str]) -> list[float]:
+    """As the GRPO trainer calls it, with the columns of the rows."""
+    columns = {key: [row[key] for row in rows] for key in ("solution", "messages")}
+    rewards: list[float] = module.orms["vtg_eval"](args=None)(answers, **columns)
+    return rewards
+
+
+def swift_stub() -> dict[str, ModuleType]:
+    """Return what ms-swift has of rewards: a base class that keeps the arguments, and a table."""
+
+    class ORM:
+        def __init__(self, args: Any = None, **_: Any) -> None:
+            self.args = args
+
+    rewards = ModuleType("swift.rewards")
+    rewards.__dict__.update(ORM=ORM, orms={})
+    return {"swift": ModuleType("swift"), "swift.rewards": rewards}
+
+
+@pytest.mark.parametrize(
+    ("to", "called"),
+    [("verl", verl_rewards), ("easyr1", easyr1_rewards), ("ms-swift", swift_rewards)],
+)
+def test_the_exported_reward_is_ours_on_odd_answers(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    every_reward: tuple[Recipe, SampleContexts],
+    to: str,
+    called: Callable[[Any, list[Any], list[str]], list[float]],
+) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet", reason="needs the extra train")
+    recipe, contexts = every_reward
+    videos = with_videos(tmp_path, REWARDED)
+    source = Exporter(recipe, lambda s: contexts.of(s).protocol, 32, videos)
+    out = tmp_path / "out"
+    path = list(export(source, to, REWARDED, REWARDED, out))[-1]
+    for name, stub in swift_stub().items():
+        monkeypatch.setitem(sys.modules, name, stub)
+    spec = importlib.util.spec_from_file_location("custom_module", out / "vtg_eval_reward.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    if path.suffix == ".parquet":
+        rows = parquet.read_table(path).to_pylist()
+    else:
+        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    answers = odd_answers(1000)
+    asked = [REWARDED[number % 4] for number in range(1000)]
+    got = called(module, [rows[number % 4] for number in range(1000)], answers)
+    assert recipe.rewards is not None
+    wanted = [
+        Reward(recipe.rewards, contexts.of(s).protocol)(s.to_sample(), text).total
+        for s, text in zip(asked, answers, strict=True)
+    ]
+    assert got == wanted
+    assert len(set(got)) > 20  # answers of many kinds
+
+
+def test_a_label_that_is_not_of_an_export_is_named(
+    every_reward: tuple[Recipe, SampleContexts],
+) -> None:
+    reward = ExportedReward(every_reward[0])
+    for label in ("", "[]", "{"):
+        with pytest.raises(DataError, match="not one of an export"):
+            reward(label, "5 - 10")
+    with pytest.raises(DataError, match="the label"):
+        reward("{}", "5 - 10")
 
 
 def test_frame_sizes_are_in_px() -> None:
