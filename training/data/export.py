@@ -33,18 +33,21 @@ from .export_rows import (
 )
 from .sample import TrainingSample
 
+Samples = Sequence[TrainingSample]
 Rows = Callable[[Exporter, Iterable[TrainingSample]], Iterable[Row]]
+Settings = Callable[[Exporter, Samples, Path], Mapping[str, str]]
 
 
-def swift_files(exporter: Exporter, samples: Sequence[TrainingSample]) -> Mapping[str, str]:
+def swift_files(exporter: Exporter, samples: Samples, out: Path) -> Mapping[str, str]:
     """Return ms-swift's settings, by the name of the file."""
     return {ENVIRONMENT_FILE: swift_environment(exporter.frames(samples), exporter.factor)}
 
 
-def easyr1_files(exporter: Exporter, samples: Sequence[TrainingSample]) -> Mapping[str, str]:
+def easyr1_files(exporter: Exporter, samples: Samples, out: Path) -> Mapping[str, str]:
     """Return EasyR1's settings, by the name of the file."""
     rule = exporter.frames(samples)
-    settings = easyr1_settings(rule, exporter.factor, exporter.chat_template(samples))
+    template = exporter.chat_template(samples)
+    settings = easyr1_settings(rule, exporter.factor, template, out / REWARD_FILE)
     environment = easyr1_environment(rule, exporter.factor)
     return {ENVIRONMENT_FILE: environment, EASYR1_FILE: settings}
 
@@ -53,13 +56,14 @@ def easyr1_files(exporter: Exporter, samples: Sequence[TrainingSample]) -> Mappi
 class Layout:
     """One project's files: name and rows of each. clips: it can show a part of a video.
 
-    settings: returns the files with the frame rule, where the rows do not have it.
+    settings: returns the texts of the files with the frame rule, by name, where the rows do not
+    have it; its last argument is the folder to write to.
     """
 
     sft: tuple[str, Rows] | None
     rl: tuple[str, Rows]
     clips: bool = False
-    settings: Callable[[Exporter, Sequence[TrainingSample]], Mapping[str, str]] | None = None
+    settings: Settings | None = None
 
 
 LAYOUTS: Mapping[str, Layout] = MappingProxyType(
@@ -99,7 +103,7 @@ def export(
     for _, _, samples in files:
         _check(exporter, to, layout, samples)
     exported = [sample for _, _, samples in files for sample in samples]
-    texts = dict(layout.settings(exporter, exported) if layout.settings else {})
+    texts = dict(layout.settings(exporter, exported, out) if layout.settings else {})
     if recipe.rl:
         texts |= {REWARD_FILE: reward_text(to), RECIPE_FILE: recipe_text(_located(exporter))}
     for path in (*(path for path, _, _ in files), *(out / name for name in texts)):

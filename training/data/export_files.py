@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from vtg_eval.errors import UserError
@@ -49,8 +50,8 @@ orms["vtg_eval"] = VtgEvalReward
 """,
     ),
     "verl": (
-        "verl: reward.custom_reward_function.path=THIS_FILE (before 0.8 without `reward.`) and\n"
-        "name=compute_score there",
+        "verl: reward.custom_reward_function.path=THIS_FILE with name=compute_score; in earlier\n"
+        "versions custom_reward_function.path",
         "",
         """
 def compute_score(data_source, solution_str, ground_truth, extra_info=None, **_):
@@ -126,8 +127,10 @@ def easyr1_environment(rule: FrameRule, factor: int) -> str:
     return _shell({**whole, "VIDEO_MAX_PIXELS": sizes["total_pixels"]})
 
 
-def easyr1_settings(rule: FrameRule, factor: int, template: str | None) -> str:
-    """Return EasyR1's settings as YAML. template: the chat template, where it is another one.
+def easyr1_settings(rule: FrameRule, factor: int, template: str | None, reward: Path) -> str:
+    """Return EasyR1's settings as YAML.
+
+    template: the chat template, where it is another one. reward: the file with the reward.
 
     Raises UserError for other numbers of frames than those of qwen-vl-utils, which it cannot be
     told.
@@ -143,15 +146,16 @@ def easyr1_settings(rule: FrameRule, factor: int, template: str | None) -> str:
         "prompt_key": "prompt",
         "answer_key": "answer",
         "video_key": "videos",
+        "format_prompt": None,  # the prompt is whole
         "video_fps": rule.fps,
         "min_pixels": sizes["min_pixels"],
         "max_pixels": sizes["max_pixels"],
     }
     if template is not None:
         data["override_chat_template"] = template
-    reward = {"reward_type": "batch", "reward_function": f"{REWARD_FILE}:compute_score"}
+    function = {"reward_type": "batch", "reward_function": f"{reward.resolve()}:compute_score"}
     # JSON is YAML, too
-    return json.dumps({"data": data, "worker": {"reward": reward}}, indent=2) + "\n"
+    return json.dumps({"data": data, "worker": {"reward": function}}, indent=2) + "\n"
 
 
 def with_system_message(template: str, system: str) -> str:
