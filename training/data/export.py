@@ -127,10 +127,11 @@ def _located(exporter: Exporter) -> Recipe:
 def _check(exporter: Exporter, to: str, layout: Layout, samples: Sequence[TrainingSample]) -> None:
     if not samples:
         raise UserError("There is no sample to export.")
-    missing = [path for s in samples if not Path(path := exporter.path(s)).is_file()]
+    exists = {path: Path(path).is_file() for path in map(exporter.path, samples)}
+    missing = [path for path, is_file in exists.items() if not is_file]
     if missing:
         raise UserError(
-            f"The videos of {len(missing)} samples do not exist, the first is {missing[0]}. Fetch "
+            f"{len(missing)} videos of the samples do not exist, the first is {missing[0]}. Fetch "
             "them, or run vtg-train curate in a new folder."
         )
     for protocol, asks in dict.fromkeys((exporter.protocol(s), s.asks) for s in samples):

@@ -214,7 +214,7 @@ def test_nothing_is_overwritten(tmp_path: Path, to: str) -> None:
 def test_videos_that_do_not_exist_are_refused_with_the_first(tmp_path: Path) -> None:
     videos = with_videos(tmp_path, SAMPLES)
     (videos / "didemo/b.mp4").unlink()
-    with pytest.raises(UserError, match=r"videos of 1 samples do not exist.*didemo/b\.mp4"):
+    with pytest.raises(UserError, match=r"1 videos of the samples do not exist.*didemo/b\.mp4"):
         export(exporter(videos=videos), "verl", [], SAMPLES, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
