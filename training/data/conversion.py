@@ -11,17 +11,21 @@ from vtg_eval.run.durations import shown_length, video_lengths
 from vtg_eval.types import OutputType
 
 from .converters import convert
-from .sample import TrainingSample, write_samples
+from .sample import TrainingSample, require_new, write_samples
 
 
 def convert_file(name: str, path: Path, out: Path, videos: Path | None) -> str:
     """Write the samples of a file in the layout of that name; return what was written.
 
     videos: their folder; where the file has no length of a video, it is read there. Raises
-    UserError as `convert` and `write_samples` do, and where `videos` is no folder.
+    UserError as `convert` and `write_samples` do, where `videos` is no folder, and where `path` is
+    one.
     """
     if videos is not None and not videos.is_dir():
         raise UserError(f"{videos} is not a folder of videos.")
+    if path.is_dir():
+        raise UserError(f"{path} is a folder: name the file of annotations.")
+    require_new(out)  # before lengths are read, which takes long
     samples = tuple(convert(name, path))
     if videos is not None:
         samples = tuple(with_lengths(samples, videos))

@@ -117,9 +117,14 @@ def write_samples(path: Path, samples: Iterable[TrainingSample]) -> int:
 
     Raises UserError where the file exists, two samples have the same id, or writing fails.
     """
+    require_new(path)
+    return replace_samples(path, samples)
+
+
+def require_new(path: Path) -> None:
+    """Raise UserError where the file exists."""
     if path.exists():
         raise UserError(f"{path} exists already. Remove it or name another file.")
-    return replace_samples(path, samples)
 
 
 def replace_samples(path: Path, samples: Iterable[TrainingSample]) -> int:

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 from vtg_eval.training import cli
-from vtg_eval.training.data.conversion import with_lengths
+from vtg_eval.training.data.conversion import convert_file, with_lengths
 from vtg_eval.training.data.converters import CONVERTERS
 from vtg_eval.training.data.sample import TrainingSample, load_samples
 
 from tests.video_files import write_clock
+from vtg_eval.errors import UserError
 from vtg_eval.types import Span
 
 
@@ -47,6 +48,17 @@ def test_a_file_becomes_samples_with_the_lengths_of_its_videos(
     assert out.read_bytes() == written
 
 
+def test_a_file_that_exists_is_refused_before_any_video_is_read(
+    charades: Path, videos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(files: object) -> None:
+        raise AssertionError("lengths were read")
+
+    monkeypatch.setattr("vtg_eval.training.data.conversion.video_lengths", read)
+    with pytest.raises(UserError, match="exists already"):
+        convert_file("charades-sta", charades, charades, videos)
+
+
 def test_the_length_is_that_of_the_part_that_is_shown(videos: Path) -> None:
     samples = [
         TrainingSample(str(n), "AB1.mp4", "q", (Span(0, 1),), "x", clip=clip, duration=duration)
@@ -70,6 +82,7 @@ def test_the_help_names_every_layout(capsys: pytest.CaptureFixture[str]) -> None
     [
         ("charades", "train.txt", [], 'Did you mean "charades-sta"?'),
         ("charades-sta", "none.txt", [], "cannot be read"),
+        ("charades-sta", ".", [], "is a folder: name the file of annotations"),
         ("didemo", "train.txt", [], "train.txt"),
         ("charades-sta", "train.txt", ["--videos", "none"], "none is not a folder of videos"),
     ],
