@@ -39,7 +39,17 @@ FULL_SIZE = {
     "tvg-r1-7b-rl",
     "videochat-r1-7b",
 }
-NANO = {"nano-smoke", "nano-tvg-r1", "nano-timelens-7b", "nano-timelens-8b", "nano-best"}
+NANO = {
+    "nano-best",
+    "nano-smoke",
+    "nano-time-r1",
+    "nano-timelens-7b",
+    "nano-timelens-8b",
+    "nano-timelens2",
+    "nano-tvg-r1",
+    "nano-tvg-r1-rl",
+    "nano-videochat-r1",
+}
 LOCATION = r"arXiv \d{4}\.\d{5}|github\.com/|the same\b|the recipe |second-hand: |the survey "
 HEAD = 'name = "x"\nsummary = "x"\nsource = "x"\n'
 MODEL = '[model]\ncheckpoint = "nano"\n'
@@ -97,6 +107,23 @@ def test_each_line_has_a_source_and_our_choices_are_listed(name: str) -> None:
             if comment.startswith(" ours"):
                 marked.add(f"{section}.{key.split(' =')[0]}")
     assert marked == set(table["ours"])
+
+
+@pytest.mark.parametrize("name", sorted(NANO))
+def test_a_miniature_has_the_values_that_it_says_another_recipe_has(name: str) -> None:
+    text, section = shipped_recipes()[name].read_text(encoding="utf-8"), ""
+    for line in text.splitlines():
+        if header := re.fullmatch(r"\[([\w.]+)\]", line):
+            section = header[1]
+        elif section and (named := re.search(r"# (?:ours, )?as (\S+)$", line)):
+            key = line.split(" =")[0]
+            values = []
+            for recipe in (name, named[1]):
+                table: Any = load_recipe(find_recipe(recipe))
+                for part in (*section.split("."), key):
+                    table = getattr(table, part)
+                values.append(table)
+            assert values[0] == values[1], line
 
 
 @pytest.mark.parametrize("name", sorted(FULL_SIZE | NANO))
