@@ -21,6 +21,7 @@ from vtg_eval.files.toml_tables import converted, load_toml
 # ranges of a recipe's numbers
 NonNegative = Annotated[float, Meta(ge=0)]
 Share = Annotated[float, Meta(ge=0, le=1)]
+Power = Annotated[float, Meta(ge=0, le=100)]
 Temperature = Annotated[float, Meta(ge=1e-3, le=10)]
 Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Steps = Annotated[int, Meta(ge=1, le=10**7)]
@@ -165,8 +166,8 @@ class SelectionRule:
     method: Literal["all", "gaussian", "inverse", "weighted"] = "all"
     mean: Share = 0.3
     deviation: Annotated[float, Meta(ge=1e-3, le=1)] = 0.2
-    power: NonNegative = 2.0
-    deviation_power: NonNegative = field(default=1.0, metadata=LATER)
+    power: Power = 2.0
+    deviation_power: Power = field(default=1.0, metadata=LATER)
     weighed: Literal["iou", "reward"] = field(default="iou", metadata=LATER)
     mean_iou: tuple[Share, Share] = (0.0, 1.0)
     pass_rate: tuple[Share, Share] = field(default=(0.0, 1.0), metadata=LATER)

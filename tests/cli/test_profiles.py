@@ -187,4 +187,4 @@ def test_a_run_records_its_profile_and_tables_show_it(shell: Shell) -> None:
     assert "The protocols differ (A timelens@1 with small@1, B timelens@1)" in compared
     code, _, err = shell.run("--out", "mine", "--profile", "none", *arguments)
     assert code == 2
-    assert "profile (before small@1, now null)" in err
+    assert "profile (before small@1, now not set)" in err

@@ -46,7 +46,7 @@ def test_the_error_for_another_owner_names_every_difference(record: Path) -> Non
     for difference in (
         "seed (before 0, now 1)",
         "data.share (before 0.5, now 0.25)",
-        "new (before null, now true)",
+        "new (before not set, now true)",
     ):
         assert difference in str(caught.value)
     assert str(record.parent) in str(caught.value) and "data.files" not in str(caught.value)

@@ -180,7 +180,7 @@ def test_a_signal_keeps_the_answers_so_far(run: Run, name: str) -> None:
 
 def test_changed_arguments_are_refused_by_name(run: Run) -> None:
     run("one")
-    with pytest.raises(UserError, match=r"engine_args\.delay \(before null, now 0\.5\)"):
+    with pytest.raises(UserError, match=r"engine_args\.delay \(before not set, now 0\.5\)"):
         run("one", delay=0.5)
     with pytest.raises(UserError, match=r"protocol\.name"):
         run("one", options={"protocol": "timelens@1"})

@@ -43,8 +43,8 @@ def test_equal_specs_lead_to_the_same_folder() -> None:
     ("change", "difference"),
     [
         ({"seed": 1}, "seed (before 0, now 1)"),
-        ({"limit": 5}, "limit (before null, now 5)"),
-        ({"engine_args": {"b": 1}}, "engine_args.a (before [1, 2], now null)"),
+        ({"limit": 5}, "limit (before not set, now 5)"),
+        ({"engine_args": {"b": 1}}, "engine_args.a (before [1, 2], now not set)"),
         (
             {"protocol": replace(SPEC.protocol, frames=FrameRule(fps=1.0))},
             "protocol.frames.fps (before 2.0, now 1.0)",
@@ -71,7 +71,7 @@ def test_a_profile_is_part_of_the_spec_and_nothing_without_one() -> None:
     assert "profile" not in SPEC.to_json()
     other = replace(SPEC, profile="mine@1")
     assert RunSpec.from_json(json.loads(json.dumps(other.to_json()))) == other
-    assert differences(SPEC.to_json(), other.to_json()) == ["profile (before null, now mine@1)"]
+    assert differences(SPEC.to_json(), other.to_json()) == ["profile (before not set, now mine@1)"]
     assert other.digest != SPEC.digest
     assert (SPEC.rules, other.rules) == ("strict@2", "strict@2 with mine@1")
 

@@ -18,8 +18,8 @@ def convert_file(name: str, path: Path, out: Path, videos: Path | None) -> str:
     """Write the samples of a file in the layout of that name; return what was written.
 
     videos: their folder; where the file has no length of a video, it is read there. Raises
-    UserError as `convert` and `write_samples` do, where `videos` is no folder, and where `path` is
-    one.
+    UserError as `convert` and `write_samples` do, where `videos` is no folder, where `path` is
+    one, and where no sample is in it.
     """
     if videos is not None and not videos.is_dir():
         raise UserError(f"{videos} is not a folder of videos.")
@@ -27,6 +27,8 @@ def convert_file(name: str, path: Path, out: Path, videos: Path | None) -> str:
         raise UserError(f"{path} is a folder: name the file of annotations.")
     require_new(out)  # before lengths are read, which takes long
     samples = tuple(convert(name, path))
+    if not samples:
+        raise UserError(f"{path} has no sample to train on. Name the file of annotations.")
     if videos is not None:
         samples = tuple(with_lengths(samples, videos))
     write_samples(out, samples)

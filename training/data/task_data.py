@@ -99,7 +99,7 @@ def _usable(split: _Split, root: Path) -> Sequence[Sample]:
     if not usable[split.part]:
         raise UserError(
             f"data.{split.key} names no sample to train on: {split.task.card.name} {split.name} "
-            f"has {len(usable)} usable ones. Name a count of 1 or more, or another split."
+            f"has {len(usable)} usable ones. Name other numbers of samples, or another split."
         )
     return usable[split.part]
 

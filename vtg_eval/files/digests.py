@@ -46,7 +46,10 @@ ENCODER = json.JSONEncoder(  # trees have no circles, and the check takes a thir
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Name what differs between two JSON objects, as 'seed (before 0, now 1)'."""
+    """Name what differs between two JSON objects, as 'seed (before 0, now 1)'.
+
+    What is absent or null is "not set".
+    """
     old, new = dict(_leaves(before)), dict(_leaves(now))
     return [
         f"{key} (before {_short(old.get(key))}, now {_short(new.get(key))})"
@@ -64,5 +67,7 @@ def _leaves(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, A
 
 
 def _short(value: Any) -> str:
+    if value is None:
+        return "not set"
     text = value if isinstance(value, str) else json.dumps(value)
     return text if len(text) <= 40 else f"{text[:37]}..."

@@ -83,6 +83,7 @@ def test_the_help_names_every_layout(capsys: pytest.CaptureFixture[str]) -> None
         ("charades", "train.txt", [], 'Did you mean "charades-sta"?'),
         ("charades-sta", "none.txt", [], "cannot be read"),
         ("charades-sta", ".", [], "is a folder: name the file of annotations"),
+        ("charades-sta", "empty.txt", [], "has no sample to train on"),
         ("didemo", "train.txt", [], "train.txt"),
         ("charades-sta", "train.txt", ["--videos", "none"], "none is not a folder of videos"),
     ],
@@ -97,6 +98,7 @@ def test_a_mistake_is_one_line_and_writes_nothing(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     out = tmp_path / "out.jsonl"
+    (tmp_path / "empty.txt").touch()
     assert cli.main(["convert", name, str(tmp_path / file), "--out", str(out), *more]) == 2
     err = capsys.readouterr().err
     assert message in err and err.count("\n") == 1
