@@ -135,7 +135,7 @@ def test_shards_of_different_runs_are_refused_by_name(run: Run, tmp_path: Path) 
     answer(run, "one", 1)
     answer(run, "two", 2, limit=9)
     shards = [*find_shards(tmp_path / "one"), *find_shards(tmp_path / "two")]
-    with pytest.raises(UserError, match=r"not a shard of the same run.*limit \(before not set, now 9"):
+    with pytest.raises(UserError, match=r"not a shard of the same run.*limit \(before not set"):
         merge(shards, tmp_path / "merged", fakes.make_registry(fakes))
     assert not (tmp_path / "merged").exists()
 
