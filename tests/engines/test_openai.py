@@ -36,7 +36,7 @@ RULE = GenerationRule(max_new_tokens=16)
 KEY = "canary-0123456789"
 # waits of seconds are rare, so that the test of 500 requests is short
 LONG = ("seconds", "date", "slow")
-MIXED = (*[kind for kind in KINDS if kind not in LONG] * 4, *LONG)
+MIXED = (*[kind for kind in KINDS if kind not in LONG] * 8, *LONG)
 
 
 def make_engine(
