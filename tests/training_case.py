@@ -106,6 +106,14 @@ def train(stage: str, recipe: Recipe, examples: Sequence[Example], out: Path) ->
     return {"sft": run_sft, "rl": run_rl}[stage](recipe, examples, out)
 
 
+def after_cold_start(setup: RunSetup, steps: int, out: Path) -> RunSetup:
+    """Return the setup after fine-tuning: its answers are spans, some of them right."""
+    recipe = with_rule(
+        setup.recipe(), "sft", steps=steps, batch=5, device_batch=5, learning_rate=1e-2, warmup=0.0
+    )
+    return replace(setup, start=train("sft", recipe, setup.examples, out))
+
+
 def process_context() -> Any:
     """Return a context for processes that have the libraries loaded, and no threads yet."""
     context = multiprocessing.get_context("forkserver")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -36,11 +35,6 @@ def one(tmp_path_factory: pytest.TempPathFactory) -> RunSetup:
 
 @pytest.fixture(scope="session")
 def cold(one: RunSetup, tmp_path_factory: pytest.TempPathFactory) -> RunSetup:
-    """`one` after a cold start: its answers are spans, some of them right."""
-    from tests.training_case import train, with_rule
+    from tests.training_case import after_cold_start
 
-    out = tmp_path_factory.mktemp("cold") / "out"
-    recipe = with_rule(
-        one.recipe(), "sft", steps=20, batch=5, device_batch=5, learning_rate=1e-2, warmup=0.0
-    )
-    return replace(one, start=train("sft", recipe, one.examples, out))
+    return after_cold_start(one, 20, tmp_path_factory.mktemp("cold") / "out")

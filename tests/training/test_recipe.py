@@ -298,6 +298,9 @@ def test_a_record_has_later_keys_only_where_they_are_set() -> None:
     plain = recorded(CurationRule())
     assert not {"cold_start", "rl"} & set(plain)
     assert recorded(CurationRule(rl=FilterRule()))["rl"] == plain
+    record = recorded(RewardRule(tiou=1.0, giou=0.5))
+    assert record["giou"] == 0.5
+    assert "wasserstein_union" not in record
 
 
 def numbers() -> list[tuple[str, str]]:
@@ -332,14 +335,6 @@ def test_a_file_that_is_not_text_and_a_folder(tmp_path: Path) -> None:
         load_recipe(path)
     with pytest.raises(UserError, match="cannot be read"):
         load_recipe(tmp_path)
-
-
-def test_the_record_of_a_table_has_a_later_key_only_where_it_is_set() -> None:
-    """So a folder that an earlier version has begun can be resumed."""
-    first = {"tiou", "boundary", "wasserstein", "set_iou", "choice", "format", "parse_penalty"}
-    assert set(recorded(RewardRule(tiou=1.0))) == first | {"answer_format"}
-    record = recorded(RewardRule(tiou=1.0, giou=0.5))
-    assert record["giou"] == 0.5 and "wasserstein_union" not in record
 
 
 def test_the_nearest_recipe_is_named() -> None:

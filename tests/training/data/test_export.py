@@ -271,9 +271,9 @@ def test_easyr1_gets_a_system_message_by_the_chat_template(tmp_path: Path, syste
     copy = tmp_path / "copy"
     shutil.copytree(folder, copy, ignore=shutil.ignore_patterns("*.safetensors"))
     (copy / "chat_template.jinja").write_text(settings["data"]["override_chat_template"])
-    ours = ChatTemplate(folder).around(system, "video-first")
-    assert system in ours.before
-    assert ChatTemplate(copy).around("", "video-first") == ours
+    expected = ChatTemplate(folder).around(system, "video-first")
+    assert system in expected.before
+    assert ChatTemplate(copy).around("", "video-first") == expected
 
 
 REWARDED = [

@@ -141,8 +141,8 @@ def test_weights_rise_with_the_deviation_and_fall_with_the_mean(figures, power, 
 
 
 def test_weights_by_rollouts_are_those_of_the_formula():
-    found = rollout_weights(np.array([0.5, 1.0, 2.0]), np.array([0.2, 0.1, 0.1]), 2.0, 1.0)
-    assert found == pytest.approx([0.2 * 0.25, 0.0, 0.0], rel=1e-4, abs=1e-10)
+    values = rollout_weights(np.array([0.5, 1.0, 2.0]), np.array([0.2, 0.1, 0.1]), 2.0, 1.0)
+    assert values == pytest.approx([0.2 * 0.25, 0.0, 0.0], rel=1e-4, abs=1e-10)
     plain = rollout_weights(np.array([0.25]), np.array([0.0]), 2.0, 0.0)  # TimeLens2's powers
     assert plain == pytest.approx([0.5625], rel=1e-5)
 

@@ -362,7 +362,7 @@ state = PartialState(cpu=True)
 state.wait_for_everyone()
 print(f"<{state.process_index} of {state.num_processes}, {state.backend}>\\n", end="", flush=True)
 """
-FOUND = ["<0 of 2, gloo>", "<1 of 2, gloo>"]
+TWO_PROCESSES = ["<0 of 2, gloo>", "<1 of 2, gloo>"]
 PORT_IN_USE = "address already in use"
 
 
@@ -377,7 +377,7 @@ def test_cpu2_starts_two_processes_that_find_each_other(tmp_path: Path) -> None:
         done = subprocess.run(command, capture_output=True, text=True, timeout=300)
         if PORT_IN_USE not in done.stderr.lower():
             break
-    assert sorted(done.stdout.splitlines()) == FOUND, done.stdout + done.stderr
+    assert sorted(done.stdout.splitlines()) == TWO_PROCESSES, done.stdout + done.stderr
 
 
 @pytest.mark.engine
@@ -402,4 +402,4 @@ def test_the_commands_for_two_machines_find_each_other(tmp_path: Path) -> None:
         for rank in range(2)
     ]  # fmt: skip
     outputs = [machine.communicate(timeout=300) for machine in machines]
-    assert [out.strip() for out, _ in outputs] == FOUND, outputs
+    assert [out.strip() for out, _ in outputs] == TWO_PROCESSES, outputs

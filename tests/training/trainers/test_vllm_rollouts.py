@@ -26,6 +26,7 @@ from vtg_eval.training.trainers.vllm_rollouts import VllmRollouts, whole_weights
 from tests.training_case import (
     RL,
     RunSetup,
+    after_cold_start,
     figures,
     in_two_processes,
     killed_at,
@@ -57,12 +58,7 @@ class KeptOpen(VllmRollouts):
 
 @pytest.fixture(scope="module")
 def cold(setup: RunSetup, tmp_path_factory: pytest.TempPathFactory) -> RunSetup:
-    """The case after a cold start, so that answers get different rewards."""
-    out = tmp_path_factory.mktemp("cold") / "out"
-    recipe = with_rule(
-        setup.recipe(), "sft", steps=12, batch=5, device_batch=5, learning_rate=1e-2, warmup=0.0
-    )
-    return replace(setup, start=train("sft", recipe, setup.examples, out))
+    return after_cold_start(setup, 12, tmp_path_factory.mktemp("cold") / "out")
 
 
 @pytest.fixture(scope="module")
