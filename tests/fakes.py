@@ -97,7 +97,7 @@ class FakeDecoder(Decoder):
 
     def read(self, path: Path, indices: Sequence[int], size: tuple[int, int]) -> Any:
         info = self.probe(path)
-        value = int(info.digest[:2], 16)
+        value = hashlib.sha256(path.name.encode()).digest()[0]  # whatever the film's encoder
         shade = (np.asarray(indices) + value).astype(np.uint8)
         array = np.broadcast_to(shade[:, None, None, None], (len(indices), *size, 3)).copy()
         return array, info.times[np.asarray(indices)]
