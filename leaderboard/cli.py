@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from vtg_eval.cli.command import ROOT_HELP, Command
+from vtg_eval.cli.command import RUN_ROOT_HELP, Command
 from vtg_eval.registry import Registry
 
 from .published import SETTINGS
@@ -68,7 +68,7 @@ class LeaderboardCommand(Command):
                 default="unspecified",
                 help="whether the model was trained on the benchmark's own data",
             )
-            verb.add_argument("--data-root", type=Path, metavar="DIR", help=ROOT_HELP)
+            verb.add_argument("--data-root", type=Path, metavar="DIR", help=RUN_ROOT_HELP)
 
     def run(self, args: Namespace, registry: Registry) -> int:
         """Run the verb."""

@@ -179,3 +179,44 @@ def test_a_constant_is_not_fitted_on_a_malformed_split(tmp_path, capsys):
     assert main([*args, "--predictions", str(answers)]) == 2
     printed = capsys.readouterr().err
     assert "val_data.json, item 0" in printed and "annotation_id" in printed
+
+
+def test_a_run_knows_where_its_data_is(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(root)
+    monkeypatch.delenv("VTG_EVAL_DATA", raising=False)
+    (root / "here/charades_sta").mkdir(parents=True)
+    for name in ("charades_sta_test.txt", "Charades_v1_test.csv"):
+        (root / name).rename(root / "here/charades_sta" / name)
+    command = ["run", "--model", "baseline:whole-video", "--tasks", "charades_sta", "--out", "run"]
+    assert main([*command, "--data-root", "here", "--quiet"]) == 0
+    manifest = json.loads((root / "run/manifest.json").read_text())
+    assert manifest["data_root"] == {"given": "here", "folder": str(root / "here")}
+    monkeypatch.setenv("VTG_EVAL_DATA", str(root))  # holds other things
+    assert main(["score", "run"]) == 0
+    assert main(["compare", "run", "run"]) == 0
+    capsys.readouterr()
+
+    (root / "here").rename(root / "there")
+    assert main(["score", "run"]) == 2
+    err = " ".join(capsys.readouterr().err.split())
+    assert "charades_sta_test.txt" in err
+    assert f"The run's data root, {root / 'here'}, does not exist any more." in err
+    assert main(["score", "run", "--data-root", "there"]) == 0
+    monkeypatch.setenv("VTG_EVAL_DATA", "there")
+    assert main(["score", "run"]) == 0
+
+
+def test_a_run_of_an_earlier_version_has_its_data_where_the_defaults_say(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(root)
+    command = ["run", "--model", "baseline:whole-video", "--tasks", "charades_sta", "--out", "run"]
+    assert main([*command, "--data-root", ".", "--quiet"]) == 0
+    path = root / "run/manifest.json"
+    manifest = json.loads(path.read_text())
+    del manifest["data_root"]
+    path.write_text(json.dumps(manifest))
+    monkeypatch.setenv("VTG_EVAL_DATA", ".")
+    assert main(["score", "run"]) == 0

@@ -17,6 +17,7 @@ from vtg_eval.registry import Registry
 STANDARD_OUTPUT = "-"
 BASE_HELP = "the model that a LoRA folder is applied to; default: the one that it names"
 ROOT_HELP = "default: $VTG_EVAL_DATA, else ./data"
+RUN_ROOT_HELP = "default: that of the run, else $VTG_EVAL_DATA, else ./data"
 
 
 class Command(ABC):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
 
-from vtg_eval.cli.command import ROOT_HELP, Command
+from vtg_eval.cli.command import RUN_ROOT_HELP, Command
 from vtg_eval.comparison.plan_request import CORRELATION, EFFECTS, WITHIN
 from vtg_eval.registry import Registry
 
@@ -38,7 +38,7 @@ class CompareCommand(Command):
         )
         parser.add_argument("--task", metavar="TASK", help="the task of files of predictions")
         parser.add_argument("--split", help="with --task; default: the task's test split")
-        parser.add_argument("--data-root", type=Path, metavar="DIR", help=ROOT_HELP)
+        parser.add_argument("--data-root", type=Path, metavar="DIR", help=RUN_ROOT_HELP)
         parser.add_argument("--json", metavar="OUT", help="write JSON there (-: standard output)")
         plan = parser.add_argument_group("how many samples an effect size needs")
         plan.add_argument(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from vtg_eval.cli.command import ROOT_HELP, Command
+from vtg_eval.cli.command import RUN_ROOT_HELP, Command
 from vtg_eval.registry import Registry
 
 
@@ -31,7 +31,7 @@ class MergeCommand(Command):
             metavar="DIR",
             help="the merged run's folder, for shards of one run; default: the one that has them",
         )
-        parser.add_argument("--data-root", type=Path, metavar="DIR", help=ROOT_HELP)
+        parser.add_argument("--data-root", type=Path, metavar="DIR", help=RUN_ROOT_HELP)
         parser.add_argument(
             "--json", metavar="OUT", help="write the results as JSON (- is standard output)"
         )

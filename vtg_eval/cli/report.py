@@ -9,7 +9,7 @@ from argparse import ArgumentParser, Namespace
 from dataclasses import asdict
 from pathlib import Path
 
-from vtg_eval.cli.command import ROOT_HELP, Command, write_lines
+from vtg_eval.cli.command import RUN_ROOT_HELP, Command, write_lines
 from vtg_eval.console.streams import show
 from vtg_eval.errors import UserError
 from vtg_eval.files.atomic import write_bytes
@@ -50,7 +50,7 @@ class ReportCommand(Command):
             help="transformed runs of `vtg-eval probe`, for a section on whether answers move",
         )
         parser.add_argument("--out", type=Path, metavar="FILE", help=f"default: RUN/{FILE}")
-        parser.add_argument("--data-root", type=Path, metavar="DIR", help=ROOT_HELP)
+        parser.add_argument("--data-root", type=Path, metavar="DIR", help=RUN_ROOT_HELP)
         parser.add_argument(
             "--pictures",
             type=_megabytes,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from vtg_eval.cli.command import ROOT_HELP, Command
+from vtg_eval.cli.command import ROOT_HELP, RUN_ROOT_HELP, Command
 from vtg_eval.registry import Registry
 
 
@@ -33,7 +33,7 @@ class ScoreCommand(Command):
             metavar="RUN_FOLDER",
             help="a run, instead of --predictions",
         )
-        add_predictions_arguments(parser, required=False)
+        add_predictions_arguments(parser, required=False, root_help=RUN_ROOT_HELP)
         parser.add_argument(
             "--protocol", metavar="NAME", help="default: the task's default, or that of the run"
         )
@@ -46,11 +46,13 @@ class ScoreCommand(Command):
         return score(args, registry)
 
 
-def add_predictions_arguments(parser: ArgumentParser, required: bool = True) -> None:
+def add_predictions_arguments(
+    parser: ArgumentParser, required: bool = True, root_help: str = ROOT_HELP
+) -> None:
     """Add the arguments that name a task's samples and the answers to them."""
     parser.add_argument("--task", required=required, metavar="TASK")
     parser.add_argument("--split", help="default: the task's test split")
-    parser.add_argument("--data-root", type=Path, metavar="DIR", help=ROOT_HELP)
+    parser.add_argument("--data-root", type=Path, metavar="DIR", help=root_help)
     parser.add_argument("--predictions", type=Path, required=required, metavar="FILE")
     parser.add_argument(
         "--allow-non-finite",

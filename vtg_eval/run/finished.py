@@ -95,9 +95,9 @@ def finished_run(
 ) -> FinishedRun:
     """Read the run in the folder at `path`, under its own protocol or another one.
 
-    root: the data root, for the annotations; times: as for `read_journal`. Raises UserError
-    where the folder holds no run, and where the annotations are not those of the run. Warns where
-    damaged lines of the journal may have cost answers.
+    root: the data root, for the annotations (None: that of the run, else the default); times: as
+    for `read_journal`. Raises UserError where the folder holds no run, and where the annotations
+    are not those of the run. Warns where damaged lines of the journal may have cost answers.
     """
     manifest = RunFolder(path).manifest()
     if manifest.shard is not None:
@@ -123,8 +123,13 @@ def read_run(
     if protocol is not None:
         other = registry.protocol_for(task.card, protocol, spec.split)
         spec = replace(spec, protocol=other, profile="")
-    root = data_root(task, root)
-    split = splits.samples(task, root, spec.split)
+    root, gone = _data_root(task, root, manifest)
+    try:
+        split = splits.samples(task, root, spec.split)
+    except UserError as exc:
+        if not gone:
+            raise
+        raise UserError(f"{exc}{gone}") from exc
     samples = without(split[: subset.limit], subset.missing_videos)
     transformed = None
     if spec.transformation is not None:
@@ -134,7 +139,7 @@ def read_run(
     if not same or subset_digest(sample.id for sample in samples) != subset.digest:
         raise UserError(
             f"The annotations of {spec.task} in {root} are not those of the run {path}. "
-            "Name the right ones by --data-root."
+            f"Name the right ones by --data-root.{gone}"
         )
     subset = replace(subset, of=task.card.split_size(spec.split, len(split)))
     samples = with_durations(task, root, samples)
@@ -148,6 +153,19 @@ def read_run(
         )
     lost = damaged if unanswered else 0
     return FinishedRun(manifest, spec, subset, task, root, samples, records, lost, transformed)
+
+
+def _data_root(task: Task, root: Path | None, manifest: Manifest) -> tuple[Path, str]:
+    """Return where the annotations are: `root`, else the run's folder, else the default.
+
+    Also what to add to an error: that the run's folder is gone, "" where it is not.
+    """
+    recorded = None if manifest.data_root is None else Path(manifest.data_root.folder)
+    if root is not None or recorded is None:
+        return data_root(task, root), ""
+    if recorded.is_dir():
+        return recorded, ""
+    return data_root(task, None), f" (The run's data root, {recorded}, does not exist any more.)"
 
 
 def _spec(path: Path, manifest: Manifest) -> tuple[RunSpec, Subset]:

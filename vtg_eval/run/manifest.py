@@ -82,17 +82,27 @@ class TimesCheck:
 
 
 @dataclass(frozen=True, slots=True)
+class DataRoot:
+    """Where a run's annotations and videos were: the user's option, "" for none, and the folder."""
+
+    given: str
+    folder: str
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """manifest.json. `spec` is `RunSpec.to_json()`; a resumed run has several sessions.
 
-    shard: which part of the run the folder has, None for all of it; then `asked` is how many of the
-    subset's samples are the shard's.
+    data_root: of the last session, None in runs of earlier versions. shard: which part of the run
+    the folder has, None for all of it; then `asked` is how many of the subset's samples are the
+    shard's.
     """
 
     spec: Mapping[str, Any]
     subset: Subset | None = None
     sessions: tuple[Session, ...] = ()
     times: TimesCheck | None = None
+    data_root: DataRoot | None = None
     shard: Shard | None = None
     asked: int | None = None
     format: int = field(default=FORMAT)

@@ -178,7 +178,9 @@ def _manifest(before: Manifest, shards: Sequence[ShardFolder]) -> Manifest:
     if mixed := _mixed_versions(sessions):
         warn(f"the answers are of different versions: {', '.join(mixed)}")
     times = next((one.times for one in manifests if one.times is not None), None)
-    return replace(before, subset=shards[0].manifest.subset, sessions=sessions, times=times)
+    root = next((one.data_root for one in manifests if one.data_root is not None), None)
+    subset = shards[0].manifest.subset
+    return replace(before, subset=subset, sessions=sessions, times=times, data_root=root)
 
 
 def _mixed_versions(sessions: Iterable[Session]) -> list[str]:

@@ -19,7 +19,7 @@ from vtg_eval.run.folder import RunFolder
 from vtg_eval.run.gc_pause import gc_paused
 from vtg_eval.run.inference import terminable
 from vtg_eval.run.journal import Journal, Record, read_contents, read_journal
-from vtg_eval.run.manifest import Manifest, TimesCheck, installed_versions
+from vtg_eval.run.manifest import DataRoot, Manifest, TimesCheck, installed_versions
 from vtg_eval.run.plan import Plan, make_plan
 from vtg_eval.run.progress import Progress
 from vtg_eval.run.results import TaskResults, make_results
@@ -143,7 +143,12 @@ class Runner:
         self._folders.add(path)
         with folder.lock(setup.spec) as manifest:
             plan = self.plan(setup, path)
-            manifest = replace(manifest, subset=plan.subset)
+            given = str(self.options.data_root or "")
+            manifest = replace(
+                manifest,
+                subset=plan.subset,
+                data_root=DataRoot(given, str(setup.root.absolute())),
+            )
             if shard := self.options.shard:
                 manifest = replace(manifest, shard=shard, asked=len(plan.asked))
             write_json(folder.manifest_file, manifest.to_json())
