@@ -29,7 +29,7 @@ ORDER: Mapping[str, tuple[str, ...]] = {
         *("errors", "console", "failures", "types", "hookspecs", "statistics", "files", "protocol"),
         *("profile", "question", "metrics", "parsing", "video", "task", "annotations", "probe"),
         *("scoring", "plugins", "registry", "engines", "data", "adapter", "model_input"),
-        *("checkpoint", "run", "doctor", "comparison", "report", "cli"),
+        *("checkpoint", "run", "doctor", "comparison", "report", "api", "cli"),
     ),
     "training": (
         *("shipped", "recipe", "data", "trainers", "workspace", "plan", "rollouts"),

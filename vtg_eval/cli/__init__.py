@@ -28,6 +28,9 @@ COMMANDS = (
     Entry("compare", "vtg_eval.cli.compare:CompareCommand", "tell whether runs differ, and where"),
     Entry("probe", "vtg_eval.cli.probe:ProbeCommand", "tell whether a model looks or guesses"),
     Entry("report", "vtg_eval.cli.report:ReportCommand", "write a page about one or two runs"),
+    Entry(
+        "export", "vtg_eval.cli.export:ExportCommand", "write runs as Parquet, CSV or JSON lines"
+    ),
     Entry("samples", "vtg_eval.cli.samples:SamplesCommand", "write a task's samples as JSON lines"),
     Entry("tasks", "vtg_eval.cli.tasks:TasksCommand", "list tasks, or show one task's card"),
     Entry("protocols", "vtg_eval.cli.protocols:ProtocolsCommand", "list or show protocols"),

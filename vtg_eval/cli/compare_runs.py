@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from collections.abc import Sequence
 from typing import Any
 
 from vtg_eval.annotations.split import read_split
+from vtg_eval.api.compare import compare
 from vtg_eval.cli.command import write_lines
-from vtg_eval.comparison.compare import FORMAT, compare
+from vtg_eval.comparison.compare import FORMAT
 from vtg_eval.comparison.plan_request import CORRELATION, EFFECTS, WITHIN, PlanRequest
 from vtg_eval.comparison.sample_size import SampleSizePlan, plan_from_figure, plan_from_runs
 from vtg_eval.comparison.scored_run import ScoredRun, ScoringOptions, scored_runs
@@ -16,7 +18,6 @@ from vtg_eval.errors import UserError
 from vtg_eval.files.json_files import indented
 from vtg_eval.registry import Registry
 from vtg_eval.report.comparison_tables import comparison_report, plan_table
-from vtg_eval.run.gc_pause import gc_paused
 from vtg_eval.run.paths import data_root
 
 
@@ -29,22 +30,26 @@ def compare_or_plan(args: Namespace, registry: Registry) -> int:
     _refuse_plan_arguments(args)
     if len(args.runs) < 2:
         raise UserError("Name two runs or more: RUN_A RUN_B.")
-    with gc_paused():
-        runs = _runs(args, registry)
-        comparisons = compare(runs, args.metric)
+    comparisons = compare(
+        *args.runs,
+        metric=args.metric,
+        protocol=args.protocol,
+        task=args.task,
+        split=args.split,
+        data_root=args.data_root,
+        registry=registry,
+    )
+    _warn_of_coverage(comparisons.runs, args.split)
     table = {"format": FORMAT, "comparisons": [c.to_json() for c in comparisons]}
     _write(args.json, table, "\n\n\n".join(map(comparison_report, comparisons)))
-    return 1 if any(run.coverage and run.coverage.poor for run in runs) else 0
+    return 1 if any(run.coverage and run.coverage.poor for run in comparisons.runs) else 0
 
 
-def _runs(args: Namespace, registry: Registry) -> list[ScoredRun]:
-    """Read the runs; warn of files of predictions that do not fit the samples."""
-    options = ScoringOptions(args.data_root, args.protocol, args.task, args.split)
-    runs = scored_runs(args.runs, registry, options)
+def _warn_of_coverage(runs: Sequence[ScoredRun], split: str | None) -> None:
+    """Warn of files of predictions that do not fit the samples."""
     for run in runs:
-        if run.coverage and (line := run.coverage.line(run.task, args.split)):
+        if run.coverage and (line := run.coverage.line(run.task, split)):
             warn(f"{run.name}: {line}")
-    return runs
 
 
 def _plan(args: Namespace, registry: Registry) -> SampleSizePlan:
@@ -61,7 +66,10 @@ def _plan(args: Namespace, registry: Registry) -> SampleSizePlan:
         _refuse(unused, "is for plans from fewer runs: leave it out")
         if len(args.runs) > 2:
             raise UserError("A plan is made from one run or from two: name fewer runs.")
-        return plan_from_runs(_runs(args, registry), request)
+        options = ScoringOptions(args.data_root, args.protocol, args.task, args.split)
+        runs = scored_runs(args.runs, registry, options)
+        _warn_of_coverage(runs, args.split)
+        return plan_from_runs(runs, request)
     if args.task is None or args.figure is None:
         raise UserError("Name one or two runs to plan from, or else --task and --figure.")
     task = registry.task(args.task)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
-from contextlib import closing
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
+from vtg_eval.api.evaluate import TaskRuns
 from vtg_eval.cli.command import STANDARD_OUTPUT
 from vtg_eval.cli.run_arguments import task_names
 from vtg_eval.cli.run_options import run_options
@@ -24,11 +23,9 @@ from vtg_eval.cli.run_output import (
     write_tables,
 )
 from vtg_eval.console.streams import show, warn
-from vtg_eval.doctor.before_run import RunTimes
 from vtg_eval.registry import Registry
-from vtg_eval.run.paths import RUNS_FOLDER
-from vtg_eval.run.runner import Outcome, Runner
-from vtg_eval.run.setup import RunSetup, resolve_task
+from vtg_eval.run.runner import Outcome
+from vtg_eval.run.setup import RunSetup
 from vtg_eval.run.shards import run_of
 
 
@@ -37,37 +34,25 @@ def run_tasks(args: Namespace, registry: Registry) -> int:
     names = task_names(args.tasks)
     check_output(args.json)
     options = replace(run_options(args), shard=args.shard)
-    for name in names:
-        resolve_task(options, name, registry)
-    times = RunTimes(registry, args.unchecked_times)
-    with closing(Runner(options, registry, times)) as runner:
-        setups = [runner.setup(name) for name in names]
-        runs = [_folder(args.out, setup, len(setups)) for setup in setups]
-        folders = [args.shard.folder(run) if args.shard else run for run in runs]
-        plans = runner.preflight(setups, folders)
+    with TaskRuns(options, names, args.out, registry, args.unchecked_times) as runs:
         if args.plan:
-            parts = zip(setups, folders, plans, strict=True)
-            print_plans([plan_summary(runner, *part) for part in parts], args.json)
+            summaries = [
+                plan_summary(runs.runner, run.setup, run.folder, run.plan) for run in runs.runs
+            ]
+            print_plans(summaries, args.json)
             return 0
         tables: list[dict[str, Any]] = []
         failed = False
-        for setup, folder in zip(setups, folders, strict=True):
-            outcome = runner.run(setup, folder)
+        for run, outcome in runs.outcomes():
             if outcome.interrupted:
                 return interrupted(outcome)
             failed |= outcome.failed > 0
-            _show(outcome, setup, args)
+            _show(outcome, run.setup, args)
             if args.json:
-                tables.append(_table(outcome, setup, args))
+                tables.append(_table(outcome, run.setup, args))
     if args.json:
         write_tables(tables, args.json)
     return 1 if failed else 0
-
-
-def _folder(out: Path | None, setup: RunSetup, setups: int) -> Path:
-    if out is None:
-        return RUNS_FOLDER / setup.spec.folder_name
-    return out if setups == 1 else out / setup.spec.task
 
 
 def _show(outcome: Outcome, setup: RunSetup, args: Namespace) -> None:

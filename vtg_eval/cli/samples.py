@@ -7,10 +7,9 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
 
-from vtg_eval.annotations.split import read_split
+from vtg_eval.api.benchmarks import samples
 from vtg_eval.cli.command import ROOT_HELP, Command, write_lines
 from vtg_eval.registry import Registry
-from vtg_eval.run.paths import data_root
 from vtg_eval.types import Sample
 
 
@@ -26,10 +25,8 @@ class SamplesCommand(Command):
 
     def run(self, args: Namespace, registry: Registry) -> int:
         """Write the samples."""
-        task = registry.task(args.task)
-        split = task.card.split(args.split)
-        samples = read_split(task, data_root(task, args.data_root), split)
-        write_lines(args.json, (json.dumps(record(s), ensure_ascii=False) for s in samples))
+        rows = samples(args.task, split=args.split, data_root=args.data_root, registry=registry)
+        write_lines(args.json, (json.dumps(record(s), ensure_ascii=False) for s in rows))
         return 0
 
 

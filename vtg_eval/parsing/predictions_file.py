@@ -61,6 +61,19 @@ def read_predictions(path: Path, allow_non_finite: bool = False) -> tuple[Predic
     return predictions
 
 
+def to_prediction(
+    record: Prediction | Mapping[str, Any], allow_non_finite: bool = False
+) -> Prediction:
+    """Return a record as a prediction, as from a line of a file; raises DataError."""
+    if isinstance(record, Prediction):
+        return record
+    try:
+        _check_keys(record)
+        return _prediction(record, allow_non_finite)
+    except DataError as exc:
+        raise DataError(f"The record {shown(str(record.get('id')))} {exc}") from exc
+
+
 def _predictions(path: Path, file: BinaryIO, allow_non_finite: bool) -> Iterator[Prediction]:
     for number, line in enumerate(iter(lambda: file.readline(MAX_LINE + 1), b""), start=1):
         try:
