@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from vtg_eval.api.runs import load_run as load_run
     from vtg_eval.api.runs import score as score
     from vtg_eval.engines.base import Engine as Engine
+    from vtg_eval.errors import DataError as DataError
     from vtg_eval.errors import UserError as UserError
     from vtg_eval.hookspecs import AdapterEntry as AdapterEntry
     from vtg_eval.hookspecs import Entry as Entry
@@ -43,6 +44,7 @@ _MODULES = {
     "samples": "api.benchmarks",
     "list_tasks": "api.benchmarks",
     "UserError": "errors",
+    "DataError": "errors",
     # what plug-ins are made of
     "Task": "task",
     "Adapter": "adapter",
@@ -68,4 +70,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted(__all__)

@@ -12,6 +12,7 @@ import pytest
 pytest.importorskip("transformers", reason="needs the extra hf")
 
 import vtg_eval
+from vtg_eval.api.settings import SETTINGS
 from vtg_eval.cli import main
 
 pytestmark = [pytest.mark.engine, pytest.mark.xdist_group("nano")]
@@ -42,5 +43,5 @@ def test_the_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_every_name_is_on_the_page() -> None:
-    public = set(vtg_eval.__all__) - {"__version__"}
+    public = (set(vtg_eval.__all__) - {"__version__"}) | set(SETTINGS)
     assert {name for name in public if name not in PAGE} == set()

@@ -8,6 +8,8 @@ import sys
 from argparse import ArgumentParser
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 import vtg_eval
@@ -106,11 +108,74 @@ def test_a_record_that_cannot_be_read_is_named(home: Path, record, message: str)
     assert message in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "span", [(0.5, 3), np.array([0.5, 3]), [np.float32(0.5), np.int64(3)], Span(0.5, 3)]
+)
+def test_tuples_and_numbers_of_numpy_are_read(home: Path, span) -> None:
+    samples = vtg_eval.samples("fake_vtg")
+    plain = vtg_eval.score("fake_vtg", [{"id": s.id, "spans": [[0.5, 3]]} for s in samples])
+    records = ({"id": s.id, "spans": [span], "text": float("nan"), "choice": None} for s in samples)
+    assert vtg_eval.score("fake_vtg", records).results == plain.results
+
+
+def test_a_data_frame_with_empty_cells_is_read(home: Path) -> None:
+    samples = vtg_eval.samples("fake_vtg")
+    records = [{"id": s.id, **({"text": "1 - 3"} if n % 2 else {"spans": [[1.0, 3.0]]})}
+               for n, s in enumerate(samples)]  # fmt: skip
+    frame = vtg_eval.score("fake_vtg", pd.DataFrame(records))
+    assert frame.results == vtg_eval.score("fake_vtg", records).results
+    assert frame.coverage.answered == len(samples)
+
+
+def test_what_is_missing_is_said(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    scored = vtg_eval.score("fake_vtg", [{"id": "v0/0", "text": "1 - 2"}, {"id": "x", "text": ""}])
+    err = capsys.readouterr().err
+    assert "predictions: Answers for 1 of 32 samples; 1 record names an unknown id" in err
+    assert "31 of them without an answer" in repr(scored)
+    vtg_eval.evaluate("model", "fake_vtg", out="run", **FAKE)
+    lines = (home / "run/journal.jsonl").read_text().splitlines(keepends=True)
+    (home / "run/journal.jsonl").write_text("".join(lines[:9]))
+    capsys.readouterr()
+    assert vtg_eval.load_run("run").unanswered == 23
+    assert "run is not finished: 23 of 32 samples have no answer yet" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"limt": 3}, 'no setting "limt". Did you mean "limit"'),
+        ({"plan": True}, 'no setting "plan"'),
+        ({"limit": -1}, ">= 1"),
+        ({"limit": True}, "limit"),
+        ({"limit": "3"}, "limit"),
+        ({"seed": "a"}, "seed"),
+        ({"devices": "x"}, "devices"),
+        ({"engine_arg": "a=1"}, "engine_arg"),
+        ({"protocol": 2}, "protocol"),
+    ],
+)
+def test_a_wrong_setting_is_refused_before_anything_is_made(home: Path, settings, message) -> None:
+    with pytest.raises(vtg_eval.UserError) as caught:
+        vtg_eval.evaluate("model", "fake_vtg", out="run", **{**FAKE, **settings})
+    assert message in str(caught.value)
+    assert not (home / "run").exists()
+
+
+@pytest.mark.parametrize("predictions", [{"v0/0": "1 - 2"}, None, 3, ["a"]])
+def test_predictions_that_are_no_records_are_refused(home: Path, predictions) -> None:
+    with pytest.raises(vtg_eval.UserError, match='"id": '):
+        vtg_eval.score("fake_vtg", predictions)
+
+
 def test_a_mistake_is_an_error_that_says_what_to_do(home: Path) -> None:
     with pytest.raises(vtg_eval.UserError, match='Did you mean "fake_vtg"'):
         vtg_eval.evaluate("model", "fake_vgt", **FAKE)
     with pytest.raises(vtg_eval.UserError, match="not a run folder"):
         vtg_eval.load_run("nowhere")
+    with pytest.raises(vtg_eval.UserError, match="one or more tasks"):
+        vtg_eval.evaluate("model", [], **FAKE)
+    with pytest.raises(vtg_eval.UserError, match="two runs or more"):
+        vtg_eval.compare("run")
 
 
 def test_a_frame_has_a_row_for_each_sample(home: Path) -> None:
@@ -150,6 +215,19 @@ def test_a_comparison_is_that_of_the_command(
         first.metric,
         first.estimate.difference,
     ]
+
+
+def test_scored_answers_and_other_protocols_are_compared(home: Path) -> None:
+    (run,) = vtg_eval.evaluate("model", "fake_vtg", out="run", **FAKE)
+    records = [{"id": s.id, "spans": [[0, 3]]} for s in run.samples]
+    scored = vtg_eval.score("fake_vtg", records, name="first three")
+    other = vtg_eval.load_run("run", protocol="timelens@1")
+    comparisons = vtg_eval.compare(run, scored, other)
+    assert "first three" in repr(comparisons)
+    frame = comparisons.frame()
+    assert frame["second_protocol"].unique().tolist() == ["strict@2", "timelens@1"]
+    of_scored = frame[(frame.second == "first three") & (frame.metric == "mIoU")].iloc[0]
+    assert of_scored.second_value == pytest.approx(scored.metrics["mIoU"])
 
 
 def test_tasks_are_listed_by_their_cards(home: Path) -> None:

@@ -62,6 +62,8 @@ def test_half_a_character_in_an_answer_does_not_stop_an_export(runs: Shell) -> N
         (("one", "--to", "csv", "--out", "no/such/file"), "is not a folder"),
         (("one", "--to", "xlsx", "--out", "a"), "invalid choice"),
         (("one", "--out", "a"), "--to"),
+        (("one", "--to", "csv", "--out", "one/journal.jsonl"), "is a file of a run"),
+        (("one", "--to", "csv", "--out", "one"), "is a folder"),
     ],
 )
 def test_mistakes_are_named(runs: Shell, arguments: tuple[str, ...], message: str) -> None:

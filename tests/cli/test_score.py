@@ -202,7 +202,7 @@ def test_a_run_knows_where_its_data_is(
     assert main(["score", "run"]) == 2
     err = " ".join(capsys.readouterr().err.split())
     assert "charades_sta_test.txt" in err
-    assert f"The run's data root, {root / 'here'}, does not exist any more." in err
+    assert f"The run's data root, {root / 'here'}, does not exist any more;" in err
     assert main(["score", "run", "--data-root", "there"]) == 0
     monkeypatch.setenv("VTG_EVAL_DATA", "there")
     assert main(["score", "run"]) == 0

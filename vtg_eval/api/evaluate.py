@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Unpack
 
 from vtg_eval.api.runs import Run, read_run
-from vtg_eval.api.settings import RunSettings, run_options
+from vtg_eval.api.settings import RunSettings, checked, run_options, task_names
 from vtg_eval.doctor.before_run import RunTimes
 from vtg_eval.registry import Registry
 from vtg_eval.run.paths import RUNS_FOLDER
@@ -29,7 +29,8 @@ def evaluate(
     """Run a model on tasks and return the finished runs, in the order of the tasks.
 
     As `vtg-eval run`: each answer is kept at once, and the same call again finishes what is
-    missing. out: the run's folder (several tasks: a sub-folder each; None: below ./runs). Raises
+    missing. tasks: names, or one text with commas. out: the run's folder (several tasks: a
+    sub-folder each; None: below ./runs). settings: see `vtg_eval.api.settings.RunSettings`. Raises
     UserError for a mistake in the arguments or the files, and where the engine fails;
     KeyboardInterrupt where it is interrupted. Samples that fail count as the protocol says;
     `Run.results.failures` has their number.
@@ -38,8 +39,8 @@ def evaluate(
     >>> run.metrics["mIoU"]  # doctest: +SKIP
     69.7
     """
-    names = [tasks] if isinstance(tasks, str) else list(tasks)
-    options = run_options(str(model), settings)
+    names = task_names(tasks)
+    options = run_options(str(model), checked(settings))
     registry = Registry.discover()
     folder = None if out is None else Path(out)
     with TaskRuns(options, names, folder, registry, unchecked_times) as runs:

@@ -12,6 +12,11 @@ from vtg_eval.run.journal import Record
 from vtg_eval.run.results import SampleResult
 from vtg_eval.types import Sample
 
+METRIC_COLUMNS = (
+    *("run", "task", "split", "protocol", "samples", "model", "floor", "metric"),
+    *("value", "low", "high"),
+)
+
 
 def samples_frame(scored: Scored) -> pd.DataFrame:
     """Return a row for each sample, in the order of the annotation."""
@@ -37,9 +42,12 @@ def samples_frame(scored: Scored) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def metrics_frame(scored: Sequence[Scored]) -> pd.DataFrame:
+def metrics_frame(scored: Scored | Sequence[Scored]) -> pd.DataFrame:
     """Return a row for each metric of each run, and of each blind predictor on its samples."""
-    return pd.DataFrame([row for one in scored for row in _metric_rows(one)])
+    if isinstance(scored, Scored):
+        scored = [scored]
+    rows = [row for one in scored for row in _metric_rows(one)]
+    return pd.DataFrame(rows, columns=METRIC_COLUMNS)
 
 
 def _encodable(text: str | None) -> str | None:
@@ -85,6 +93,7 @@ def _of_run(records: Sequence[Record | None]) -> Mapping[str, Sequence[Any]]:
 def _metric_rows(scored: Scored) -> Iterator[Mapping[str, Any]]:
     results = scored.results
     common = {
+        "run": scored.name,
         "task": results.task,
         "split": results.split,
         "protocol": results.rules,

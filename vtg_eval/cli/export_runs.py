@@ -19,8 +19,7 @@ from vtg_eval.registry import Registry
 
 def export(args: Namespace, registry: Registry) -> int:
     """Write the file and print its path."""
-    if not args.out.absolute().parent.is_dir():
-        raise UserError(f"{args.out.absolute().parent} is not a folder. Name another --out.")
+    _check_target(args.out)
     if args.to == "parquet" and find_spec("pyarrow") is None:
         raise UserError("Parquet files need pyarrow: install the extra parquet, or use --to csv.")
     runs = [
@@ -40,11 +39,22 @@ def export(args: Namespace, registry: Registry) -> int:
     return 0
 
 
+def _check_target(out: Path) -> None:
+    """Raise UserError for a file that cannot be written, or belongs to a run."""
+    parent = out.absolute().parent
+    if not parent.is_dir():
+        raise UserError(f"{parent} is not a folder. Name another --out.")
+    if out.is_dir():
+        raise UserError(f"{out} is a folder. Name a file as --out.")
+    if out.exists() and (parent / "manifest.json").exists():
+        raise UserError(f"{out} is a file of a run. Name another --out.")
+
+
 def _write(frame: pd.DataFrame, path: Path, kind: str) -> None:
     if kind == "parquet":
         frame.to_parquet(path, engine="pyarrow", index=False)
     elif kind == "jsonl":
-        frame.to_json(path, orient="records", lines=True, force_ascii=False)
+        frame.to_json(path, orient="records", lines=True, force_ascii=False, double_precision=15)
     else:
         frame.map(_as_json).to_csv(path, index=False, lineterminator="\n")
 

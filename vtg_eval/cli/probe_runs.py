@@ -9,7 +9,7 @@ from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
-from vtg_eval.cli.run_arguments import task_names
+from vtg_eval.api.settings import task_names
 from vtg_eval.cli.run_options import run_options
 from vtg_eval.cli.run_output import (
     check_output,

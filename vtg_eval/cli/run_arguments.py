@@ -15,7 +15,6 @@ from typing import Any, Literal, get_args
 from vtg_eval.cli.command import BASE_HELP
 from vtg_eval.engines.server.options import SENDS, ServerOptions
 from vtg_eval.engines.server.prices import Price
-from vtg_eval.errors import UserError
 from vtg_eval.run.frames_limit import LIMIT_VARIABLE, parse_size
 from vtg_eval.run.shards import Shard
 from vtg_eval.types import Thinking, TimeText
@@ -150,14 +149,6 @@ def _add_server_arguments(parser: ArgumentParser) -> None:
         metavar="PROMPT,COMPLETION",
         help="US dollars for a million tokens; default: that of the package's list",
     )
-
-
-def task_names(text: str) -> list[str]:
-    """Return the names in the value of --tasks; raises UserError."""
-    names = [name.strip() for name in text.split(",") if name.strip()]
-    if not names or len(set(names)) < len(names):
-        raise UserError("--tasks needs task names, each once: --tasks charades_sta,synth_vtg")
-    return names
 
 
 def _devices(text: str) -> int | Literal["auto"]:

@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from vtg_eval.api.evaluate import TaskRuns
+from vtg_eval.api.settings import task_names
 from vtg_eval.cli.command import STANDARD_OUTPUT
-from vtg_eval.cli.run_arguments import task_names
 from vtg_eval.cli.run_options import run_options
 from vtg_eval.cli.run_output import (
     check_output,

@@ -9,6 +9,7 @@ from vtg_eval.cli.command import write_lines
 from vtg_eval.console.streams import results, show, warn
 from vtg_eval.errors import UserError
 from vtg_eval.files.json_files import indented
+from vtg_eval.parsing.predictions_file import read_predictions
 from vtg_eval.registry import Registry
 from vtg_eval.report.tables import report
 
@@ -39,14 +40,15 @@ def _score_file(args: Namespace, registry: Registry) -> tuple[runs.Scored, str, 
     """Return the same for a file of predictions."""
     if args.task is None or args.predictions is None:
         raise UserError("Give both --task and --predictions to score a file.")
-    scored = runs.score(
+    answers = read_predictions(args.predictions, args.allow_non_finite)
+    scored = runs.score_predictions(
         args.task,
-        args.predictions,
-        split=args.split,
-        data_root=args.data_root,
-        protocol=args.protocol,
-        allow_non_finite=args.allow_non_finite,
-        registry=registry,
+        args.split,
+        args.data_root,
+        args.protocol,
+        answers,
+        args.predictions.name,
+        registry,
     )
     line = scored.coverage.line(args.task, args.split)
     return scored, line, 1 if scored.coverage.poor else 0

@@ -63,17 +63,18 @@ class ScoringOptions:
 def scored_runs(
     paths: Sequence[Path], registry: Registry, options: ScoringOptions
 ) -> list[ScoredRun]:
-    """Read runs: folders, files of predictions where a task is named, else scores as JSON.
-
-    Raises UserError where one is none of them, or its annotations are missing.
-    """
+    """Read runs as `scored_run` does."""
     splits = SplitCache()
-    return [_scored(path, registry, options, splits) for path in paths]
+    return [scored_run(path, registry, options, splits) for path in paths]
 
 
-def _scored(
+def scored_run(
     path: Path, registry: Registry, options: ScoringOptions, splits: SplitCache
 ) -> ScoredRun:
+    """Read a run: a folder, a file of predictions where a task is named, else scores as JSON.
+
+    Raises UserError where it is none of them, or its annotations are missing.
+    """
     if path.is_dir():
         run = finished_run(path, registry, splits, options.root, options.protocol, times=False)
         spec, card = run.spec, run.task.card
@@ -86,7 +87,7 @@ def _scored(
         change = spec.transformation.name if spec.transformation else ""
         return replace(scored, protocol=spec.rules, transformation=change)
     if options.task is None:
-        return _from_results(path, options.protocol)
+        return from_results(str(path), _results(path), options.protocol)
     task = registry.task(options.task)
     split = task.card.split(options.split)
     root = data_root(task, options.root)
@@ -119,16 +120,20 @@ def _from_score(name: str, model: str, version: str, size: int, result: Score) -
     )
 
 
-def _from_results(path: Path, protocol: str | None) -> ScoredRun:
-    results = _results(path)
+def from_results(name: str, results: TaskResults, protocol: str | None) -> ScoredRun:
+    """Return scores as a run to compare; their samples have no query, truth and groups.
+
+    protocol: that of the user (None: any). Raises UserError where the scores are of another one, or
+    are not the means of the samples' values.
+    """
     if protocol not in (None, results.protocol):
         raise UserError(
-            f"{path} holds scores under {results.protocol}. For other protocols name run folders, "
+            f"{name} holds scores under {results.protocol}. For other protocols name run folders, "
             "or predictions with --task."
         )
     rows = results.samples
     return ScoredRun(
-        name=str(path),
+        name=name,
         model=results.model,
         task=results.task,
         task_version=results.task_version,
@@ -137,7 +142,7 @@ def _from_results(path: Path, protocol: str | None) -> ScoredRun:
         samples=tuple(Sample(row.id, row.video, query="", target=Target()) for row in rows),
         split_size=results.subset.of,
         parsed_answers=tuple(_parsed(row) for row in rows),
-        table=_table(path, results),
+        table=_table(name, results),
         transformation=results.transformation,
     )
 
@@ -157,7 +162,7 @@ def _results(path: Path) -> TaskResults:
     return load_results(table)
 
 
-def _table(path: Path, results: TaskResults) -> Table:
+def _table(name: str, results: TaskResults) -> Table:
     """Return the metrics whose figures follow from the file's values of the samples.
 
     Raises UserError where the primary one is not among them: up to format 3 a file does not list
@@ -173,7 +178,7 @@ def _table(path: Path, results: TaskResults) -> Table:
     }
     if results.primary not in columns:
         raise UserError(
-            f"The samples' values in {path} do not add up to its {results.primary}: not all "
+            f"The samples' values in {name} do not add up to its {results.primary}: not all "
             "samples count, or some values are not finite. Name the run's folder, or the "
             "predictions with --task."
         )

@@ -39,6 +39,7 @@ USUAL_NAMES: Mapping[str, Sequence[str]] = {  # what other tools call these keys
 }
 MISSPELT = 0.8  # similarity of a key to one that is read, from which on it is taken for a mistake
 SHOWN_KEYS = 6
+EXAMPLE = 'Write {"id": "…", "text": "…"}.'
 RECORD = 'Write one object a line: {"id": "…", "text": "…"}.'
 READ = f"The keys that are read: {', '.join(KEYS)}."
 
@@ -61,17 +62,33 @@ def read_predictions(path: Path, allow_non_finite: bool = False) -> tuple[Predic
     return predictions
 
 
-def to_prediction(
-    record: Prediction | Mapping[str, Any], allow_non_finite: bool = False
-) -> Prediction:
-    """Return a record as a prediction, as from a line of a file; raises DataError."""
+def to_prediction(record: object, allow_non_finite: bool = False) -> Prediction:
+    """Return a record in memory as a prediction, as from a line of a file; raises DataError.
+
+    Tuples and arrays are lists, numbers of numpy are numbers. A key whose value is None or a single
+    NaN, as pandas fills empty cells, is absent.
+    """
     if isinstance(record, Prediction):
         return record
+    if not isinstance(record, Mapping):
+        raise DataError(f"The record {shown(repr(record))} is not an object. {EXAMPLE}")
+    plain = {key: _plain(value) for key, value in record.items()}
+    kept = {key: value for key, value in plain.items() if key == "id" or not _empty(value)}
     try:
-        _check_keys(record)
-        return _prediction(record, allow_non_finite)
+        _check_keys(kept)
+        return _prediction(kept, allow_non_finite)
     except DataError as exc:
         raise DataError(f"The record {shown(str(record.get('id')))} {exc}") from exc
+
+
+def _plain(value: Any) -> Any:
+    """Return arrays, tuples and numbers of numpy as lists and numbers of Python."""
+    value = value.tolist() if hasattr(value, "tolist") else value
+    return [_plain(part) for part in value] if isinstance(value, list | tuple) else value
+
+
+def _empty(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and math.isnan(value))
 
 
 def _predictions(path: Path, file: BinaryIO, allow_non_finite: bool) -> Iterator[Prediction]:

@@ -129,7 +129,7 @@ def read_run(
     except UserError as exc:
         if not gone:
             raise
-        raise UserError(f"{exc}{gone}") from exc
+        raise UserError(f"{gone}{exc}") from exc
     samples = without(split[: subset.limit], subset.missing_videos)
     transformed = None
     if spec.transformation is not None:
@@ -138,8 +138,8 @@ def read_run(
     same = splits.digest(task, root, spec.split) == spec.annotations
     if not same or subset_digest(sample.id for sample in samples) != subset.digest:
         raise UserError(
-            f"The annotations of {spec.task} in {root} are not those of the run {path}. "
-            f"Name the right ones by --data-root.{gone}"
+            f"{gone}The annotations of {spec.task} in {root} are not those of the run {path}. "
+            "Name the right ones by --data-root."
         )
     subset = replace(subset, of=task.card.split_size(spec.split, len(split)))
     samples = with_durations(task, root, samples)
@@ -158,14 +158,16 @@ def read_run(
 def _data_root(task: Task, root: Path | None, manifest: Manifest) -> tuple[Path, str]:
     """Return where the annotations are: `root`, else the run's folder, else the default.
 
-    Also what to add to an error: that the run's folder is gone, "" where it is not.
+    Also the beginning of an error: that the run's folder is gone, "" where it is not.
     """
     recorded = None if manifest.data_root is None else Path(manifest.data_root.folder)
     if root is not None or recorded is None:
         return data_root(task, root), ""
     if recorded.is_dir():
         return recorded, ""
-    return data_root(task, None), f" (The run's data root, {recorded}, does not exist any more.)"
+    return data_root(task, None), (
+        f"The run's data root, {recorded}, does not exist any more; name another by --data-root. "
+    )
 
 
 def _spec(path: Path, manifest: Manifest) -> tuple[RunSpec, Subset]:
