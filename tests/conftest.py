@@ -10,6 +10,9 @@ pytest_plugins = ["tests.browser_case", "tests.ray_case"]
 settings.register_profile("shared machine", deadline=None)  # a slow machine must not fail a test
 settings.load_profile("shared machine")
 
+# two tests at a time on two cores: threads of one would take the other's core
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # no test asks the real hub; read when huggingface_hub is imported
 os.environ["HF_HUB_OFFLINE"] = "1"
 

@@ -237,7 +237,7 @@ def sft(args: argparse.Namespace, registry: Registry) -> str:
             s.to_sample(),
             workspace.video(s),
             contexts.of(s),
-            target_text(s, contexts.of(s).protocol, rule.reasoning, rule.quantum),
+            target_text(s, contexts.of(s).protocol, rule),
         )
         for s in samples
     ]

@@ -78,7 +78,7 @@ def run_stages(workspace: Workspace, plan: TrainingPlan, registry: Registry) -> 
             "One command cannot start processes on other machines: run each stage's command, as "
             "vtg-train plan shows it, on every machine (that of difficulty on one)."
         )
-    finished = _FinishedStages(workspace.folder / "run.json")
+    finished = FinishedStages(workspace.folder)
     stages = list(steps(workspace, registry))
     for step in stages:
         finished.check(step)
@@ -167,12 +167,12 @@ def _stage_settings(recipe: Recipe, registry: Registry) -> Mapping[str, Mapping[
     return settings
 
 
-class _FinishedStages:
-    """The file run.json: the metadata of each finished stage."""
+class FinishedStages:
+    """The file run.json of a folder: the metadata of each finished stage."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self.stages = read_object(path, REMEDY)
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "run.json"
+        self.stages = read_object(self._path, REMEDY)
 
     def check(self, step: Step) -> None:
         """Raise UserError where the stage was run with other settings."""

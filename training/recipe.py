@@ -119,7 +119,9 @@ class SftRule:
     """Supervised fine-tuning. batch: samples in one step over all devices.
 
     quantum: seconds; times in the answers are rounded to its multiples, for example to the time
-    between two frames, because nothing finer can be seen (0: one decimal).
+    between two frames, because nothing finer can be seen (0: one decimal). free_form: the share of
+    samples whose answer is learnt in words that the protocol's parser does not read, to make a
+    start checkpoint that seldom answers in form.
     """
 
     steps: Steps
@@ -132,6 +134,7 @@ class SftRule:
     max_grad_norm: NonNegative = 1.0
     reasoning: bool = False
     quantum: NonNegative = 0.0
+    free_form: Share = field(default=0.0, metadata=LATER)
     save_steps: Count = 100
     seed: Count = 0
 

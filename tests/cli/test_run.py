@@ -192,7 +192,7 @@ def test_missing_videos_are_refused_or_left_out(shell: Shell) -> None:
     [
         (["--tasks", "fake_vtx"], 'Did you mean "fake_vtg"?'),
         (["--tasks", "fake_vtg,nothing"], 'There is no task "nothing"'),
-        (["--tasks", ","], "--tasks needs task names"),
+        (["--tasks", ","], "Name one or more tasks"),
         (["--model", "nowhere"], 'There is no model "nowhere"'),
         (["--model", "baseline:whole-video"], "leave out --engine"),
         (["--engine", "fak"], 'Did you mean "fake"?'),

@@ -98,7 +98,7 @@ def swift_sft_rows(exporter: Exporter, samples: Iterable[TrainingSample]) -> Ite
     """Yield ms-swift's rows for supervised fine-tuning."""
     rule = exporter.recipe.sft or SftRule(steps=1)
     for sample in samples:
-        answer = target_text(sample, exporter.protocol(sample), rule.reasoning, rule.quantum)
+        answer = target_text(sample, exporter.protocol(sample), rule)
         reply = {"role": "assistant", "content": TAGS.sub("< ", answer)}
         yield {
             "messages": [*exporter.messages(sample), reply],

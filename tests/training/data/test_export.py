@@ -8,6 +8,7 @@ import json
 import random
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +24,7 @@ from vtg_eval.training.data.export import LAYOUTS, export
 from vtg_eval.training.data.export_files import frame_arguments
 from vtg_eval.training.data.export_rows import Exporter
 from vtg_eval.training.data.sample import TrainingSample, sample_from
-from vtg_eval.training.recipe import Recipe, RewardRule, load_recipe
+from vtg_eval.training.recipe import Recipe, RewardRule, SftRule, load_recipe
 from vtg_eval.training.shipped import find_recipe
 from vtg_eval.training.trainers.exported_reward import ExportedReward
 from vtg_eval.training.trainers.rewards import PARTS as REWARD_NAMES
@@ -411,26 +412,38 @@ def test_frame_sizes_are_in_px() -> None:
 def test_the_answer_to_learn_is_read_as_the_label(protocol, times) -> None:
     start, end = times[0] / 10, sum(times) / 10
     asked = sample(spans=(Span(start, end),))
-    text = target_text(asked, protocol, reasoning=False)
+    text = target_text(asked, protocol, SftRule(steps=1))
     parsed = parse_answer(asked.to_sample(), Prediction("a", text=text), protocol)
     assert parsed.span == pytest.approx((start, end), abs=0.051)
 
 
 def test_several_moments_and_options_are_learnt() -> None:
-    assert target_text(SAMPLES[2], STRICT, False) == "1.2 - 2.0, 5.0 - 9.0"
+    assert target_text(SAMPLES[2], STRICT, SftRule(steps=1)) == "1.2 - 2.0, 5.0 - 9.0"
     options: dict[str, Any] = {"options": ("red", "blue"), "choice": "B"}
-    assert target_text(sample(spans=(), **options), STRICT, False) == "B"
-    assert target_text(sample(**options), STRICT, False) == "B, 5.0 - 10.0"
+    assert target_text(sample(spans=(), **options), STRICT, SftRule(steps=1)) == "B"
+    assert target_text(sample(**options), STRICT, SftRule(steps=1)) == "B, 5.0 - 10.0"
 
 
 def test_reasoning_is_learnt_as_it_stands_or_asked_for() -> None:
     thought = "<think>so</think> <time>[5, 10]</time>"
-    assert target_text(sample(reasoning=thought), STRICT, True) == thought
-    assert target_text(sample(reasoning=thought), STRICT, False) == "5.0 - 10.0"
+    assert (
+        target_text(sample(reasoning=thought), STRICT, SftRule(steps=1, reasoning=True)) == thought
+    )
+    assert target_text(sample(reasoning=thought), STRICT, SftRule(steps=1)) == "5.0 - 10.0"
     with pytest.raises(UserError, match="no reasoning text"):
-        target_text(sample(), STRICT, True)
+        target_text(sample(), STRICT, SftRule(steps=1, reasoning=True))
+
+
+def test_a_share_of_answers_is_learnt_in_words_that_are_not_in_form() -> None:
+    rule = SftRule(steps=1, quantum=0.5, free_form=0.5)
+    asked = [sample(f"s{number}", spans=(Span(5.2, 9.9),)) for number in range(400)]
+    texts = Counter(target_text(one, STRICT, rule) for one in asked)
+    assert set(texts) == {"5.0 - 10.0", "5.0 seconds, 10.0"}
+    assert 150 < texts["5.0 - 10.0"] < 250
+    with pytest.raises(UserError, match=r"timelens.* reads them in any form"):
+        target_text(asked[0], TIMELENS, replace(rule, free_form=1.0))
 
 
 def test_a_label_that_the_protocol_cannot_read_is_named() -> None:
     with pytest.raises(UserError, match="vtimellm@1 does not read"):
-        target_text(sample(), REGISTRY.protocol("vtimellm@1").without_task, False)
+        target_text(sample(), REGISTRY.protocol("vtimellm@1").without_task, SftRule(steps=1))
