@@ -101,14 +101,14 @@ def _split(study: Study, scores: Scores, split: str) -> Iterator[str]:
     for family, contrasts in families:
         if contrasts:
             yield f"{family} contrasts, mIoU:"
-            yield from _contrasts(contrasts, figures)
+            yield _contrasts(contrasts, figures)
     yield "mIoU of each seed:"
     yield _seed_table(study, figures)
 
 
 def _arm_row(arm: Arm, figures: _Split) -> list[str]:
     values = figures.of(arm.name)
-    recall = 100 * float((values >= 100 * THRESHOLD).mean())
+    hits = np.where(np.isnan(values), np.nan, values >= 100 * THRESHOLD)
     deviation = float(values.mean(axis=1).std(ddof=1)) if len(values) > 1 else None
     ends: Interval | None
     if deviation is None:
@@ -116,14 +116,14 @@ def _arm_row(arm: Arm, figures: _Split) -> list[str]:
     else:
         ends = crossed_mean(values, figures.videos).interval
     mean = _with_interval(float(values.mean()), ends, ".1f")
-    return [arm.name, mean, cell(recall), cell(deviation)]
+    return [arm.name, mean, cell(100 * float(hits.mean())), cell(deviation)]
 
 
-def _contrasts(contrasts: Sequence[Contrast], figures: _Split) -> Iterator[str]:
-    """Yield the table of a family of contrasts, and a sentence for each."""
+def _contrasts(contrasts: Sequence[Contrast], figures: _Split) -> str:
+    """Return the table of a family of contrasts."""
     differences = [figures.difference(contrast) for contrast in contrasts]
     adjusted = holm([1.0 if d.p is None else d.p for d in differences])
-    yield text_table(
+    return text_table(
         ("contrast", "difference", "p", "p (Holm)", "", "80 % power from"),
         [
             [
